@@ -1,0 +1,113 @@
+/** Every bound of the system, with the reason for its number. Config may lower most of them, never remove one. */
+
+const KB = 1024;
+const MB = 1024 * KB;
+
+export const captureLimits = {
+  /** Below this no camera's JPEG of a useful size fits; catches empty and cut files. */
+  jpegBytesMin: 128,
+  /** A 12 MP JPEG at quality 100 is about 8 MB; four times that is damage or an attack. */
+  jpegBytesMax: 32 * MB,
+  /** No sensor on a gateway exceeds it; bounds decode memory. */
+  sideMaxPixels: 16_384,
+  /** A camera that shows nothing for this long after its start has failed to start. */
+  startTimeoutMs: 15_000,
+  /** The no-frame watchdog is five periods, never under 5 s: rpicam-vid restarts a timed-out sensor by itself. */
+  watchdogMinMs: 5_000,
+  watchdogPeriods: 5,
+  backoffFirstMs: 1_000,
+  backoffMaxMs: 60_000,
+  /** After this long without a fault the next fault starts from the first delay again. */
+  healthyAfterMs: 30_000,
+  /** SIGINT first, then SIGKILL: rpicam-vid handles only SIGINT. */
+  stopGraceMs: 2_000,
+  /** What is kept of a camera program's stderr for its error text. */
+  stderrTailBytes: 4 * KB,
+} as const;
+
+export const visionLimits = {
+  /** Below the lowest score anybody asked to keep; bounds what is stored per record. */
+  scoreFloor: 0.05,
+  detectionsMax: 100,
+  /** Non-maximum suppression is quadratic: 2,000 candidates took 30 ms, 1,000 a quarter of that. */
+  candidatesMax: 1_000,
+  /** A detection longer than this is a hang; the slowest measured model takes 0.3 s on x64, ten times that on a Pi. */
+  callTimeoutMs: 30_000,
+  loadTimeoutMs: 60_000,
+  /** Callers wait in the client; more than this means that someone forgot the newest-frame rule. */
+  callsWaitingMax: 16,
+  modelBytesMax: 512 * MB,
+  backoffFirstMs: 500,
+  backoffMaxMs: 60_000,
+  healthyAfterMs: 30_000,
+  stopGraceMs: 2_000,
+  messageBytesMax: 64 * MB,
+} as const;
+
+export const spoolLimits = {
+  /** Files in one folder of `data/`: an ext4 directory of this size stays one index block deep. */
+  recordsPerShard: 4_096,
+  metadataBytesMax: 256 * KB,
+  cursorBytesMax: 512,
+  /** Finished records are unlinked in groups: one flush of the index pays for the whole group. */
+  collectRecords: 64,
+  collectIntervalMs: 5_000,
+  remoteIdCharsMax: 256,
+  errorCharsMax: 300,
+  listRecordsMax: 1_000,
+  defaultBytesMax: 2_048 * MB,
+  defaultRecordsMax: 1_000_000,
+  defaultFreeBytesMin: 256 * MB,
+} as const;
+
+export const deliverLimits = {
+  /** Full jitter, doubling; the first delay is uniform over 0–15 s only for reconnects of a fleet (linkLimits). */
+  backoffFirstMs: 1_000,
+  backoffMaxMs: 15 * 60_000,
+  /** Wrong credentials or addresses need a person: asking more often only fills the platform's log. */
+  credentialsBackoffMs: 5 * 60_000,
+  /** A server's Retry-After is honoured up to this. */
+  retryAfterMaxMs: 60 * 60_000,
+  /** Charged failures before a record is set aside for a target. */
+  attemptsMax: 5,
+  /** Failures of the same record with others succeeding in between before it is charged. */
+  suspectFailuresMax: 3,
+  /** Suspects remembered per target; the oldest is forgotten first. */
+  suspectsMax: 256,
+  recordBackoffFirstMs: 5_000,
+  recordBackoffMaxMs: 10 * 60_000,
+  /** A call may take this long plus what its bytes need at `bytesPerSecondMin`. */
+  callTimeoutMs: 30_000,
+  bytesPerSecondMin: 8 * KB,
+} as const;
+
+export const linkLimits = {
+  connectTimeoutMs: 10_000,
+  /** No byte in either direction for this long ends a request. */
+  idleTimeoutMs: 15_000,
+  /** Platforms answer with a few hundred bytes; a page of HTML is not read to its end. */
+  answerBytesMax: MB,
+  /** What an error keeps of a foreign answer. */
+  snippetChars: 200,
+  socketsPerTargetMax: 2,
+  mqttKeepaliveSeconds: 30,
+  /** 32 in flight brought no rate but 50 MB of memory; 4 is the knee. */
+  mqttWindowMax: 4,
+  mqttInFlightBytesMax: 4 * MB,
+  reconnectFirstMaxMs: 15_000,
+  reconnectFirstMs: 1_000,
+  reconnectMaxMs: 60_000,
+} as const;
+
+export const configLimits = {
+  fileBytesMax: MB,
+  camerasMax: 64,
+  targetsMax: 32,
+  keepRulesMax: 64,
+  secretBytesMax: 64 * KB,
+} as const;
+
+export const stateLimits = {
+  deviceBytesMax: 64 * KB,
+  targetBytesMax: 16 * KB,
+} as const;

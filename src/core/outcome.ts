@@ -1,0 +1,125 @@
+import { AgentError, type Disposition } from "./errors.ts";
+import type { Cursor } from "./types.ts";
+
+/** What a target answered for one delivery. */
+export type Outcome =
+  | { readonly kind: "accepted"; readonly remoteId?: string }
+  | { readonly kind: "rejected"; readonly error: AgentError }
+  | {
+      readonly kind: "retry";
+      /** `target`: nobody's record is to blame, the target's breaker opens. `record`: counts against this record. */
+      readonly scope: "target" | "record";
+      readonly error: AgentError;
+      readonly afterMs?: number;
+      readonly cursor?: Cursor;
+    };
+
+interface Verdict {
+  readonly kind: "rejected" | "retry";
+  readonly scope: "target" | "record";
+  /** The record itself may be what makes the target fail: three such failures between successes of others are charged to it. */
+  readonly suspect: boolean;
+}
+
+const targetAway: Verdict = { kind: "retry", scope: "target", suspect: false };
+const targetFailed: Verdict = { kind: "retry", scope: "target", suspect: true };
+const recordRetry: Verdict = { kind: "retry", scope: "record", suspect: false };
+const recordRefused: Verdict = { kind: "rejected", scope: "record", suspect: false };
+
+/**
+ * The retry-or-not table: every error that a delivery has met, by code. It lies in core because targets answer outcomes
+ * and may not import `deliver`. A code that is not here falls back on the error's disposition.
+ *
+ * Wrong addresses (404, 405, redirects) are the target's, not the record's: a mistyped URL must not empty the spool
+ * into quarantine.
+ */
+const verdicts: Readonly<Record<string, Verdict>> = {
+  ABORTED: targetAway,
+  NET_REFUSED: targetAway,
+  NET_DNS: targetAway,
+  NET_UNREACHABLE: targetAway,
+  NET_CONNECT_TIMEOUT: targetAway,
+  NET_RESET: targetFailed,
+  NET_TIMEOUT: targetFailed,
+  TLS_UNTRUSTED: targetAway,
+  TLS_CLIENT_CERT: targetAway,
+  TLS_FAILED: targetAway,
+  PROXY_FAILED: targetAway,
+
+  HTTP_REDIRECT: targetAway,
+  HTTP_401: targetAway,
+  HTTP_403: targetAway,
+  HTTP_404: targetAway,
+  HTTP_405: targetAway,
+  HTTP_407: targetAway,
+  HTTP_408: targetFailed,
+  HTTP_425: targetAway,
+  HTTP_429: targetAway,
+  HTTP_500: targetFailed,
+  HTTP_502: targetFailed,
+  HTTP_503: targetFailed,
+  HTTP_504: targetFailed,
+  /** A web page where an answer was due (captive portal, proxy), or a 2xx that the platform does not document. */
+  HTTP_NOT_THE_PLATFORM: targetFailed,
+  HTTP_UNEXPECTED_STATUS: targetFailed,
+  HTTP_ANSWER_TOO_LARGE: targetFailed,
+  HTTP_400: recordRefused,
+  HTTP_409: recordRefused,
+  HTTP_411: recordRefused,
+  HTTP_413: recordRefused,
+  HTTP_415: recordRefused,
+  HTTP_422: recordRefused,
+
+  MQTT_OFFLINE: targetAway,
+  MQTT_CREDENTIALS: targetAway,
+  MQTT_NOT_AUTHORISED: targetAway,
+  MQTT_QUOTA: targetAway,
+  MQTT_ACK_TIMEOUT: targetFailed,
+  MQTT_CLOSED: targetFailed,
+  MQTT_PROTOCOL: targetFailed,
+  MQTT_NO_SUBSCRIBER: targetAway,
+  MQTT_REFUSED: recordRetry,
+  MQTT_TOO_LARGE: recordRefused,
+
+  DISK_FULL: targetAway,
+  DISK_FAILED: targetFailed,
+  FOLDER_FULL: targetAway,
+
+  RECORD_UNREADABLE: recordRefused,
+  ENCODE_FAILED: recordRefused,
+  UNEXPECTED: recordRetry,
+};
+
+const byDisposition: Readonly<Record<Disposition, Verdict>> = {
+  retry: targetFailed,
+  reject: recordRefused,
+  fatal: targetAway,
+};
+
+function verdictOf(error: AgentError): Verdict {
+  return verdicts[error.code] ?? byHttpClass(error.code) ?? byDisposition[error.disposition];
+}
+
+function byHttpClass(code: string): Verdict | undefined {
+  if (/^HTTP_5\d\d$/.test(code)) return targetFailed;
+  if (/^HTTP_4\d\d$/.test(code)) return recordRefused;
+  if (/^HTTP_3\d\d$/.test(code)) return targetAway;
+  return undefined;
+}
+
+/** The one function that decides retry or not. */
+export function outcomeOf(error: AgentError): Outcome {
+  const verdict = verdictOf(error);
+  if (verdict.kind === "rejected") return { kind: "rejected", error };
+  return {
+    kind: "retry",
+    scope: verdict.scope,
+    error,
+    ...(error.afterMs === undefined ? {} : { afterMs: error.afterMs }),
+  };
+}
+
+/** True when the record may be the cause although the failure counts as the target's (5xx, timeout, disconnect). */
+export function suspectsRecord(error: AgentError): boolean {
+  return verdictOf(error).suspect;
+}

@@ -1,0 +1,263 @@
+import type { Clock } from "./clock.ts";
+import type { Outcome } from "./outcome.ts";
+import type { Cursor, Detection, Frame, ModelStamp, RecordDraft, StoredRecord } from "./types.ts";
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** One JSON line an event. The logger redacts; callers still never hand it image data or tokens. */
+export interface Logger {
+  debug(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+  /** A logger that adds `fields` to every line. */
+  child(fields: LogFields): Logger;
+}
+
+/** Uniform in [0, 1). */
+export type Random = () => number;
+
+/** What every long-lived part gets from outside. */
+export interface Seams {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+// ---------------------------------------------------------------------------------------------------------- capture
+
+/** What a driver hands over: bytes that claim to be a JPEG. The supervisor judges them. */
+export type Shot = { readonly kind: "image"; readonly jpeg: Buffer } | { readonly kind: "end" };
+
+/**
+ * How one kind of frame source is read. A driver never retries, paces, validates or logs: its supervisor does.
+ *
+ * - `start` may be called again after `stop` or after a failure. Constructors only assign.
+ * - `shot` resolves with a picture taken after the call, or `end` once a finite source is used up. A driver on a
+ *   continuous stream drains it all the time and answers with the first frame that completes after the call.
+ * - `stop` is safe at any time, also twice, and leaves no process, descriptor or file behind.
+ * - Errors are AgentErrors with a `CAMERA_…` code whose text holds no secret.
+ */
+export interface CameraDriver {
+  readonly kind: string;
+  /** `newest`: unread frames are replaced. `every`: a finite or claimed source, whose frames must all be taken. */
+  readonly pace: "newest" | "every";
+  start(signal: AbortSignal): Promise<void>;
+  shot(signal: AbortSignal): Promise<Shot>;
+  stop(): Promise<void>;
+}
+
+export type CameraState = "starting" | "running" | "stalled" | "backoff" | "stopped" | "ended";
+
+export interface CameraHealth {
+  readonly id: string;
+  readonly driver: string;
+  readonly state: CameraState;
+  readonly framesCaptured: number;
+  /** Frames that a newer one replaced before anybody took them. */
+  readonly framesSkipped: number;
+  readonly restarts: number;
+  readonly lastFrameAtMs?: number;
+  /** Redacted. */
+  readonly lastError?: { readonly code: string; readonly message: string; readonly atMs: number };
+}
+
+/** A supervised frame source. */
+export interface Camera {
+  readonly id: string;
+  start(signal: AbortSignal): Promise<void>;
+  /** The newest frame nobody has taken yet; waits for one. `undefined` once a finite source is used up. */
+  nextFrame(signal: AbortSignal): Promise<Frame | undefined>;
+  health(): CameraHealth;
+  stop(): Promise<void>;
+}
+
+// ----------------------------------------------------------------------------------------------------------- vision
+
+export interface ModelInfo extends ModelStamp {
+  readonly family: string;
+  readonly labels: readonly string[];
+}
+
+/** Milliseconds spent in each stage inside the vision process; `round` is what the caller waited, all included. */
+export interface VisionTimings {
+  readonly decodeMs: number;
+  readonly fillMs: number;
+  readonly runMs: number;
+  readonly postMs: number;
+  readonly roundMs: number;
+}
+
+export interface DetectResult {
+  /** Down to the floor of 0.05, best first, at most 100, clipped, in pixels of the upright image. */
+  readonly detections: readonly Detection[];
+  /** Of the upright image, EXIF rotation applied. */
+  readonly width: number;
+  readonly height: number;
+  readonly model: ModelInfo;
+  readonly timings: VisionTimings;
+}
+
+export interface EncodedImage {
+  readonly jpeg: Buffer;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface ReencodeOptions {
+  /** 1 to 100. */
+  readonly quality: number;
+  /** The picture is reduced, never enlarged, to fit; its shape is kept. */
+  readonly widthMax?: number;
+  readonly heightMax?: number;
+}
+
+/**
+ * The vision process. Every call has a deadline of its own; while the process is away they fail at once with
+ * `VISION_UNAVAILABLE`, and the process comes back with back-off. One bad image costs its own call, never the next.
+ */
+export interface Vision {
+  start(signal: AbortSignal): Promise<void>;
+  /** Undefined until a model has loaded. */
+  model(): ModelInfo | undefined;
+  detect(jpeg: Buffer, options: { readonly exact: boolean }, signal: AbortSignal): Promise<DetectResult>;
+  /** A JPEG without metadata, EXIF rotation baked in. */
+  reencode(jpeg: Buffer, options: ReencodeOptions, signal: AbortSignal): Promise<EncodedImage>;
+  thumbnail(
+    jpeg: Buffer,
+    options: { readonly sideMax: number; readonly quality: number },
+    signal: AbortSignal,
+  ): Promise<EncodedImage>;
+  /** Draws an SVG scene of our own making as a JPEG: the simulated camera, and pictures with boxes. */
+  render(
+    svg: string,
+    options: { readonly quality: number; readonly under?: Buffer },
+    signal: AbortSignal,
+  ): Promise<EncodedImage>;
+  health(): VisionHealth;
+  stop(): Promise<void>;
+}
+
+export interface VisionHealth {
+  readonly state: "starting" | "ready" | "backoff" | "stopped";
+  readonly pid?: number;
+  readonly restarts: number;
+  readonly rssPeakBytes: number;
+  readonly lastError?: { readonly code: string; readonly message: string };
+}
+
+// ------------------------------------------------------------------------------------------------------------ spool
+
+/** One record owed to one target, leased to its delivery loop. */
+export interface Delivery {
+  readonly record: StoredRecord;
+  /** Failed tries charged to this record so far, for this target. */
+  readonly attempts: number;
+  readonly cursor?: Cursor;
+  /** Reads and verifies the JPEG; fails with `RECORD_UNREADABLE` when the envelope is damaged. */
+  image(): Promise<Buffer>;
+}
+
+export interface LeaseLimit {
+  readonly recordsMax: number;
+  readonly bytesMax: number;
+}
+
+/** How a leased delivery ends. `release` puts it back unchanged. */
+export type Settlement =
+  | { readonly kind: "accepted"; readonly remoteId?: string }
+  | { readonly kind: "rejected"; readonly code: string; readonly message: string }
+  | {
+      readonly kind: "retry";
+      /** Wall clock does not matter: a delay from now. */
+      readonly afterMs: number;
+      /** True counts an attempt against the record. */
+      readonly charged: boolean;
+      readonly cursor?: Cursor;
+      readonly code: string;
+      readonly message: string;
+    }
+  | { readonly kind: "release" };
+
+export interface TargetBacklog {
+  readonly targetId: string;
+  readonly pending: number;
+  readonly leased: number;
+  /** Set aside for good, with their reason. */
+  readonly quarantined: number;
+  readonly accepted: number;
+}
+
+export interface SpoolStats {
+  readonly records: number;
+  readonly bytes: number;
+  readonly lastSequence: number;
+  readonly targets: readonly TargetBacklog[];
+}
+
+export interface SpoolListing {
+  readonly record: StoredRecord;
+  readonly deliveries: readonly {
+    readonly targetId: string;
+    readonly state: "pending" | "quarantined";
+    readonly attempts: number;
+    readonly error?: string;
+  }[];
+}
+
+/**
+ * The durable buffer: at least once per (record, target). A record that `append` accepted survives kill -9 and a power
+ * cut; memory does not depend on the backlog.
+ */
+export interface Spool {
+  start(signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when the record survives a power cut; a rejected promise leaves nothing visible. `owedTo` names the
+   * targets; a record owed to nobody is refused with `SPOOL_NOT_OWED`. Fails with `SPOOL_FULL` when a bound or the
+   * disk is reached.
+   */
+  append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord>;
+  /** Due deliveries, priority first, then oldest. Leases live in memory: all are free again after a restart. */
+  lease(targetId: string, limit: LeaseLimit): Promise<readonly Delivery[]>;
+  settle(targetId: string, recordId: string, settlement: Settlement): Promise<void>;
+  /** Resolves when something may be due for this target: new, released, or after a deferred one's delay. */
+  waitForDue(targetId: string, signal: AbortSignal): Promise<void>;
+  stats(): Promise<SpoolStats>;
+  /** Records still on disk, oldest first, after `afterSequence`. */
+  list(page: { readonly afterSequence: number; readonly recordsMax: number }): Promise<readonly SpoolListing[]>;
+  stop(): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------------------- targets
+
+export interface TargetCapacity {
+  /** Deliveries handed over in one call. */
+  readonly recordsPerCallMax: number;
+  readonly bytesPerCallMax: number;
+  readonly callsInFlightMax: number;
+}
+
+/**
+ * A configured destination: dumb about delivery, expert about its platform. It sends what it is given and says what
+ * happened; buffering, retry, back-off, order and logging belong to `deliver`.
+ *
+ * - `deliver` never retries, sleeps or logs, and never throws for one record's problem. A throw means that nothing was
+ *   accepted; a delivery missing from the answer counts as retry.
+ * - It may be called twice with the same record (crash between send and settle).
+ * - After `close` begins no `deliver` is called; `close` waits for none.
+ * - `wants` is asked once, at append: a record it refuses is not owed, which is neither an error nor a loss.
+ */
+export interface Target {
+  readonly id: string;
+  readonly kind: string;
+  /** May change while running (a broker's limits are learned on connect). */
+  capacity(): TargetCapacity;
+  wants(draft: RecordDraft): boolean;
+  /** Connects where there is something to connect. Returns at once: being away is a state, not a failure to start. */
+  start(): Promise<void>;
+  /** Checks credentials and reachability; sends no data. */
+  probe(signal: AbortSignal): Promise<void>;
+  /** By record id. */
+  deliver(deliveries: readonly Delivery[], signal: AbortSignal): Promise<ReadonlyMap<string, Outcome>>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import { scanJpeg, withoutMetadata } from "../../src/core/jpeg.ts";
+
+const segment = (marker: number, body: Buffer) => {
+  const head = Buffer.from([0xff, marker, 0, 0]);
+  head.writeUInt16BE(body.length + 2, 2);
+  return Buffer.concat([head, body]);
+};
+const soi = Buffer.from([0xff, 0xd8]);
+const eoi = Buffer.from([0xff, 0xd9]);
+const frameHeader = segment(0xc0, Buffer.from([8, 0, 48, 0, 64, 1, 1, 0x11, 0]));
+const scan = Buffer.concat([
+  segment(0xda, Buffer.from([1, 1, 0, 0, 63, 0])),
+  Buffer.from([1, 0xff, 0, 2, 0xff, 0xd3, 3]),
+]);
+const picture = (...extra: Buffer[]) => Buffer.concat([soi, ...extra, frameHeader, scan, eoi]);
+
+/** An EXIF segment with an orientation tag and a thumbnail that holds its own start and end markers. */
+function exif(orientation: number): Buffer {
+  const tiff = Buffer.alloc(26);
+  tiff.write("II*\0", 0, "latin1");
+  tiff.writeUInt32LE(8, 4);
+  tiff.writeUInt16LE(1, 8);
+  tiff.writeUInt16LE(0x0112, 10);
+  tiff.writeUInt16LE(3, 12);
+  tiff.writeUInt32LE(1, 14);
+  tiff.writeUInt16LE(orientation, 18);
+  return segment(0xe1, Buffer.concat([Buffer.from("Exif\0\0", "latin1"), tiff, soi, eoi]));
+}
+
+describe("JPEG scan", () => {
+  it("reads size, orientation and length past an EXIF thumbnail", () => {
+    const bytes = Buffer.concat([picture(exif(6)), Buffer.from("trailing")]);
+    const found = scanJpeg(bytes);
+    assert.equal(found.kind, "complete");
+    assert.equal(found.facts.width, 64);
+    assert.equal(found.facts.height, 48);
+    assert.equal(found.facts.orientation, 6);
+    assert.equal(found.facts.sizeBytes, bytes.length - "trailing".length);
+  });
+
+  it("takes out EXIF, IPTC and comments and nothing else", () => {
+    const bytes = picture(exif(1), segment(0xfe, Buffer.from("a secret place")), segment(0xed, Buffer.from("iptc")));
+    const found = scanJpeg(bytes);
+    assert.equal(found.kind, "complete");
+    assert.deepEqual(withoutMetadata(bytes, found.facts), picture());
+  });
+
+  it("calls every cut of a picture damaged", () => {
+    const bytes = picture(exif(1));
+    for (let length = 0; length < bytes.length; length += 1) {
+      assert.equal(scanJpeg(bytes.subarray(0, length)).kind, "damaged", `cut at ${length}`);
+    }
+  });
+
+  it("calls a picture that starts again inside its data damaged", () => {
+    const whole = picture();
+    const spliced = Buffer.concat([whole.subarray(0, whole.length - 3), whole]);
+    assert.equal(scanJpeg(spliced).kind, "damaged");
+  });
+});
