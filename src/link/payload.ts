@@ -1,0 +1,19 @@
+/**
+ * One JSON text with a base64 image in it, as one Buffer. The image is encoded in slices of a multiple of 3 bytes straight
+ * into the Buffer: the result is the same bit for bit, and the big temporary strings, which are what costs, never exist
+ * (measured 18–24 times faster than Buffer.from(JSON.stringify()), docs/benchmarks.md). Base64 never needs escaping.
+ */
+const sliceBytes = 48 * 1024;
+
+/** `before` and `after` are the JSON text around the base64 characters, the quotes included. */
+export function jsonWithBase64(before: string, image: Buffer, after: string): Buffer {
+  const beforeBytes = Buffer.byteLength(before);
+  const base64Bytes = Math.ceil(image.length / 3) * 4;
+  const payload = Buffer.allocUnsafe(beforeBytes + base64Bytes + Buffer.byteLength(after));
+  let at = payload.write(before, 0);
+  for (let from = 0; from < image.length; from += sliceBytes) {
+    at += payload.write(image.toString("base64", from, from + sliceBytes), at, "latin1");
+  }
+  payload.write(after, at);
+  return payload;
+}
