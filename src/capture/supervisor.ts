@@ -165,11 +165,7 @@ export class SupervisedCamera implements Camera {
     }
   }
 
-  async #withinStartLimit<T>(
-    what: string,
-    signal: AbortSignal,
-    work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
+  async #withinStartLimit<T>(what: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const limitMs = this.#limits.startTimeoutMs + (this.#driver.shotTimeMs ?? 0);
     return withDeadline(this.#clock, limitMs, signal, work, () => this.#silent("CAMERA_START_TIMEOUT", limitMs, what));
   }

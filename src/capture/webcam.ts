@@ -156,7 +156,8 @@ export class WebcamDriver implements CameraDriver {
   async #readPicture(picture: string, startedAtMs: number, ending: Ending): Promise<Buffer> {
     const file = await stat(picture).catch(() => undefined);
     if (file === undefined) throw await this.#noPicture(ending);
-    if (file.mtimeMs < startedAtMs - mtimeSlackMs) throw this.#error("CAMERA_NO_PICTURE", "the program left an old file");
+    if (file.mtimeMs < startedAtMs - mtimeSlackMs)
+      throw this.#error("CAMERA_NO_PICTURE", "the program left an old file");
     if (file.size > this.#limits.jpegBytesMax) throw this.#error("CAMERA_BAD_IMAGE", `it has ${file.size} bytes`);
     const bytes = await readFile(picture);
     const judgement = judgePicture(bytes, this.#limits);

@@ -35,6 +35,8 @@ export const captureLimits = {
   watchSettleMs: 2_000,
   /** Network mounts send no events, and inotify drops them when its queue is full. */
   watchRescanMs: 5_000,
+  /** A scan follows an event this much later: an upload is hundreds of events. */
+  watchQuietMs: 50,
   /** An upload that stood still for this long never ends: the file is set aside. */
   watchAbandonedMs: 60_000,
   /** Files set aside are kept for a look at them, the oldest go first. */
