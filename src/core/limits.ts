@@ -23,6 +23,24 @@ export const captureLimits = {
   stopGraceMs: 2_000,
   /** What is kept of a camera program's stderr for its error text. */
   stderrTailBytes: 4 * KB,
+  /** One bad picture is noise; this many in a row are a broken source. */
+  badImagesInARowMax: 3,
+  /** What a one-shot program may take to open its device, and to read each frame it skips or averages. */
+  programTimeoutMs: 10_000,
+  programFrameMs: 200,
+  /** Names held in memory for a folder that is replayed (about 10 MB), and looked at in one scan of a watched one. */
+  replayFilesMax: 100_000,
+  watchFilesMax: 4_096,
+  /** A file in a watched folder is taken once it has not changed for this long, unless it was renamed into place. */
+  watchSettleMs: 2_000,
+  /** Network mounts send no events, and inotify drops them when its queue is full. */
+  watchRescanMs: 5_000,
+  /** A scan follows an event this much later: an upload is hundreds of events. */
+  watchQuietMs: 50,
+  /** An upload that stood still for this long never ends: the file is set aside. */
+  watchAbandonedMs: 60_000,
+  /** Files set aside are kept for a look at them, the oldest go first. */
+  rejectedFilesMax: 256,
 } as const;
 
 export const visionLimits = {

@@ -36,12 +36,21 @@ export type Shot = { readonly kind: "image"; readonly jpeg: Buffer } | { readonl
  * - `shot` resolves with a picture taken after the call, or `end` once a finite source is used up. A driver on a
  *   continuous stream drains it all the time and answers with the first frame that completes after the call.
  * - `stop` is safe at any time, also twice, and leaves no process, descriptor or file behind.
- * - Errors are AgentErrors with a `CAMERA_…` code whose text holds no secret.
+ * - Errors are AgentErrors with a `CAMERA_…` code whose text holds no secret. `CAMERA_BAD_IMAGE` says that this one
+ *   picture was worthless: the next `shot` goes on. After any other error the driver is stopped and started again.
+ * - In an `every` source the next `shot` says that the picture before it was dealt with.
  */
 export interface CameraDriver {
   readonly kind: string;
   /** `newest`: unread frames are replaced. `every`: a finite or claimed source, whose frames must all be taken. */
   readonly pace: "newest" | "every";
+  /**
+   * What one picture may rightly take beyond the watchdog's own time: a warm-up, or `Infinity` where nothing may come
+   * for days (a watched folder). 0 when absent.
+   */
+  readonly shotTimeMs?: number;
+  /** True where the same picture twice is no alarm: replayed and drawn sources. */
+  readonly mayRepeat?: boolean;
   start(signal: AbortSignal): Promise<void>;
   shot(signal: AbortSignal): Promise<Shot>;
   stop(): Promise<void>;
@@ -56,7 +65,11 @@ export interface CameraHealth {
   readonly framesCaptured: number;
   /** Frames that a newer one replaced before anybody took them. */
   readonly framesSkipped: number;
+  /** Pictures that were cut, damaged or of an impossible size. */
+  readonly framesBad?: number;
   readonly restarts: number;
+  /** The last two pictures were identical to the byte: an alarm, never a reason to restart. */
+  readonly frozen?: boolean;
   readonly lastFrameAtMs?: number;
   /** Redacted. */
   readonly lastError?: { readonly code: string; readonly message: string; readonly atMs: number };
