@@ -94,6 +94,15 @@ export const linkLimits = {
   /** 32 in flight brought no rate but 50 MB of memory; 4 is the knee. */
   mqttWindowMax: 4,
   mqttInFlightBytesMax: 4 * MB,
+  /** Publishes that wait for a place in the window; more than this means that a caller ignores the window. */
+  mqttWaitingMax: 64,
+  /** A PUBACK may take this long plus what the bytes before it need at `mqttBytesPerSecondMin`. */
+  mqttAckTimeoutMs: 30_000,
+  mqttBytesPerSecondMin: 8 * KB,
+  /** A DISCONNECT that a frozen broker never reads is not waited for longer. */
+  mqttCloseGraceMs: 1_000,
+  /** A connection that lived this long was healthy: its loss starts the back-off anew. */
+  mqttHealthyAfterMs: 30_000,
   reconnectFirstMaxMs: 15_000,
   reconnectFirstMs: 1_000,
   reconnectMaxMs: 60_000,

@@ -71,6 +71,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   HTTP_422: recordRefused,
 
   MQTT_OFFLINE: targetAway,
+  MQTT_BUSY: targetAway,
   MQTT_CREDENTIALS: targetAway,
   MQTT_NOT_AUTHORISED: targetAway,
   MQTT_QUOTA: targetAway,
