@@ -85,6 +85,12 @@ export const linkLimits = {
   connectTimeoutMs: 10_000,
   /** No byte in either direction for this long ends a request. */
   idleTimeoutMs: 15_000,
+  /** A whole request, plus what its body needs at `deliverLimits.bytesPerSecondMin`: ends answers that drip for ever. */
+  requestTimeoutMs: 15_000,
+  /** Unused connections are closed after this: many servers close theirs after 5 s, and a request would meet that. */
+  socketUnusedMs: 4_000,
+  /** One address of several gets this long; Node's own 250 ms gives up on every mobile network. */
+  addressAttemptMs: 2_500,
   /** Platforms answer with a few hundred bytes; a page of HTML is not read to its end. */
   answerBytesMax: MB,
   /** What an error keeps of a foreign answer. */
