@@ -103,6 +103,12 @@ export const linkLimits = {
   connectTimeoutMs: 10_000,
   /** No byte in either direction for this long ends a request. */
   idleTimeoutMs: 15_000,
+  /** A whole request, plus what its body needs at `deliverLimits.bytesPerSecondMin`: ends answers that drip for ever. */
+  requestTimeoutMs: 15_000,
+  /** Unused connections are closed after this: many servers close theirs after 5 s, and a request would meet that. */
+  socketUnusedMs: 4_000,
+  /** One address of several gets this long; Node's own 250 ms gives up on every mobile network. */
+  addressAttemptMs: 2_500,
   /** Platforms answer with a few hundred bytes; a page of HTML is not read to its end. */
   answerBytesMax: MB,
   /** What an error keeps of a foreign answer. */
@@ -112,6 +118,15 @@ export const linkLimits = {
   /** 32 in flight brought no rate but 50 MB of memory; 4 is the knee. */
   mqttWindowMax: 4,
   mqttInFlightBytesMax: 4 * MB,
+  /** Publishes that wait for a place in the window; more than this means that a caller ignores the window. */
+  mqttWaitingMax: 64,
+  /** A PUBACK may take this long plus what the bytes before it need at `mqttBytesPerSecondMin`. */
+  mqttAckTimeoutMs: 30_000,
+  mqttBytesPerSecondMin: 8 * KB,
+  /** A DISCONNECT that a frozen broker never reads is not waited for longer. */
+  mqttCloseGraceMs: 1_000,
+  /** A connection that lived this long was healthy: its loss starts the back-off anew. */
+  mqttHealthyAfterMs: 30_000,
   reconnectFirstMaxMs: 15_000,
   reconnectFirstMs: 1_000,
   reconnectMaxMs: 60_000,

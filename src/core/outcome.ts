@@ -44,8 +44,11 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   TLS_UNTRUSTED: targetAway,
   TLS_CLIENT_CERT: targetAway,
   TLS_FAILED: targetAway,
+  TLS_CONFIG: targetAway,
   PROXY_FAILED: targetAway,
 
+  /** A header or address that cannot be sent at all: the config's fault. */
+  HTTP_BAD_REQUEST: targetAway,
   HTTP_REDIRECT: targetAway,
   HTTP_401: targetAway,
   HTTP_403: targetAway,
@@ -71,6 +74,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   HTTP_422: recordRefused,
 
   MQTT_OFFLINE: targetAway,
+  MQTT_BUSY: targetAway,
   MQTT_CREDENTIALS: targetAway,
   MQTT_NOT_AUTHORISED: targetAway,
   MQTT_QUOTA: targetAway,
