@@ -12,23 +12,43 @@ const durationUnitsMs: Readonly<Record<string, number>> = {
 
 const byteUnits: Readonly<Record<string, number>> = { B: 1, KB: 1_024, MB: 1_024 ** 2, GB: 1_024 ** 3, TB: 1_024 ** 4 };
 
-/** `500ms`, `5s`, `2m`, `1h`, `30d` → milliseconds. */
+/**
+ * `500ms`, `5s`, `2m`, `1h`, `30d` → milliseconds. A codec, not a one-way transform: the effective config is shown in
+ * the operator's own form again.
+ */
 export const duration = z
-  .string()
-  .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, "expected a duration such as 500ms, 5s, 2m, 1h or 30d")
-  .transform((text) => scaled(text, durationUnitsMs))
+  .codec(
+    z.string().regex(/^\d{1,9}(\.\d{1,6})?(ms|s|m|h|d)$/, "expected a duration such as 500ms, 5s, 2m, 1h or 30d"),
+    z.number(),
+    {
+      decode: (text) => scaled(text, durationUnitsMs),
+      encode: (ms) => inLargestUnit(ms, durationUnitsMs),
+    },
+  )
   .describe("A duration: a number and ms, s, m, h or d");
 
 /** `64KB`, `2GB` → bytes, in powers of 1024. */
 export const byteSize = z
-  .string()
-  .regex(/^\d+(\.\d+)?(B|KB|MB|GB|TB)$/, "expected a size such as 500KB, 64MB or 2GB")
-  .transform((text) => Math.floor(scaled(text, byteUnits)))
+  .codec(
+    z.string().regex(/^\d{1,9}(\.\d{1,6})?(B|KB|MB|GB|TB)$/, "expected a size such as 500KB, 64MB or 2GB"),
+    z.number(),
+    {
+      decode: (text) => Math.floor(scaled(text, byteUnits)),
+      encode: (bytes) => inLargestUnit(bytes, byteUnits),
+    },
+  )
   .describe("A size: a number and B, KB, MB, GB or TB (powers of 1024)");
 
 function scaled(text: string, units: Readonly<Record<string, number>>): number {
   const unit = text.replace(/^[\d.]+/, "");
   return Number.parseFloat(text) * (units[unit] ?? 1);
+}
+
+/** The largest unit that divides the amount without a rest, so that nothing is rounded. */
+function inLargestUnit(amount: number, units: Readonly<Record<string, number>>): string {
+  const fitting = Object.entries(units).filter(([, size]) => amount >= size && amount % size === 0);
+  const [unit, size] = fitting.at(-1) ?? Object.entries(units)[0] ?? ["", 1];
+  return `${amount / size}${unit}`;
 }
 
 /** Marked so that `config show` and the logger's redaction know it. Best written as `${credential:name}`. */

@@ -140,6 +140,20 @@ export const configLimits = {
   secretBytesMax: 64 * KB,
 } as const;
 
+export const logLimits = {
+  /** Longer texts are answers of servers and image data, which a log is no place for. */
+  stringChars: 2 * KB,
+  /** Secrets are searched for in this much of a text, so that a huge one costs a bounded time. */
+  scannedChars: 64 * KB,
+  stackLines: 12,
+  causesMax: 3,
+  depthMax: 6,
+  /** Keys and items of one line, all levels together. */
+  valuesMax: 200,
+  /** Masking a shorter text would make the log unreadable and protect nothing. */
+  secretCharsMin: 4,
+} as const;
+
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
   targetBytesMax: 16 * KB,

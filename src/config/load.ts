@@ -1,0 +1,104 @@
+import type { z } from "zod";
+import { configLimits } from "../core/limits.ts";
+import { mask, maskUrls } from "../core/mask.ts";
+import { findingsOf } from "./findings.ts";
+import { hasPlaceholder, resolvePlaceholders } from "./placeholders.ts";
+import type { ConfigEnvironment, Remark } from "./placeholders.ts";
+import { ConfigError, inFileOrder } from "./problem.ts";
+import type { ConfigProblem } from "./problem.ts";
+import { redact, secretPaths, secretValues } from "./redact.ts";
+import { valueAt } from "./schema-walk.ts";
+import { readTextFile } from "./text-file.ts";
+import { YamlSource } from "./yaml.ts";
+
+export interface LoadedConfig<T> {
+  readonly config: T;
+  /** What the operator wrote, secrets masked. */
+  readonly redacted: unknown;
+  /** What works but should be mended, in the order of the file. */
+  readonly warnings: readonly ConfigProblem[];
+  /** Every secret value of the config, for the logger to mask. Never shown. */
+  readonly secrets: readonly string[];
+}
+
+/** Reads, resolves and checks a config file. Fails with a ConfigError that holds every mistake, never with another error. */
+export async function loadConfig<S extends z.ZodType>(
+  file: string,
+  schema: S,
+  environment: ConfigEnvironment,
+): Promise<LoadedConfig<z.output<S>>> {
+  return parseConfig(await readText(file), file, schema, environment);
+}
+
+/** The same for text that is already at hand; `file` only names it. */
+export async function parseConfig<S extends z.ZodType>(
+  text: string,
+  file: string,
+  schema: S,
+  environment: ConfigEnvironment,
+): Promise<LoadedConfig<z.output<S>>> {
+  const source = new YamlSource(text);
+  const problems: ConfigProblem[] = source.problems.map((problem) => ({
+    ...problem,
+    file,
+    path: problem.path.join("."),
+  }));
+  if (source.value === undefined) throw new ConfigError(problems);
+
+  const resolved = await resolvePlaceholders(source.value, environment);
+  const at = placer(source, file, [...resolved.secrets, ...secretValues(schema, resolved.value)]);
+  problems.push(...resolved.problems.map((remark) => at(remark)));
+
+  const parsed = schema.safeParse(resolved.value);
+  if (!parsed.success) {
+    // A placeholder without a value has its own problem; that the text left in its place is wrong too is no news.
+    const known = new Set(resolved.problems.map((remark) => remark.path.join(".")));
+    const findings = findingsOf(schema, resolved.value, parsed.error.issues);
+    problems.push(...findings.filter((f) => !known.has(f.path.join("."))).map((f) => at(f, f.at)));
+  }
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
+
+  const warnings = [...resolved.warnings, ...plainSecrets(schema, source.value)].map((remark) => at(remark));
+  const secrets = new Set([...resolved.secrets, ...secretValues(schema, parsed.data)]);
+  return {
+    config: parsed.data,
+    redacted: redact(schema, source.value),
+    warnings: inFileOrder(warnings),
+    secrets: [...secrets].filter((secret) => secret !== ""),
+  };
+}
+
+/** Gives each remark its place, and takes secrets out of its text: a schema's own message may quote the value. */
+function placer(
+  source: YamlSource,
+  file: string,
+  secrets: readonly string[],
+): (remark: Remark, at?: "key" | "value") => ConfigProblem {
+  // Masking a text of one or two letters would make every message unreadable and protect nothing.
+  const hidden = secrets.filter((secret) => secret.length > 2).toSorted((a, b) => b.length - a.length);
+  return ({ path, message }, at = "value") => ({
+    file,
+    ...source.positionOf(path, at),
+    path: path.join("."),
+    message: maskUrls(hidden.reduce((text, secret) => text.replaceAll(secret, () => mask), message)),
+  });
+}
+
+function plainSecrets(schema: z.ZodType, written: unknown): readonly Remark[] {
+  return secretPaths(schema, written)
+    .filter((path) => {
+      const value = valueAt(written, path);
+      return typeof value === "string" && !hasPlaceholder(value);
+    })
+    .map((path) => ({
+      path,
+      message: "a secret in plain text; better ${credential:name}, ${file:/path} or ${env:NAME}",
+    }));
+}
+
+async function readText(file: string): Promise<string> {
+  const read = await readTextFile(file, configLimits.fileBytesMax);
+  if (read.kind === "text") return read.text;
+  const problem = { file, line: 1, column: 1, path: "", message: `cannot be read: ${read.reason}` };
+  throw new ConfigError([problem], read.cause);
+}

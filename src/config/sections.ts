@@ -1,0 +1,112 @@
+import { z } from "zod";
+import { configLimits, spoolLimits } from "../core/limits.ts";
+import { byteSize, duration, fraction, identifier } from "./values.ts";
+
+/** The parts of the config that belong to no driver and no target. */
+
+/** The model that ships with Framepost. */
+export const defaultModel = "tiny-e2e";
+
+/** `all` and `group` address more than one device in command topics. */
+const deviceName = identifier.refine((name) => name !== "all" && name !== "group", "all and group are no device names");
+
+export const device = z
+  .strictObject({
+    name: deviceName
+      .optional()
+      .describe("Name of this device in topics, file names and records; made up and remembered when left out"),
+  })
+  .describe("Who this device is");
+
+export const dataDir = z
+  .string()
+  .min(1)
+  .optional()
+  .describe("Folder for the spool, state and models; the service's state folder or --data when left out");
+
+export const detector = z
+  .strictObject({
+    model: z.string().min(1).default(defaultModel).describe("Name of an installed model, or path of an ONNX file"),
+    manifest: z.string().min(1).optional().describe("Path of the model's manifest, where it is not beside the model"),
+    threshold: fraction
+      .optional()
+      .describe("Lowest score that counts as a detection; the model's own (usually 0.25) when left out"),
+    exact: z.boolean().default(false).describe("Resize as the training tools do: slower, scores equal to theirs"),
+    threads: z
+      .int()
+      .min(1)
+      .max(64)
+      .optional()
+      .describe("Threads of the detector; one less than the cores when left out"),
+    whenAway: z
+      .enum(["keep-unlabelled", "drop"])
+      .default("keep-unlabelled")
+      .describe("While the detector is away (starting, crashed): keep frames marked as unlabelled, or drop them"),
+  })
+  .describe("The local object detector");
+
+/** Belongs into every camera. A frame asked for by command is always kept. */
+export const keep = z
+  .strictObject({
+    labels: z
+      .array(z.string().min(1).max(100))
+      .min(1)
+      .max(configLimits.keepRulesMax)
+      .optional()
+      .describe("Keep a frame that shows one of these; any detection counts when left out"),
+    minScore: fraction
+      .optional()
+      .describe("Keep a frame only for detections of at least this score; the detector's threshold when left out"),
+    minInterval: duration.optional().describe("Keep at most one frame in this time; no limit when left out"),
+    negativesEvery: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .optional()
+      .describe("Keep every Nth frame without detections as a negative example; none when left out"),
+  })
+  .describe("Which frames become records");
+
+export const spool = z
+  .strictObject({
+    maxBytes: byteSize.default(spoolLimits.defaultBytesMax).describe("Most that the spool may take on disk"),
+    maxRecords: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .default(spoolLimits.defaultRecordsMax)
+      .describe("Most records that the spool may hold"),
+    minFreeBytes: byteSize.default(spoolLimits.defaultFreeBytesMin).describe("Space that the disk must keep free"),
+  })
+  .describe("The buffer on disk between the cameras and the targets");
+
+export const log = z
+  .strictObject({
+    level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Least level that is logged"),
+  })
+  .describe("The log on stderr");
+
+/** For `.check()` of a list: each `id` once. Said also when other things are wrong, so that one run shows all. */
+export function uniqueIds(what: string): z.core.$ZodCheck<readonly { readonly id: string }[]> {
+  return z.core._check<readonly unknown[]>(
+    ({ value, issues }) => {
+      const seen = new Set<unknown>();
+      for (const [index, item] of value.entries()) {
+        const id = typeof item === "object" && item !== null && "id" in item ? item.id : undefined;
+        if (typeof id !== "string") continue;
+        if (seen.has(id)) {
+          const message = `another ${what} has the id "${id}"; ids must differ`;
+          issues.push({ code: "custom", input: id, path: [index, "id"], message });
+        }
+        seen.add(id);
+      }
+    },
+    { when: ({ value }) => Array.isArray(value) },
+  ) as z.core.$ZodCheck<readonly { readonly id: string }[]>;
+}
+
+export type DeviceConfig = z.infer<typeof device>;
+export type DetectorConfig = z.infer<typeof detector>;
+export type KeepConfig = z.infer<typeof keep>;
+export type SpoolConfig = z.infer<typeof spool>;
+export type LogConfig = z.infer<typeof log>;

@@ -1,0 +1,20 @@
+/** Stands in for every secret that would otherwise be shown. */
+export const mask = "***";
+
+/** The scheme is bounded so that a long text without any URL is scanned in linear time. */
+const urlPattern = /\b[a-z][a-z0-9+.-]{0,15}:\/\/[^\s"'<>`]+/gi;
+
+/**
+ * Any text with the user info, query and fragment of each URL in it masked. A camera's password often holds an
+ * unencoded `/` or `?`, so everything up to the last `@` counts as user info: hiding a path is better than showing one.
+ */
+export function maskUrls(text: string): string {
+  return text.replaceAll(urlPattern, (url) => {
+    const authorityAt = url.indexOf("://") + 3;
+    const at = url.lastIndexOf("@");
+    const scheme = url.slice(0, authorityAt);
+    const rest = at < authorityAt ? url.slice(authorityAt) : `${mask}${url.slice(at)}`;
+    const end = rest.search(/[?#]/);
+    return end === -1 ? `${scheme}${rest}` : `${scheme}${rest.slice(0, end + 1)}${mask}`;
+  });
+}
