@@ -97,6 +97,34 @@ export const deliverLimits = {
   /** A call may take this long plus what its bytes need at `bytesPerSecondMin`. */
   callTimeoutMs: 30_000,
   bytesPerSecondMin: 8 * KB,
+  /** A target that does not end at its deadline is abandoned after this, so that it cannot keep its lane. */
+  abandonAfterMs: 1_000,
+  /** What a stop waits for calls in flight before it aborts them. */
+  stopGraceMs: 5_000,
+  /** A spool that announced work and had none is asked again after this. */
+  emptyLeaseMs: 250,
+  /** About two minutes of trying before an outcome is given up as unsettled, which sends its record again after a restart. */
+  settleTriesMax: 10,
+  spoolBackoffFirstMs: 200,
+  spoolBackoffMaxMs: 30_000,
+} as const;
+
+export const pipelineLimits = {
+  /** Pictures that must be turned upright are encoded once more; at 95 the loss is below the camera's own. */
+  uprightQuality: 95,
+  /** Callers waiting for a picture of one camera. */
+  requestsMax: 16,
+  /** A camera port that fails instead of waiting is asked again after this. */
+  cameraFailedMs: 1_000,
+} as const;
+
+export const healthLimits = {
+  /** Values kept of a series for its percentiles: p95 of 256 random ones is within two percentiles of the truth. */
+  samplesMax: 256,
+  /** Names counted apart in one tally (labels, rules, reasons); the rest are counted as `other`. */
+  tallyKeysMax: 256,
+  /** The same trouble is logged at most this often; what was left out is counted in the next line. */
+  logGateMs: 60_000,
 } as const;
 
 export const linkLimits = {

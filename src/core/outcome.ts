@@ -51,7 +51,8 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   HTTP_BAD_REQUEST: targetAway,
   HTTP_REDIRECT: targetAway,
   HTTP_401: targetAway,
-  HTTP_403: targetAway,
+  /** Mostly credentials, but firewalls also answer it for one picture whose base64 they dislike. */
+  HTTP_403: targetFailed,
   HTTP_404: targetAway,
   HTTP_405: targetAway,
   HTTP_407: targetAway,
@@ -91,7 +92,8 @@ const verdicts: Readonly<Record<string, Verdict>> = {
 
   RECORD_UNREADABLE: recordRefused,
   ENCODE_FAILED: recordRefused,
-  UNEXPECTED: recordRetry,
+  /** A bug of ours: it may hit every record, and must not empty the spool into quarantine. */
+  UNEXPECTED: targetFailed,
 };
 
 const byDisposition: Readonly<Record<Disposition, Verdict>> = {
