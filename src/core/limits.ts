@@ -54,6 +54,10 @@ export const visionLimits = {
   loadTimeoutMs: 60_000,
   /** Callers wait in the client; more than this means that someone forgot the newest-frame rule. */
   callsWaitingMax: 16,
+  /** A 50 MP sensor; bounds what a decode at full size may allocate to 200 MB. */
+  pixelsMax: 64_000_000,
+  /** What is kept of the vision process's stderr for its error text. */
+  stderrTailBytes: 4 * KB,
   modelBytesMax: 512 * MB,
   backoffFirstMs: 500,
   backoffMaxMs: 60_000,
