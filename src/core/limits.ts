@@ -74,6 +74,22 @@ export const spoolLimits = {
   /** Finished records are unlinked in groups: one flush of the index pays for the whole group. */
   collectRecords: 64,
   collectIntervalMs: 5_000,
+  /** More files in flight gain nothing: the fsyncs of four already share one flush of the journal. */
+  appendsInParallelMax: 4,
+  /** Each waiting append holds a JPEG; cameras are paced, so a longer queue means a stuck disk. */
+  appendsWaitingMax: 32,
+  /** Requests to the index thread not yet answered; 32 targets and 64 cameras stay far below. */
+  indexCallsMax: 1_024,
+  /** Deferred deliveries that become due in one lease: bounds the transaction after a long pause. */
+  wakeRecordsMax: 1_000,
+  /** Rows per transaction while the index is rebuilt from the files. */
+  rebuildRecords: 500,
+  /** The end of an envelope read at once: metadata of usual size and the trailer fit. */
+  tailReadBytes: 8 * KB,
+  /** Damaged envelopes kept for a person to look at; further ones are deleted and only counted. */
+  damagedFilesMax: 16,
+  /** A record that the disk cannot read just now is passed over for this long. */
+  unreadableDelayMs: 60_000,
   remoteIdCharsMax: 256,
   errorCharsMax: 300,
   listRecordsMax: 1_000,

@@ -186,6 +186,7 @@ export type Settlement =
       readonly afterMs: number;
       /** True counts an attempt against the record. */
       readonly charged: boolean;
+      /** Absent keeps the cursor there is; an empty one clears it. */
       readonly cursor?: Cursor;
       readonly code: string;
       readonly message: string;
@@ -226,12 +227,13 @@ export interface Spool {
   start(signal: AbortSignal): Promise<void>;
   /**
    * Resolves when the record survives a power cut; a rejected promise leaves nothing visible. `owedTo` names the
-   * targets; a record owed to nobody is refused with `SPOOL_NOT_OWED`. Fails with `SPOOL_FULL` when a bound or the
-   * disk is reached.
+   * targets; a record owed to nobody is refused with `SPOOL_NOT_OWED`. Fails with `SPOOL_FULL` when one of the spool's
+   * bounds is reached, and with `DISK_FULL` when the disk is.
    */
   append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord>;
   /** Due deliveries, priority first, then oldest. Leases live in memory: all are free again after a restart. */
   lease(targetId: string, limit: LeaseLimit): Promise<readonly Delivery[]>;
+  /** When it fails the delivery stays leased: settle it again. */
   settle(targetId: string, recordId: string, settlement: Settlement): Promise<void>;
   /** Resolves when something may be due for this target: new, released, or after a deferred one's delay. */
   waitForDue(targetId: string, signal: AbortSignal): Promise<void>;
