@@ -138,31 +138,31 @@ export class VisionProcess implements Vision {
   /** One vision process after another until stopped. `onSettled` hears how the first load ended. */
   async #live(stopped: AbortSignal, onSettled: (error: AgentError | undefined) => void): Promise<void> {
     const { clock, random, log } = this.#seams;
-    for (let failures = 0; !stopped.aborted;) {
-      this.#state = "starting";
+    for (let failures = 0, rested = true; rested;) {
       const child = spawnVision();
-      this.#child = child;
       const bornMs = clock.monotonicMs();
       const onStop = () => void child.stop();
       stopped.addEventListener("abort", onStop, { once: true });
+      this.#child = child;
+      this.#state = "starting";
       onSettled(await this.#load(child));
       const end = await child.ended;
       stopped.removeEventListener("abort", onStop);
       this.#child = undefined;
-      this.#failWaiting(away("it has just ended"));
-      if (stopped.aborted) break;
       this.#state = "backoff";
-      this.#lastError = end;
+      this.#failWaiting(away("it has just ended"));
       failures = clock.monotonicMs() - bornMs >= visionLimits.healthyAfterMs ? 1 : failures + 1;
-      this.#restarts += 1;
       const firstMs = this.#options.backoffFirstMs ?? visionLimits.backoffFirstMs;
       const pauseMs = backoffMs(failures, firstMs, visionLimits.backoffMaxMs, random);
-      log.warn("vision.ended", { code: end.code, error: end.message, failures, pauseMs });
-      const rested = await clock.sleep(pauseMs, stopped).then(
+      if (!stopped.aborted) {
+        this.#lastError = end;
+        log.warn("vision.ended", { code: end.code, error: end.message, failures, pauseMs });
+      }
+      rested = await clock.sleep(pauseMs, stopped).then(
         () => true,
         () => false,
       );
-      if (!rested) break;
+      if (rested) this.#restarts += 1;
     }
     this.#state = "stopped";
   }
