@@ -152,6 +152,47 @@ describe("delivery loop", () => {
     assert.equal(new Set(target.accepted).size, 231);
   });
 
+  it("charges nothing to good records in flight beside one that makes the target drop every call", async () => {
+    await using bench = new Bench();
+    await bench.append(16, ["a"]);
+    const dropped = new Set<() => void>();
+    const answer: Answer = async (deliveries, signal) => {
+      if (deliveries.some((delivery) => sequenceOf(delivery) === 2)) {
+        await bench.clock.sleep(10, signal);
+        for (const drop of dropped) drop();
+        throw new AgentError("NET_RESET", "reset", { disposition: "retry" });
+      }
+      await new Promise<void>((resolve, reject) => {
+        const drop = () => reject(new AgentError("NET_RESET", "reset", { disposition: "retry" }));
+        dropped.add(drop);
+        void bench.clock.sleep(50, signal).then(() => {
+          dropped.delete(drop);
+          resolve();
+        }, reject);
+      });
+      return new Map(deliveries.map(({ record }) => [record.id, accepted]));
+    };
+    const target = bench.target("a", answer, { callsInFlightMax: 4 });
+    const charged = new Set<number>();
+    bench.loop(target, {
+      lease: (...args) => bench.spool.lease(...args),
+      settle: async (targetId, recordId, settlement) => {
+        const guilty = (settlement.kind === "retry" && settlement.charged) || settlement.kind === "rejected";
+        const listed = await bench.spool.list({ afterSequence: 0, recordsMax: 10_000 });
+        if (guilty) charged.add(listed.find(({ record }) => record.id === recordId)?.record.sequence ?? 0);
+        await bench.spool.settle(targetId, recordId, settlement);
+      },
+      waitForDue: (...args) => bench.spool.waitForDue(...args),
+    });
+    for (let at = 0; at < 200; at += 1) {
+      await bench.append(4, ["a"]);
+      await bench.clock.run(minute);
+    }
+    assert.equal(target.accepted.length, 815);
+    assert.equal((await bench.backlog("a"))?.quarantined, 1);
+    assert.deepEqual([...charged], [2]);
+  });
+
   for (const code of ["NET_REFUSED", "HTTP_503", "NET_TIMEOUT", "MQTT_OFFLINE", "UNEXPECTED"]) {
     it(`burns no attempt while a target is down for a week with ${code}, and calls it seldom`, async () => {
       await using bench = new Bench();
