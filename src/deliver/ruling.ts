@@ -30,13 +30,16 @@ export function ruleOn(
       suspects.forget(delivery);
       return { settlement: rejected(outcome.error.code, outcome.error.message), target: "unknown" };
     case "retry": {
-      const progress = outcome.cursor !== undefined && outcome.cursor !== delivery.cursor;
+      const { cursor } = outcome;
+      const moved = cursor !== undefined && cursor !== (delivery.cursor ?? "");
       if (outcome.scope === "record") {
-        return { settlement: progress ? onward(outcome) : charged(delivery, outcome, random), target: "unknown" };
+        // An emptied cursor starts over, which is no step forward.
+        const settlement = moved && cursor !== "" ? onward(outcome) : charged(delivery, outcome, random);
+        return { settlement, target: "unknown" };
       }
       const guilty = suspectsRecord(outcome.error) && suspects.failed(delivery, alone);
       if (guilty) return { settlement: charged(delivery, outcome, random), target: "unknown" };
-      return { settlement: progress ? onward(outcome) : { kind: "release" }, target: "away" };
+      return { settlement: moved ? onward(outcome) : { kind: "release" }, target: "away" };
     }
   }
 }
@@ -65,8 +68,7 @@ function charged(delivery: Delivery, outcome: Retry, random: Random): Settlement
   const { recordBackoffFirstMs, recordBackoffMaxMs } = deliverLimits;
   const ownMs = backoffMs(attempts, recordBackoffFirstMs, recordBackoffMaxMs, random);
   const afterMs = waitMs(Math.max(ownMs, outcome.afterMs ?? 0));
-  const cursor = cursorOf(outcome.cursor ?? delivery.cursor);
-  return { kind: "retry", afterMs, charged: true, ...errorOf(outcome.error), ...cursor };
+  return { kind: "retry", afterMs, charged: true, ...errorOf(outcome.error), ...cursorOf(outcome.cursor) };
 }
 
 /** Never at once, whatever a target says: a record whose turn comes back without a pause is a busy loop. */
