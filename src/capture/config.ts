@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { duration, identifier } from "../config/values.ts";
-import { programPattern, webcamDevicePattern } from "./webcam-options.ts";
+import { programPattern, webcamDevicePattern, type WebcamOptions } from "./webcam-options.ts";
 
 /** The capture drivers' part of the config. Root schema: a union of these by `driver`, each extended with `keep`. */
 
@@ -79,6 +79,8 @@ export const simulatedCamera = z
   })
   .describe("A simulated camera");
 
-export type WebcamCameraConfig = z.infer<typeof webcamCamera>;
-export type FolderCameraConfig = z.infer<typeof folderCamera>;
-export type SimulatedCameraConfig = z.infer<typeof simulatedCamera>;
+/** The driver's options in its own units. */
+export function webcamOptions(config: z.infer<typeof webcamCamera>): WebcamOptions {
+  const { device, width, height, quality, skip, frames, rotation, program } = config;
+  return { device, width, height, quality, skip, frames, rotation, program, delaySeconds: config.delay / 1_000 };
+}

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { findProgram } from "./program.ts";
 
 /** What is known of one V4L2 node without opening it. */
-export interface V4lNode {
+interface V4lNode {
   /** For example `video0`. */
   readonly node: string;
   readonly name: string;

@@ -36,6 +36,7 @@ export class WatchedFolderDriver implements CameraDriver {
   readonly #files: WatchedFiles;
   readonly #bell = new Bell();
   readonly #waiting = new Map<string, Waiting>();
+  #started = false;
   #watcher: FSWatcher | undefined;
   /** Names in the claimed folder that were not handed over yet. */
   #claimed: string[] = [];
@@ -57,12 +58,14 @@ export class WatchedFolderDriver implements CameraDriver {
     this.#handedOver = undefined;
     this.#watch();
     await this.#rescan();
+    this.#started = true;
   }
 
   async shot(signal: AbortSignal): Promise<Shot> {
     signal.throwIfAborted();
     await this.#finishLast();
     for (;;) {
+      if (!this.#started) throw notStarted();
       const name = this.#claimed.shift() ?? (await this.#claimSettled());
       if (name !== undefined) return { kind: "image", jpeg: await this.#handOver(name) };
       await this.#setAsideOne();
@@ -72,6 +75,8 @@ export class WatchedFolderDriver implements CameraDriver {
   }
 
   async stop(): Promise<void> {
+    this.#started = false;
+    this.#bell.ring();
     this.#watcher?.close();
     this.#watcher = undefined;
   }
@@ -174,6 +179,10 @@ export class WatchedFolderDriver implements CameraDriver {
       // The rescan finds every file without it.
     }
   }
+}
+
+function notStarted(): AgentError {
+  return new AgentError("CAMERA_NOT_STARTED", "watched folder: it was not started", { disposition: "retry" });
 }
 
 function setAside(name: string, why: string): AgentError {

@@ -19,7 +19,7 @@ export function folderDriver(options: FolderOptions, seams: FolderSeams): Camera
 }
 
 /** Replays a folder's JPEG files in the order of their names. Files are read and never touched. */
-export class ReplayedFolderDriver implements CameraDriver {
+class ReplayedFolderDriver implements CameraDriver {
   readonly kind = "folder";
   readonly pace: "newest" | "every";
   readonly mayRepeat = true;

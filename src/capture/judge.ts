@@ -4,7 +4,7 @@ import type { captureLimits } from "../core/limits.ts";
 /** The capture area's bounds, any of which a test may lower. */
 export type CaptureLimits = Readonly<Record<keyof typeof captureLimits, number>>;
 
-export type Judgement =
+type Judgement =
   | { readonly kind: "good"; readonly facts: JpegFacts }
   /** `why` is a phrase for an error text. */
   | { readonly kind: "bad"; readonly why: string };

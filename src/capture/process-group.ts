@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { errnoOf } from "../core/errors.ts";
 
-export interface ProcessGroup {
+interface ProcessGroup {
   /** The group's leader; undefined while it is not known yet. */
   readonly leader: () => Promise<number | undefined>;
   readonly hasEnded: () => boolean;

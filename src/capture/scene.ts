@@ -1,7 +1,7 @@
 import type { Random } from "../core/ports.ts";
 import type { Box } from "../core/types.ts";
 
-export interface SceneOptions {
+interface SceneOptions {
   /** The same seed is the same film. */
   readonly seed: number;
   /** Which picture of the film, from 0; any can be drawn without those before it. */
@@ -16,7 +16,7 @@ export interface SceneObject {
   readonly box: Box;
 }
 
-export interface Scene {
+interface Scene {
   readonly svg: string;
   readonly objects: readonly SceneObject[];
 }
@@ -30,8 +30,8 @@ const colours: Readonly<Record<string, string>> = {
 const labels = Object.keys(colours);
 
 const objectSideMin = 40;
-/** On each side of an object inside its own cell: twice this lies between two objects, and this before the border. */
-const margin = 8;
+/** On each side of an object inside its own cell: at least 16 pixels lie between two objects, 8 before the border. */
+const margin = 9;
 const cellSideMin = objectSideMin + 2 * margin;
 const columnsMax = 4;
 const rowsMax = 3;

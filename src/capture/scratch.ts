@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { AgentError, errnoOf } from "../core/errors.ts";
 
 const prefix = "framepost-shots-";
+/** In a container every agent has the same process id; no two have begun at the same moment. */
+const ownPrefix = `${prefix}${process.pid}-${Math.round(performance.timeOrigin)}-`;
 
 /** No dot, blank or shell sign: node-webcam splits paths at blanks and mistakes a dot in a folder for an extension. */
 const safePath = /^\/[A-Za-z0-9/_-]+$/;
@@ -18,7 +20,7 @@ export async function makeScratchFolder(places: readonly string[]): Promise<stri
   let cause: unknown;
   for (const place of places) {
     try {
-      const folder = await mkdtemp(join(place, `${prefix}${process.pid}-`));
+      const folder = await mkdtemp(join(place, ownPrefix));
       await sweep(place);
       return folder;
     } catch (error) {
@@ -33,7 +35,8 @@ export async function makeScratchFolder(places: readonly string[]): Promise<stri
 async function sweep(place: string): Promise<void> {
   for (const name of await readdir(place)) {
     const maker = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
-    if (Number.isNaN(maker) || isAlive(maker)) continue;
+    if (Number.isNaN(maker)) continue;
+    if (maker === process.pid ? name.startsWith(ownPrefix) : isAlive(maker)) continue;
     // Another user's folder cannot be removed, and is not ours to remove.
     await rm(join(place, name), { recursive: true, force: true }).catch(() => undefined);
   }

@@ -36,6 +36,7 @@ export class SimulatedDriver implements CameraDriver {
   }
 
   async shot(signal: AbortSignal): Promise<Shot> {
+    signal.throwIfAborted();
     const drawn = this.#scene(this.#next);
     const { jpeg } = await this.#render(drawn.svg, { quality: this.#options.quality }, signal);
     // Only now: a picture that could not be drawn is not skipped.

@@ -35,7 +35,8 @@ export type Shot = { readonly kind: "image"; readonly jpeg: Buffer } | { readonl
  * - `start` may be called again after `stop` or after a failure. Constructors only assign.
  * - `shot` resolves with a picture taken after the call, or `end` once a finite source is used up. A driver on a
  *   continuous stream drains it all the time and answers with the first frame that completes after the call.
- * - `stop` is safe at any time, also twice, and leaves no process, descriptor or file behind.
+ * - `stop` is safe at any time, also twice; it ends a shot that is under way, and leaves no process, descriptor or file
+ *   behind.
  * - Errors are AgentErrors with a `CAMERA_…` code whose text holds no secret. `CAMERA_BAD_IMAGE` says that this one
  *   picture was worthless: the next `shot` goes on. After any other error the driver is stopped and started again.
  * - In an `every` source the next `shot` says that the picture before it was dealt with.
