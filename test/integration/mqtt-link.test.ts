@@ -25,7 +25,10 @@ describe("MQTT link", () => {
   function linkTo(port: number, options: Partial<MqttLinkOptions> = {}): MqttLink {
     const timing = { reconnectFirstMaxMs: 50, reconnectFirstMs: 20, reconnectMaxMs: 100, ...options.timing };
     const defaults: MqttLinkOptions = { host: "127.0.0.1", port, clientId: "gate", protocol: "auto" };
-    const link = new MqttLink({ ...defaults, ...options, timing }, linkSeams(() => 0.5));
+    const link = new MqttLink(
+      { ...defaults, ...options, timing },
+      linkSeams(() => 0.5),
+    );
     toStop.push({ stop: () => link.close() });
     link.start();
     return link;
