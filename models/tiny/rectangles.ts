@@ -23,10 +23,13 @@ const colours = [
 /** The same for the background, at most: its channels differ by no more than this. */
 const DULL_MAX = 24;
 const CELL = 4;
-/** From a corner's cell to a point that is certainly inside. */
+/** From the start of a corner's cell, where the edge is at most 4 pixels before it, to a point that is certainly inside. */
 const INSIDE = 8;
-/** A corner that falls between four cells still leaves a quarter of its step in each. */
-const CORNER_MIN = 0.12;
+/**
+ * Over two cells the coverage rises by a whole, wherever an edge falls between them; next to it, where a change of the
+ * background moves a partly covered cell, by a quarter at most.
+ */
+const CORNER_MIN = 0.6;
 
 export interface RectangleOptions {
   readonly input: string;
@@ -106,8 +109,8 @@ function findCorners(graph: GraphWriter, options: RectangleOptions) {
     kernel_shape: [CELL, CELL],
   });
   const coverage = graph.node("Clip", [cells, graph.floats([0], []), graph.floats([1], [])]);
-  const risesRight = rise(graph, coverage, [0, 0, 0, 1]);
-  const corner = rise(graph, risesRight, [0, 0, 1, 0]);
+  const risesRight = rise(graph, coverage, [0, 0, 0, 2]);
+  const corner = rise(graph, risesRight, [0, 0, 2, 0]);
   // A slope far below any real difference decides between neighbours that are exactly equal.
   const slopeDown = Array.from({ length: height / CELL }, (_, index) => index * 1.37e-5);
   const slopeRight = Array.from({ length: width / CELL }, (_, index) => index * 1e-5);
@@ -122,10 +125,10 @@ function findCorners(graph: GraphWriter, options: RectangleOptions) {
   return { strength, index };
 }
 
-/** By how much each value is above the one before it along an axis; nothing where it is below. */
+/** By how much each value is above the one some steps before it; nothing where it is below. */
 function rise(graph: GraphWriter, value: string, shift: readonly [number, number, number, number]): string {
   const unshift = shift.map((step) => -step);
-  // Padding in front and cropping behind moves everything by one.
+  // Padding in front and cropping behind moves everything.
   const before = graph.node("Pad", [value, pads(graph, shift, unshift)]);
   return graph.node("Relu", [graph.node("Sub", [value, before])]);
 }

@@ -17,8 +17,7 @@ export interface TensorLayout {
 export class InputTensor {
   readonly data: Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
   readonly #layout: TensorLayout;
-  /** The value of each of the 256 levels, for each channel. */
-  readonly #levels: readonly [Float32Array, Float32Array, Float32Array];
+  readonly #channels: Channels;
   /** Where the padding lies depends on the placement only: it is painted again when that changes. */
   #paddedFor = "";
   #steps: ResizeSteps | undefined;
@@ -27,19 +26,20 @@ export class InputTensor {
     const values = layout.width * layout.height * 3;
     this.data = layout.layout === "nchw" ? new Float32Array(values) : new Uint8Array(values);
     this.#layout = layout;
-    this.#levels = [levels(layout, 0), levels(layout, 1), levels(layout, 2)];
+    this.#channels = channelsOf(layout);
   }
 
   /** `rgb` is the picture at the placement's size. */
   fill(rgb: Uint8Array, at: Placement): void {
     this.#pad(at);
-    for (let channel = 0; channel < 3; channel += 1) {
-      const { start, step, rowStep, source } = this.#channel(channel, at);
-      const { data } = this;
-      const table = this.#levels[channel] ?? this.#levels[0];
-      for (let y = 0, from = source; y < at.height; y += 1) {
-        let to = start + y * rowStep;
-        for (let x = 0; x < at.width; x += 1, from += 3, to += step) data[to] = table[rgb[from] ?? 0] ?? 0;
+    const { data } = this;
+    const { step, plane, source0, source2, mean0, mean1, mean2, std0, std1, std2 } = this.#channels;
+    for (let y = 0, from = 0; y < at.height; y += 1) {
+      let to = ((at.top + y) * this.#layout.width + at.left) * step;
+      for (let x = 0; x < at.width; x += 1, from += 3, to += step) {
+        data[to] = ((rgb[from + source0] ?? 0) - mean0) / std0;
+        data[to + plane] = ((rgb[from + 1] ?? 0) - mean1) / std1;
+        data[to + 2 * plane] = ((rgb[from + source2] ?? 0) - mean2) / std2;
       }
     }
   }
@@ -50,56 +50,41 @@ export class InputTensor {
    */
   fillExact(rgb: Uint8Array, pictureWidth: number, pictureHeight: number, at: Placement): void {
     this.#pad(at);
-    const steps = this.#stepsFor(pictureWidth, pictureHeight, at);
-    const { columns, columnParts, rows, rowParts } = steps;
-    const rowBytes = pictureWidth * 3;
     const { data } = this;
-    for (let channel = 0; channel < 3; channel += 1) {
-      const { start, step, rowStep, source } = this.#channel(channel, at);
-      const table = this.#levels[channel] ?? this.#levels[0];
-      for (let y = 0; y < at.height; y += 1) {
-        const upper = (rows[2 * y] ?? 0) * rowBytes + source;
-        const lower = (rows[2 * y + 1] ?? 0) * rowBytes + source;
-        const down = rowParts[y] ?? 0;
-        let to = start + y * rowStep;
-        for (let x = 0; x < at.width; x += 1, to += step) {
-          const a = columns[2 * x] ?? 0;
-          const b = columns[2 * x + 1] ?? 0;
-          const across = columnParts[x] ?? 0;
-          const topLeft = rgb[upper + a] ?? 0;
-          const bottomLeft = rgb[lower + a] ?? 0;
-          const top = topLeft + ((rgb[upper + b] ?? 0) - topLeft) * across;
-          const bottom = bottomLeft + ((rgb[lower + b] ?? 0) - bottomLeft) * across;
-          data[to] = table[(top + (bottom - top) * down + 0.5) | 0] ?? 0;
-        }
+    const { step, plane, source0, source2, mean0, mean1, mean2, std0, std1, std2 } = this.#channels;
+    const { columns, columnParts, rows, rowParts } = this.#stepsFor(pictureWidth, pictureHeight, at);
+    for (let y = 0; y < at.height; y += 1) {
+      const upper = (rows[2 * y] ?? 0) * pictureWidth * 3;
+      const lower = (rows[2 * y + 1] ?? 0) * pictureWidth * 3;
+      const down = rowParts[y] ?? 0;
+      let to = ((at.top + y) * this.#layout.width + at.left) * step;
+      for (let x = 0; x < at.width; x += 1, to += step) {
+        const left = columns[2 * x] ?? 0;
+        const right = columns[2 * x + 1] ?? 0;
+        const across = columnParts[x] ?? 0;
+        const a = upper + left;
+        const b = upper + right;
+        const c = lower + left;
+        const d = lower + right;
+        data[to] = (between(rgb, a + source0, b + source0, c + source0, d + source0, across, down) - mean0) / std0;
+        data[to + plane] = (between(rgb, a + 1, b + 1, c + 1, d + 1, across, down) - mean1) / std1;
+        data[to + 2 * plane] =
+          (between(rgb, a + source2, b + source2, c + source2, d + source2, across, down) - mean2) / std2;
       }
     }
-  }
-
-  /** Where a channel starts in the tensor, how far its pixels and rows are apart there, and its byte in the picture. */
-  #channel(channel: number, at: Placement) {
-    const { width, height, layout, order } = this.#layout;
-    const planar = layout === "nchw";
-    const step = planar ? 1 : 3;
-    const first = planar ? channel * width * height : channel;
-    return {
-      start: first + (at.top * width + at.left) * step,
-      step,
-      rowStep: width * step,
-      source: order === "rgb" ? channel : 2 - channel,
-    };
   }
 
   #pad(at: Placement): void {
     const key = `${at.left},${at.top},${at.width},${at.height}`;
     if (key === this.#paddedFor) return;
     this.#paddedFor = key;
-    const { width, height, layout, pad } = this.#layout;
-    const plane = width * height;
-    for (let channel = 0; channel < 3; channel += 1) {
-      const value = this.#levels[channel]?.[pad] ?? 0;
-      if (layout === "nchw") this.data.fill(value, channel * plane, (channel + 1) * plane);
-      else for (let at3 = channel; at3 < this.data.length; at3 += 3) this.data[at3] = value;
+    const { pad } = this.#layout;
+    const { step, plane, mean0, mean1, mean2, std0, std1, std2 } = this.#channels;
+    const { data } = this;
+    for (let to = 0; to < data.length - 2 * plane; to += step) {
+      data[to] = (pad - mean0) / std0;
+      data[to + plane] = (pad - mean1) / std1;
+      data[to + 2 * plane] = (pad - mean2) / std2;
     }
   }
 
@@ -111,6 +96,53 @@ export class InputTensor {
     this.#steps = { key, columns: across.pairs, columnParts: across.parts, rows: down.pairs, rowParts: down.parts };
     return this.#steps;
   }
+}
+
+/** Everything the inner loops need, as plain numbers: three lookups less a pixel than arrays. */
+interface Channels {
+  /** From one pixel to the next in the tensor, and from one channel to the next. */
+  readonly step: number;
+  readonly plane: number;
+  /** Which byte of a pixel the first and the last channel take; the middle one is green in any order. */
+  readonly source0: number;
+  readonly source2: number;
+  readonly mean0: number;
+  readonly mean1: number;
+  readonly mean2: number;
+  readonly std0: number;
+  readonly std1: number;
+  readonly std2: number;
+}
+
+function channelsOf({ layout, width, height, order, mean, std }: TensorLayout): Channels {
+  const sources = order === "rgb" ? { source0: 0, source2: 2 } : { source0: 2, source2: 0 };
+  if (layout === "nhwc") {
+    const asIs = { mean0: 0, mean1: 0, mean2: 0, std0: 1, std1: 1, std2: 1 };
+    return { step: 3, plane: 1, ...sources, ...asIs };
+  }
+  const [mean0, mean1, mean2] = mean;
+  const [std0, std1, std2] = std;
+  return { step: 1, plane: width * height, ...sources, mean0, mean1, mean2, std0, std1, std2 };
+}
+
+/**
+ * The level between four, rounded. The order of the operations decides how a tie is rounded, and one level in one pixel
+ * moves the scores of a quantised model: it is the order of the reference that the tests compare with.
+ */
+function between(
+  rgb: Uint8Array,
+  topLeft: number,
+  topRight: number,
+  bottomLeft: number,
+  bottomRight: number,
+  across: number,
+  down: number,
+): number {
+  const a = rgb[topLeft] ?? 0;
+  const c = rgb[bottomLeft] ?? 0;
+  const top = a * (1 - across) + (rgb[topRight] ?? 0) * across;
+  const bottom = c * (1 - across) + (rgb[bottomRight] ?? 0) * across;
+  return (top * (1 - down) + bottom * down + 0.5) | 0;
 }
 
 interface ResizeSteps {
@@ -133,13 +165,4 @@ function axis(from: number, to: number, unit: number): { readonly pairs: Int32Ar
     parts[index] = centre - first;
   }
   return { pairs, parts };
-}
-
-function levels(layout: TensorLayout, channel: 0 | 1 | 2): Float32Array {
-  const table = new Float32Array(256);
-  const asIs = layout.layout === "nhwc";
-  for (let level = 0; level < 256; level += 1) {
-    table[level] = asIs ? level : (level - layout.mean[channel]) / layout.std[channel];
-  }
-  return table;
 }
