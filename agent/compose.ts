@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { asAgentError } from "../src/core/errors.ts";
 import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/ports.ts";
+import { webcamOptions } from "../src/capture/config.ts";
 import { folderDriver } from "../src/capture/folder.ts";
 import { SimulatedDriver } from "../src/capture/simulated.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
@@ -87,7 +88,11 @@ export async function openSpool(
   seams: Seams,
 ): Promise<{ readonly device: string; readonly spool: DiskSpool }> {
   const { name } = config.device;
-  const state = await openDeviceState(join(dataFolder, "state"), seams, name);
+  const stateFolder = join(dataFolder, "state");
+  const state = await openDeviceState(
+    { folder: stateFolder, ...(name === undefined ? {} : { deviceId: name }) },
+    seams,
+  );
   const { deviceId: device, spoolId } = state.read();
   const { maxBytes: bytesMax, maxRecords: recordsMax, minFreeBytes: freeBytesMin } = config.spool;
   const folder = join(dataFolder, "spool");
@@ -127,10 +132,7 @@ function visionPart(vision: VisionProcess, seams: Seams): Part {
   };
 }
 
-function part(
-  name: string,
-  inner: { start(signal: AbortSignal): void | Promise<void>; stop(): Promise<void> },
-): Part {
+function part(name: string, inner: { start(signal: AbortSignal): void | Promise<void>; stop(): Promise<void> }): Part {
   return { name, start: async (signal) => inner.start(signal), stop: () => inner.stop() };
 }
 
@@ -147,7 +149,7 @@ function keepRules({ keep }: CameraConfig, whenAway: KeepRules["whenAway"]): Kee
 function buildDriver(camera: CameraConfig, vision: Vision, { clock }: Seams): CameraDriver {
   switch (camera.driver) {
     case "webcam":
-      return new WebcamDriver({ ...camera, delaySeconds: camera.delay / 1_000 }, { clock });
+      return new WebcamDriver(webcamOptions(camera), { clock });
     case "folder":
       return folderDriver(camera, { clock });
     case "simulated":

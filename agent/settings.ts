@@ -38,9 +38,13 @@ export async function configFileOf(context: CommandContext): Promise<string> {
   for (const place of places) {
     if (await exists(place)) return place;
   }
-  throw new AgentError("CONFIG_NOT_FOUND", `no config file: looked for ${places.join(" and ")}; write one with "framepost init"`, {
-    disposition: "fatal",
-  });
+  throw new AgentError(
+    "CONFIG_NOT_FOUND",
+    `no config file: looked for ${places.join(" and ")}; write one with "framepost init"`,
+    {
+      disposition: "fatal",
+    },
+  );
 }
 
 /** `--data`, else systemd's state folder, else the config's `dataDir` beside its file, else a folder here. */

@@ -17,12 +17,7 @@ export async function queueStats(context: CommandContext): Promise<ExitCode> {
     }
     context.terminal.data(`${stats.records} records, ${megabytes(stats.bytes)}, last sequence ${stats.lastSequence}`);
     if (stats.targets.length === 0) return;
-    const rows = stats.targets.map((target) => [
-      target.targetId,
-      target.pending,
-      target.quarantined,
-      target.accepted,
-    ]);
+    const rows = stats.targets.map((target) => [target.targetId, target.pending, target.quarantined, target.accepted]);
     for (const line of textTable(["target", "pending", "quarantined", "accepted"], rows)) context.terminal.data(line);
   });
 }

@@ -15,7 +15,9 @@ export async function sandbox(
 ): Promise<ExitCode> {
   const { terminal, signal, clock } = context;
   if (!kinds.includes(kind)) {
-    throw new AgentError("USAGE_SANDBOX", `no sandbox "${kind}"; there is ${kinds.join(", ")}`, { disposition: "fatal" });
+    throw new AgentError("USAGE_SANDBOX", `no sandbox "${kind}"; there is ${kinds.join(", ")}`, {
+      disposition: "fatal",
+    });
   }
   // The token is a throw-away of this run; whoever wants their own sets it in the environment.
   const token = context.environment["FRAMEPOST_SANDBOX_TOKEN"] ?? randomBytes(12).toString("hex");
