@@ -88,6 +88,8 @@ export const spoolLimits = {
   tailReadBytes: 8 * KB,
   /** Damaged envelopes kept for a person to look at; further ones are deleted and only counted. */
   damagedFilesMax: 16,
+  /** Records never take the last bytes of a disk: settling needs them, for the WAL reaches 4 MB before it is folded in. */
+  indexReserveBytes: 5 * MB,
   /** A record that the disk cannot read just now is passed over for this long. */
   unreadableDelayMs: 60_000,
   remoteIdCharsMax: 256,

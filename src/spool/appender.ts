@@ -56,8 +56,12 @@ export class Appender {
   async append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord> {
     const { files, room, collect } = this.#parts;
     return await this.#slots.use(async () => {
-      const [imageSha256, freeBytes] = await Promise.all([sha256Of(jpeg), files.freeBytes()]);
-      if (!room.has(jpeg.length + spoolLimits.metadataBytesMax)) await collect();
+      const [imageSha256, free] = await Promise.all([sha256Of(jpeg), files.freeBytes()]);
+      let freeBytes = free;
+      if (!room.has(jpeg.length + spoolLimits.metadataBytesMax, freeBytes)) {
+        await collect();
+        freeBytes = await files.freeBytes();
+      }
       if (this.#closed) throw stopped("append");
       // From here to the write nothing waits, so that no other append can take the same sequence or the same room.
       const record = this.#recordOf(draft, jpeg, imageSha256);

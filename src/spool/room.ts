@@ -1,4 +1,5 @@
 import { AgentError } from "../core/errors.ts";
+import { spoolLimits } from "../core/limits.ts";
 
 export interface RoomOptions {
   readonly bytesMax: number;
@@ -31,19 +32,9 @@ export class Room {
 
   /** Takes room for one record before it is written, or fails with `SPOOL_FULL` or `DISK_FULL`. */
   reserve(bytes: number, freeBytes: number): void {
-    const { bytesMax, recordsMax, freeBytesMin } = this.#options;
-    const refusal = this.#refusal(bytes);
+    const refusal = this.#refusal(bytes, freeBytes);
     if (refusal !== undefined) {
-      throw new AgentError("SPOOL_FULL", `append ${bytes} bytes: ${refusal}`, {
-        disposition: "retry",
-        facts: { bytesMax, recordsMax },
-      });
-    }
-    if (freeBytes - this.#reserved.bytes - bytes < freeBytesMin) {
-      throw new AgentError("DISK_FULL", `append ${bytes} bytes: ${freeBytes} are free, ${freeBytesMin} must stay so`, {
-        disposition: "retry",
-        facts: { freeBytes, freeBytesMin },
-      });
+      throw new AgentError(refusal.code, `append ${bytes} bytes: ${refusal.why}`, { disposition: "retry" });
     }
     this.#reserved = { records: this.#reserved.records + 1, bytes: this.#reserved.bytes + bytes };
   }
@@ -53,16 +44,22 @@ export class Room {
     this.#reserved = { records: this.#reserved.records - 1, bytes: this.#reserved.bytes - bytes };
   }
 
-  has(bytes: number): boolean {
-    return this.#refusal(bytes) === undefined;
+  has(bytes: number, freeBytes: number): boolean {
+    return this.#refusal(bytes, freeBytes) === undefined;
   }
 
-  #refusal(bytes: number): string | undefined {
+  #refusal(bytes: number, freeBytes: number): { readonly code: string; readonly why: string } | undefined {
     const { bytesMax, recordsMax } = this.#options;
+    const freeBytesMin = Math.max(this.#options.freeBytesMin, spoolLimits.indexReserveBytes);
     const records = this.#stored.records + this.#reserved.records;
     const taken = this.#stored.bytes + this.#reserved.bytes;
-    if (records + 1 > recordsMax) return `the spool holds ${records} of ${recordsMax} records`;
-    if (taken + bytes > bytesMax) return `the spool holds ${taken} of ${bytesMax} bytes`;
+    if (records + 1 > recordsMax) {
+      return { code: "SPOOL_FULL", why: `the spool holds ${records} of ${recordsMax} records` };
+    }
+    if (taken + bytes > bytesMax) return { code: "SPOOL_FULL", why: `the spool holds ${taken} of ${bytesMax} bytes` };
+    if (freeBytes - this.#reserved.bytes - bytes < freeBytesMin) {
+      return { code: "DISK_FULL", why: `${freeBytes} bytes are free, and ${freeBytesMin} have to stay so` };
+    }
     return undefined;
   }
 }

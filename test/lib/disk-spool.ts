@@ -15,12 +15,15 @@ export class PatientClock extends SimulatedClock {
   }
 }
 
+/** Each spool draws other ids: two agents never share a random state. */
+let seed = 0;
+
 export function diskSpoolOf(
   folder: string,
   change: Partial<DiskSpoolOptions & Seams> = {},
 ): { readonly spool: DiskSpool; readonly log: RecordingLogger } {
   const log = new RecordingLogger();
-  const { clock = new PatientClock(), random = seededRandom(1), ...options } = change;
+  const { clock = new PatientClock(), random = seededRandom((seed += 1)), ...options } = change;
   const spool = new DiskSpool(
     { folder, device: "gw", spoolId: "abcd", bytesMax: Infinity, recordsMax: Infinity, freeBytesMin: 0, ...options },
     { clock, random, log },

@@ -84,7 +84,7 @@ export class IndexClient {
 
   #spawn(): void {
     // The compiled file: the compiler rewrites imports, not URLs.
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { name: "spool-index" });
+    const worker = new Worker(new URL("./worker.js", import.meta.url), { name: "spool-index", execArgv: [] });
     worker.on("message", (reply: Reply) => this.#settle(reply));
     worker.on("error", (error) => this.#fail(worker, `its thread failed: ${messageOf(error)}`));
     worker.on("exit", () => this.#fail(worker, "its thread ended"));
