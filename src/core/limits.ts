@@ -141,7 +141,7 @@ export const pipelineLimits = {
 } as const;
 
 export const healthLimits = {
-  /** Values kept of a series for its percentiles: p95 of 256 random ones is within two percentiles of the truth. */
+  /** Values kept of a series for its percentiles: enough for p50 and p95 to within a few percentiles. */
   samplesMax: 256,
   /** Names counted apart in one tally (labels, rules, reasons); the rest are counted as `other`. */
   tallyKeysMax: 256,
