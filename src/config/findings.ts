@@ -32,14 +32,16 @@ function fromIssue(schema: z.core.$ZodType, root: unknown, issue: Issue, prefix:
       return issue.keys.map((key) => ({ path: [...path, key], at: "key", message: unknownKey(key, known) }));
     }
     case "invalid_type":
-      if (value === undefined) return [missing(path, `expected ${issue.expected}`)];
+      if (value === undefined || (value === null && path.length === 0)) {
+        return [missing(path, `expected ${issue.expected}`)];
+      }
       return [{ path, at: "value", message: `expected ${issue.expected}, received ${kindOf(value)}` }];
     case "invalid_value":
       return [choice(path, value, issue.values)];
     case "invalid_union": {
-      const branches = "errors" in issue ? issue.errors : [];
+      const branches = issue.errors;
       if (branches.length > 0) return fromUnion(path, value, branches, nested);
-      if ("options" in issue && issue.options !== undefined) return [choice(path, value, issue.options)];
+      if ("options" in issue) return [choice(path, value, issue.options)];
       return [{ path, at: "value", message: lowered(issue.message) }];
     }
     case "invalid_key":
@@ -54,8 +56,8 @@ function fromIssue(schema: z.core.$ZodType, root: unknown, issue: Issue, prefix:
 }
 
 /**
- * The branch that was meant is the one whose mistakes lie deepest: it accepted the value's own kind. When none did,
- * the value is of a kind that no branch takes.
+ * The branch that was meant accepted the value's own kind, and has the fewest mistakes. When there is none, the value
+ * is of a kind that no branch takes.
  */
 function fromUnion(
   path: ConfigPath,
@@ -64,8 +66,13 @@ function fromUnion(
   nested: (issues: readonly Issue[]) => readonly Finding[],
 ): readonly Finding[] {
   const fitting = branches.filter((issues) => !issues.some((i) => i.code === "invalid_type" && i.path.length === 0));
-  if (fitting.length > 0)
+  const choices = fitting.flatMap((issues) =>
+    issues.flatMap((issue) => (issue.code === "invalid_value" && issue.path.length === 0 ? issue.values : [])),
+  );
+  if (choices.length > 0) return [choice(path, value, choices)];
+  if (fitting.length > 0) {
     return nested(fitting.reduce((best, issues) => (issues.length < best.length ? issues : best)));
+  }
   const kinds = branches.flatMap((issues) => issues.flatMap((i) => (i.code === "invalid_type" ? [i.expected] : [])));
   const expected = `expected ${[...new Set(kinds)].join(" or ")}`;
   if (value === undefined) return [missing(path, expected)];

@@ -11,7 +11,7 @@ export function jsonSchemaOf(schema: z.ZodType): unknown {
       const definition = zodSchema._zod.def;
       if (definition.type !== "default" || jsonSchema.default !== undefined) return;
       const written = z.safeEncode(definition.innerType as z.ZodType, definition.defaultValue);
-      if (written.success) jsonSchema.default = written.data as NonNullable<typeof jsonSchema.default>;
+      if (written.success) jsonSchema.default = written.data;
     },
   });
   return { ...generated, $id: id, title: "Framepost configuration" };

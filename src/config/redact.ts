@@ -41,7 +41,7 @@ export function showConfig(schema: z.core.$ZodType, config: unknown): string {
     if (codec === undefined || secret) return item;
     // A value that cannot be written back, such as the result of a one-way transform, is shown as it is.
     try {
-      return z.core.encode(codec, item as never);
+      return z.core.encode(codec, item);
     } catch {
       return item;
     }

@@ -141,7 +141,7 @@ function childrenOf(schemas: readonly Schema[], step: string | number): readonly
         return [definition.valueType];
       case "tuple": {
         const item = definition.items[Number(step)] ?? definition.rest;
-        return item === null || item === undefined ? [] : [item];
+        return item === null ? [] : [item];
       }
       default:
         return [];

@@ -102,7 +102,7 @@ export function uniqueIds(what: string): z.core.$ZodCheck<readonly { readonly id
       }
     },
     { when: ({ value }) => Array.isArray(value) },
-  ) as z.core.$ZodCheck<readonly { readonly id: string }[]>;
+  );
 }
 
 export type DeviceConfig = z.infer<typeof device>;

@@ -24,6 +24,9 @@ const aliasesMax = 200;
 /** What aliases may multiply a file of 1 MB to. */
 const valuesMax = 100_000;
 
+/** Lists opened on one line. The parser bounds brackets but not these, and half a megabyte of them ends the process. */
+const manyIndicators = /(?:[-?][ \t]+){33}/;
+
 /** The parser's own texts quote the source, which may hold a secret. */
 const syntaxMessages: Readonly<Record<ErrorCode, string>> = {
   ALIAS_PROPS: "an alias cannot have an anchor or a tag",
@@ -39,7 +42,7 @@ const syntaxMessages: Readonly<Record<ErrorCode, string>> = {
   DUPLICATE_KEY: "duplicate key",
   IMPOSSIBLE: "not valid YAML",
   KEY_OVER_1024_CHARS: "the key is longer than 1024 characters",
-  MISSING_CHAR: "a character is missing, such as the `:` after a key, a quote, a bracket or a comma",
+  MISSING_CHAR: "a `:` after a key, a quote, a bracket or a comma is missing, or the indentation is wrong",
   MULTILINE_IMPLICIT_KEY: "a key must stand on one line",
   MULTIPLE_ANCHORS: "more than one anchor",
   MULTIPLE_DOCS: "a second document (`---`); one file holds one",
@@ -61,6 +64,10 @@ export class YamlSource {
   constructor(text: string) {
     const problems: SyntaxProblem[] = [];
     this.problems = problems;
+    if (manyIndicators.test(text)) {
+      problems.push({ line: 1, column: 1, path: [], message: "nested too deeply" });
+      return;
+    }
     try {
       this.#document = parseDocument(text, {
         lineCounter: this.#lines,
@@ -76,11 +83,12 @@ export class YamlSource {
       problems.push({ line: 1, column: 1, path: [], message: "nested too deeply, or not YAML at all" });
       return;
     }
-    for (const { code, pos } of [...this.#document.errors, ...this.#document.warnings]) {
+    const mistakes = [...this.#document.errors, ...this.#document.warnings].toSorted((a, b) => a.pos[0] - b.pos[0]);
+    for (const { code, pos } of mistakes) {
       problems.push({ ...this.#positionAt(pos[0]), path: this.#pathAt(pos[0]), message: syntaxMessages[code] });
+      // What the parser finds behind a mistake of syntax is mostly that mistake again.
+      if (code !== "DUPLICATE_KEY") return;
     }
-    const readable = [...this.#document.errors, ...this.#document.warnings].every((e) => e.code === "DUPLICATE_KEY");
-    if (!readable) return;
     const aliasProblems = this.#aliasProblems(this.#document);
     problems.push(...aliasProblems);
     if (aliasProblems.length > 0) return;

@@ -87,5 +87,5 @@ function withJournaldLevel(destination: LogDestination): LogDestination & { last
     write(line: string): void {
       destination.write(`<${journaldLevels[this.lastLevel] ?? 6}>${line}`);
     },
-  } as LogDestination & { lastLevel: number };
+  };
 }

@@ -91,10 +91,10 @@ function entriesOf(value: object, masker: Masker, depth: number, budget: Budget)
 function serializeError(error: Error, masker: Masker): unknown {
   const agentError = error instanceof AgentError ? error : undefined;
   return {
-    name: masker(String(error.name)),
+    name: masker(error.name),
     ...codeOf(error, masker),
     ...(agentError === undefined ? {} : { disposition: agentError.disposition }),
-    message: masker(String(error.message)),
+    message: masker(error.message),
     ...(agentError === undefined || Object.keys(agentError.facts).length === 0
       ? {}
       : { facts: serializeFields(agentError.facts, masker) }),
@@ -109,9 +109,7 @@ function causesOf(error: Error, masker: Masker): { readonly causes?: readonly un
   while (cause !== undefined && cause !== null && causes.length < logLimits.causesMax) {
     causes.push({
       ...(cause instanceof Error ? codeOf(cause, masker) : {}),
-      message: masker(
-        cause instanceof Error ? String(cause.message) : typeof cause === "string" ? cause : typeof cause,
-      ),
+      message: masker(cause instanceof Error ? cause.message : typeof cause === "string" ? cause : typeof cause),
     });
     cause = cause instanceof Error ? cause.cause : undefined;
   }
