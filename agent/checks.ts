@@ -40,12 +40,10 @@ export async function* runChecks(
     found: `${settings.file}: ${cameras.length} cameras, ${targets.length} targets`,
   };
   yield await diskCheck(settings);
-  const answers = new AnswerBook();
   const seams: Seams = { clock: context.clock, random: context.random, log: settings.log };
   let agent: Agent;
   try {
-    const wrapTarget = (target: Target) => answers.watch(target);
-    agent = await composeAgent(settings.config, { dataFolder: settings.dataFolder, wrapTarget }, seams);
+    agent = await composeAgent(settings.config, { dataFolder: settings.dataFolder }, seams);
   } catch (error) {
     yield failed("state", error, `look at ${settings.dataFolder}`);
     return;
@@ -137,7 +135,15 @@ async function cameraCheck({ signal }: CommandContext, camera: Camera): Promise<
     return { check, result: "ok", found: `a frame of ${frame.width}×${frame.height}, ${frame.jpeg.length} bytes` };
   } catch (error) {
     signal.throwIfAborted();
-    const { lastError } = camera.health();
+    const { lastError, driver } = camera.health();
+    if (lastError === undefined && driver === "folder") {
+      return {
+        check,
+        result: "warning",
+        found: `no picture within ${pictureTimeoutMs / 1_000} s`,
+        mend: "put a JPEG there",
+      };
+    }
     const why = lastError === undefined ? error : new Error(`${lastError.message} (${lastError.code})`);
     return failed(check, why, "framepost cameras; framepost cameras --shot DEVICE");
   } finally {

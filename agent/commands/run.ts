@@ -1,16 +1,17 @@
 import type { Logger, Seams } from "../../src/core/ports.ts";
-import { collectHealth } from "../../src/health/health.ts";
+import { healthFields } from "../../src/health/health.ts";
 import { type Agent, composeAgent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
 import { guardCrashes } from "../crash.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { Lifecycle } from "../lifecycle.ts";
+import { healthReport } from "../report.ts";
 import { loadSettings } from "../settings.ts";
 
 /** One line about the whole agent, so that a log shows what was going on before something went wrong. */
 const healthEveryMs = 60_000;
 
-/** The daemon. Ends on SIGINT or SIGTERM, or when every camera is a finite source and all is delivered. */
+/** The daemon. Ends on SIGINT or SIGTERM. */
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { config, dataFolder, log, file } = await loadSettings(context);
   guardCrashes(log);
@@ -37,6 +38,6 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 async function untilStopped({ clock, signal }: CommandContext, agent: Agent, log: Logger): Promise<void> {
   while (!signal.aborted) {
     await clock.sleep(healthEveryMs, signal).catch(() => undefined);
-    if (!signal.aborted) log.info("health", { ...collectHealth(agent) });
+    if (!signal.aborted) log.info("health", healthFields(await healthReport(agent, clock)));
   }
 }
