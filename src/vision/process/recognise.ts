@@ -33,20 +33,19 @@ function asTheManifestSays(signature: Signature, wanted: string, file: string): 
 }
 
 function byItsSigns(signature: Signature, file: string): Recognised {
-  const matches = candidates(signature);
-  const [match, second] = matches;
-  if (match?.family !== undefined && second === undefined && match.sign.certainty === "sure") {
-    return { family: match.family, classes: match.sign.classes };
-  }
+  const found = candidates(signature);
+  const sure = found.filter(({ sign }) => sign.certainty === "sure");
   const outputs = describe(signature);
-  if (match === undefined) {
+  const [only, second] = sure;
+  if (only !== undefined && second === undefined) {
+    if (only.family !== undefined) return { family: only.family, classes: only.sign.classes };
+    throw refusal(`${file} looks like ${only.name} (${outputs}), which this version does not read yet`);
+  }
+  if (found.length === 0) {
     throw refusal(`the family of ${file} is unknown: ${outputs}${labelsInTheWay(signature)} fit none`, hint());
   }
-  const names = matches.map(({ name }) => name).join(" or ");
-  if (second === undefined && match.family === undefined) {
-    throw refusal(`${file} looks like ${names} (${outputs}), which this version does not read yet`);
-  }
-  const readable = matches.find(({ family }) => family !== undefined);
+  const names = found.map(({ name }) => name).join(" or ");
+  const readable = found.find(({ family }) => family !== undefined);
   throw refusal(`the family of ${file} is not certain: ${outputs} could be ${names}`, hint(readable?.name));
 }
 
