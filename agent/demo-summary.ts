@@ -4,6 +4,8 @@ import type { TruthResult } from "./truth-score.ts";
 
 export interface DemoSummary {
   readonly complete: boolean;
+  /** Since the process started, until every target had accepted one. */
+  readonly firstRecordAcceptedMs?: number;
   readonly framesCaptured: number;
   readonly detectionsByLabel: Readonly<Record<string, number>>;
   readonly recordsKept: number;
@@ -17,7 +19,12 @@ export interface DemoSummary {
 
 export function demoSummary(
   agent: Agent,
-  ending: { readonly complete: boolean; readonly violations: number; readonly truth: TruthResult },
+  ending: {
+    readonly complete: boolean;
+    readonly firstRecordAcceptedMs?: number;
+    readonly violations: number;
+    readonly truth: TruthResult;
+  },
 ): DemoSummary {
   const pipeline = agent.pipeline.health();
   const deliveries = agent.loops.map((loop) => loop.health());
@@ -25,6 +32,7 @@ export function demoSummary(
   const sending = deliveries.map(({ targetId, deliverMs }) => [`deliver ${targetId}`, deliverMs] as const);
   return {
     complete: ending.complete,
+    ...(ending.firstRecordAcceptedMs === undefined ? {} : { firstRecordAcceptedMs: ending.firstRecordAcceptedMs }),
     framesCaptured: agent.cameras.reduce((sum, camera) => sum + camera.health().framesCaptured, 0),
     detectionsByLabel: pipeline.detections,
     recordsKept: pipeline.stored,

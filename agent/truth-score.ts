@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { CameraDriver, Shot } from "../src/core/ports.ts";
 import type { Box } from "../src/core/types.ts";
-import type { SimulatedDriver } from "../src/capture/simulated.ts";
+import { SimulatedDriver } from "../src/capture/simulated.ts";
 
 interface TrueObject {
   readonly label: string;
@@ -45,8 +45,9 @@ export class TruthScore {
   #extra = 0;
   #worstEdgePixels = 0;
 
-  /** The same driver, with each of its pictures noted under its hash. */
-  watch(driver: SimulatedDriver): CameraDriver {
+  /** The same driver; of a simulated one each picture is noted under its hash. */
+  watch(driver: CameraDriver): CameraDriver {
+    if (!(driver instanceof SimulatedDriver)) return driver;
     let index = 0;
     return {
       kind: driver.kind,

@@ -2,8 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Logger, Seams } from "../../src/core/ports.ts";
-import { SimulatedDriver } from "../../src/capture/simulated.ts";
+import type { CameraDriver, Logger, Seams, Target } from "../../src/core/ports.ts";
 import { createLogger } from "../../src/log/logger.ts";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
@@ -13,6 +12,7 @@ import type { CommandContext } from "../context.ts";
 import { demoSummary, statusLine, summaryLines } from "../demo-summary.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { Lifecycle } from "../lifecycle.ts";
+import { observedTarget } from "../observed-target.ts";
 import { TruthScore } from "../truth-score.ts";
 
 export interface DemoOptions {
@@ -41,12 +41,10 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
   try {
     const [http, mqtt] = [await iotown.start(), await broker.start()];
     const config = demoConfig(options, { token, iotownUrl: http.url, mqttUrl: mqtt.url });
-    const wrapDriver = (driver: object) => (driver instanceof SimulatedDriver ? truth.watch(driver) : undefined);
-    const agent = await composeAgent(
-      config,
-      { dataFolder, wrapDriver: (driver) => wrapDriver(driver) ?? driver },
-      seams,
-    );
+    const firsts = new FirstAccepted(config.targets.length);
+    const wrapDriver = (driver: CameraDriver) => truth.watch(driver);
+    const wrapTarget = (target: Target) => firsts.watch(target);
+    const agent = await composeAgent(config, { dataFolder, wrapDriver, wrapTarget }, seams);
     terminal.note(
       `Simulated camera → ${config.detector.model} → spool → IoT.own at ${http.url} and MQTT at ${mqtt.url}`,
     );
@@ -55,6 +53,7 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     const complete = await play(context, agent, options.frames, log);
     const summary = demoSummary(agent, {
       complete,
+      ...firsts.facts(),
       violations: iotown.counts().violations + broker.counts().violations,
       truth: truth.result(),
     });
@@ -67,6 +66,29 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     await iotown.stop();
     await broker.stop();
     await rm(dataFolder, { recursive: true, force: true });
+  }
+}
+
+/** When every target had accepted its first record, in milliseconds since the process started. */
+class FirstAccepted {
+  readonly #targets: number;
+  readonly #seen = new Set<string>();
+  #atMs: number | undefined;
+
+  constructor(targets: number) {
+    this.#targets = targets;
+  }
+
+  watch(target: Target): Target {
+    return observedTarget(target, (targetId, _recordId, outcome) => {
+      if (outcome.kind !== "accepted" || this.#seen.has(targetId)) return;
+      this.#seen.add(targetId);
+      if (this.#seen.size === this.#targets) this.#atMs = performance.now();
+    });
+  }
+
+  facts(): { readonly firstRecordAcceptedMs?: number } {
+    return this.#atMs === undefined ? {} : { firstRecordAcceptedMs: Math.round(this.#atMs) };
   }
 }
 

@@ -27,8 +27,8 @@ export async function sandbox(
   let told = "";
   try {
     while (!signal.aborted) {
-      const { stored, violations } = server.counts();
-      const line = `${stored} images stored, ${violations} contract violations`;
+      const { accepted, violations } = server.counts();
+      const line = `${accepted} images stored, ${violations} contract violations`;
       if (line !== told) terminal.status(line);
       told = line;
       await clock.sleep(tellEveryMs, signal).catch(() => undefined);

@@ -66,7 +66,10 @@ function markdown(name: string, { title, columns, rows, verdicts }: BenchTable):
     line(columns.map(() => "---")),
     ...rows.map(line),
     "",
-    ...verdicts.map((verdict) => `- ${verdict.name}: **${verdict.value}**, bound ${verdict.bound}: ${verdict.holds ? "holds" : "MISSED"}`),
+    ...verdicts.map(
+      (verdict) =>
+        `- ${verdict.name}: **${verdict.value}**, bound ${verdict.bound}: ${verdict.holds ? "holds" : "MISSED"}`,
+    ),
     "",
     `\`npm run bench -- ${name}\``,
     "",
