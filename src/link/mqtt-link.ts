@@ -114,9 +114,13 @@ export class MqttLink {
     await connection.publish(topic, payload, options, signal);
   }
 
-  /** Fails with `MQTT_OFFLINE` where `publish` would, before a caller has built its payload. */
-  mustBeConnected(attempted: string): void {
-    if (this.#connection === undefined) throw this.#offline(attempted);
+  /**
+   * Waits for what comes of an attempt to connect, where one is being made, and fails with `MQTT_OFFLINE` where `publish`
+   * would. For callers who have not built their payload yet.
+   */
+  async settled(signal: AbortSignal): Promise<void> {
+    while (this.#state.kind === "connecting") await this.#change(signal);
+    if (this.#connection === undefined) throw this.#offline(`reach ${this.#broker}`);
   }
 
   /** Resolves once there is a connection; fails with `ABORTED` or, after `close`, with `MQTT_OFFLINE`. */
@@ -127,21 +131,21 @@ export class MqttLink {
     }
   }
 
-  /** Cuts the present pause short, waits for what comes of it, and fails with the reason when nothing does. */
+  /** Cuts the present pause short, asks the broker for a sign of life, and fails with the reason when none comes. */
   async check(signal: AbortSignal): Promise<void> {
     if (this.#state.kind === "waiting") {
       this.#hurry.abort();
       await this.#change(signal);
     }
     while (this.#state.kind === "connecting") await this.#change(signal);
-    if (this.#state.kind === "connected") return;
-    throw this.#state.lastError ?? this.#offline(`check ${this.#broker}`);
+    if (this.#connection === undefined) throw this.#lastError() ?? this.#offline(`check ${this.#broker}`);
+    await this.#connection.ping(signal);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     let lastError: AgentError | undefined;
-    while (!signal.aborted) {
+    for (;;) {
       this.#become({ kind: "connecting", ...(lastError === undefined ? {} : { lastError }) });
       const startedMs = this.#seams.clock.monotonicMs();
       const ended = await this.#connectOnce(signal);

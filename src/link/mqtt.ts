@@ -67,6 +67,7 @@ export class MqttConnection {
   #window = new SendWindow({ placesMax: 0, bytesMax: 0, waitingMax: 0 });
   #limits: MqttLimits | undefined;
   #ended = false;
+  #ponged: () => void = () => {};
   #unnumbered = 0;
 
   constructor(settings: MqttSettings, version: MqttVersion) {
@@ -83,7 +84,7 @@ export class MqttConnection {
     client.on("packetreceive", (packet) => {
       if (packet.cmd === "puback" && packet.messageId !== undefined) {
         this.#acknowledged(packet.messageId, packet.reasonCode ?? 0);
-      }
+      } else if (packet.cmd === "pingresp") this.#ponged();
     });
     client.on("disconnect", ({ reasonCode }) => this.#end(reasonCode, undefined));
     client.on("error", (error) => this.#end(undefined, error));
@@ -122,6 +123,16 @@ export class MqttConnection {
     const taken = this.#send(topic, payload, options);
     taken.catch(() => {});
     await unlessAborted(taken, signal, `publish to ${topic} at ${this.#broker}`);
+  }
+
+  /** Resolves when the broker has answered: an open socket alone says little. */
+  async ping(signal: AbortSignal): Promise<void> {
+    const answered = new Promise<void>((resolve, reject) => {
+      this.#ponged = resolve;
+      void this.#lost.then(reject);
+    });
+    this.#client?.sendPing();
+    await unlessAborted(answered, signal, `ping ${this.#broker}`);
   }
 
   /** Says goodbye where it can, and is over within a second where it cannot. */

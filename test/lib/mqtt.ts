@@ -1,6 +1,7 @@
 import { connectAsync, type IPublishPacket } from "mqtt";
 import { SystemClock } from "../../src/core/clock.ts";
 import type { Seams } from "../../src/core/ports.ts";
+import { eventually } from "./mosquitto.ts";
 import { RecordingLogger } from "./seams.ts";
 
 /** Real time and no jitter worth waiting for: link tests run against real brokers. */
@@ -12,13 +13,28 @@ export function linkSeams(random: () => number = () => 0): Seams & { readonly lo
 export class Subscriber {
   readonly packets: IPublishPacket[] = [];
   #close = async () => {};
+  #publish = async (_topic: string) => {};
 
   async start(url: string, filter = "#"): Promise<this> {
     const client = await connectAsync(url, { reconnectPeriod: 0, protocolVersion: 4 });
     this.#close = () => client.endAsync(true);
+    this.#publish = async (topic) => {
+      await client.publishAsync(topic, "", { qos: 1 });
+    };
     client.on("message", (_topic, _payload, packet) => this.packets.push(packet));
     await client.subscribeAsync(filter, { qos: 1 });
     return this;
+  }
+
+  /** Everything that the broker took before this call has then arrived: it keeps the order. */
+  async caughtUp(): Promise<void> {
+    const mark = `mark/${this.packets.length}`;
+    await this.#publish(mark);
+    await eventually("the mark comes back", () => this.packets.some(({ topic }) => topic === mark));
+    this.packets.splice(
+      this.packets.findIndex(({ topic }) => topic === mark),
+      1,
+    );
   }
 
   topics(): readonly string[] {

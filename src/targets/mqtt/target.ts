@@ -79,8 +79,8 @@ export class MqttTarget implements Target {
     const options = this.#publishOptions(record);
     const text = recordText(record, this.#config);
     // Before the image is read: neither a record that can never go nor a broker that is away costs its memory.
+    await this.#link.settled(signal);
     this.#mustFit(record, text.payloadBytes, publishPacketBytes(topic, text.payloadBytes, options));
-    this.#link.mustBeConnected(`publish ${record.name}`);
     const jpeg = await delivery.image();
     signal.throwIfAborted();
     await this.#link.publish(topic, recordPayload(text, jpeg), options, signal);

@@ -1,0 +1,25 @@
+import { readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { folderTargetConfig } from "../../src/targets/folder/config.ts";
+import { FolderTarget } from "../../src/targets/folder/target.ts";
+import { tempFolder } from "../lib/temp.ts";
+import { targetContract } from "./target.ts";
+
+targetContract("folder", async () => {
+  const folder = await tempFolder();
+  const path = join(folder.path, "set");
+  const target = new FolderTarget(folderTargetConfig.parse({ id: "set", kind: "folder", path }));
+  return {
+    target,
+    secrets: [],
+    received: async () => (await readdir(join(path, "images"))).length,
+    async vanish() {
+      await rm(path, { recursive: true, force: true });
+      await writeFile(path, "a disk that is not mounted");
+    },
+    async [Symbol.asyncDispose]() {
+      await target.close();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+});
