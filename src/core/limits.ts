@@ -78,6 +78,8 @@ export const spoolLimits = {
   appendsInParallelMax: 4,
   /** Each waiting append holds a JPEG; cameras are paced, so a longer queue means a stuck disk. */
   appendsWaitingMax: 32,
+  /** SHA-256 of this much takes 2 ms on a Raspberry Pi 4, the longest the main thread spends on a record. */
+  hashHereBytesMax: 256 * KB,
   /** Requests to the index thread not yet answered; 32 targets and 64 cameras stay far below. */
   indexCallsMax: 1_024,
   /** Deferred deliveries that become due in one lease: bounds the transaction after a long pause. */

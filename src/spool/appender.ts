@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
 import type { Seams } from "../core/ports.ts";
@@ -6,14 +7,14 @@ import { Ulids } from "../core/ulid.ts";
 import { stopped } from "./due.ts";
 import { encodeEnvelope, type EncodedEnvelope, priorityOf } from "./envelope.ts";
 import type { EnvelopeFiles } from "./files.ts";
-import type { Amount, IndexEntry } from "./index/store.ts";
+import type { IndexEntry } from "./index/store.ts";
 import type { Room } from "./room.ts";
 import { Slots } from "./slots.ts";
 
 export interface AppenderParts {
   readonly files: EnvelopeFiles;
   readonly room: Room;
-  readonly insert: (entry: IndexEntry) => Promise<Amount>;
+  readonly insert: (entry: IndexEntry) => Promise<void>;
   /** Makes room by removing what is finished. */
   readonly collect: () => Promise<void>;
 }
@@ -56,7 +57,7 @@ export class Appender {
   async append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord> {
     const { files, room, collect } = this.#parts;
     return await this.#slots.use(async () => {
-      const [imageSha256, free] = await Promise.all([sha256Of(jpeg), files.freeBytes()]);
+      const [free, imageSha256] = await Promise.all([files.freeBytes(), sha256Of(jpeg)]);
       let freeBytes = free;
       if (!room.has(jpeg.length + spoolLimits.metadataBytesMax, freeBytes)) {
         await collect();
@@ -93,7 +94,8 @@ export class Appender {
     const [written] = await Promise.allSettled([files.write(entry.sequence, [jpeg, metadata, trailer]), before]);
     if (written.status === "rejected") throw asAgentError(written.reason, "append");
     try {
-      room.stored(await insert(entry));
+      await insert(entry);
+      room.added(entry.bytes);
       this.#indexed = entry.sequence;
     } catch (error) {
       await files.remove(entry.sequence).catch(() => undefined);
@@ -126,8 +128,9 @@ function entryOf(
   return { sequence, id, priority: priorityOf(record), createdMs, imageBytes, bytes: sizeBytes, owedTo };
 }
 
-/** Off the main thread: a large image takes longer than the loop may stand still. */
+/** A large image takes longer than the loop may stand still; for a small one the way to another thread takes longer. */
 async function sha256Of(jpeg: Buffer): Promise<string> {
+  if (jpeg.length <= spoolLimits.hashHereBytesMax) return createHash("sha256").update(jpeg).digest("hex");
   return Buffer.from(await crypto.subtle.digest("SHA-256", jpeg)).toString("hex");
 }
 

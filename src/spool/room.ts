@@ -39,7 +39,12 @@ export class Room {
     this.#reserved = { records: this.#reserved.records + 1, bytes: this.#reserved.bytes + bytes };
   }
 
-  /** The record is in the index, or is not going to be. */
+  /** The reserved record is in the index now. */
+  added(bytes: number): void {
+    this.#stored = { records: this.#stored.records + 1, bytes: this.#stored.bytes + bytes };
+  }
+
+  /** The record is no longer being written. */
   giveBack(bytes: number): void {
     this.#reserved = { records: this.#reserved.records - 1, bytes: this.#reserved.bytes - bytes };
   }

@@ -72,10 +72,8 @@ export class IndexOwner {
     };
   }
 
-  insert(entry: IndexEntry): Amount {
-    const { store } = this.#world();
-    store.insert([entry]);
-    return store.onDisk();
+  insert(entry: IndexEntry): void {
+    this.#world().store.insert([entry]);
   }
 
   ready(targetId: string, nowMs: number, deliveriesMax: number): ReadyDeliveries {
@@ -159,7 +157,7 @@ function recover(
   const shards = shardsOnDisk(layout, after + 1);
   for (const shard of shards) {
     for (const sequence of sequencesInShard(layout, shard)) {
-      if (sequence <= after || sequence > lastSequence) continue;
+      if (sequence <= after || sequence > lastSequence || store.isFinished(sequence)) continue;
       const examined = examine(layout, sequence, depth);
       if (examined.ok) entries.push(examined.value);
       else {

@@ -78,31 +78,28 @@ export class IndexStore {
     this.#sql = sql;
   }
 
-  /** Entries that are there already, or are finished and wait for their file's removal, are passed over. */
+  /** Entries that are there already are passed over. */
   insert(entries: readonly IndexEntry[]): void {
     this.#transaction("insert", () => {
       for (const entry of entries) this.#insertOne(entry);
-      const last = entries.at(-1);
-      if (last !== undefined) this.#raiseHighWater(last.sequence);
     });
   }
 
+  /** In as few statements as there are tables: an append waits for this. */
   #insertOne({ sequence, id, priority, createdMs, imageBytes, bytes, owedTo }: IndexEntry): void {
-    if (this.#get("SELECT 1 AS there FROM gone WHERE seq = ?", sequence) !== undefined) return;
     const added = this.#run(
       "INSERT OR IGNORE INTO item (seq, id, priority, created_ms, image_bytes, bytes) VALUES (?, ?, ?, ?, ?, ?)",
       ...[sequence, id, priority, createdMs, imageBytes, bytes],
     );
     if (added === 0) return;
-    this.#add("records", 1);
-    this.#add("bytes", bytes);
-    for (const targetId of new Set(owedTo)) {
-      this.#run(
-        "INSERT INTO dlv (seq, target, state, priority, attempts, due_at) VALUES (?, ?, ?, ?, 0, 0)",
-        ...[sequence, targetId, READY, priority],
-      );
-      this.#add(`pending:${targetId}`, 1);
-    }
+    const targetIds = [...new Set(owedTo)];
+    this.#run(
+      `INSERT INTO dlv (seq, target, state, priority, attempts, due_at)
+       VALUES ${targetIds.map(() => `(?, ?, ${READY}, ?, 0, 0)`).join()}`,
+      ...targetIds.flatMap((targetId) => [sequence, targetId, priority]),
+    );
+    const pending = targetIds.map((targetId) => [`pending:${targetId}`, 1] as const);
+    this.#count(["records", 1], ["bytes", bytes], ...pending);
   }
 
   /** All records up to here are known: no file at or below it needs a look at the next start. */
@@ -110,8 +107,11 @@ export class IndexStore {
     this.#transaction("raise the high water", () => this.#raiseHighWater(sequence));
   }
 
+  /** The last sequence that was ever in the index. Rows are inserted in order, so the newest row counts too. */
   highWater(): number {
-    return classified("read the high water", () => this.#value("high_water"));
+    return classified("read the high water", () =>
+      Math.max(this.#value("high_water"), numberIn(this.#get("SELECT max(seq) AS newest FROM item"), "newest")),
+    );
   }
 
   /** Ready deliveries in order, after those whose delay has passed were made ready: at most `wakeMax` in one call. */
@@ -149,8 +149,7 @@ export class IndexStore {
     return this.#transaction("settle as accepted", () => {
       const changed = this.#run("DELETE FROM dlv WHERE seq = ? AND target = ? AND state < 2", sequence, targetId);
       if (changed === 0) return false;
-      this.#add(`pending:${targetId}`, -1);
-      this.#add(`accepted:${targetId}`, 1);
+      this.#count([`pending:${targetId}`, -1], [`accepted:${targetId}`, 1]);
       if (this.#get("SELECT 1 AS owed FROM dlv WHERE seq = ? LIMIT 1", sequence) !== undefined) return false;
       const item = this.#get("SELECT bytes FROM item WHERE seq = ?", sequence);
       this.#forget(sequence, numberIn(item, "bytes"));
@@ -165,8 +164,7 @@ export class IndexStore {
         `UPDATE dlv SET state = ${QUARANTINED}, error = ? WHERE seq = ? AND target = ? AND state < 2`,
         ...[error, sequence, targetId],
       );
-      this.#add(`pending:${targetId}`, -changed);
-      this.#add(`quarantined:${targetId}`, changed);
+      this.#count([`pending:${targetId}`, -changed], [`quarantined:${targetId}`, changed]);
     });
   }
 
@@ -188,17 +186,17 @@ export class IndexStore {
       if (item === undefined) return;
       for (const row of this.#all("SELECT target, state FROM dlv WHERE seq = ?", sequence)) {
         const counter = numberIn(row, "state") === QUARANTINED ? "quarantined" : "pending";
-        this.#add(`${counter}:${textIn(row, "target") ?? ""}`, -1);
+        this.#count([`${counter}:${textIn(row, "target") ?? ""}`, -1]);
       }
       this.#run("DELETE FROM dlv WHERE seq = ?", sequence);
       this.#forget(sequence, numberIn(item, "bytes"));
-      this.#add(why, 1);
+      this.#count([why, 1]);
     });
   }
 
   /** Counts a damaged file that was in no index. */
   countDamaged(files: number): void {
-    if (files > 0) this.#transaction("count", () => this.#add("damaged", files));
+    if (files > 0) this.#transaction("count", () => this.#count(["damaged", files]));
   }
 
   /** Finished records whose file may be removed once the index is durable. */
@@ -206,6 +204,10 @@ export class IndexStore {
     return classified("select what is finished", () =>
       this.#all("SELECT seq FROM gone ORDER BY seq LIMIT ?", recordsMax).map((row) => numberIn(row, "seq")),
     );
+  }
+
+  isFinished(sequence: number): boolean {
+    return classified("look up", () => this.#get("SELECT 1 AS there FROM gone WHERE seq = ?", sequence) !== undefined);
   }
 
   forgetFinished(sequences: readonly number[]): void {
@@ -266,9 +268,9 @@ export class IndexStore {
   }
 
   #forget(sequence: number, bytes: number): void {
+    this.#raiseHighWater(sequence);
     this.#run("DELETE FROM item WHERE seq = ?", sequence);
-    this.#add("records", -1);
-    this.#add("bytes", -bytes);
+    this.#count(["records", -1], ["bytes", -bytes]);
   }
 
   #raiseHighWater(sequence: number): void {
@@ -279,10 +281,11 @@ export class IndexStore {
     );
   }
 
-  #add(name: string, amount: number): void {
+  #count(...amounts: readonly (readonly [name: string, amount: number])[]): void {
     this.#run(
-      "INSERT INTO kv (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-      ...[name, amount],
+      `INSERT INTO kv (name, value) VALUES ${amounts.map(() => "(?, ?)").join()}
+         ON CONFLICT (name) DO UPDATE SET value = value + excluded.value`,
+      ...amounts.flat(),
     );
   }
 
@@ -325,7 +328,7 @@ export class IndexStore {
     return this.#prepared(source).all(...values);
   }
 
-  /** The texts are constants of this file, so the map stays as small as the file. */
+  /** The texts are constants of this file, but for the number of targets: the map stays small. */
   #prepared(source: string): Statement {
     const known = this.#statements.get(source);
     if (known !== undefined) return known;
