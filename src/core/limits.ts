@@ -23,6 +23,24 @@ export const captureLimits = {
   stopGraceMs: 2_000,
   /** What is kept of a camera program's stderr for its error text. */
   stderrTailBytes: 4 * KB,
+  /** One bad picture is noise; this many in a row are a broken source. */
+  badImagesInARowMax: 3,
+  /** What a one-shot program may take to open its device, and to read each frame it skips or averages. */
+  programTimeoutMs: 10_000,
+  programFrameMs: 200,
+  /** Names held in memory for a folder that is replayed (about 10 MB), and looked at in one scan of a watched one. */
+  replayFilesMax: 100_000,
+  watchFilesMax: 4_096,
+  /** A file in a watched folder is taken once it has not changed for this long, unless it was renamed into place. */
+  watchSettleMs: 2_000,
+  /** Network mounts send no events, and inotify drops them when its queue is full. */
+  watchRescanMs: 5_000,
+  /** A scan follows an event this much later: an upload is hundreds of events. */
+  watchQuietMs: 50,
+  /** An upload that stood still for this long never ends: the file is set aside. */
+  watchAbandonedMs: 60_000,
+  /** Files set aside are kept for a look at them, the oldest go first. */
+  rejectedFilesMax: 256,
 } as const;
 
 export const visionLimits = {
@@ -36,6 +54,10 @@ export const visionLimits = {
   loadTimeoutMs: 60_000,
   /** Callers wait in the client; more than this means that someone forgot the newest-frame rule. */
   callsWaitingMax: 16,
+  /** A 50 MP sensor; bounds what a decode at full size may allocate to 200 MB. */
+  pixelsMax: 64_000_000,
+  /** What is kept of the vision process's stderr for its error text. */
+  stderrTailBytes: 4 * KB,
   modelBytesMax: 512 * MB,
   backoffFirstMs: 500,
   backoffMaxMs: 60_000,
@@ -52,6 +74,24 @@ export const spoolLimits = {
   /** Finished records are unlinked in groups: one flush of the index pays for the whole group. */
   collectRecords: 64,
   collectIntervalMs: 5_000,
+  /** More files in flight gain nothing: the fsyncs of four already share one flush of the journal. */
+  appendsInParallelMax: 4,
+  /** Each waiting append holds a JPEG; cameras are paced, so a longer queue means a stuck disk. */
+  appendsWaitingMax: 32,
+  /** Requests to the index thread not yet answered; 32 targets and 64 cameras stay far below. */
+  indexCallsMax: 1_024,
+  /** Deferred deliveries that become due in one lease: bounds the transaction after a long pause. */
+  wakeRecordsMax: 1_000,
+  /** Rows per transaction while the index is rebuilt from the files. */
+  rebuildRecords: 500,
+  /** The end of an envelope read at once: metadata of usual size and the trailer fit. */
+  tailReadBytes: 8 * KB,
+  /** Damaged envelopes kept for a person to look at; further ones are deleted and only counted. */
+  damagedFilesMax: 16,
+  /** Records never take the last bytes of a disk: settling needs them, for the WAL reaches 4 MB before it is folded in. */
+  indexReserveBytes: 5 * MB,
+  /** A record that the disk cannot read just now is passed over for this long. */
+  unreadableDelayMs: 60_000,
   remoteIdCharsMax: 256,
   errorCharsMax: 300,
   listRecordsMax: 1_000,
@@ -79,12 +119,46 @@ export const deliverLimits = {
   /** A call may take this long plus what its bytes need at `bytesPerSecondMin`. */
   callTimeoutMs: 30_000,
   bytesPerSecondMin: 8 * KB,
+  /** A target that does not end at its deadline is abandoned after this, so that it cannot keep its lane. */
+  abandonAfterMs: 1_000,
+  /** What a stop waits for calls in flight before it aborts them. */
+  stopGraceMs: 5_000,
+  /** A spool that announced work and had none is asked again after this. */
+  emptyLeaseMs: 250,
+  /** About two minutes of trying before an outcome is given up as unsettled, which sends its record again after a restart. */
+  settleTriesMax: 10,
+  spoolBackoffFirstMs: 200,
+  spoolBackoffMaxMs: 30_000,
+} as const;
+
+export const pipelineLimits = {
+  /** Pictures that must be turned upright are encoded once more; at 95 the loss is below the camera's own. */
+  uprightQuality: 95,
+  /** Callers waiting for a picture of one camera. */
+  requestsMax: 16,
+  /** A camera port that fails instead of waiting is asked again after this. */
+  cameraFailedMs: 1_000,
+} as const;
+
+export const healthLimits = {
+  /** Values kept of a series for its percentiles: enough for p50 and p95 to within a few percentiles. */
+  samplesMax: 256,
+  /** Names counted apart in one tally (labels, rules, reasons); the rest are counted as `other`. */
+  tallyKeysMax: 256,
+  /** The same trouble is logged at most this often; what was left out is counted in the next line. */
+  logGateMs: 60_000,
 } as const;
 
 export const linkLimits = {
   connectTimeoutMs: 10_000,
   /** No byte in either direction for this long ends a request. */
   idleTimeoutMs: 15_000,
+  /** A whole request, plus what its body needs at `deliverLimits.bytesPerSecondMin`: ends answers that drip for ever. */
+  requestTimeoutMs: 15_000,
+  /** Unused connections are closed after this: many servers close theirs after 5 s, and a request would meet that. */
+  socketUnusedMs: 4_000,
+  /** One address of several gets this long; Node's own 250 ms gives up on every mobile network. */
+  addressAttemptMs: 2_500,
   /** Platforms answer with a few hundred bytes; a page of HTML is not read to its end. */
   answerBytesMax: MB,
   /** What an error keeps of a foreign answer. */
@@ -94,6 +168,15 @@ export const linkLimits = {
   /** 32 in flight brought no rate but 50 MB of memory; 4 is the knee. */
   mqttWindowMax: 4,
   mqttInFlightBytesMax: 4 * MB,
+  /** Publishes that wait for a place in the window; more than this means that a caller ignores the window. */
+  mqttWaitingMax: 64,
+  /** A PUBACK may take this long plus what the bytes before it need at `mqttBytesPerSecondMin`. */
+  mqttAckTimeoutMs: 30_000,
+  mqttBytesPerSecondMin: 8 * KB,
+  /** A DISCONNECT that a frozen broker never reads is not waited for longer. */
+  mqttCloseGraceMs: 1_000,
+  /** A connection that lived this long was healthy: its loss starts the back-off anew. */
+  mqttHealthyAfterMs: 30_000,
   reconnectFirstMaxMs: 15_000,
   reconnectFirstMs: 1_000,
   reconnectMaxMs: 60_000,

@@ -44,11 +44,15 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   TLS_UNTRUSTED: targetAway,
   TLS_CLIENT_CERT: targetAway,
   TLS_FAILED: targetAway,
+  TLS_CONFIG: targetAway,
   PROXY_FAILED: targetAway,
 
+  /** A header or address that cannot be sent at all: the config's fault. */
+  HTTP_BAD_REQUEST: targetAway,
   HTTP_REDIRECT: targetAway,
   HTTP_401: targetAway,
-  HTTP_403: targetAway,
+  /** Mostly credentials, but firewalls also answer it for one picture whose base64 they dislike. */
+  HTTP_403: targetFailed,
   HTTP_404: targetAway,
   HTTP_405: targetAway,
   HTTP_407: targetAway,
@@ -71,6 +75,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   HTTP_422: recordRefused,
 
   MQTT_OFFLINE: targetAway,
+  MQTT_BUSY: targetAway,
   MQTT_CREDENTIALS: targetAway,
   MQTT_NOT_AUTHORISED: targetAway,
   MQTT_QUOTA: targetAway,
@@ -87,7 +92,8 @@ const verdicts: Readonly<Record<string, Verdict>> = {
 
   RECORD_UNREADABLE: recordRefused,
   ENCODE_FAILED: recordRefused,
-  UNEXPECTED: recordRetry,
+  /** A bug of ours: it may hit every record, and must not empty the spool into quarantine. */
+  UNEXPECTED: targetFailed,
 };
 
 const byDisposition: Readonly<Record<Disposition, Verdict>> = {

@@ -35,13 +35,23 @@ export type Shot = { readonly kind: "image"; readonly jpeg: Buffer } | { readonl
  * - `start` may be called again after `stop` or after a failure. Constructors only assign.
  * - `shot` resolves with a picture taken after the call, or `end` once a finite source is used up. A driver on a
  *   continuous stream drains it all the time and answers with the first frame that completes after the call.
- * - `stop` is safe at any time, also twice, and leaves no process, descriptor or file behind.
- * - Errors are AgentErrors with a `CAMERA_…` code whose text holds no secret.
+ * - `stop` is safe at any time, also twice; it ends a shot that is under way, and leaves no process, descriptor or file
+ *   behind.
+ * - Errors are AgentErrors with a `CAMERA_…` code whose text holds no secret. `CAMERA_BAD_IMAGE` says that this one
+ *   picture was worthless: the next `shot` goes on. After any other error the driver is stopped and started again.
+ * - In an `every` source the next `shot` says that the picture before it was dealt with.
  */
 export interface CameraDriver {
   readonly kind: string;
   /** `newest`: unread frames are replaced. `every`: a finite or claimed source, whose frames must all be taken. */
   readonly pace: "newest" | "every";
+  /**
+   * What one picture may rightly take beyond the watchdog's own time: a warm-up, or `Infinity` where nothing may come
+   * for days (a watched folder). 0 when absent.
+   */
+  readonly shotTimeMs?: number;
+  /** True where the same picture twice is no alarm: replayed and drawn sources. */
+  readonly mayRepeat?: boolean;
   start(signal: AbortSignal): Promise<void>;
   shot(signal: AbortSignal): Promise<Shot>;
   stop(): Promise<void>;
@@ -56,7 +66,11 @@ export interface CameraHealth {
   readonly framesCaptured: number;
   /** Frames that a newer one replaced before anybody took them. */
   readonly framesSkipped: number;
+  /** Pictures that were cut, damaged or of an impossible size. */
+  readonly framesBad?: number;
   readonly restarts: number;
+  /** The last two pictures were identical to the byte: an alarm, never a reason to restart. */
+  readonly frozen?: boolean;
   readonly lastFrameAtMs?: number;
   /** Redacted. */
   readonly lastError?: { readonly code: string; readonly message: string; readonly atMs: number };
@@ -173,6 +187,7 @@ export type Settlement =
       readonly afterMs: number;
       /** True counts an attempt against the record. */
       readonly charged: boolean;
+      /** Absent keeps the cursor there is; an empty one clears it. */
       readonly cursor?: Cursor;
       readonly code: string;
       readonly message: string;
@@ -213,12 +228,13 @@ export interface Spool {
   start(signal: AbortSignal): Promise<void>;
   /**
    * Resolves when the record survives a power cut; a rejected promise leaves nothing visible. `owedTo` names the
-   * targets; a record owed to nobody is refused with `SPOOL_NOT_OWED`. Fails with `SPOOL_FULL` when a bound or the
-   * disk is reached.
+   * targets; a record owed to nobody is refused with `SPOOL_NOT_OWED`. Fails with `SPOOL_FULL` when one of the spool's
+   * bounds is reached, and with `DISK_FULL` when the disk is.
    */
   append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord>;
   /** Due deliveries, priority first, then oldest. Leases live in memory: all are free again after a restart. */
   lease(targetId: string, limit: LeaseLimit): Promise<readonly Delivery[]>;
+  /** When it fails the delivery stays leased: settle it again. */
   settle(targetId: string, recordId: string, settlement: Settlement): Promise<void>;
   /** Resolves when something may be due for this target: new, released, or after a deferred one's delay. */
   waitForDue(targetId: string, signal: AbortSignal): Promise<void>;

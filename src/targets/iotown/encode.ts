@@ -28,10 +28,9 @@ export function iotownLabels(draft: RecordDraft, encoding: IotownEncoding): read
   });
 }
 
-/** The request body of an image upload: `image`, `type`, `labels`, and nothing else (the platform page, 1.3 A). */
-export function iotownImageBody(draft: RecordDraft, jpeg: Buffer, encoding: IotownEncoding): Buffer {
-  const labels = JSON.stringify(iotownLabels(draft, encoding));
-  return jsonWithBase64('{"image":"', jpeg, `","type":"jpg","labels":${labels}}`);
+/** The request body of an image upload: `image`, `type`, `labels`, and nothing else. */
+export function iotownImageBody(jpeg: Buffer, labels: readonly IotownLabel[]): Buffer {
+  return jsonWithBase64('{"image":"', jpeg, `","type":"jpg","labels":${JSON.stringify(labels)}}`);
 }
 
 function fractions(box: Box, draft: RecordDraft, origin: BoxOrigin): Omit<IotownLabel, "name"> {

@@ -1,0 +1,67 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { AgentError } from "../../src/core/errors.ts";
+import type { Seams } from "../../src/core/ports.ts";
+import type { Processed } from "../../src/pipeline/processed.ts";
+import { AnswerBook } from "../answer-book.ts";
+import { composeAgent } from "../compose.ts";
+import type { CommandContext } from "../context.ts";
+import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { Lifecycle } from "../lifecycle.ts";
+import { answerLines, processedFacts, processedLines } from "../processed-text.ts";
+import { loadSettings } from "../settings.ts";
+
+interface CaptureOptions {
+  readonly camera?: string;
+  readonly dryRun?: true;
+  readonly save?: string;
+  readonly wait?: true;
+}
+
+/** One frame through the whole chain, kept whatever the rules say. */
+export async function capture(context: CommandContext, options: CaptureOptions): Promise<ExitCode> {
+  const { terminal, signal } = context;
+  const { config, dataFolder, log } = await loadSettings(context);
+  const cameraId = options.camera ?? config.cameras[0]?.id;
+  if (cameraId === undefined)
+    throw new AgentError("CONFIG_NO_CAMERA", "the config has no camera", { disposition: "fatal" });
+  const seams: Seams = { clock: context.clock, random: context.random, log };
+  const answers = new AnswerBook();
+  const agent = await composeAgent(config, { dataFolder, wrapTarget: (target) => answers.watch(target) }, seams);
+  const camera = agent.cameras.find(({ id }) => id === cameraId);
+  if (camera === undefined) {
+    const known = agent.cameras.map(({ id }) => id).join(", ");
+    throw new AgentError("USAGE_CAMERA", `no camera ${cameraId}; the config has ${known}`, { disposition: "fatal" });
+  }
+
+  // A dry run stores nothing, so it needs no spool and works beside the daemon.
+  const [spoolPart, ...otherKeeping] = agent.parts.keeping;
+  const keeping = options.dryRun === true || spoolPart === undefined ? otherKeeping : [spoolPart, ...otherKeeping];
+  const sending = options.wait === true && options.dryRun !== true ? agent.parts.sending : [];
+  const cameraPart = { name: camera.id, start: (s: AbortSignal) => camera.start(s), stop: () => camera.stop() };
+  const lifecycle = new Lifecycle([...keeping, ...sending, cameraPart], log);
+  try {
+    await lifecycle.start(signal);
+    const processed = await agent.pipeline.captureOnce(cameraId, { dryRun: options.dryRun === true }, signal);
+    if (options.save !== undefined) await save(processed, options.save, cameraId);
+    const outcomes =
+      options.wait === true && processed.kind === "stored"
+        ? await answers.forRecord(processed.record.id, processed.owedTo, signal)
+        : [];
+    if (context.json) terminal.data(JSON.stringify({ ...processedFacts(processed), answers: outcomes }));
+    else for (const line of [...processedLines(processed), ...answerLines(outcomes)]) terminal.data(line);
+    const good = processed.kind === "stored" || processed.kind === "kept" || processed.kind === "not-owed";
+    return good && outcomes.every(({ outcome }) => outcome === "accepted") ? exitCodes.ok : exitCodes.failed;
+  } finally {
+    await lifecycle.stop();
+  }
+}
+
+async function save(processed: Processed, folder: string, cameraId: string): Promise<void> {
+  if (processed.kind === "dropped") return;
+  const { seen } = processed;
+  await mkdir(folder, { recursive: true });
+  const stem = `${cameraId}-${new Date(seen.capturedAtMs).toISOString().replaceAll(/[:.]/g, "")}`;
+  await writeFile(join(folder, `${stem}.jpg`), seen.image.jpeg);
+  await writeFile(join(folder, `${stem}.json`), `${JSON.stringify(processedFacts(processed), undefined, 2)}\n`);
+}

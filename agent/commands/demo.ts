@@ -1,0 +1,117 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Logger, Seams } from "../../src/core/ports.ts";
+import { SimulatedDriver } from "../../src/capture/simulated.ts";
+import { createLogger } from "../../src/log/logger.ts";
+import { SandboxBroker } from "../../src/sandbox/broker.ts";
+import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
+import { type Agent, composeAgent } from "../compose.ts";
+import { configSchema, type FramepostConfig } from "../config-schema.ts";
+import type { CommandContext } from "../context.ts";
+import { demoSummary, statusLine, summaryLines } from "../demo-summary.ts";
+import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { Lifecycle } from "../lifecycle.ts";
+import { TruthScore } from "../truth-score.ts";
+
+export interface DemoOptions {
+  readonly frames?: number;
+  readonly interval?: number;
+  readonly seed?: number;
+}
+
+const statusEveryMs = 100;
+/** Without a record accepted for this long the demo has failed, and says so instead of waiting for ever. */
+const stuckAfterMs = 60_000;
+
+/**
+ * The whole chain on one machine with nothing installed: simulated camera, bundled detector, spool, and the sandboxes of
+ * IoT.own and of an MQTT broker. What the demo says arrived went through all of it.
+ */
+export async function demo(context: CommandContext, options: DemoOptions): Promise<ExitCode> {
+  const { terminal, clock, random } = context;
+  const dataFolder = await mkdtemp(join(tmpdir(), "framepost-demo-"));
+  const token = randomBytes(12).toString("hex");
+  const truth = new TruthScore();
+  const iotown = new IotownSandbox({ token, onImage: (image) => truth.received(image) });
+  const broker = new SandboxBroker();
+  const log = createLogger({ level: context.logLevel ?? "warn", secrets: [token], journald: false });
+  const seams: Seams = { clock, random, log };
+  try {
+    const [http, mqtt] = [await iotown.start(), await broker.start()];
+    const config = demoConfig(options, { token, iotownUrl: http.url, mqttUrl: mqtt.url });
+    const wrapDriver = (driver: object) => (driver instanceof SimulatedDriver ? truth.watch(driver) : undefined);
+    const agent = await composeAgent(
+      config,
+      { dataFolder, wrapDriver: (driver) => wrapDriver(driver) ?? driver },
+      seams,
+    );
+    terminal.note(
+      `Simulated camera → ${config.detector.model} → spool → IoT.own at ${http.url} and MQTT at ${mqtt.url}`,
+    );
+    terminal.note(options.frames === undefined ? "Ctrl-C ends it." : `It ends after ${options.frames} records.`);
+
+    const complete = await play(context, agent, options.frames, log);
+    const summary = demoSummary(agent, {
+      complete,
+      violations: iotown.counts().violations + broker.counts().violations,
+      truth: truth.result(),
+    });
+    for (const violation of [...iotown.violations(), ...broker.violations()]) {
+      terminal.note(`contract violation: ${violation}`);
+    }
+    for (const line of context.json ? [JSON.stringify(summary)] : summaryLines(summary)) terminal.data(line);
+    return complete && summary.contractViolations === 0 ? exitCodes.ok : exitCodes.failed;
+  } finally {
+    await iotown.stop();
+    await broker.stop();
+    await rm(dataFolder, { recursive: true, force: true });
+  }
+}
+
+/** True when it ended as asked: after all records were accepted by every target, or by Ctrl-C where no end was set. */
+async function play(context: CommandContext, agent: Agent, frames: number | undefined, log: Logger): Promise<boolean> {
+  const { terminal, clock, signal } = context;
+  const standing = new Lifecycle([...agent.parts.keeping, ...agent.parts.sending], log);
+  const capturing = new Lifecycle(agent.parts.capturing, log);
+  let capturingStopped: Promise<boolean> | undefined;
+  let lastProgress = { accepted: 0, atMs: clock.monotonicMs() };
+  try {
+    await standing.start(signal);
+    await capturing.start(signal);
+    while (!signal.aborted) {
+      terminal.status(statusLine(agent));
+      const accepted = Math.min(...agent.loops.map((loop) => loop.health().accepted));
+      if (accepted !== lastProgress.accepted) lastProgress = { accepted, atMs: clock.monotonicMs() };
+      if (frames !== undefined) {
+        if (agent.pipeline.health().stored >= frames) capturingStopped ??= capturing.stop();
+        if (accepted >= frames) return true;
+        if (clock.monotonicMs() - lastProgress.atMs > stuckAfterMs) return false;
+      }
+      await clock.sleep(statusEveryMs, signal).catch(() => undefined);
+    }
+    return frames === undefined;
+  } finally {
+    await (capturingStopped ?? capturing.stop());
+    await standing.stop();
+  }
+}
+
+/** What a config file for the same would say; parsed, so that every default is the real one. */
+function demoConfig(
+  options: DemoOptions,
+  servers: { readonly token: string; readonly iotownUrl: string; readonly mqttUrl: string },
+): FramepostConfig {
+  const { interval = 200, seed = 1 } = options;
+  return configSchema.parse({
+    device: { name: "demo" },
+    cameras: [{ id: "scene", driver: "simulated", interval: `${interval}ms`, seed }],
+    detector: { model: "tiny-end-to-end" },
+    spool: { maxBytes: "64MB", minFreeBytes: "1MB" },
+    targets: [
+      { id: "iotown", kind: "iotown", url: servers.iotownUrl, token: servers.token },
+      { id: "mqtt", kind: "mqtt", url: servers.mqttUrl },
+    ],
+  });
+}

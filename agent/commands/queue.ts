@@ -1,0 +1,74 @@
+import { spoolLimits } from "../../src/core/limits.ts";
+import type { SpoolListing } from "../../src/core/ports.ts";
+import type { DiskSpool } from "../../src/spool/spool.ts";
+import { openSpool } from "../compose.ts";
+import type { CommandContext } from "../context.ts";
+import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { loadSettings, type Settings } from "../settings.ts";
+import { textTable } from "../terminal.ts";
+
+export async function queueStats(context: CommandContext): Promise<ExitCode> {
+  const settings = await loadSettings(context);
+  return withSpool(context, settings, async (spool) => {
+    const stats = await spool.stats();
+    if (context.json) {
+      context.terminal.data(JSON.stringify(stats));
+      return;
+    }
+    context.terminal.data(`${stats.records} records, ${megabytes(stats.bytes)}, last sequence ${stats.lastSequence}`);
+    if (stats.targets.length === 0) return;
+    const rows = stats.targets.map((target) => [target.targetId, target.pending, target.quarantined, target.accepted]);
+    for (const line of textTable(["target", "pending", "quarantined", "accepted"], rows)) context.terminal.data(line);
+  });
+}
+
+/** With `--json` one line per record, then `{"listed":n}` as the end. */
+export async function queueList(context: CommandContext, options: { readonly limit: number }): Promise<ExitCode> {
+  const settings = await loadSettings(context);
+  return withSpool(context, settings, async (spool) => {
+    let afterSequence = 0;
+    let listed = 0;
+    while (listed < options.limit && !context.signal.aborted) {
+      const recordsMax = Math.min(options.limit - listed, spoolLimits.listRecordsMax);
+      const page = await spool.list({ afterSequence, recordsMax });
+      for (const listing of page) context.terminal.data(context.json ? JSON.stringify(listing) : textLine(listing));
+      listed += page.length;
+      const last = page.at(-1);
+      if (last === undefined) break;
+      afterSequence = last.record.sequence;
+    }
+    if (context.json) context.terminal.data(JSON.stringify({ listed }));
+    else context.terminal.note(`${listed} records`);
+  });
+}
+
+function textLine({ record, deliveries }: SpoolListing): string {
+  const labels = [...new Set(record.detections.map(({ label }) => label))].join(",") || "-";
+  const owed = deliveries
+    .map(({ targetId, state, attempts, error }) =>
+      [targetId, state === "quarantined" ? "quarantined" : `tries ${attempts}`, error].filter(Boolean).join(" "),
+    )
+    .join("; ");
+  const time = new Date(record.capturedAtMs).toISOString();
+  return `${record.sequence}  ${time}  ${record.cameraId}  ${record.reason.rule}  ${labels}  ${owed}`;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1024 ** 2).toFixed(1)} MB`;
+}
+
+/** Acts as the owner of the state folder; while the daemon runs it fails with `SPOOL_LOCKED`. */
+async function withSpool(
+  context: CommandContext,
+  { config, dataFolder, log }: Settings,
+  use: (spool: DiskSpool) => Promise<void>,
+): Promise<ExitCode> {
+  const { spool } = await openSpool(config, dataFolder, { clock: context.clock, random: context.random, log });
+  await spool.start(context.signal);
+  try {
+    await use(spool);
+  } finally {
+    await spool.stop();
+  }
+  return exitCodes.ok;
+}

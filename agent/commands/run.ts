@@ -1,0 +1,43 @@
+import type { Logger, Seams } from "../../src/core/ports.ts";
+import { healthFields } from "../../src/health/health.ts";
+import { type Agent, composeAgent } from "../compose.ts";
+import type { CommandContext } from "../context.ts";
+import { guardCrashes } from "../crash.ts";
+import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { Lifecycle } from "../lifecycle.ts";
+import { healthReport } from "../report.ts";
+import { loadSettings } from "../settings.ts";
+
+/** One line about the whole agent, so that a log shows what was going on before something went wrong. */
+const healthEveryMs = 60_000;
+
+/** The daemon. Ends on SIGINT or SIGTERM. */
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { config, dataFolder, log, file } = await loadSettings(context);
+  guardCrashes(log);
+  const seams: Seams = { clock: context.clock, random: context.random, log };
+  const agent = await composeAgent(config, { dataFolder }, seams);
+  const { keeping, sending, capturing } = agent.parts;
+  const lifecycle = new Lifecycle([...keeping, ...sending, ...capturing], log);
+  await lifecycle.start(context.signal);
+  log.info("started", {
+    device: agent.device,
+    config: file,
+    dataFolder,
+    cameras: agent.cameras.map(({ id }) => id),
+    targets: agent.targets.map(({ id }) => id),
+    model: agent.vision.model()?.name,
+  });
+  await untilStopped(context, agent, log);
+  log.info("stopping");
+  const clean = await lifecycle.stop();
+  log.info("stopped", { clean });
+  return clean ? exitCodes.ok : exitCodes.failed;
+}
+
+async function untilStopped({ clock, signal }: CommandContext, agent: Agent, log: Logger): Promise<void> {
+  while (!signal.aborted) {
+    await clock.sleep(healthEveryMs, signal).catch(() => undefined);
+    if (!signal.aborted) log.info("health", healthFields(await healthReport(agent, clock)));
+  }
+}

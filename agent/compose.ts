@@ -1,0 +1,169 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { asAgentError } from "../src/core/errors.ts";
+import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/ports.ts";
+import { webcamOptions } from "../src/capture/config.ts";
+import { folderDriver } from "../src/capture/folder.ts";
+import { SimulatedDriver } from "../src/capture/simulated.ts";
+import { SupervisedCamera } from "../src/capture/supervisor.ts";
+import { WebcamDriver } from "../src/capture/webcam.ts";
+import { DeliveryLoop } from "../src/deliver/loop.ts";
+import { Pipeline } from "../src/pipeline/pipeline.ts";
+import { DiskSpool } from "../src/spool/spool.ts";
+import { bootId, clockQuality } from "../src/state/boot.ts";
+import { openDeviceState } from "../src/state/device-state.ts";
+import { FolderTarget } from "../src/targets/folder/target.ts";
+import { IotownTarget } from "../src/targets/iotown/target.ts";
+import { MqttTarget } from "../src/targets/mqtt/target.ts";
+import { VisionProcess } from "../src/vision/client.ts";
+import { type ModelSpec, resolveModel } from "../src/vision/model.ts";
+import type { KeepRules } from "../src/keep/decide.ts";
+import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
+import type { Part } from "./lifecycle.ts";
+import { modelsFolders } from "./locations.ts";
+import { agentVersion } from "./version.ts";
+
+/** The agent's parts, built and not yet started. */
+export interface Agent {
+  readonly device: string;
+  readonly cameras: readonly Camera[];
+  readonly vision: Vision;
+  readonly spool: DiskSpool;
+  readonly targets: readonly Target[];
+  readonly loops: readonly DeliveryLoop[];
+  readonly pipeline: Pipeline;
+  /** In the order to start them: what keeps, what labels, what sends, and last what captures. */
+  readonly parts: {
+    readonly keeping: readonly Part[];
+    readonly sending: readonly Part[];
+    readonly capturing: readonly Part[];
+  };
+}
+
+export interface ComposeOptions {
+  readonly dataFolder: string;
+  /** For commands that watch what cameras see and targets answer. */
+  readonly wrapDriver?: (driver: CameraDriver) => CameraDriver;
+  readonly wrapTarget?: (target: Target) => Target;
+}
+
+/** The only place that names concrete classes. Fails when the state folder cannot be used. */
+export async function composeAgent(config: FramepostConfig, options: ComposeOptions, seams: Seams): Promise<Agent> {
+  const { dataFolder, wrapDriver = (driver) => driver, wrapTarget = (target) => target } = options;
+  await mkdir(dataFolder, { recursive: true, mode: 0o700 });
+  const { device, spool } = await openSpool(config, dataFolder, seams);
+  const model = await findModel(config, dataFolder, seams);
+  const { threads } = config.detector;
+  const vision = new VisionProcess({ model, ...(threads === undefined ? {} : { threads }) }, seams);
+
+  const targets = config.targets.map((target) => wrapTarget(buildTarget(target, device, seams)));
+  const loops = targets.map((target) => new DeliveryLoop(target, spool, seams));
+  const watched = config.cameras.map((camera) => {
+    const driver = wrapDriver(buildDriver(camera, vision, seams));
+    return {
+      camera: new SupervisedCamera({ id: camera.id, intervalMs: camera.interval, driver }, seams),
+      rules: keepRules(camera, config.detector.whenAway),
+    };
+  });
+  const cameras = watched.map(({ camera }) => camera);
+  const { exact } = config.detector;
+  const facts = { bootId: await bootId(), agentVersion: agentVersion(), clockQuality, exact };
+  const pipeline = new Pipeline({ cameras: watched, vision, spool, targets }, facts, seams);
+
+  const parts = {
+    keeping: [part("spool", spool), visionPart(vision, seams)],
+    sending: [
+      ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
+      ...loops.map((loop) => part("delivery", loop)),
+    ],
+    capturing: [...cameras.map((camera) => part(`camera ${camera.id}`, camera)), part("pipeline", pipeline)],
+  };
+  return { device, cameras, vision, spool, targets, loops, pipeline, parts };
+}
+
+/** The spool of a state folder, not yet started, and the device whose records it holds. */
+export async function openSpool(
+  config: Pick<FramepostConfig, "device" | "spool">,
+  dataFolder: string,
+  seams: Seams,
+): Promise<{ readonly device: string; readonly spool: DiskSpool }> {
+  const { name } = config.device;
+  const stateFolder = join(dataFolder, "state");
+  const state = await openDeviceState(
+    { folder: stateFolder, ...(name === undefined ? {} : { deviceId: name }) },
+    seams,
+  );
+  const { deviceId: device, spoolId } = state.read();
+  const { maxBytes: bytesMax, maxRecords: recordsMax, minFreeBytes: freeBytesMin } = config.spool;
+  const folder = join(dataFolder, "spool");
+  return { device, spool: new DiskSpool({ folder, device, spoolId, bytesMax, recordsMax, freeBytesMin }, seams) };
+}
+
+/** A model that cannot be found is no reason to capture nothing: `detector.whenAway` says what happens to frames. */
+async function findModel(config: FramepostConfig, dataFolder: string, seams: Seams): Promise<ModelSpec | undefined> {
+  const { model, manifest, threshold } = config.detector;
+  try {
+    const spec = await resolveModel(model, {
+      modelsFolders: modelsFolders(dataFolder),
+      ...(manifest === undefined ? {} : { manifest }),
+    });
+    return threshold === undefined ? spec : { ...spec, manifest: { ...spec.manifest, threshold } };
+  } catch (error) {
+    const { code, message } = asAgentError(error, `finding the model ${model}`);
+    seams.log.error("model-unusable", { code, message });
+    return undefined;
+  }
+}
+
+/** A model that cannot be loaded leaves the agent running without a detector; the client keeps trying after a crash. */
+function visionPart(vision: VisionProcess, seams: Seams): Part {
+  return {
+    name: "vision",
+    async start(signal) {
+      try {
+        await vision.start(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        const { code, message } = asAgentError(error, "starting the vision process");
+        if (code !== "MODEL_NONE") seams.log.error("model-unusable", { code, message });
+      }
+    },
+    stop: () => vision.stop(),
+  };
+}
+
+function part(name: string, inner: { start(signal: AbortSignal): void | Promise<void>; stop(): Promise<void> }): Part {
+  return { name, start: async (signal) => inner.start(signal), stop: () => inner.stop() };
+}
+
+function keepRules({ keep }: CameraConfig, whenAway: KeepRules["whenAway"]): KeepRules {
+  return {
+    labels: keep.labels ?? [],
+    minScore: keep.minScore ?? 0,
+    minIntervalMs: keep.minInterval ?? 0,
+    negativesEvery: keep.negativesEvery ?? 0,
+    whenAway,
+  };
+}
+
+function buildDriver(camera: CameraConfig, vision: Vision, { clock }: Seams): CameraDriver {
+  switch (camera.driver) {
+    case "webcam":
+      return new WebcamDriver(webcamOptions(camera), { clock });
+    case "folder":
+      return folderDriver(camera, { clock });
+    case "simulated":
+      return new SimulatedDriver(camera, (svg, options, signal) => vision.render(svg, options, signal));
+  }
+}
+
+function buildTarget(target: TargetConfig, device: string, seams: Seams): Target {
+  switch (target.kind) {
+    case "iotown":
+      return new IotownTarget(target);
+    case "mqtt":
+      return new MqttTarget({ config: target, device }, seams);
+    case "folder":
+      return new FolderTarget(target);
+  }
+}

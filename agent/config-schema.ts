@@ -1,0 +1,43 @@
+import { z } from "zod";
+import { folderCamera, simulatedCamera, webcamCamera } from "../src/capture/config.ts";
+import { dataDir, detector, device, keep, log, spool, uniqueIds } from "../src/config/sections.ts";
+import { configLimits } from "../src/core/limits.ts";
+import { folderTargetConfig } from "../src/targets/folder/config.ts";
+import { iotownConfig } from "../src/targets/iotown/config.ts";
+import { mqttTargetConfig } from "../src/targets/mqtt/config.ts";
+
+/** The whole config file: the sections, and every driver and target there is. */
+
+const keepField = { keep: keep.prefault({}) };
+
+const camera = z.discriminatedUnion("driver", [
+  webcamCamera.extend(keepField),
+  folderCamera.extend(keepField),
+  simulatedCamera.extend(keepField),
+]);
+
+const target = z.discriminatedUnion("kind", [iotownConfig, mqttTargetConfig, folderTargetConfig]);
+
+export const configSchema = z.strictObject({
+  device: device.prefault({}),
+  dataDir,
+  cameras: z
+    .array(camera)
+    .min(1)
+    .max(configLimits.camerasMax)
+    .check(uniqueIds("camera"))
+    .describe("Where frames come from"),
+  detector: detector.prefault({}),
+  spool: spool.prefault({}),
+  targets: z
+    .array(target)
+    .max(configLimits.targetsMax)
+    .check(uniqueIds("target"))
+    .default([])
+    .describe("Where records go; each gets every record that its filter wants"),
+  log: log.prefault({}),
+});
+
+export type FramepostConfig = z.output<typeof configSchema>;
+export type CameraConfig = FramepostConfig["cameras"][number];
+export type TargetConfig = FramepostConfig["targets"][number];

@@ -1,0 +1,8 @@
+import { join } from "node:path";
+import { packageFolder } from "./version.ts";
+
+/** Where a bare model name is looked for: what the operator installed first, then what ships with the program. */
+export function modelsFolders(dataFolder: string | undefined): readonly string[] {
+  const own = dataFolder === undefined ? [] : [join(dataFolder, "models")];
+  return [...own, join(packageFolder, "models/tiny")];
+}

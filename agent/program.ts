@@ -1,0 +1,238 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { CommandContext, LogLevel } from "./context.ts";
+import { exitCodes, type ExitCode } from "./exit-codes.ts";
+import { agentVersion } from "./version.ts";
+
+type World = Pick<CommandContext, "terminal" | "clock" | "random" | "environment" | "signal">;
+
+interface SharedOptions {
+  readonly config?: string;
+  readonly data?: string;
+  readonly json?: true;
+  readonly logLevel?: LogLevel;
+}
+
+/**
+ * The command tree. Each command's code is imported when it runs, so that `--version` and `queue ls` also work where a
+ * native module is broken.
+ */
+export async function runCommandLine(words: readonly string[], world: World): Promise<ExitCode> {
+  let exitCode: ExitCode = exitCodes.ok;
+  const program = new Command("framepost");
+  const contextOf = (command: Command): CommandContext => {
+    const { config, data, json, logLevel } = command.optsWithGlobals<SharedOptions>();
+    return {
+      ...world,
+      json: json === true,
+      ...(config === undefined ? {} : { configFile: config }),
+      ...(data === undefined ? {} : { dataFolder: data }),
+      ...(logLevel === undefined ? {} : { logLevel }),
+    };
+  };
+  const finish = async (run: Promise<ExitCode>): Promise<void> => {
+    exitCode = await run;
+  };
+
+  program
+    .description("Captures frames, finds objects in them, and delivers them with their labels.")
+    .version(agentVersion())
+    .option("-c, --config <file>", "config file (default: ./framepost.yaml, else /etc/framepost/framepost.yaml)")
+    .option("--data <folder>", "where spool, state and models live (overrides dataDir)")
+    .option("--json", "machine-readable output; the last line of stdout is the result")
+    .addOption(
+      new Option("--log-level <level>", "what is logged to stderr").choices([
+        "debug",
+        "info",
+        "warn",
+        "error",
+        "silent",
+      ]),
+    )
+    .configureOutput({
+      writeOut: (text) => world.terminal.data(text.trimEnd()),
+      writeErr: (text) => world.terminal.note(text.trimEnd()),
+    })
+    .exitOverride();
+
+  addRunningCommands(program, contextOf, finish);
+  addOneShotCommands(program, contextOf, finish);
+  addInspectionCommands(program, contextOf, finish);
+
+  try {
+    await program.parseAsync(words, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  }
+  return exitCode;
+}
+
+type ContextOf = (command: Command) => CommandContext;
+type Finish = (run: Promise<ExitCode>) => Promise<void>;
+
+function addRunningCommands(program: Command, contextOf: ContextOf, finish: Finish): void {
+  program
+    .command("demo")
+    .description("the whole chain on this machine with nothing installed: simulated camera to sandbox platforms")
+    .option("--frames <n>", "end after this many records were accepted by every target", positiveInteger)
+    .option("--interval <ms>", "milliseconds between frames", positiveInteger)
+    .option("--seed <n>", "seed of the simulated scenes", positiveInteger)
+    .action(async (options: { frames?: number; interval?: number; seed?: number }, command: Command) => {
+      const { demo } = await import("./commands/demo.ts");
+      await finish(demo(contextOf(command), options));
+    });
+  program
+    .command("run")
+    .description("the daemon")
+    .action(async (_options: object, command: Command) => {
+      const { run } = await import("./commands/run.ts");
+      await finish(run(contextOf(command)));
+    });
+  program
+    .command("sandbox")
+    .description("the stand-in server of a platform, strict about its contract")
+    .argument("<kind>", "iotown")
+    .option("--port <port>", "port on 127.0.0.1 (default: a free one)", positiveInteger)
+    .action(async (kind: string, options: { port?: number }, command: Command) => {
+      const { sandbox } = await import("./commands/sandbox.ts");
+      await finish(sandbox(contextOf(command), kind, options));
+    });
+}
+
+function addOneShotCommands(program: Command, contextOf: ContextOf, finish: Finish): void {
+  program
+    .command("init")
+    .description("finds cameras, asks the few questions left, and writes a config that works")
+    .option("--yes", "ask nothing")
+    .option("--output <file>", "where to write it", "framepost.yaml")
+    .option("--force", "replace an existing file")
+    .action(async (options: { yes?: true; output: string; force?: true }, command: Command) => {
+      const { init } = await import("./commands/init.ts");
+      await finish(init(contextOf(command), options));
+    });
+  program
+    .command("capture")
+    .description("one frame through the whole chain")
+    .option("--camera <id>", "which camera (default: the first)")
+    .option("--dry-run", "show what would be kept; store and send nothing")
+    .option("--save <folder>", "also save the frame and its detections there")
+    .option("--wait", "wait until every target answered")
+    .action(async (options: { camera?: string; dryRun?: true; save?: string; wait?: true }, command: Command) => {
+      const { capture } = await import("./commands/capture.ts");
+      await finish(capture(contextOf(command), options));
+    });
+  program
+    .command("send")
+    .description("your own images and labels, without a camera, through the spool")
+    .argument("<files...>", "JPEG files")
+    .requiredOption("--target <id>", "target of the config")
+    .option("--labels <file>", "JSON Lines as `detect --json` prints them; without it the detector labels the images")
+    .action(async (files: string[], options: { target: string; labels?: string }, command: Command) => {
+      const { send } = await import("./commands/send.ts");
+      await finish(send(contextOf(command), files, options));
+    });
+  program
+    .command("detect")
+    .description("the detector on image files or folders")
+    .argument("<paths...>", "JPEG files or folders of them")
+    .requiredOption("--model <name|file>", "model name or ONNX file")
+    .option("--manifest <file>", "model.json that says how to read the model")
+    .option("--threshold <score>", "show detections from this score on", score)
+    .option("--exact", "resize as training tool chains do instead of the fast way")
+    .option("--annotate <folder>", "write copies of the images with the boxes drawn")
+    .action(
+      async (
+        paths: string[],
+        options: { model: string; manifest?: string; threshold?: number; exact?: true; annotate?: string },
+        command: Command,
+      ) => {
+        const { detect } = await import("./commands/detect.ts");
+        await finish(detect(contextOf(command), paths, options));
+      },
+    );
+}
+
+function addInspectionCommands(program: Command, contextOf: ContextOf, finish: Finish): void {
+  program
+    .command("cameras")
+    .description("what can be captured from here")
+    .option("--shot <id>", "take one frame with a camera of the config, or from a device")
+    .option("--output <file>", "where the frame goes", "shot.jpg")
+    .action(async (options: { shot?: string; output: string }, command: Command) => {
+      const { cameras } = await import("./commands/cameras.ts");
+      await finish(cameras(contextOf(command), options));
+    });
+  program
+    .command("doctor")
+    .description("checks everything that can be wrong, each with a line that says how to mend it")
+    .option("--live", "also send one picture to every target")
+    .action(async (options: { live?: true }, command: Command) => {
+      const { doctor } = await import("./commands/doctor.ts");
+      await finish(doctor(contextOf(command), options));
+    });
+  addConfigCommands(program, contextOf, finish);
+  addQueueCommands(program, contextOf, finish);
+  const dataset = program.command("dataset").description("data sets on disk");
+  dataset
+    .command("export")
+    .description("a `folder` target's data as COCO, YOLO or Pascal VOC")
+    .requiredOption("--from <folder>", "folder of a `folder` target")
+    .requiredOption("--to <folder>", "a new or empty folder")
+    .addOption(
+      new Option("--format <format>", "annotation format").choices(["coco", "yolo", "voc"]).makeOptionMandatory(),
+    )
+    .action(async (options: { from: string; to: string; format: "coco" | "yolo" | "voc" }, command: Command) => {
+      const { datasetExport } = await import("./commands/dataset.ts");
+      await finish(datasetExport(contextOf(command), options));
+    });
+}
+
+function addConfigCommands(program: Command, contextOf: ContextOf, finish: Finish): void {
+  const config = program.command("config").description("the config file");
+  for (const [name, description] of [
+    ["check", "check it: file:line:column: path: what is wrong"],
+    ["show", "the effective config, defaults filled in, secrets masked"],
+    ["schema", "its JSON Schema, for editors"],
+  ] as const) {
+    config
+      .command(name)
+      .description(description)
+      .action(async (_options: object, command: Command) => {
+        const commands = await import("./commands/config.ts");
+        await finish(commands.configCommand(contextOf(command), name));
+      });
+  }
+}
+
+function addQueueCommands(program: Command, contextOf: ContextOf, finish: Finish): void {
+  const queue = program.command("queue").description("the spool: what is kept and what is still owed");
+  queue
+    .command("stats")
+    .description("records, bytes, and what each target is owed")
+    .action(async (_options: object, command: Command) => {
+      const { queueStats } = await import("./commands/queue.ts");
+      await finish(queueStats(contextOf(command)));
+    });
+  queue
+    .command("ls")
+    .description("the records on disk, oldest first")
+    .option("--limit <n>", "at most this many", positiveInteger, 100)
+    .action(async (options: { limit: number }, command: Command) => {
+      const { queueList } = await import("./commands/queue.ts");
+      await finish(queueList(contextOf(command), options));
+    });
+}
+
+function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError("expected a whole number of at least 1");
+  return value;
+}
+
+function score(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0 || value > 1)
+    throw new InvalidArgumentError("expected a number from 0 to 1");
+  return value;
+}

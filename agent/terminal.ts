@@ -1,0 +1,72 @@
+import type { Writable } from "node:stream";
+import type { Clock } from "../src/core/clock.ts";
+
+export interface TerminalStream extends Writable {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+/** Between two plain status lines where stderr is no terminal: enough to see progress, not enough to fill a log. */
+const plainStatusEveryMs = 1_000;
+
+/** stdout carries data, stderr notes and the status line; so output can be piped whatever is going on. */
+export class Terminal {
+  readonly #stdout: TerminalStream;
+  readonly #stderr: TerminalStream;
+  readonly #clock: Clock;
+  #statusShown = false;
+  #lastPlainStatusMs = -Infinity;
+
+  constructor(stdout: TerminalStream, stderr: TerminalStream, clock: Clock) {
+    this.#stdout = stdout;
+    this.#stderr = stderr;
+    this.#clock = clock;
+  }
+
+  /** One line of the command's result. */
+  data(line: string): void {
+    this.#clearStatus();
+    this.#stdout.write(`${line}\n`);
+  }
+
+  /** One line for the person watching. */
+  note(line: string): void {
+    this.#clearStatus();
+    this.#stderr.write(`${line}\n`);
+  }
+
+  /** Replaces the live status line; without a terminal, a plain line at most once a second. */
+  status(line: string): void {
+    if (this.#stderr.isTTY === true) {
+      const columns = this.#stderr.columns ?? 80;
+      this.#stderr.write(`\r\x1b[2K${line.slice(0, Math.max(10, columns - 1))}`);
+      this.#statusShown = true;
+      return;
+    }
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#lastPlainStatusMs < plainStatusEveryMs) return;
+    this.#lastPlainStatusMs = nowMs;
+    this.#stderr.write(`${line}\n`);
+  }
+
+  #clearStatus(): void {
+    if (!this.#statusShown) return;
+    this.#stderr.write("\r\x1b[2K");
+    this.#statusShown = false;
+  }
+}
+
+/** Columns padded to their widest cell; numbers to the right. */
+export function textTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
+  const lines = [head, ...rows].map((row) => row.map(String));
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  const right = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"));
+  return lines.map((line) =>
+    line
+      .map((cell, column) =>
+        right[column] === true ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+      )
+      .join("  ")
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,43 @@
+import { ultralyticsMetadata } from "./metadata.ts";
+import { GraphWriter } from "./onnx.ts";
+import { findRectangles, labels } from "./rectangles.ts";
+
+const WIDTH = 640;
+const HEIGHT = 384;
+const FOUND = 32;
+/** One column a cell of the strides 8, 16 and 32, as the layout demands. */
+const CELLS = [8, 16, 32].reduce((sum, stride) => sum + (WIDTH / stride) * (HEIGHT / stride), 0);
+
+/** Output [1, 7, 5040]: centre x, centre y, width, height, a score for each class; input 0 to 1, letterboxed. */
+export function yolo8Model(): Buffer {
+  const graph = new GraphWriter();
+  const input = { name: "images", shape: [1, 3, HEIGHT, WIDTH] };
+  const found = findRectangles(graph, {
+    input: "images",
+    width: WIDTH,
+    height: HEIGHT,
+    levelsPerUnit: 255,
+    count: FOUND,
+  });
+  const half = graph.floats([0.5]);
+  const middle = (a: string, b: string) => graph.node("Mul", [graph.node("Add", [a, b]), half]);
+  const boxes = [
+    middle(found.left, found.right),
+    middle(found.top, found.bottom),
+    graph.node("Sub", [found.right, found.left]),
+    graph.node("Sub", [found.bottom, found.top]),
+  ];
+  const scores = labels.map((_, index) => {
+    const isClass = graph.node("Cast", [graph.node("Equal", [found.classIndex, graph.floats([index])])], { to: 1 });
+    return graph.node("Mul", [found.score, isClass]);
+  });
+  const shape = graph.ints([1, 1, FOUND]);
+  const filled = graph.node(
+    "Concat",
+    [...boxes, ...scores].map((row) => graph.node("Reshape", [row, shape])),
+    { axis: 1 },
+  );
+  graph.output(graph.node("Pad", [filled, graph.ints([0, 0, 0, 0, 0, CELLS - FOUND])]), "output0");
+  const outputs = [{ name: "output0", shape: [1, boxes.length + scores.length, CELLS] }];
+  return graph.model("tiny-yolo8", input, outputs, { ...ultralyticsMetadata(WIDTH, HEIGHT), end2end: "False" });
+}

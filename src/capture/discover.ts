@@ -1,0 +1,105 @@
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { findProgram } from "./program.ts";
+
+/** What is known of one V4L2 node without opening it. */
+interface V4lNode {
+  /** For example `video0`. */
+  readonly node: string;
+  readonly name: string;
+  /** Position among the nodes of one camera: 0 captures, others often carry only metadata. */
+  readonly index: number;
+  /** udev's words, for example `capture`; undefined where udev does not run. */
+  readonly capabilities?: readonly string[];
+  /** Names under /dev/v4l/by-id and by-path that lead to it. */
+  readonly links: readonly string[];
+}
+
+export interface FoundCamera {
+  /** What to write into the config: a name that survives a reboot and another USB port, where there is one. */
+  readonly device: string;
+  /** For example `/dev/video0`. */
+  readonly node: string;
+  readonly name: string;
+}
+
+export interface Discovery {
+  readonly cameras: readonly FoundCamera[];
+  /** Where fswebcam lies; undefined when the `webcam` driver cannot work. */
+  readonly fswebcam: string | undefined;
+}
+
+/** Looks only into files that the kernel and udev keep: no device is opened, none is disturbed. */
+export async function discoverCameras(root = "/", searchPath = process.env["PATH"] ?? ""): Promise<Discovery> {
+  return { cameras: capturingCameras(await readNodes(root)), fswebcam: await findProgram("fswebcam", searchPath) };
+}
+
+/** The nodes that really capture, in the order of their numbers. */
+export function capturingCameras(nodes: readonly V4lNode[]): FoundCamera[] {
+  return nodes
+    .filter(captures)
+    .sort((a, b) => nodeNumber(a.node) - nodeNumber(b.node))
+    .map((found) => ({ device: stableName(found), node: `/dev/${found.node}`, name: found.name }));
+}
+
+/** Parts of a Raspberry Pi's own camera and codec hardware: V4L2 nodes, but no cameras that give pictures by themselves. */
+const internalNames = /^(?:bcm2835-|unicam|pispbe|rp1-cfe|rpivid|rpi-hevc)/;
+
+function captures({ capabilities, index, name }: V4lNode): boolean {
+  if (internalNames.test(name)) return false;
+  if (capabilities === undefined) return index === 0;
+  return capabilities.includes("capture") && !capabilities.includes("video_output");
+}
+
+function stableName({ node, links }: V4lNode): string {
+  const byId = links.find((link) => link.includes("/by-id/"));
+  return byId ?? links.find((link) => link.includes("/by-path/")) ?? `/dev/${node}`;
+}
+
+function nodeNumber(node: string): number {
+  return Number.parseInt(node.replace(/^\D+/, ""), 10);
+}
+
+/** `E:ID_V4L_CAPABILITIES=:capture:` among the lines that udev keeps of a device. */
+export function capabilitiesOf(udevRecord: string): readonly string[] | undefined {
+  const value = /^E:ID_V4L_CAPABILITIES=(.*)$/m.exec(udevRecord)?.[1];
+  return value?.split(":").filter((word) => word !== "");
+}
+
+async function readNodes(root: string): Promise<V4lNode[]> {
+  const system = join(root, "sys/class/video4linux");
+  const links = [...(await linksIn(root, "/dev/v4l/by-id")), ...(await linksIn(root, "/dev/v4l/by-path"))];
+  const nodes: V4lNode[] = [];
+  for (const node of (await namesIn(system)).filter((name) => /^video\d+$/.test(name))) {
+    const deviceNumber = await textOf(join(system, node, "dev"));
+    const capabilities = capabilitiesOf(await textOf(join(root, "run/udev/data", `c${deviceNumber}`)));
+    nodes.push({
+      node,
+      name: (await textOf(join(system, node, "name"))) || node,
+      index: Number.parseInt((await textOf(join(system, node, "index"))) || "0", 10),
+      ...(capabilities === undefined ? {} : { capabilities }),
+      links: links.filter((link) => link.node === node).map((link) => link.path),
+    });
+  }
+  return nodes;
+}
+
+async function linksIn(root: string, folder: string): Promise<{ path: string; node: string }[]> {
+  const links: { path: string; node: string }[] = [];
+  for (const name of (await namesIn(join(root, folder))).sort()) {
+    const aim = await readlink(join(root, folder, name)).catch(() => "");
+    links.push({ path: join(folder, name), node: basename(aim) });
+  }
+  return links;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch(() => []);
+}
+
+async function textOf(file: string): Promise<string> {
+  return readFile(file, "utf8").then(
+    (text) => text.trim(),
+    () => "",
+  );
+}

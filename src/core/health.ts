@@ -1,0 +1,55 @@
+import type { SummarySnapshot } from "./counters.ts";
+
+/** What delivery to one target and the pipeline tell of themselves; counted since the process started. */
+
+export interface LastError {
+  readonly code: string;
+  readonly message: string;
+  readonly atMs: number;
+}
+
+export interface DeliveryHealth {
+  readonly targetId: string;
+  readonly kind: string;
+  /** `away`: the breaker is open, or has not seen a success since it was. */
+  readonly state: "up" | "away" | "stopped";
+  /** While away: until the next try. */
+  readonly retryInMs?: number;
+  /** Redacted. */
+  readonly lastError?: LastError;
+  readonly inFlight: number;
+  readonly accepted: number;
+  /** Set aside for good: refused by the target, or given up after too many tries. */
+  readonly rejected: number;
+  readonly retried: number;
+  /** Outcomes that the spool would not take: their records are sent again after a restart. */
+  readonly unsettled: number;
+  /** JPEG bytes of accepted records. */
+  readonly acceptedBytes: number;
+  readonly lastAcceptedAtMs?: number;
+  readonly deliverMs: SummarySnapshot;
+}
+
+export interface PipelineHealth {
+  readonly state: "running" | "stopped";
+  readonly frames: number;
+  /** Shown detections (at or above the model's threshold), by label. */
+  readonly detections: Readonly<Record<string, number>>;
+  readonly stored: number;
+  /** Stored records, by the rule that kept them. */
+  readonly keptByRule: Readonly<Record<string, number>>;
+  /** Frames that no rule keeps, and those that could not be kept, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly notOwed: number;
+  /** Frames that the spool would not take; `spoolFull` while that lasts. */
+  readonly refused: number;
+  readonly spoolFull: boolean;
+  /** Stored without the detector having seen them. */
+  readonly unlabelled: number;
+  /** Encoded once more to bake in their EXIF orientation. */
+  readonly turnedUpright: number;
+  readonly lastStoredAtMs?: number;
+  readonly lastError?: LastError;
+  /** Milliseconds per stage: upright, decode, fill, run, post, round, append. */
+  readonly stagesMs: Readonly<Record<string, SummarySnapshot>>;
+}

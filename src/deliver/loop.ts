@@ -1,0 +1,209 @@
+import { backoffMs } from "../core/backoff.ts";
+import type { Clock } from "../core/clock.ts";
+import { asAgentError } from "../core/errors.ts";
+import type { DeliveryHealth } from "../core/health.ts";
+import { deliverLimits } from "../core/limits.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { Delivery, Random, Seams, Settlement, Spool, Target } from "../core/ports.ts";
+import { Books } from "./books.ts";
+import { Breaker } from "./breaker.ts";
+import { callTarget } from "./call.ts";
+import { type Ruling, ruleOn } from "./ruling.ts";
+import { Suspects } from "./suspects.ts";
+
+export type DeliverySpool = Pick<Spool, "lease" | "settle" | "waitForDue">;
+
+/**
+ * Brings one target its records: lease, deliver, settle, wait.
+ *
+ * - Nothing is settled before the target's answer, so a crash anywhere only sends a record twice.
+ * - What is wrong with the target opens the breaker and is charged to no record; what is wrong with a record is charged
+ *   to it and holds up nobody.
+ * - Loops share the spool and nothing else: a frozen target keeps only its own lanes.
+ * - Memory does not depend on the backlog: only calls in flight and a bounded list of suspects are held.
+ */
+export class DeliveryLoop {
+  readonly #target: Target;
+  readonly #spool: DeliverySpool;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #books: Books;
+  readonly #breaker: Breaker;
+  readonly #suspects = new Suspects();
+  readonly #calls = new Set<Promise<void>>();
+  /** Leasing ends first, calls in flight when the grace is over. */
+  #leasing = new AbortController();
+  #calling = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(target: Target, spool: DeliverySpool, seams: Seams) {
+    this.#target = target;
+    this.#spool = spool;
+    this.#clock = seams.clock;
+    this.#random = seams.random;
+    this.#books = new Books(target, seams);
+    this.#breaker = new Breaker(seams.clock, seams.random);
+  }
+
+  /** Returns at once. Whoever made the target starts it, and closes it only after `stop`. */
+  start(): void {
+    if (this.#running !== undefined) return;
+    this.#leasing = new AbortController();
+    this.#calling = new AbortController();
+    this.#running = this.#run(this.#leasing.signal);
+  }
+
+  /** Leases nothing more, waits for calls in flight up to a grace, then aborts them; what they held is released. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#leasing.abort();
+    const ended = new AbortController();
+    const expire = () => this.#calling.abort();
+    const grace = this.#clock.sleep(deliverLimits.stopGraceMs, ended.signal).then(expire, () => undefined);
+    await running;
+    ended.abort();
+    await grace;
+    this.#running = undefined;
+  }
+
+  health(): DeliveryHealth {
+    const permit = this.#breaker.permit();
+    const state = permit.kind === "flow" ? "up" : "away";
+    return {
+      ...this.#books.counts(),
+      state: this.#running === undefined ? "stopped" : state,
+      ...(permit.kind === "wait" ? { retryInMs: permit.waitMs } : {}),
+      inFlight: this.#calls.size,
+    };
+  }
+
+  async #run(leasing: AbortSignal): Promise<void> {
+    let failures = 0;
+    while (!leasing.aborted) {
+      try {
+        await this.#turn(leasing);
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        const failure = asAgentError(error, `leasing records for ${this.#target.id}`);
+        if (failure.code !== "ABORTED") this.#books.spoolFailed(failure);
+        await this.#clock.sleep(this.#spoolBackoffMs(failures), leasing).catch(() => undefined);
+      }
+    }
+    await Promise.all(this.#calls);
+  }
+
+  /** One step: wait for what is missing, or begin a call. Throws when the spool does, and when it is stopped. */
+  async #turn(leasing: AbortSignal): Promise<void> {
+    const permit = this.#breaker.permit();
+    if (permit.kind === "wait") return this.#clock.sleep(permit.waitMs, leasing);
+    const probing = permit.kind === "probe";
+    const capacity = this.#target.capacity();
+    if (this.#calls.size >= (probing ? 1 : Math.max(1, capacity.callsInFlightMax))) return Promise.race(this.#calls);
+
+    const { era } = this.#breaker;
+    await this.#spool.waitForDue(this.#target.id, leasing);
+    // A call in flight may have failed meanwhile; then it is not the time to lease.
+    if (era !== this.#breaker.era || leasing.aborted) return;
+    // A probe chooses among all suspects and the first record behind them.
+    const limit = probing
+      ? { recordsMax: this.#suspects.size + 1, bytesMax: Number.MAX_SAFE_INTEGER }
+      : { recordsMax: Math.max(1, capacity.recordsPerCallMax), bytesMax: capacity.bytesPerCallMax };
+    const leased = await this.#spool.lease(this.#target.id, limit);
+    if (leased.length === 0) return this.#clock.sleep(deliverLimits.emptyLeaseMs, leasing);
+    await (probing ? this.#probe(leased, era) : this.#deliver(leased, era));
+  }
+
+  async #probe(leased: readonly Delivery[], era: number): Promise<void> {
+    const chosen = this.#suspects.leastSuspected(leased);
+    await this.#release(leased.filter((delivery) => delivery !== chosen));
+    if (chosen !== undefined) await this.#sendAlone(chosen, era);
+  }
+
+  /** The innocent go together, beside other calls; each suspect goes alone, with no other call in flight. */
+  async #deliver(leased: readonly Delivery[], era: number): Promise<void> {
+    const suspects = leased.filter((delivery) => this.#suspects.has(delivery));
+    const innocent = leased.filter((delivery) => !suspects.includes(delivery));
+    if (innocent.length > 0) {
+      if (this.#mayNotCall(era)) return this.#release(leased);
+      void this.#begin(innocent, innocent.length === 1 && this.#target.capacity().callsInFlightMax <= 1);
+    }
+    for (const suspect of suspects) await this.#sendAlone(suspect, era);
+  }
+
+  async #sendAlone(delivery: Delivery, era: number): Promise<void> {
+    await Promise.all(this.#calls);
+    await (this.#mayNotCall(era) ? this.#release([delivery]) : this.#begin([delivery], true));
+  }
+
+  /** Between lease and call the loop may have been stopped, or another call may have failed. */
+  #mayNotCall(era: number): boolean {
+    return this.#leasing.signal.aborted || era !== this.#breaker.era;
+  }
+
+  #begin(deliveries: readonly Delivery[], alone: boolean): Promise<void> {
+    const call = this.#call(deliveries, alone)
+      .catch((error: unknown) => this.#books.broke(asAgentError(error, `delivering to ${this.#target.id}`)))
+      .finally(() => this.#calls.delete(call));
+    this.#calls.add(call);
+    return call;
+  }
+
+  async #call(deliveries: readonly Delivery[], alone: boolean): Promise<void> {
+    const { era } = this.#breaker;
+    const startedMs = this.#clock.monotonicMs();
+    const outcomes = await callTarget(this.#target, deliveries, this.#clock, this.#calling.signal);
+    this.#books.called(this.#clock.monotonicMs() - startedMs);
+    // What was accepted comes first: it tells whether a failure beside it is the target's.
+    const verdicts = [...outcomes]
+      .sort(([, a], [, b]) => Number(b.kind === "accepted") - Number(a.kind === "accepted"))
+      .map(([delivery, outcome]) => ({ delivery, outcome, ...this.#rule(delivery, outcome, alone) }));
+    // The breaker moves before anything is settled: what is released must not be leased again at once.
+    this.#moveBreaker(era, verdicts);
+    for (const { delivery, outcome, settlement } of verdicts) this.#books.ruled(delivery, outcome, settlement);
+    await Promise.all(verdicts.map(({ delivery, settlement }) => this.#settle(delivery, settlement)));
+  }
+
+  #rule(delivery: Delivery, outcome: Outcome, alone: boolean): Ruling {
+    const stopped = this.#calling.signal.aborted && outcome.kind === "retry" && outcome.error.code === "ABORTED";
+    if (stopped) return { settlement: { kind: "release" }, target: "unknown" };
+    return ruleOn(delivery, outcome, alone, this.#suspects, this.#random);
+  }
+
+  #moveBreaker(era: number, verdicts: readonly (Ruling & { readonly outcome: Outcome })[]): void {
+    if (verdicts.some(({ target }) => target === "up") && this.#breaker.succeeded(era)) this.#books.breakerClosed();
+    const away = verdicts.find(({ target }) => target === "away")?.outcome;
+    if (away?.kind !== "retry" || !this.#breaker.failed(era, away.error, away.afterMs)) return;
+    const permit = this.#breaker.permit();
+    this.#books.breakerOpened(away.error, this.#breaker.failures, permit.kind === "wait" ? permit.waitMs : 0);
+  }
+
+  async #release(deliveries: readonly Delivery[]): Promise<void> {
+    for (const delivery of deliveries) await this.#settle(delivery, { kind: "release" });
+  }
+
+  /** Holds its lane until the spool has the outcome, so a broken spool slows the sending down; gives up in the end. */
+  async #settle(delivery: Delivery, settlement: Settlement): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.#spool.settle(this.#target.id, delivery.record.id, settlement);
+        return;
+      } catch (error) {
+        const failure = asAgentError(error, `settling ${delivery.record.name} as ${settlement.kind}`);
+        this.#books.spoolFailed(failure);
+        const hopeless = failure.disposition !== "retry" || tries >= deliverLimits.settleTriesMax;
+        if (hopeless || this.#calling.signal.aborted) {
+          this.#books.unsettled(delivery, settlement, failure);
+          return;
+        }
+        await this.#clock.sleep(this.#spoolBackoffMs(tries), this.#calling.signal).catch(() => undefined);
+      }
+    }
+  }
+
+  #spoolBackoffMs(failures: number): number {
+    const { spoolBackoffFirstMs, spoolBackoffMaxMs } = deliverLimits;
+    return backoffMs(failures, spoolBackoffFirstMs, spoolBackoffMaxMs, this.#random);
+  }
+}

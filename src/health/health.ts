@@ -1,0 +1,121 @@
+import type { DeliveryHealth, PipelineHealth } from "../core/health.ts";
+import type { CameraHealth, ModelInfo, SpoolStats, TargetBacklog, VisionHealth } from "../core/ports.ts";
+
+/** What every part says of itself, asked at one moment. Counters are read, never pushed. */
+export interface HealthParts {
+  readonly atMs: number;
+  readonly uptimeMs: number;
+  readonly cameras: readonly CameraHealth[];
+  readonly vision: VisionHealth;
+  readonly model: ModelInfo | undefined;
+  readonly pipeline: PipelineHealth;
+  /** Undefined when the spool itself could not answer. */
+  readonly spool: SpoolStats | undefined;
+  readonly deliveries: readonly DeliveryHealth[];
+  readonly memory: MemoryHealth;
+}
+
+export interface MemoryHealth {
+  readonly rssBytes: number;
+  readonly rssPeakBytes: number;
+  readonly heapUsedBytes: number;
+}
+
+export interface TargetHealth extends DeliveryHealth, Pick<TargetBacklog, "pending" | "leased" | "quarantined"> {}
+
+export interface HealthReport {
+  readonly atMs: number;
+  readonly uptimeMs: number;
+  /** `degraded`: some part is not at work; `troubles` says which. */
+  readonly state: "ok" | "degraded";
+  /** One phrase for each part that is not at work, for a person. */
+  readonly troubles: readonly string[];
+  readonly cameras: readonly CameraHealth[];
+  readonly vision: VisionHealth & { readonly model?: string };
+  readonly pipeline: PipelineHealth;
+  readonly spool?: Pick<SpoolStats, "records" | "bytes" | "lastSequence">;
+  readonly targets: readonly TargetHealth[];
+  readonly memory: MemoryHealth;
+}
+
+export function collectHealth(parts: HealthParts): HealthReport {
+  const troubles = troublesOf(parts);
+  const { spool, model } = parts;
+  return {
+    atMs: parts.atMs,
+    uptimeMs: parts.uptimeMs,
+    state: troubles.length === 0 ? "ok" : "degraded",
+    troubles,
+    cameras: parts.cameras,
+    vision: { ...parts.vision, ...(model === undefined ? {} : { model: model.name }) },
+    pipeline: parts.pipeline,
+    ...(spool === undefined ? {} : { spool: sizeOf(spool) }),
+    targets: parts.deliveries.map((delivery) => ({ ...delivery, ...backlogOf(spool, delivery.targetId) })),
+    memory: parts.memory,
+  };
+}
+
+/** The report as flat fields of one log line. */
+export function healthFields(report: HealthReport): Readonly<Record<string, string | number>> {
+  const { pipeline, spool, vision, memory } = report;
+  return {
+    state: report.state,
+    uptimeMs: Math.round(report.uptimeMs),
+    frames: pipeline.frames,
+    stored: pipeline.stored,
+    unlabelled: pipeline.unlabelled,
+    refused: pipeline.refused,
+    detectMsP50: rounded(pipeline.stagesMs["round"]?.p50),
+    appendMsP50: rounded(pipeline.stagesMs["append"]?.p50),
+    vision: vision.state,
+    records: spool?.records ?? 0,
+    spoolBytes: spool?.bytes ?? 0,
+    cameras: report.cameras.map(({ id, state }) => `${id}:${state}`).join(" "),
+    targets: report.targets.map(targetPhrase).join(" "),
+    rssBytes: memory.rssBytes,
+    ...(report.troubles.length === 0 ? {} : { troubles: report.troubles.join("; ") }),
+  };
+}
+
+function targetPhrase(target: TargetHealth): string {
+  const quarantined = target.quarantined === 0 ? "" : ` quarantined=${target.quarantined}`;
+  return `${target.targetId}:${target.state} accepted=${target.accepted} pending=${target.pending}${quarantined}`;
+}
+
+function troublesOf(parts: HealthParts): readonly string[] {
+  const cameras = parts.cameras
+    .filter(({ state }) => state === "stalled" || state === "backoff")
+    .map(({ id, state, lastError }) => phrase(`camera ${id} is ${state}`, lastError));
+  const { vision, pipeline, spool } = parts;
+  const targets = parts.deliveries
+    .filter(({ state }) => state === "away")
+    .map(({ targetId, lastError }) => phrase(`target ${targetId} is away`, lastError));
+  return [
+    ...cameras,
+    ...(vision.state === "backoff" ? [phrase("the detector is away", vision.lastError)] : []),
+    ...(spool === undefined ? ["the spool does not answer"] : []),
+    ...(pipeline.spoolFull ? ["the spool is full"] : []),
+    ...targets,
+  ];
+}
+
+function phrase(what: string, error: { readonly code: string } | undefined): string {
+  return error === undefined ? what : `${what} (${error.code})`;
+}
+
+function sizeOf({ records, bytes, lastSequence }: SpoolStats): Pick<SpoolStats, "records" | "bytes" | "lastSequence"> {
+  return { records, bytes, lastSequence };
+}
+
+function backlogOf(spool: SpoolStats | undefined, targetId: string) {
+  const backlog = spool?.targets.find((target) => target.targetId === targetId);
+  return {
+    pending: backlog?.pending ?? 0,
+    leased: backlog?.leased ?? 0,
+    quarantined: backlog?.quarantined ?? 0,
+  };
+}
+
+function rounded(ms = 0): number {
+  return Math.round(ms * 10) / 10;
+}

@@ -1,0 +1,51 @@
+import http, { type ClientRequest, type IncomingMessage } from "node:http";
+import https from "node:https";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import { AgentError, errnoOf } from "../core/errors.ts";
+
+/**
+ * The transport axios is given instead of its own choice, for two reasons: with its own, `timeout` would count from the
+ * start to the first byte of the answer and end every slow upload; and nobody else bounds the connecting.
+ */
+export class HttpExchange {
+  readonly #connectTimeoutMs: number;
+  #answer: IncomingMessage | undefined;
+
+  constructor(connectTimeoutMs: number) {
+    this.#connectTimeoutMs = connectTimeoutMs;
+  }
+
+  request(options: https.RequestOptions, onAnswer: (answer: IncomingMessage) => void): ClientRequest {
+    const open = options.protocol === "https:" ? https.request : http.request;
+    const request = open(options, (answer) => {
+      this.#answer = answer;
+      onAnswer(answer);
+    });
+    request.once("socket", (socket) => {
+      if (!request.reusedSocket) limitConnecting(socket, this.#connectTimeoutMs);
+    });
+    return request;
+  }
+
+  /** What cut the answer short, when something did: axios reports that and its own size limit with one code. */
+  answerErrno(): string | undefined {
+    return errnoOf(this.#answer?.errored);
+  }
+}
+
+function limitConnecting(socket: Socket, timeoutMs: number): void {
+  const secure = socket instanceof TLSSocket;
+  // Inside a tunnel the socket of a plain request is connected already.
+  if (!secure && !socket.connecting) return;
+  const timer = setTimeout(() => socket.destroy(connectTimeout(timeoutMs)), timeoutMs);
+  const clear = (): void => clearTimeout(timer);
+  socket.once(secure ? "secureConnect" : "connect", clear);
+  socket.once("close", clear);
+}
+
+function connectTimeout(timeoutMs: number): AgentError {
+  return new AgentError("NET_CONNECT_TIMEOUT", `no connection within ${timeoutMs} ms`, {
+    disposition: "retry",
+  });
+}

@@ -1,0 +1,228 @@
+import http, { type ClientRequest } from "node:http";
+import https from "node:https";
+import type { Socket } from "node:net";
+import axios, { type AxiosInstance, type AxiosResponse } from "axios";
+import { HttpsProxyAgent } from "https-proxy-agent";
+import type { TlsConfig } from "../config/values.ts";
+import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
+import { deliverLimits, linkLimits } from "../core/limits.ts";
+import { Deadline } from "./deadline.ts";
+import { linkError, shownUrl } from "./http-errors.ts";
+import { attemptedText, type HttpAnswer } from "./http-status.ts";
+import { HttpExchange } from "./http-exchange.ts";
+import { readTlsOptions, type TlsOptions } from "./tls.ts";
+
+export interface HttpRequest {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Buffer;
+  /** Of the whole request. 15 s plus what the body needs at 8 KB/s when absent. */
+  readonly deadlineMs?: number;
+  /** After decompression. 1 MB when absent. */
+  readonly answerBytesMax?: number;
+}
+
+export interface HttpLinkOptions {
+  readonly tls?: TlsConfig | undefined;
+  /** `http://…` or `https://…`, with user and password where needed. The environment's proxy settings are ignored. */
+  readonly proxy?: string | undefined;
+  readonly socketsMax?: number;
+  readonly connectTimeoutMs?: number;
+  readonly idleTimeoutMs?: number;
+}
+
+interface Agents {
+  readonly plain: http.Agent;
+  readonly secure: http.Agent;
+}
+
+/**
+ * HTTP for one target. Every status is an answer; only an exchange without one is an error, always an AgentError. Three
+ * clocks bound it: connecting (DNS, TCP, proxy and TLS), silence in both directions, and the whole. Redirects are never
+ * followed. axios and its errors stay in this file: they hold the token and the body.
+ */
+export class HttpLink {
+  readonly #options: HttpLinkOptions;
+  readonly #client: AxiosInstance;
+  #agents: Agents | undefined;
+  #closed = false;
+
+  constructor(options: HttpLinkOptions = {}) {
+    this.#options = options;
+    this.#client = axios.create({
+      adapter: "http",
+      proxy: false,
+      maxRedirects: 0,
+      maxBodyLength: Infinity,
+      responseType: "arraybuffer",
+      validateStatus: () => true,
+      transformRequest: [(body: unknown) => body],
+      transformResponse: [(body: unknown) => body],
+      timeout: options.idleTimeoutMs ?? linkLimits.idleTimeoutMs,
+    });
+  }
+
+  /**
+   * Fails with `NET_…`, `TLS_…`, `PROXY_FAILED`, `HTTP_ANSWER_TOO_LARGE`, `HTTP_NOT_THE_PLATFORM` (not HTTP at all) or
+   * `ABORTED`. The caller judges the status.
+   */
+  async request(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    const attempted = attemptedText(request.method, request.url);
+    const answerBytesMax = request.answerBytesMax ?? linkLimits.answerBytesMax;
+    const deadline = new Deadline(request.deadlineMs ?? defaultDeadlineMs(request.body), signal);
+    const exchange = new HttpExchange(this.#options.connectTimeoutMs ?? linkLimits.connectTimeoutMs);
+    try {
+      const agents = await this.#openAgents();
+      const answer = await this.#client.request<Buffer, AxiosResponse<Buffer>>({
+        method: request.method,
+        url: request.url,
+        headers: { "User-Agent": "framepost", ...request.headers },
+        data: request.body,
+        httpAgent: agents.plain,
+        httpsAgent: agents.secure,
+        maxContentLength: answerBytesMax,
+        signal: deadline.signal,
+        transport: exchange,
+      });
+      return { status: answer.status, headers: plainHeaders(answer.headers), body: answer.data };
+    } catch (error) {
+      if (signal.aborted || this.#closed) throw new AgentError("ABORTED", `${attempted}: stopped`, retry);
+      if (deadline.expired) {
+        throw new AgentError("NET_TIMEOUT", `${attempted}: no whole answer within ${deadline.ms} ms`, retry);
+      }
+      throw asLinkError(error, attempted, exchange, answerBytesMax);
+    } finally {
+      deadline.clear();
+    }
+  }
+
+  /** Cuts every connection; requests under way end with `ABORTED`. */
+  close(): void {
+    this.#closed = true;
+    this.#agents?.plain.destroy();
+    this.#agents?.secure.destroy();
+  }
+
+  /** The PEM files are read at the first request, and again after a failure: a mended file needs no restart. */
+  async #openAgents(): Promise<Agents> {
+    if (this.#closed) throw new Error("closed");
+    if (this.#agents !== undefined) return this.#agents;
+    const { tls, proxy } = this.#options;
+    const tlsOptions = tls === undefined ? { rejectUnauthorized: true } : await readTlsOptions(tls);
+    // A second caller may have come here while the files were read.
+    this.#agents ??= proxy === undefined ? this.#directAgents(tlsOptions) : this.#tunnelAgents(proxy, tlsOptions);
+    return this.#agents;
+  }
+
+  #directAgents(tls: TlsOptions): Agents {
+    const pool = this.#pool();
+    return { plain: new http.Agent(pool), secure: new https.Agent({ ...pool, ...tls }) };
+  }
+
+  #tunnelAgents(proxy: string, tls: TlsOptions): Agents {
+    const connectTimeoutMs = this.#options.connectTimeoutMs ?? linkLimits.connectTimeoutMs;
+    const agent = new TunnelAgent(proxy, this.#pool(), tls, connectTimeoutMs);
+    return { plain: agent, secure: agent };
+  }
+
+  #pool(): http.AgentOptions {
+    return {
+      keepAlive: true,
+      maxSockets: this.#options.socketsMax ?? linkLimits.socketsPerTargetMax,
+      timeout: linkLimits.socketUnusedMs,
+      autoSelectFamilyAttemptTimeout: linkLimits.addressAttemptMs,
+    };
+  }
+}
+
+const retry = { disposition: "retry" } as const;
+
+function defaultDeadlineMs(body: Buffer | undefined): number {
+  return linkLimits.requestTimeoutMs + Math.ceil(((body?.length ?? 0) / deliverLimits.bytesPerSecondMin) * 1_000);
+}
+
+function asLinkError(error: unknown, attempted: string, exchange: HttpExchange, answerBytesMax: number): AgentError {
+  const own = ownErrorIn(error);
+  if (own !== undefined) {
+    return new AgentError(own.code, `${attempted}: ${own.message}`, { disposition: own.disposition, facts: own.facts });
+  }
+  const errno = exchange.answerErrno() ?? errnoOf(error);
+  switch (errno) {
+    case "ERR_BAD_RESPONSE":
+      return new AgentError("HTTP_ANSWER_TOO_LARGE", `${attempted}: the answer exceeds ${answerBytesMax} bytes`, retry);
+    case "ECONNABORTED":
+      return new AgentError("NET_TIMEOUT", `${attempted}: no byte came or went for too long`, retry);
+    case "ERR_INVALID_URL":
+    case "ERR_BAD_REQUEST":
+    case "ERR_INVALID_CHAR":
+      return new AgentError("HTTP_BAD_REQUEST", `${attempted}: the request cannot be formed (${errno})`, {
+        disposition: "fatal",
+      });
+    default:
+      return linkError(attempted, { errno, detail: messageOf(error, linkLimits.snippetChars) });
+  }
+}
+
+/** An error that our own agents or timers gave to the socket, which axios has wrapped. */
+function ownErrorIn(error: unknown): AgentError | undefined {
+  if (error instanceof AgentError) return error;
+  return error instanceof Error && error.cause instanceof AgentError ? error.cause : undefined;
+}
+
+function plainHeaders(headers: AxiosResponse["headers"]): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+}
+
+/**
+ * Reaches every address through CONNECT. What the package leaves open: its own deadline, the TLS options of the target,
+ * and a proxy's refusal, which it passes on as if the target had answered it.
+ */
+class TunnelAgent extends HttpsProxyAgent<string> {
+  readonly #attempted: string;
+  readonly #tls: TlsOptions;
+  readonly #connectOptions: HttpsProxyAgent<string>["connectOpts"];
+  readonly #timeoutMs: number;
+
+  constructor(proxy: string, pool: http.AgentOptions, tls: TlsOptions, timeoutMs: number) {
+    const { origin, username, password } = new URL(proxy);
+    const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    // As a header and not in the address: the package prints its address when DEBUG is set.
+    const headers = user === ":" ? {} : { "Proxy-Authorization": `Basic ${Buffer.from(user).toString("base64")}` };
+    super(origin, { ...pool, headers });
+    this.#attempted = `the proxy ${shownUrl(origin)}`;
+    this.#tls = tls;
+    this.#timeoutMs = timeoutMs;
+    this.#connectOptions = this.connectOpts;
+  }
+
+  override async connect(
+    request: ClientRequest,
+    options: Parameters<HttpsProxyAgent<string>["connect"]>[1],
+  ): Promise<Socket> {
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), this.#timeoutMs);
+    const cut = (): void => timeout.abort();
+    request.once("close", cut);
+    let status = 0;
+    request.once("proxyConnect", (answer: { readonly statusCode: number }) => (status = answer.statusCode));
+    // The package reads this before its first await, so each socket gets its own signal.
+    this.connectOpts = { ...this.#connectOptions, signal: timeout.signal };
+    try {
+      const socket = await super.connect(request, { ...options, ...this.#tls });
+      if (status === 200) return socket;
+      socket.destroy();
+    } catch (error) {
+      const why = timeout.signal.aborted ? `no tunnel within ${this.#timeoutMs} ms` : errnoOf(error);
+      throw this.#failed(why ?? messageOf(error, linkLimits.snippetChars));
+    } finally {
+      clearTimeout(timer);
+      request.off("close", cut);
+    }
+    throw this.#failed(`refused the tunnel with HTTP ${status}`);
+  }
+
+  #failed(what: string): AgentError {
+    return new AgentError("PROXY_FAILED", `${this.#attempted}: ${what}`, retry);
+  }
+}

@@ -1,0 +1,132 @@
+import { AgentError, errnoOf, messageOf, type Disposition } from "../core/errors.ts";
+
+/**
+ * What brokers, sockets and MQTT.js report, as AgentErrors. `broker` is a name such as `mqtt://host:1883`; no text here
+ * ever holds the user name or the password.
+ */
+
+interface Meaning {
+  readonly code: string;
+  readonly disposition: Disposition;
+  readonly text: string;
+}
+
+/** CONNACK codes of 3.1.1 (1–5) and of MQTT 5 (128 and up). Others count as the broker being unavailable. */
+const connackMeanings: Readonly<Record<number, Meaning>> = {
+  1: { code: "MQTT_PROTOCOL_VERSION", disposition: "fatal", text: "it does not speak this version of MQTT" },
+  2: { code: "MQTT_CREDENTIALS", disposition: "fatal", text: "it does not accept this client id" },
+  4: { code: "MQTT_CREDENTIALS", disposition: "fatal", text: "bad user name or password" },
+  5: { code: "MQTT_CREDENTIALS", disposition: "fatal", text: "this client may not connect" },
+  132: { code: "MQTT_PROTOCOL_VERSION", disposition: "fatal", text: "it does not speak this version of MQTT" },
+  133: { code: "MQTT_CREDENTIALS", disposition: "fatal", text: "it does not accept this client id" },
+  134: { code: "MQTT_CREDENTIALS", disposition: "fatal", text: "bad user name or password" },
+  135: { code: "MQTT_CREDENTIALS", disposition: "fatal", text: "this client may not connect" },
+  138: { code: "MQTT_CREDENTIALS", disposition: "fatal", text: "this client is banned" },
+  140: { code: "MQTT_CREDENTIALS", disposition: "fatal", text: "it wants another way to authenticate" },
+};
+
+const errnoMeanings: Readonly<Record<string, Meaning>> = {
+  ECONNREFUSED: { code: "NET_REFUSED", disposition: "retry", text: "nothing listens there" },
+  ENOTFOUND: { code: "NET_DNS", disposition: "retry", text: "its name is not known" },
+  EAI_AGAIN: { code: "NET_DNS", disposition: "retry", text: "the name service does not answer" },
+  EHOSTUNREACH: { code: "NET_UNREACHABLE", disposition: "retry", text: "no way to that host" },
+  ENETUNREACH: { code: "NET_UNREACHABLE", disposition: "retry", text: "no way to that network" },
+  ETIMEDOUT: { code: "NET_CONNECT_TIMEOUT", disposition: "retry", text: "no answer in time" },
+  ECONNRESET: { code: "NET_RESET", disposition: "retry", text: "it reset the connection" },
+  EPIPE: { code: "NET_RESET", disposition: "retry", text: "it closed the connection" },
+};
+
+const untrustedCertificate =
+  /^(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_|CERT_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_CA)/;
+const clientCertificate = /CERTIFICATE_REQUIRED|BAD_CERTIFICATE|ALERT_UNKNOWN_CA|ALERT_CERTIFICATE|ACCESS_DENIED/;
+
+/** Why a connection could not be opened. `thrown` is what MQTT.js emitted. */
+export function connectError(broker: string, thrown: unknown): AgentError {
+  const { code, disposition, text } = connectMeaning(thrown);
+  return new AgentError(code, `connect to ${broker}: ${text}`, { disposition, cause: thrown });
+}
+
+/** True when a broker that refused MQTT 5 may still speak 3.1.1: some close the connection without a word. */
+export function mayBeOlder(error: AgentError): boolean {
+  return error.code === "MQTT_PROTOCOL_VERSION" || error.code === "MQTT_PROTOCOL" || error.code === "NET_RESET";
+}
+
+function connectMeaning(thrown: unknown): Meaning {
+  if (thrown === undefined) return { code: "NET_RESET", disposition: "retry", text: "it closed the connection" };
+  const reason = reasonOf(thrown);
+  if (reason !== undefined) {
+    return (
+      connackMeanings[reason] ?? { code: "MQTT_UNAVAILABLE", disposition: "retry", text: `refused with code ${reason}` }
+    );
+  }
+  const errno = errnoOf(thrown);
+  if (errno !== undefined) {
+    const known = errnoMeanings[errno];
+    if (known !== undefined) return known;
+    if (untrustedCertificate.test(errno)) {
+      return { code: "TLS_UNTRUSTED", disposition: "fatal", text: `its certificate is not trusted (${errno})` };
+    }
+    if (clientCertificate.test(errno)) {
+      return { code: "TLS_CLIENT_CERT", disposition: "fatal", text: `it wants another client certificate (${errno})` };
+    }
+    if (/^ERR_(SSL|TLS|OSSL)/.test(errno)) {
+      return { code: "TLS_FAILED", disposition: "fatal", text: `TLS failed (${errno})` };
+    }
+    return { code: "NET_UNREACHABLE", disposition: "retry", text: errno };
+  }
+  // MQTT.js gives its own timeout no code.
+  const text = messageOf(thrown, 100);
+  if (text === "connack timeout")
+    return { code: "NET_CONNECT_TIMEOUT", disposition: "retry", text: "no answer in time" };
+  return { code: "MQTT_PROTOCOL", disposition: "retry", text };
+}
+
+/** Why an open connection ended. `reason` is that of the broker's DISCONNECT, where it sent one. */
+export function lostError(broker: string, reason: number | undefined, thrown: unknown): AgentError {
+  const { code, text } = lostMeaning(reason, thrown);
+  return new AgentError(code, `connection to ${broker}: ${text}`, {
+    disposition: "retry",
+    cause: thrown,
+    ...(reason === undefined ? {} : { facts: { reason } }),
+  });
+}
+
+function lostMeaning(reason: number | undefined, thrown: unknown): { readonly code: string; readonly text: string } {
+  if (reason === 142) return { code: "MQTT_TAKEN_OVER", text: "another client came with the same client id" };
+  if (reason === 149) return { code: "MQTT_CLOSED", text: "the broker found a packet too large" };
+  if (reason !== undefined) return { code: "MQTT_CLOSED", text: `the broker ended it with reason ${reason}` };
+  if (thrown === undefined) return { code: "MQTT_CLOSED", text: "the broker closed it" };
+  const errno = errnoOf(thrown);
+  if (errno !== undefined) return { code: "MQTT_CLOSED", text: errnoMeanings[errno]?.text ?? errno };
+  const text = messageOf(thrown, 100);
+  if (text === "Keepalive timeout") return { code: "MQTT_CLOSED", text: "no answer to a ping" };
+  return { code: "MQTT_PROTOCOL", text: `what the broker sent makes no sense: ${text}` };
+}
+
+/** A PUBACK with an MQTT 5 reason code of 128 or more. */
+export function publishRefused(topic: string, broker: string, reason: number): AgentError {
+  const attempted = `publish to ${topic} at ${broker}`;
+  if (reason === 135) {
+    return new AgentError("MQTT_NOT_AUTHORISED", `${attempted}: this client may not write there`, {
+      disposition: "fatal",
+    });
+  }
+  if (reason === 149) return tooLarge(attempted, "the broker found the packet too large");
+  if (reason === 151) {
+    return new AgentError("MQTT_QUOTA", `${attempted}: the broker's quota is used up`, { disposition: "retry" });
+  }
+  return new AgentError("MQTT_REFUSED", `${attempted}: refused with reason ${reason}`, {
+    disposition: "retry",
+    facts: { reason },
+  });
+}
+
+export function tooLarge(attempted: string, why: string): AgentError {
+  return new AgentError("MQTT_TOO_LARGE", `${attempted}: ${why}`, { disposition: "reject" });
+}
+
+/** MQTT.js puts a CONNACK's code into `code` as a number, where Node has a string. */
+function reasonOf(thrown: unknown): number | undefined {
+  if (thrown instanceof Error && "code" in thrown && typeof thrown.code === "number") return thrown.code;
+  return undefined;
+}

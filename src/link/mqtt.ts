@@ -1,0 +1,322 @@
+import { Socket } from "node:net";
+import { connect, type IClientOptions, type MqttClient } from "mqtt";
+import { AgentError } from "../core/errors.ts";
+import { linkLimits } from "../core/limits.ts";
+import { connectError, lostError, publishRefused, tooLarge } from "./mqtt-errors.ts";
+import { publishPacketBytes, type PublishOptions } from "./mqtt-packet.ts";
+import { SendWindow } from "./mqtt-window.ts";
+import type { TlsOptions } from "./tls.ts";
+
+/**
+ * One MQTT connection, from CONNECT to its end, with MQTT.js as a wire codec and nothing more. Its queues, its
+ * reconnecting and its re-sending are never used: they are unbounded, unpaced, and would send a record again that the
+ * spool still owns. So a connection is opened once, publishes only while it is open, and is thrown away at the first
+ * sign of trouble; whatever was under way then fails, and the spool decides.
+ */
+
+/** As the CONNECT packet counts them: 4 is 3.1.1. */
+export type MqttVersion = 4 | 5;
+
+export interface MqttWill {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+}
+
+export interface MqttSettings {
+  readonly host: string;
+  readonly port: number;
+  /** TLS; its options come with `open`. */
+  readonly secure: boolean;
+  readonly username?: string;
+  readonly password?: string;
+  readonly clientId: string;
+  readonly will?: MqttWill;
+  readonly keepaliveSeconds: number;
+  readonly connectTimeoutMs: number;
+  readonly ackTimeoutMs: number;
+}
+
+/** What the broker said when it accepted the connection. */
+export interface MqttLimits {
+  readonly version: MqttVersion;
+  /** Of a whole packet, in bytes; unknown on 3.1.1. */
+  readonly maximumPacketSize?: number;
+  /** PUBLISH packets under way at once, ours or the broker's limit, whichever is smaller. */
+  readonly window: number;
+}
+
+interface InFlight {
+  readonly topic: string;
+  readonly bytes: number;
+  readonly requireSubscriber: boolean;
+  readonly deadline: NodeJS.Timeout;
+  readonly settle: (error?: AgentError) => void;
+}
+
+export class MqttConnection {
+  readonly #settings: MqttSettings;
+  readonly #version: MqttVersion;
+  readonly #broker: string;
+  /** By message id; negative for QoS 0, which has none. */
+  readonly #inFlight = new Map<number, InFlight>();
+  readonly #lost: Promise<AgentError>;
+  #reportLost: (error: AgentError) => void = () => {};
+  #client: MqttClient | undefined;
+  #window = new SendWindow({ placesMax: 0, bytesMax: 0, waitingMax: 0 });
+  #limits: MqttLimits | undefined;
+  #ended = false;
+  #unnumbered = 0;
+
+  constructor(settings: MqttSettings, version: MqttVersion) {
+    this.#settings = settings;
+    this.#version = version;
+    this.#broker = brokerName(settings);
+    this.#lost = new Promise((resolve) => (this.#reportLost = resolve));
+  }
+
+  /** Once. Fails with an error that `connectError` made. */
+  async open(tls: TlsOptions | undefined, signal: AbortSignal): Promise<MqttLimits> {
+    signal.throwIfAborted();
+    const client = this.#connect(tls);
+    client.on("packetreceive", (packet) => {
+      if (packet.cmd === "puback" && packet.messageId !== undefined) {
+        this.#acknowledged(packet.messageId, packet.reasonCode ?? 0);
+      }
+    });
+    client.on("disconnect", ({ reasonCode }) => this.#end(reasonCode, undefined));
+    client.on("error", (error) => this.#end(undefined, error));
+    client.on("close", () => this.#end(undefined, undefined));
+    const giveUp = () => {
+      const stopped = new AgentError("ABORTED", `connect to ${this.#broker}: stopped`, { disposition: "retry" });
+      this.#finish(stopped, stopped);
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
+    try {
+      return await new Promise<MqttLimits>((resolve, reject) => {
+        client.once("connect", ({ properties }) => resolve(this.#learn(properties ?? {})));
+        void this.#lost.then(reject);
+      });
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** Resolves with the reason when the connection has ended for any cause but `close`. */
+  lost(): Promise<AgentError> {
+    return this.#lost;
+  }
+
+  /**
+   * Resolves when the broker has taken the message (QoS 1) or the socket has (QoS 0). A message whose caller gave up
+   * keeps its place in the window until the broker answers, because it is under way all the same.
+   */
+  async publish(topic: string, payload: Buffer, options: PublishOptions, signal: AbortSignal): Promise<void> {
+    const max = this.#limits?.maximumPacketSize;
+    const packetBytes = publishPacketBytes(topic, payload.length, options);
+    if (max !== undefined && packetBytes > max) {
+      throw tooLarge(`publish to ${topic} at ${this.#broker}`, `${packetBytes} bytes, the broker takes ${max}`);
+    }
+    await this.#window.enter(payload.length, signal);
+    const taken = this.#send(topic, payload, options);
+    taken.catch(() => {});
+    await unlessAborted(taken, signal, `publish to ${topic} at ${this.#broker}`);
+  }
+
+  /** Says goodbye where it can, and is over within a second where it cannot. */
+  async close(): Promise<void> {
+    const client = this.#client;
+    if (client === undefined || this.#ended) return;
+    if (!client.connected || this.#inFlight.size > 0) {
+      this.#end(undefined, undefined);
+      return;
+    }
+    this.#ended = true;
+    this.#window.close(lostError(this.#broker, undefined, undefined));
+    const closed = new Promise<void>((resolve) => client.once("close", resolve));
+    const grace = setTimeout(() => client.stream.destroy(), linkLimits.mqttCloseGraceMs);
+    client.end(false);
+    await closed;
+    clearTimeout(grace);
+  }
+
+  #connect(tls: TlsOptions | undefined): MqttClient {
+    try {
+      this.#client = connect(clientOptions(this.#settings, this.#version, tls));
+      return this.#client;
+    } catch (error) {
+      throw connectError(this.#broker, error);
+    }
+  }
+
+  #learn(properties: { readonly receiveMaximum?: number; readonly maximumPacketSize?: number }): MqttLimits {
+    const { receiveMaximum = Infinity, maximumPacketSize } = properties;
+    // MQTT.js leaves the broker's receiveMaximum to its caller; strict brokers disconnect those who exceed it.
+    const window = Math.min(linkLimits.mqttWindowMax, receiveMaximum);
+    this.#window = new SendWindow({
+      placesMax: window,
+      bytesMax: linkLimits.mqttInFlightBytesMax,
+      waitingMax: linkLimits.mqttWaitingMax,
+    });
+    // A pause for the peer's delayed acknowledgement at the end of every picture is all that Nagle's algorithm brings.
+    if (this.#client?.stream instanceof Socket) this.#client.stream.setNoDelay(true);
+    this.#limits = {
+      version: this.#version,
+      window,
+      ...(maximumPacketSize === undefined ? {} : { maximumPacketSize }),
+    };
+    return this.#limits;
+  }
+
+  async #send(topic: string, payload: Buffer, options: PublishOptions): Promise<void> {
+    const client = this.#client;
+    const bytes = payload.length;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        if (client === undefined || this.#ended) {
+          reject(lostError(this.#broker, undefined, undefined));
+          return;
+        }
+        const deadline = setTimeout(() => this.#overdue(id), this.#ackDeadlineMs());
+        const settle = (error?: AgentError) => (error === undefined ? resolve() : reject(error));
+        const message = { topic, bytes, requireSubscriber: options.requireSubscriber ?? false, deadline, settle };
+        let id = (this.#unnumbered -= 1);
+        if (options.qos === 0) this.#inFlight.set(id, message);
+        client.publish(topic, payload, wireOptions(options, this.#version), () => {
+          if (options.qos === 0) this.#settle(id);
+        });
+        if (options.qos === 0) return;
+        id = client.getLastMessageId();
+        this.#inFlight.set(id, message);
+      });
+    } finally {
+      this.#window.leave(bytes);
+    }
+  }
+
+  /** MQTT.js waits for ever. What went before on the same socket has to arrive first, so all of it counts. */
+  #ackDeadlineMs(): number {
+    return this.#settings.ackTimeoutMs + (this.#window.bytes() / linkLimits.mqttBytesPerSecondMin) * 1000;
+  }
+
+  /** Read from the packet itself: MQTT.js hides reason 16 from its callback. */
+  #acknowledged(id: number, reason: number): void {
+    const message = this.#inFlight.get(id);
+    if (message === undefined) return;
+    if (reason >= 128) this.#settle(id, publishRefused(message.topic, this.#broker, reason));
+    else if (reason === 16 && message.requireSubscriber) this.#settle(id, noSubscriber(message.topic, this.#broker));
+    else this.#settle(id);
+  }
+
+  #overdue(id: number): void {
+    const attempted = `publish to ${this.#inFlight.get(id)?.topic ?? ""} at ${this.#broker}`;
+    const error = new AgentError("MQTT_ACK_TIMEOUT", `${attempted}: no answer in time`, { disposition: "retry" });
+    this.#settle(id, error);
+    this.#finish(error, error);
+  }
+
+  #settle(id: number, error?: AgentError): void {
+    const message = this.#inFlight.get(id);
+    if (message === undefined) return;
+    this.#inFlight.delete(id);
+    clearTimeout(message.deadline);
+    message.settle(error);
+  }
+
+  #end(reason: number | undefined, thrown: unknown): void {
+    if (this.#ended) return;
+    if (this.#limits === undefined && reason === undefined) {
+      const error = connectError(this.#broker, thrown);
+      this.#finish(error, error);
+      return;
+    }
+    const error = lostError(this.#broker, reason, thrown);
+    if (reason === 149) this.#blameLargest(error);
+    const underWay =
+      error.code === "MQTT_PROTOCOL"
+        ? error
+        : new AgentError("MQTT_CLOSED", error.message, { disposition: "retry", cause: error });
+    this.#finish(error, underWay);
+  }
+
+  /** When some packet under way was too large, the largest was. */
+  #blameLargest(cause: AgentError): void {
+    const largest = [...this.#inFlight].reduce<readonly [number, InFlight] | undefined>(
+      (most, entry) => (most === undefined || entry[1].bytes > most[1].bytes ? entry : most),
+      undefined,
+    );
+    if (largest === undefined) return;
+    this.#settle(largest[0], tooLarge(`publish to ${largest[1].topic}`, cause.message));
+  }
+
+  #finish(error: AgentError, underWay: AgentError): void {
+    this.#ended = true;
+    for (const id of [...this.#inFlight.keys()]) this.#settle(id, underWay);
+    this.#window.close(underWay);
+    this.#client?.end(true);
+    this.#reportLost(error);
+  }
+}
+
+/** For texts; never holds credentials. */
+export function brokerName(settings: {
+  readonly host: string;
+  readonly port: number;
+  readonly secure: boolean;
+}): string {
+  return `${settings.secure ? "mqtts" : "mqtt"}://${settings.host}:${settings.port}`;
+}
+
+function clientOptions(settings: MqttSettings, version: MqttVersion, tls: TlsOptions | undefined): IClientOptions {
+  const { host, port, secure, username, password, clientId, will, keepaliveSeconds, connectTimeoutMs } = settings;
+  return {
+    ...(secure ? tls : {}),
+    host,
+    port,
+    protocol: secure ? "mqtts" : "mqtt",
+    protocolVersion: version,
+    clientId,
+    clean: true,
+    keepalive: keepaliveSeconds,
+    connectTimeout: connectTimeoutMs,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(will === undefined ? {} : { will }),
+    ...(version === 5 ? { properties: { sessionExpiryInterval: 0 } } : {}),
+  };
+}
+
+function wireOptions(options: PublishOptions, version: MqttVersion): Parameters<MqttClient["publish"]>[2] & object {
+  const { contentType, user } = options.properties ?? {};
+  const properties = {
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(user === undefined ? {} : { userProperties: { ...user } }),
+  };
+  return { qos: options.qos, retain: options.retain ?? false, ...(version === 5 ? { properties } : {}) };
+}
+
+function noSubscriber(topic: string, broker: string): AgentError {
+  return new AgentError("MQTT_NO_SUBSCRIBER", `publish to ${topic} at ${broker}: nobody subscribes to it`, {
+    disposition: "retry",
+  });
+}
+
+async function unlessAborted(work: Promise<void>, signal: AbortSignal, attempted: string): Promise<void> {
+  let giveUp = () => {};
+  try {
+    await Promise.race([
+      work,
+      new Promise<never>((_, reject) => {
+        giveUp = () => reject(new AgentError("ABORTED", `${attempted}: stopped`, { disposition: "retry" }));
+        if (signal.aborted) giveUp();
+        signal.addEventListener("abort", giveUp, { once: true });
+      }),
+    ]);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}

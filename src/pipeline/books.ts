@@ -1,0 +1,155 @@
+import type { Clock } from "../core/clock.ts";
+import { Summary, type SummarySnapshot, Tally } from "../core/counters.ts";
+import type { AgentError } from "../core/errors.ts";
+import type { LastError, PipelineHealth } from "../core/health.ts";
+import { LogGate } from "../core/log-gate.ts";
+import type { Logger, Random, Seams } from "../core/ports.ts";
+import type { Processed, SeenFrame } from "./processed.ts";
+
+const stages = ["upright", "decode", "fill", "run", "post", "round", "append"] as const;
+export type Stage = (typeof stages)[number];
+
+/** Counts what became of the frames, and says changes of state once and repeated trouble seldom. */
+export class Books {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #gate: LogGate;
+  readonly #stages: Readonly<Record<Stage, Summary>>;
+  readonly #detections = new Tally();
+  readonly #keptByRule = new Tally();
+  readonly #dropped = new Tally();
+  #frames = 0;
+  #stored = 0;
+  #notOwed = 0;
+  #refused = 0;
+  #unlabelled = 0;
+  #turnedUpright = 0;
+  #spoolFull = false;
+  #visionAway = false;
+  #lastStoredAtMs: number | undefined;
+  #lastError: LastError | undefined;
+
+  constructor(seams: Seams) {
+    this.#clock = seams.clock;
+    this.#log = seams.log;
+    this.#gate = new LogGate(seams.clock);
+    this.#stages = summaries(seams.random);
+  }
+
+  stage(stage: Stage, ms: number): void {
+    this.#stages[stage].add(ms);
+  }
+
+  seen({ timings, detections, model }: SeenFrame, turned: boolean): void {
+    if (turned) this.#turnedUpright += 1;
+    for (const { label, score } of detections) if (score >= (model?.threshold ?? 0)) this.#detections.add(label);
+    if (timings === undefined) return;
+    this.stage("decode", timings.decodeMs);
+    this.stage("fill", timings.fillMs);
+    this.stage("run", timings.runMs);
+    this.stage("post", timings.postMs);
+    this.stage("round", timings.roundMs);
+  }
+
+  /** `undefined`: the detector answered. */
+  vision(error: AgentError | undefined, cameraId: string): void {
+    const away = error !== undefined;
+    if (error !== undefined) this.#remember(error);
+    if (away === this.#visionAway) return;
+    this.#visionAway = away;
+    if (error === undefined) this.#log.info("vision.back");
+    else this.#log.warn("vision.away", { camera: cameraId, code: error.code, message: error.message });
+  }
+
+  became(processed: Processed, cameraId: string): void {
+    this.#frames += 1;
+    switch (processed.kind) {
+      case "stored":
+        this.#wasStored(processed.record.id, processed.reason.rule, processed.seen);
+        break;
+      case "kept":
+        break;
+      case "not-kept":
+        this.#dropped.add(processed.why);
+        break;
+      case "not-owed":
+        this.#notOwed += 1;
+        break;
+      case "refused":
+        this.#wasRefused(processed.error, cameraId);
+        break;
+      case "dropped":
+        this.#dropped.add(processed.why);
+        this.#trouble("frame.dropped", processed.error, { camera: cameraId, why: processed.why });
+        break;
+    }
+  }
+
+  cameraFailed(cameraId: string, error: AgentError): void {
+    this.#trouble("pipeline.camera-failed", error, { camera: cameraId });
+  }
+
+  health(state: PipelineHealth["state"]): PipelineHealth {
+    return {
+      state,
+      frames: this.#frames,
+      detections: this.#detections.snapshot(),
+      stored: this.#stored,
+      keptByRule: this.#keptByRule.snapshot(),
+      dropped: this.#dropped.snapshot(),
+      notOwed: this.#notOwed,
+      refused: this.#refused,
+      spoolFull: this.#spoolFull,
+      unlabelled: this.#unlabelled,
+      turnedUpright: this.#turnedUpright,
+      ...(this.#lastStoredAtMs === undefined ? {} : { lastStoredAtMs: this.#lastStoredAtMs }),
+      ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
+      stagesMs: snapshots(this.#stages),
+    };
+  }
+
+  #wasStored(recordId: string, rule: string, { cameraId, labelled }: SeenFrame): void {
+    this.#stored += 1;
+    if (!labelled) this.#unlabelled += 1;
+    this.#keptByRule.add(rule);
+    this.#lastStoredAtMs = this.#clock.nowMs();
+    this.#log.debug("record.stored", { camera: cameraId, recordId, rule });
+    if (!this.#spoolFull) return;
+    this.#spoolFull = false;
+    this.#log.info("spool.takes-again");
+  }
+
+  #wasRefused(error: AgentError, cameraId: string): void {
+    this.#refused += 1;
+    if (!fullCodes.has(error.code)) {
+      this.#trouble("record.not-stored", error, { camera: cameraId });
+      return;
+    }
+    this.#remember(error);
+    if (this.#spoolFull) return;
+    this.#spoolFull = true;
+    this.#log.error("spool.full", { code: error.code, message: error.message });
+  }
+
+  #trouble(event: string, error: AgentError, fields: Readonly<Record<string, unknown>>): void {
+    this.#remember(error);
+    const suppressed = this.#gate.pass(`${event}:${error.code}`);
+    if (suppressed === undefined) return;
+    this.#log.warn(event, { ...fields, code: error.code, message: error.message, suppressed });
+  }
+
+  #remember(error: AgentError): void {
+    this.#lastError = { code: error.code, message: error.message, atMs: this.#clock.nowMs() };
+  }
+}
+
+const fullCodes: ReadonlySet<string> = new Set(["SPOOL_FULL", "DISK_FULL"]);
+
+function summaries(random: Random): Readonly<Record<Stage, Summary>> {
+  const one = () => new Summary(random);
+  return { upright: one(), decode: one(), fill: one(), run: one(), post: one(), round: one(), append: one() };
+}
+
+function snapshots(byStage: Readonly<Record<Stage, Summary>>): Readonly<Record<string, SummarySnapshot>> {
+  return Object.fromEntries(stages.map((stage) => [stage, byStage[stage].snapshot()]));
+}

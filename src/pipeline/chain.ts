@@ -1,0 +1,190 @@
+import { clipBox } from "../core/detections.ts";
+import type { Clock } from "../core/clock.ts";
+import { AgentError, asAgentError } from "../core/errors.ts";
+import { visionLimits } from "../core/limits.ts";
+import type { DetectResult, Seams, Spool, Target, Vision } from "../core/ports.ts";
+import type { ClockQuality, Detection, Frame, KeepReason, ModelStamp, RecordDraft } from "../core/types.ts";
+import { decide, type KeepRules, type KeepState } from "../keep/decide.ts";
+import type { Books } from "./books.ts";
+import type { DropReason, Processed, SeenFrame } from "./processed.ts";
+import { Turns } from "./turns.ts";
+import { uprightImage, type UprightImage } from "./upright.ts";
+
+export interface ChainParts {
+  readonly vision: Pick<Vision, "detect" | "reencode">;
+  readonly spool: Pick<Spool, "append">;
+  readonly targets: readonly Pick<Target, "id" | "wants">[];
+}
+
+export interface ChainFacts {
+  readonly bootId: string;
+  readonly agentVersion: string;
+  /** May get better while running. */
+  readonly clockQuality: () => ClockQuality;
+  /** Exact but slower resizing for the detector. */
+  readonly exact: boolean;
+}
+
+export type FrameSource = Pick<Frame, "cameraId" | "jpeg" | "capturedAtMs" | "monotonicMs">;
+
+export interface Treatment {
+  readonly rules: KeepRules;
+  readonly state: KeepState;
+  readonly requested: boolean;
+  /** Everything but the append. */
+  readonly dryRun: boolean;
+  /** Labels that somebody else made, in pixels of the upright picture: the detector is not asked. */
+  readonly givenDetections?: readonly Detection[];
+  /** Only these targets; each is still asked whether it wants the record. */
+  readonly targetIds?: readonly string[];
+}
+
+/**
+ * One frame through the whole chain: upright, detect, decide, append. Whatever the picture, the detector or the spool
+ * does becomes a result; only an abort is thrown. The vision process is one, so frames see it one at a time, in turn.
+ */
+export class Chain {
+  readonly #parts: ChainParts;
+  readonly #facts: ChainFacts;
+  readonly #clock: Clock;
+  readonly #books: Books;
+  readonly #turns = new Turns();
+
+  constructor(parts: ChainParts, facts: ChainFacts, seams: Seams, books: Books) {
+    this.#parts = parts;
+    this.#facts = facts;
+    this.#clock = seams.clock;
+    this.#books = books;
+  }
+
+  /** `state` is what the next frame of this camera is judged with. */
+  async process(
+    frame: FrameSource,
+    treatment: Treatment,
+    signal: AbortSignal,
+  ): Promise<{ readonly processed: Processed; readonly state: KeepState }> {
+    const result = await this.#process(frame, treatment, signal);
+    if (!treatment.dryRun) this.#books.became(result.processed, frame.cameraId);
+    return result;
+  }
+
+  async #process(frame: FrameSource, treatment: Treatment, signal: AbortSignal) {
+    const { rules, state } = treatment;
+    let seen: SeenFrame;
+    try {
+      seen = await this.#turns.take(signal, () => this.#see(frame, treatment, signal));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const failure = asAgentError(error, `processing a frame of ${frame.cameraId}`);
+      return { processed: { kind: "dropped", why: dropReason(failure), error: failure } as const, state };
+    }
+    const decision = decide(rules, state, {
+      monotonicMs: frame.monotonicMs,
+      requested: treatment.requested,
+      labelled: seen.labelled,
+      detections: seen.detections.filter(({ score }) => score >= (seen.model?.threshold ?? 0)),
+    });
+    if (!decision.keep) {
+      return { processed: { kind: "not-kept", seen, why: decision.why } as const, state: decision.state };
+    }
+    const processed = await this.#store(seen, decision.reason, treatment);
+    // What could not be stored used up no interval: the next frame may take its place.
+    return { processed, state: processed.kind === "refused" ? state : decision.state };
+  }
+
+  async #see(frame: FrameSource, treatment: Treatment, signal: AbortSignal): Promise<SeenFrame> {
+    const startedMs = this.#clock.monotonicMs();
+    const { turned, ...image } = await uprightImage(frame.jpeg, this.#parts.vision, signal);
+    this.#books.stage("upright", this.#clock.monotonicMs() - startedMs);
+    const { cameraId, capturedAtMs, monotonicMs } = frame;
+    const labels = await this.#labels({ ...image, turned }, frame, treatment, signal);
+    const seen: SeenFrame = { cameraId, capturedAtMs, monotonicMs, image, ...labels };
+    if (!treatment.dryRun) this.#books.seen(seen, turned);
+    return seen;
+  }
+
+  async #labels(
+    image: UprightImage,
+    frame: FrameSource,
+    { givenDetections }: Treatment,
+    signal: AbortSignal,
+  ): Promise<Pick<SeenFrame, "labelled" | "detections" | "model" | "timings">> {
+    if (givenDetections !== undefined) return { labelled: true, detections: ordered(givenDetections, image) };
+    try {
+      const found = await this.#parts.vision.detect(image.jpeg, { exact: this.#facts.exact }, signal);
+      assertSameSize(found, image);
+      this.#books.vision(undefined, frame.cameraId);
+      return { labelled: true, detections: found.detections, model: found.model, timings: found.timings };
+    } catch (error) {
+      if (signal.aborted || !isVisionAway(error)) throw error;
+      this.#books.vision(error, frame.cameraId);
+      return { labelled: false, detections: [] };
+    }
+  }
+
+  async #store(seen: SeenFrame, reason: KeepReason, { dryRun, targetIds }: Treatment): Promise<Processed> {
+    const draft = this.#draft(seen, reason);
+    const asked = this.#parts.targets.filter(({ id }) => targetIds === undefined || targetIds.includes(id));
+    const owedTo = asked.filter((target) => target.wants(draft)).map(({ id }) => id);
+    if (owedTo.length === 0) return { kind: "not-owed", seen, reason };
+    if (dryRun) return { kind: "kept", seen, reason, owedTo };
+    const startedMs = this.#clock.monotonicMs();
+    try {
+      const record = await this.#parts.spool.append(draft, seen.image.jpeg, owedTo);
+      this.#books.stage("append", this.#clock.monotonicMs() - startedMs);
+      return { kind: "stored", seen, reason, owedTo, record };
+    } catch (error) {
+      return { kind: "refused", seen, reason, error: asAgentError(error, `storing a frame of ${seen.cameraId}`) };
+    }
+  }
+
+  #draft(seen: SeenFrame, reason: KeepReason): RecordDraft {
+    return {
+      cameraId: seen.cameraId,
+      capturedAtMs: seen.capturedAtMs,
+      monotonicMs: seen.monotonicMs,
+      bootId: this.#facts.bootId,
+      clockQuality: this.#facts.clockQuality(),
+      imageWidth: seen.image.width,
+      imageHeight: seen.image.height,
+      labelled: seen.labelled,
+      detections: seen.detections,
+      ...(seen.model === undefined ? {} : { model: stampOf(seen.model) }),
+      reason,
+      agentVersion: this.#facts.agentVersion,
+    };
+  }
+}
+
+/** The stamp alone: a model's hundreds of labels do not belong in every record. */
+function stampOf({ name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime }: ModelStamp): ModelStamp {
+  return { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime };
+}
+
+/** Given labels may come from anywhere: they get the same bounds as the detector's. */
+function ordered(detections: readonly Detection[], image: UprightImage): readonly Detection[] {
+  return detections
+    .flatMap((detection) => {
+      const box = clipBox(detection.box, image.width, image.height);
+      return box === undefined ? [] : [{ ...detection, box }];
+    })
+    .sort((a, b) => b.score - a.score)
+    .slice(0, visionLimits.detectionsMax);
+}
+
+/** Boxes of another size would lie in the wrong place for ever. */
+function assertSameSize(found: DetectResult, image: UprightImage): void {
+  if (found.width === image.width && found.height === image.height) return;
+  const sizes = `${found.width}x${found.height} instead of ${image.width}x${image.height}`;
+  throw new AgentError("VISION_WRONG_SIZE", `detecting: the picture was seen as ${sizes}`, { disposition: "retry" });
+}
+
+function isVisionAway(error: unknown): error is AgentError {
+  return error instanceof AgentError && error.code.startsWith("VISION_");
+}
+
+/** A frame is never stored turned wrongly, nor with its EXIF: without the vision process a turned one is lost. */
+function dropReason(failure: AgentError): DropReason {
+  if (failure.code.startsWith("IMAGE_")) return "image-corrupt";
+  return failure.code.startsWith("VISION_") ? "orientation-unapplied" : "failed";
+}

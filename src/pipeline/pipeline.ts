@@ -1,0 +1,188 @@
+import type { Clock } from "../core/clock.ts";
+import { AgentError, asAgentError } from "../core/errors.ts";
+import type { PipelineHealth } from "../core/health.ts";
+import { pipelineLimits } from "../core/limits.ts";
+import type { Camera, Seams } from "../core/ports.ts";
+import type { Detection, Frame } from "../core/types.ts";
+import { initialKeepState, type KeepRules, type KeepState } from "../keep/decide.ts";
+import { Books } from "./books.ts";
+import { Chain, type ChainFacts, type ChainParts } from "./chain.ts";
+import type { Processed } from "./processed.ts";
+import { CaptureRequests, captureStopped } from "./requests.ts";
+
+export interface PipelineCamera {
+  readonly camera: Pick<Camera, "id" | "nextFrame">;
+  readonly rules: KeepRules;
+}
+
+export interface PipelineParts extends ChainParts {
+  readonly cameras: readonly PipelineCamera[];
+}
+
+export interface Submission {
+  readonly cameraId: string;
+  /** In pixels of the upright picture; without them the detector is asked. */
+  readonly detections?: readonly Detection[];
+  readonly targetIds?: readonly string[];
+  readonly capturedAtMs?: number;
+}
+
+interface Lane {
+  readonly camera: PipelineCamera["camera"];
+  readonly rules: KeepRules;
+  readonly requests: CaptureRequests;
+  state: KeepState;
+  ended: boolean;
+}
+
+/**
+ * Frames of every camera through the chain, one at a time and in turn. A camera's next frame is taken only when its last
+ * one is done, so what a slow detector or disk cannot keep up with is replaced in the camera by newer frames, and a frame
+ * is never older than one round over all cameras.
+ */
+export class Pipeline {
+  readonly #lanes: ReadonlyMap<string, Lane>;
+  readonly #chain: Chain;
+  readonly #books: Books;
+  readonly #clock: Clock;
+  #stopping = new AbortController();
+  #running: Promise<unknown> | undefined;
+
+  constructor(parts: PipelineParts, facts: ChainFacts, seams: Seams) {
+    this.#books = new Books(seams);
+    this.#chain = new Chain(parts, facts, seams, this.#books);
+    this.#clock = seams.clock;
+    this.#lanes = new Map(parts.cameras.map(({ camera, rules }) => [camera.id, laneOf(camera, rules)]));
+  }
+
+  /** Returns at once. Cameras, vision and spool are started by whoever made them. */
+  start(): void {
+    if (this.#running !== undefined) return;
+    this.#stopping = new AbortController();
+    const { signal } = this.#stopping;
+    this.#running = Promise.all([...this.#lanes.values()].map((lane) => this.#watch(lane, signal)));
+  }
+
+  /** Resolves when every camera has come to its end, or after `stop`. */
+  async ended(): Promise<void> {
+    await this.#running;
+  }
+
+  /** A frame whose append has begun is stored; nothing else is begun. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    this.#running = undefined;
+  }
+
+  health(): PipelineHealth {
+    return this.#books.health(this.#running === undefined ? "stopped" : "running");
+  }
+
+  /**
+   * One picture of this camera, taken after the call and kept whatever the rules say. Works beside the running pipeline
+   * and without it. Fails with `CAMERA_UNKNOWN`, `CAMERA_ENDED`, `CAPTURE_BUSY` or `ABORTED`.
+   */
+  async captureOnce(cameraId: string, options: { readonly dryRun: boolean }, signal: AbortSignal): Promise<Processed> {
+    const lane = this.#lanes.get(cameraId);
+    if (lane === undefined) throw unknownCamera(cameraId, [...this.#lanes.keys()]);
+    if (this.#running !== undefined) {
+      if (lane.ended) throw cameraEnded(cameraId);
+      return lane.requests.add(cameraId, this.#clock.monotonicMs(), options.dryRun, signal);
+    }
+    const frame = await lane.camera.nextFrame(signal);
+    if (frame === undefined) throw cameraEnded(cameraId);
+    return this.#process(lane, frame, true, options.dryRun, signal);
+  }
+
+  /** A picture that comes from no camera, kept whatever the rules say. */
+  async submit(jpeg: Buffer, submission: Submission, signal: AbortSignal): Promise<Processed> {
+    const { cameraId, detections, targetIds } = submission;
+    const capturedAtMs = submission.capturedAtMs ?? this.#clock.nowMs();
+    const { processed } = await this.#chain.process(
+      { cameraId, jpeg, capturedAtMs, monotonicMs: this.#clock.monotonicMs() },
+      {
+        rules: rulesOfRequests,
+        state: initialKeepState,
+        requested: true,
+        dryRun: false,
+        ...(detections === undefined ? {} : { givenDetections: detections }),
+        ...(targetIds === undefined ? {} : { targetIds }),
+      },
+      signal,
+    );
+    return processed;
+  }
+
+  async #watch(lane: Lane, signal: AbortSignal): Promise<void> {
+    const { id } = lane.camera;
+    lane.ended = false;
+    while (!signal.aborted && !lane.ended) {
+      try {
+        const frame = await lane.camera.nextFrame(signal);
+        if (frame === undefined) lane.ended = true;
+        else await this.#handle(lane, frame, signal);
+      } catch (error) {
+        const failure = asAgentError(error, `taking a frame of ${id}`);
+        if (failure.code !== "ABORTED") this.#books.cameraFailed(id, failure);
+        await this.#clock.sleep(pipelineLimits.cameraFailedMs, signal).catch(() => undefined);
+      }
+    }
+    lane.requests.failAll(lane.ended ? cameraEnded(id) : captureStopped(id));
+  }
+
+  /** A dry run sees the frame beside its ordinary way, and changes nothing of it. */
+  async #handle(lane: Lane, frame: Frame, signal: AbortSignal): Promise<void> {
+    const requests = lane.requests.take(frame);
+    const dry = requests.filter(({ dryRun }) => dryRun);
+    const real = requests.filter(({ dryRun }) => !dryRun);
+    try {
+      if (dry.length > 0) {
+        const processed = await this.#process(lane, frame, true, true, signal);
+        for (const { answer } of dry) answer(processed);
+      }
+      const processed = await this.#process(lane, frame, real.length > 0, false, signal);
+      for (const { answer } of real) answer(processed);
+    } catch (error) {
+      for (const { fail } of requests) fail(error);
+      throw error;
+    }
+  }
+
+  async #process(
+    lane: Lane,
+    frame: Frame,
+    requested: boolean,
+    dryRun: boolean,
+    signal: AbortSignal,
+  ): Promise<Processed> {
+    const treatment = { rules: lane.rules, state: lane.state, requested, dryRun };
+    const { processed, state } = await this.#chain.process(frame, treatment, signal);
+    if (!dryRun) lane.state = state;
+    return processed;
+  }
+}
+
+function laneOf(camera: PipelineCamera["camera"], rules: KeepRules): Lane {
+  return { camera, rules, requests: new CaptureRequests(), state: initialKeepState, ended: false };
+}
+
+/** Never asked: a request is kept beside the rules. */
+const rulesOfRequests: KeepRules = {
+  labels: [],
+  minScore: 0,
+  minIntervalMs: 0,
+  negativesEvery: 0,
+  whenAway: "keep-unlabelled",
+};
+
+function unknownCamera(cameraId: string, known: readonly string[]): AgentError {
+  const message = `capturing from ${cameraId}: there is no such camera (known: ${known.join(", ") || "none"})`;
+  return new AgentError("CAMERA_UNKNOWN", message, { disposition: "reject" });
+}
+
+function cameraEnded(cameraId: string): AgentError {
+  return new AgentError("CAMERA_ENDED", `capturing from ${cameraId}: it has no more pictures`, {
+    disposition: "reject",
+  });
+}

@@ -1,0 +1,44 @@
+import type { AgentError } from "../core/errors.ts";
+import type { EncodedImage, ModelInfo, VisionTimings } from "../core/ports.ts";
+import type { Detection, KeepReason, StoredRecord } from "../core/types.ts";
+
+/** A frame as the detector saw it: upright, without metadata, boxes in its pixels. */
+export interface SeenFrame {
+  readonly cameraId: string;
+  readonly capturedAtMs: number;
+  readonly monotonicMs: number;
+  readonly image: EncodedImage;
+  /** False when the detector was away. */
+  readonly labelled: boolean;
+  /** Down to the floor, best first. */
+  readonly detections: readonly Detection[];
+  /** Absent when the detector was away, or the labels were given. */
+  readonly model?: ModelInfo;
+  readonly timings?: VisionTimings;
+}
+
+/** What became of one frame. */
+export type Processed =
+  | {
+      readonly kind: "stored";
+      readonly seen: SeenFrame;
+      readonly reason: KeepReason;
+      readonly owedTo: readonly string[];
+      readonly record: StoredRecord;
+    }
+  /** A dry run: it would have been stored. */
+  | {
+      readonly kind: "kept";
+      readonly seen: SeenFrame;
+      readonly reason: KeepReason;
+      readonly owedTo: readonly string[];
+    }
+  | { readonly kind: "not-kept"; readonly seen: SeenFrame; readonly why: string }
+  /** No target takes such a record. */
+  | { readonly kind: "not-owed"; readonly seen: SeenFrame; readonly reason: KeepReason }
+  /** The spool would not take it. */
+  | { readonly kind: "refused"; readonly seen: SeenFrame; readonly reason: KeepReason; readonly error: AgentError }
+  /** There is no picture that may be stored. */
+  | { readonly kind: "dropped"; readonly why: DropReason; readonly error: AgentError };
+
+export type DropReason = "image-corrupt" | "orientation-unapplied" | "failed";

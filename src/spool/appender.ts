@@ -1,0 +1,140 @@
+import { AgentError, asAgentError } from "../core/errors.ts";
+import { spoolLimits } from "../core/limits.ts";
+import type { Seams } from "../core/ports.ts";
+import type { RecordDraft, StoredRecord } from "../core/types.ts";
+import { Ulids } from "../core/ulid.ts";
+import { stopped } from "./due.ts";
+import { encodeEnvelope, type EncodedEnvelope, priorityOf } from "./envelope.ts";
+import type { EnvelopeFiles } from "./files.ts";
+import type { Amount, IndexEntry } from "./index/store.ts";
+import type { Room } from "./room.ts";
+import { Slots } from "./slots.ts";
+
+export interface AppenderParts {
+  readonly files: EnvelopeFiles;
+  readonly room: Room;
+  readonly insert: (entry: IndexEntry) => Promise<Amount>;
+  /** Makes room by removing what is finished. */
+  readonly collect: () => Promise<void>;
+}
+
+export interface RecordNaming {
+  readonly device: string;
+  readonly spoolId: string;
+}
+
+/** Takes records in: the numbered steps of append. Rows are inserted in the order of sequences (invariant I3). */
+export class Appender {
+  readonly #parts: AppenderParts;
+  readonly #naming: RecordNaming;
+  readonly #seams: Seams;
+  readonly #ulids: Ulids;
+  readonly #slots = new Slots(spoolLimits.appendsInParallelMax, spoolLimits.appendsWaitingMax);
+  /** The last sequence taken, and the last one that is in the index. */
+  #taken = 0;
+  #indexed = 0;
+  #closed = false;
+  /** Settles when every append that took a sequence so far is in the index or has failed. */
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: AppenderParts, naming: RecordNaming, seams: Seams) {
+    this.#parts = parts;
+    this.#naming = naming;
+    this.#seams = seams;
+    this.#ulids = new Ulids(seams.clock, seams.random);
+  }
+
+  continueAfter(sequence: number): void {
+    this.#taken = sequence;
+    this.#indexed = sequence;
+  }
+
+  lastIndexedSequence(): number {
+    return this.#indexed;
+  }
+
+  async append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord> {
+    const { files, room, collect } = this.#parts;
+    return await this.#slots.use(async () => {
+      const [imageSha256, free] = await Promise.all([sha256Of(jpeg), files.freeBytes()]);
+      let freeBytes = free;
+      if (!room.has(jpeg.length + spoolLimits.metadataBytesMax, freeBytes)) {
+        await collect();
+        freeBytes = await files.freeBytes();
+      }
+      if (this.#closed) throw stopped("append");
+      // From here to the write nothing waits, so that no other append can take the same sequence or the same room.
+      const record = this.#recordOf(draft, jpeg, imageSha256);
+      const createdMs = this.#seams.clock.nowMs();
+      const envelope = encodeEnvelope(jpeg, { record, owedTo }, createdMs);
+      if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
+      room.reserve(envelope.sizeBytes, freeBytes);
+      this.#taken = record.sequence;
+      const indexed = this.#writeInTurn(jpeg, envelope, entryOf(record, envelope, owedTo, createdMs));
+      this.#tail = indexed.catch(() => undefined);
+      try {
+        await indexed;
+        return record;
+      } finally {
+        room.giveBack(envelope.sizeBytes);
+      }
+    });
+  }
+
+  /** Takes nothing in any more; resolves when what was being written is in the index. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#tail;
+  }
+
+  async #writeInTurn(jpeg: Buffer, { metadata, trailer }: EncodedEnvelope, entry: IndexEntry): Promise<void> {
+    const { files, room, insert } = this.#parts;
+    const before = this.#tail;
+    const [written] = await Promise.allSettled([files.write(entry.sequence, [jpeg, metadata, trailer]), before]);
+    if (written.status === "rejected") throw asAgentError(written.reason, "append");
+    try {
+      room.stored(await insert(entry));
+      this.#indexed = entry.sequence;
+    } catch (error) {
+      await files.remove(entry.sequence).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #recordOf(draft: RecordDraft, jpeg: Buffer, imageSha256: string): StoredRecord {
+    const { device, spoolId } = this.#naming;
+    const sequence = this.#taken + 1;
+    return {
+      ...draft,
+      id: this.#ulids.next(),
+      name: `${device}-${spoolId}-${sequence}.jpg`,
+      device,
+      sequence,
+      imageBytes: jpeg.length,
+      imageSha256,
+    };
+  }
+}
+
+function entryOf(
+  record: StoredRecord,
+  { sizeBytes }: EncodedEnvelope,
+  owedTo: readonly string[],
+  createdMs: number,
+): IndexEntry {
+  const { id, sequence, imageBytes } = record;
+  return { sequence, id, priority: priorityOf(record), createdMs, imageBytes, bytes: sizeBytes, owedTo };
+}
+
+/** Off the main thread: a large image takes longer than the loop may stand still. */
+async function sha256Of(jpeg: Buffer): Promise<string> {
+  return Buffer.from(await crypto.subtle.digest("SHA-256", jpeg)).toString("hex");
+}
+
+function tooLarge(metadataBytes: number): AgentError {
+  return new AgentError(
+    "SPOOL_RECORD_TOO_LARGE",
+    `append: ${metadataBytes} bytes of metadata, at most ${spoolLimits.metadataBytesMax} are taken`,
+    { disposition: "reject" },
+  );
+}

@@ -1,0 +1,67 @@
+import type { Clock } from "../core/clock.ts";
+import { asAgentError, isAbort } from "../core/errors.ts";
+import { spoolLimits } from "../core/limits.ts";
+import type { Logger } from "../core/ports.ts";
+
+/**
+ * When finished envelopes are removed: as soon as a group is full, or some seconds after the first of a smaller group.
+ * One flush of the index then pays for the whole group.
+ */
+export class Collector {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  /** Removes one group. */
+  readonly #collect: () => Promise<void>;
+  readonly #stopping = new AbortController();
+  #finished = 0;
+  #pausing: Promise<void> | undefined;
+  #collecting: Promise<void> = Promise.resolve();
+
+  constructor(clock: Clock, log: Logger, collect: () => Promise<void>) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#collect = collect;
+  }
+
+  /** One more record is finished. Never fails: what cannot be removed now is tried again with the next. */
+  finished(): void {
+    this.#finished += 1;
+    if (this.#finished >= spoolLimits.collectRecords) void this.now();
+    else this.#pausing ??= this.#later().finally(() => (this.#pausing = undefined));
+  }
+
+  /** Everything that is finished, at once. Does not fail. */
+  async now(): Promise<void> {
+    this.#collecting = this.#collecting.then(async () => await this.#collectAll());
+    await this.#collecting;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#pausing;
+    await this.now();
+  }
+
+  async #later(): Promise<void> {
+    try {
+      await this.#clock.sleep(spoolLimits.collectIntervalMs, this.#stopping.signal);
+    } catch (error) {
+      if (!isAbort(error)) this.#log.error("spool.collect.failed", { error });
+      return;
+    }
+    await this.now();
+  }
+
+  async #collectAll(): Promise<void> {
+    try {
+      while (this.#finished > 0) {
+        const group = Math.min(this.#finished, spoolLimits.collectRecords);
+        await this.#collect();
+        this.#finished -= group;
+      }
+    } catch (error) {
+      const { code, message } = asAgentError(error, "remove finished records");
+      this.#log.warn("spool.collect.failed", { code, message });
+    }
+  }
+}

@@ -1,0 +1,222 @@
+import { mkdir, open, unlink, writeFile, readFile, statfs, type FileHandle } from "node:fs/promises";
+import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
+import { captureLimits, spoolLimits } from "../core/limits.ts";
+import {
+  type Damage,
+  decodeMetadata,
+  decodeTrailer,
+  type Decoded,
+  imageIsWhole,
+  type Metadata,
+  type Trailer,
+  trailerBytes,
+} from "./envelope.ts";
+import { envelopePath, type Layout, shardOf, shardPath } from "./layout.ts";
+
+/**
+ * On these file systems fsync of a new file also makes its folder entry durable (ext4 and XFS commit one journal, btrfs
+ * logs the name with the inode); everywhere else the folder is flushed as well.
+ */
+const entryComesWithFile: ReadonlySet<number> = new Set([0xef53, 0x5846_5342, 0x9123_683e]);
+
+const spoolFormat = 1;
+
+/** What lies in the folder under a record's name may be anything: never read more than an envelope can be. */
+export const envelopeBytesMax = captureLimits.jpegBytesMax + spoolLimits.metadataBytesMax + trailerBytes;
+
+export type Reading<T> = Decoded<T> | { readonly ok: false; readonly damage: "missing" };
+
+/** Envelopes on disk, read and written without blocking. Every failure of the disk becomes an AgentError here. */
+export class EnvelopeFiles {
+  readonly #layout: Layout;
+  #folderFlushes = true;
+  #newestShard = -1;
+  #makingShard: Promise<void> = Promise.resolve();
+
+  constructor(layout: Layout) {
+    this.#layout = layout;
+  }
+
+  /** Creates what is missing, durably; refuses a folder that a newer version wrote. */
+  async prepare(): Promise<void> {
+    const { folder, data, version } = this.#layout;
+    await attempt("open the spool", folder, async () => {
+      await mkdir(data, { recursive: true });
+      await flush(data);
+      this.#folderFlushes = !entryComesWithFile.has((await statfs(folder)).type);
+    });
+    await attempt("read the spool's version", version, async () => {
+      const text = await readFile(version, "utf8").catch((error: unknown) => {
+        if (errnoOf(error) === "ENOENT") return undefined;
+        throw error;
+      });
+      if (text === undefined || text.trim() === "") {
+        await writeFile(version, `${spoolFormat}\n`, { flush: true });
+        await flush(folder);
+      } else if (Number(text) !== spoolFormat) {
+        throw new AgentError(
+          "SPOOL_FORMAT_UNKNOWN",
+          `open ${folder}: its format is ${JSON.stringify(text.trim().slice(0, 20))}, this version knows ${spoolFormat}`,
+          { disposition: "fatal" },
+        );
+      }
+    });
+  }
+
+  /** Free bytes of the file system that holds the spool, for a process without privileges. */
+  async freeBytes(): Promise<number> {
+    return await attempt("measure free space", this.#layout.folder, async () => {
+      const { bavail, bsize } = await statfs(this.#layout.folder);
+      return bavail * bsize;
+    });
+  }
+
+  /** Resolves when the file survives a power cut. On failure nothing of it is left. */
+  async write(sequence: number, parts: readonly Buffer[]): Promise<void> {
+    const path = envelopePath(this.#layout, sequence);
+    await attempt("write", path, async () => {
+      await this.#ensureShard(shardOf(sequence));
+      const file = await open(path, "w", 0o640);
+      try {
+        await writeAll(file, parts);
+        await file.sync();
+      } catch (error) {
+        await file.close().catch(() => undefined);
+        await unlink(path).catch(() => undefined);
+        throw error;
+      }
+      await file.close();
+      if (this.#folderFlushes) await flush(shardPath(this.#layout, shardOf(sequence)));
+    });
+  }
+
+  /** For a file that was written but could not be indexed. */
+  async remove(sequence: number): Promise<void> {
+    const path = envelopePath(this.#layout, sequence);
+    await attempt("remove", path, async () => await unlink(path));
+  }
+
+  /** Trailer and metadata, in one read where the metadata is of usual size. */
+  async readMetadata(sequence: number): Promise<Reading<Metadata>> {
+    return await this.#reading(sequence, async (file, fileBytes) => {
+      const tail = await readAt(file, Math.max(0, fileBytes - spoolLimits.tailReadBytes), spoolLimits.tailReadBytes);
+      const trailer = decodeTrailer(tail, fileBytes);
+      if (!trailer.ok) return trailer;
+      const { imageBytes, metadataBytes } = trailer.value;
+      const start = tail.length - trailerBytes - metadataBytes;
+      const metadata =
+        start >= 0
+          ? tail.subarray(start, start + metadataBytes)
+          : await readAt(file, imageBytes, Math.min(metadataBytes, spoolLimits.metadataBytesMax));
+      return matching(sequence, decodeMetadata(trailer.value, metadata));
+    });
+  }
+
+  /** The JPEG, verified against its checksum. */
+  async readImage(sequence: number): Promise<Reading<Buffer>> {
+    return await this.#reading(sequence, async (file, fileBytes) => {
+      const bytes = await readAt(file, 0, fileBytes);
+      const trailer = decodeTrailer(bytes, fileBytes);
+      return trailer.ok ? wholeImage(trailer.value, bytes) : trailer;
+    });
+  }
+
+  async #reading<T>(
+    sequence: number,
+    read: (file: FileHandle, fileBytes: number) => Promise<Decoded<T>>,
+  ): Promise<Reading<T>> {
+    const path = envelopePath(this.#layout, sequence);
+    return await attempt("read", path, async () => {
+      let file: FileHandle;
+      try {
+        file = await open(path, "r");
+      } catch (error) {
+        if (errnoOf(error) === "ENOENT") return { ok: false, damage: "missing" };
+        throw error;
+      }
+      try {
+        const { size } = await file.stat();
+        return size > envelopeBytesMax ? { ok: false, damage: "too long" } : await read(file, size);
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  /** The new folder's own entry must be durable before the first file in it counts. One at a time: callers share it. */
+  async #ensureShard(shard: number): Promise<void> {
+    const making = this.#makingShard.then(async () => {
+      if (shard <= this.#newestShard) return;
+      await mkdir(shardPath(this.#layout, shard), { recursive: true });
+      await flush(this.#layout.data);
+      this.#newestShard = shard;
+    });
+    this.#makingShard = making.catch(() => undefined);
+    await making;
+  }
+}
+
+async function attempt<T>(verb: string, path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof AgentError) throw error;
+    throw diskError(verb, path, error);
+  }
+}
+
+export function diskError(verb: string, path: string, cause: unknown): AgentError {
+  const errno = errnoOf(cause);
+  const full = errno === "ENOSPC" || errno === "EDQUOT";
+  const refused = errno === "EACCES" || errno === "EPERM" || errno === "EROFS";
+  const code = full ? "DISK_FULL" : refused ? "DISK_REFUSED" : "DISK_FAILED";
+  return new AgentError(code, `${verb} ${path}: ${messageOf(cause)}`, {
+    disposition: refused ? "fatal" : "retry",
+    cause,
+  });
+}
+
+async function flush(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A disk that fills up takes a part without an error; the next write then says so. */
+async function writeAll(file: FileHandle, parts: readonly Buffer[]): Promise<void> {
+  let rest = parts.filter(({ length }) => length > 0);
+  while (rest.length > 0) {
+    let { bytesWritten } = await file.writev([...rest]);
+    rest = rest.flatMap((part) => {
+      const skipped = Math.min(bytesWritten, part.length);
+      bytesWritten -= skipped;
+      return skipped === part.length ? [] : [part.subarray(skipped)];
+    });
+  }
+}
+
+async function readAt(file: FileHandle, position: number, lengthMax: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(lengthMax);
+  let filled = 0;
+  while (filled < lengthMax) {
+    const { bytesRead } = await file.read(buffer, filled, lengthMax - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
+}
+
+function wholeImage(trailer: Trailer, bytes: Buffer): Decoded<Buffer> {
+  const image = bytes.subarray(0, trailer.imageBytes);
+  const damage: Damage = "image damaged";
+  return imageIsWhole(trailer, image) ? { ok: true, value: image } : { ok: false, damage };
+}
+
+/** A whole envelope under another record's name is damage too. */
+function matching(sequence: number, decoded: Decoded<Metadata>): Decoded<Metadata> {
+  if (!decoded.ok || decoded.value.record.sequence === sequence) return decoded;
+  return { ok: false, damage: "trailer damaged" };
+}

@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import { stateLimits } from "../core/limits.ts";
+import type { Random, Seams } from "../core/ports.ts";
+import { StateFile } from "./state-file.ts";
+
+/** Who this installation is. It stays for the life of the state folder. */
+export interface DeviceState {
+  readonly deviceId: string;
+  /** Part of every record's name: another one whenever the state folder is another. */
+  readonly spoolId: string;
+  /** Starts of the agent, this one included. */
+  readonly startCount: number;
+}
+
+export interface DeviceStateOptions {
+  /** `<data>/state`. */
+  readonly folder: string;
+  /** From the config: wins over what was generated or given before. */
+  readonly deviceId?: string;
+}
+
+/** Opens `device.json`, or makes up an identity where there never was one, and counts this start. */
+export async function openDeviceState(
+  { folder, deviceId }: DeviceStateOptions,
+  { random }: Pick<Seams, "random">,
+): Promise<StateFile<DeviceState>> {
+  const file = await StateFile.open<DeviceState>({
+    path: join(folder, "device.json"),
+    version: 1,
+    bytesMax: stateLimits.deviceBytesMax,
+    parse: parseDeviceState,
+    initial: () => ({
+      deviceId: deviceId ?? `device-${base32(random, 8)}`,
+      spoolId: base32(random, 8),
+      startCount: 0,
+    }),
+  });
+  await file.update((state) => ({
+    ...state,
+    deviceId: deviceId ?? state.deviceId,
+    startCount: state.startCount + 1,
+  }));
+  return file;
+}
+
+/** Without i, l, o and u: it is read from labels and typed by people. */
+function base32(random: Random, digits: number): string {
+  const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+  return Array.from({ length: digits }, () => alphabet.charAt(Math.floor(random() * 32))).join("");
+}
+
+function parseDeviceState(value: unknown): DeviceState {
+  if (typeof value !== "object" || value === null) throw new Error("it is no device state");
+  const { deviceId, spoolId, startCount } = value as Readonly<Record<string, unknown>>;
+  if (typeof deviceId !== "string" || deviceId === "") throw new Error("it has no deviceId");
+  if (typeof spoolId !== "string" || spoolId === "") throw new Error("it has no spoolId");
+  if (typeof startCount !== "number") throw new Error("it has no startCount");
+  return { ...value, deviceId, spoolId, startCount };
+}

@@ -1,0 +1,84 @@
+import { AgentError, asAgentError } from "../../core/errors.ts";
+import { captureLimits, linkLimits } from "../../core/limits.ts";
+import { outcomeOf, type Outcome } from "../../core/outcome.ts";
+import type { Delivery, Target, TargetCapacity } from "../../core/ports.ts";
+import type { RecordDraft } from "../../core/types.ts";
+import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
+import { filterWants } from "../filter.ts";
+import { IotownClient } from "./client.ts";
+import type { IotownConfig } from "./config.ts";
+import { iotownLabels } from "./encode.ts";
+
+/** Pictures with labels for IoT.own's image store: one request per record, accepted on status 200. */
+export class IotownTarget implements Target {
+  readonly id: string;
+  readonly kind = "iotown";
+  readonly #config: IotownConfig;
+  readonly #link: HttpLink;
+  readonly #client: IotownClient;
+
+  /** `timeouts` are for tests; the link's own limits hold otherwise. */
+  constructor(config: IotownConfig, timeouts: Pick<HttpLinkOptions, "connectTimeoutMs" | "idleTimeoutMs"> = {}) {
+    this.id = config.id;
+    this.#config = config;
+    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...timeouts });
+    this.#client = new IotownClient(config, this.#link);
+  }
+
+  capacity(): TargetCapacity {
+    return {
+      recordsPerCallMax: 1,
+      bytesPerCallMax: captureLimits.jpegBytesMax,
+      callsInFlightMax: linkLimits.socketsPerTargetMax,
+    };
+  }
+
+  wants(draft: RecordDraft): boolean {
+    return filterWants(this.#config, draft);
+  }
+
+  async start(): Promise<void> {
+    // HTTP connects with its first request.
+  }
+
+  async probe(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#client.checkAccess(signal);
+    } catch (error) {
+      throw explained(asAgentError(error, "checking IoT.own"));
+    }
+  }
+
+  async deliver(deliveries: readonly Delivery[], signal: AbortSignal): Promise<ReadonlyMap<string, Outcome>> {
+    const outcomes = new Map<string, Outcome>();
+    for (const delivery of deliveries) outcomes.set(delivery.record.id, await this.#deliverOne(delivery, signal));
+    return outcomes;
+  }
+
+  async close(): Promise<void> {
+    this.#link.close();
+  }
+
+  async #deliverOne(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+    const { record } = delivery;
+    try {
+      const labels = iotownLabels(record, this.#config);
+      await this.#client.uploadImage({ jpeg: await delivery.image(), labels }, signal);
+      return { kind: "accepted" };
+    } catch (error) {
+      return outcomeOf(asAgentError(error, `sending ${record.name}`));
+    }
+  }
+}
+
+/** The same error with what a person should do about it. */
+function explained(error: AgentError): AgentError {
+  const advice = {
+    HTTP_401: "the server is there and refuses the token",
+    HTTP_403: "the server is there and refuses the token or the group",
+    HTTP_404: "a server is there but does not know this address, so the token could not be checked; is the url right?",
+  }[error.code];
+  if (advice === undefined) return error;
+  const { disposition, facts } = error;
+  return new AgentError(error.code, `${error.message} (${advice})`, { disposition, facts });
+}

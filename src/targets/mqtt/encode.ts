@@ -1,0 +1,49 @@
+import { clipBox, shownDetections } from "../../core/detections.ts";
+import type { Detection, StoredRecord } from "../../core/types.ts";
+import { jsonWithBase64 } from "../../link/payload.ts";
+import { iotownLabels, type IotownEncoding } from "../iotown/encode.ts";
+
+/**
+ * One JSON object: IoT.own's `image`, `type` and `labels`, so that whoever reads those reads these, and then what only
+ * a receiver without a database behind it needs: identity, time, size and scores.
+ */
+
+/** The text around the base64 characters of the image. Known before the image is read. */
+export interface RecordText {
+  readonly before: string;
+  readonly after: string;
+  /** Of the payload that it will become. */
+  readonly payloadBytes: number;
+}
+
+export function recordText(record: StoredRecord, encoding: IotownEncoding): RecordText {
+  const before = '{"image":"';
+  const rest = JSON.stringify({
+    type: "jpg",
+    labels: iotownLabels(record, encoding),
+    id: record.id,
+    name: record.name,
+    device: record.device,
+    camera: record.cameraId,
+    capturedAt: new Date(record.capturedAtMs).toISOString(),
+    width: record.imageWidth,
+    height: record.imageHeight,
+    labelled: record.labelled,
+    detections: shownInPixels(record, encoding.minScore),
+  });
+  const after = `",${rest.slice(1)}`;
+  const base64Bytes = Math.ceil(record.imageBytes / 3) * 4;
+  return { before, after, payloadBytes: before.length + base64Bytes + Buffer.byteLength(after) };
+}
+
+export function recordPayload(text: RecordText, jpeg: Buffer): Buffer {
+  return jsonWithBase64(text.before, jpeg, text.after);
+}
+
+/** In the order of `labels`, with scores, in pixels of the image. */
+function shownInPixels(record: StoredRecord, minScore: number): readonly Omit<Detection, "polygon">[] {
+  return shownDetections(record, minScore).flatMap(({ label, score, box }) => {
+    const clipped = clipBox(box, record.imageWidth, record.imageHeight);
+    return clipped === undefined ? [] : [{ label, score, box: clipped }];
+  });
+}

@@ -1,0 +1,123 @@
+import { asAgentError, AgentError } from "../../core/errors.ts";
+import { captureLimits, linkLimits } from "../../core/limits.ts";
+import { outcomeOf, type Outcome } from "../../core/outcome.ts";
+import type { Delivery, Seams, Target, TargetCapacity } from "../../core/ports.ts";
+import type { RecordDraft, StoredRecord } from "../../core/types.ts";
+import { MqttLink, type MqttTiming } from "../../link/mqtt-link.ts";
+import { publishPacketBytes, type PublishOptions } from "../../link/mqtt-packet.ts";
+import { filterWants } from "../filter.ts";
+import type { MqttTargetConfig } from "./config.ts";
+import { recordPayload, recordText } from "./encode.ts";
+import { filledTopic } from "./topic.ts";
+
+export interface MqttTargetOptions {
+  readonly config: MqttTargetConfig;
+  /** Of this gateway; names the client where the config does not. */
+  readonly device: string;
+  /** For tests; the link's limits otherwise. */
+  readonly timing?: Partial<MqttTiming>;
+}
+
+/** Any MQTT broker. Accepted means that the broker has taken the record, not that anybody received it. */
+export class MqttTarget implements Target {
+  readonly kind = "mqtt";
+  readonly id: string;
+  readonly #config: MqttTargetConfig;
+  readonly #link: MqttLink;
+
+  constructor(options: MqttTargetOptions, seams: Seams) {
+    const { config, device, timing = {} } = options;
+    this.id = config.id;
+    this.#config = config;
+    this.#link = new MqttLink({ ...linkOptions(config, device), timing }, seams);
+  }
+
+  capacity(): TargetCapacity {
+    return {
+      recordsPerCallMax: 1,
+      bytesPerCallMax: captureLimits.jpegBytesMax,
+      callsInFlightMax: this.#link.limits()?.window ?? linkLimits.mqttWindowMax,
+    };
+  }
+
+  wants(draft: RecordDraft): boolean {
+    return filterWants(this.#config, draft);
+  }
+
+  async start(): Promise<void> {
+    this.#link.start();
+  }
+
+  async probe(signal: AbortSignal): Promise<void> {
+    await this.#link.check(signal);
+  }
+
+  async deliver(deliveries: readonly Delivery[], signal: AbortSignal): Promise<ReadonlyMap<string, Outcome>> {
+    const outcomes = new Map<string, Outcome>();
+    for (const delivery of deliveries) {
+      try {
+        await this.#publish(delivery, signal);
+        outcomes.set(delivery.record.id, { kind: "accepted" });
+      } catch (error) {
+        outcomes.set(delivery.record.id, outcomeOf(asAgentError(error, `publish ${delivery.record.name}`)));
+      }
+    }
+    return outcomes;
+  }
+
+  async close(): Promise<void> {
+    await this.#link.close();
+  }
+
+  async #publish(delivery: Delivery, signal: AbortSignal): Promise<void> {
+    const { record } = delivery;
+    const topic = filledTopic(this.#config.topic, {
+      device: record.device,
+      camera: record.cameraId,
+      target: this.id,
+    });
+    const options = this.#publishOptions(record);
+    const text = recordText(record, this.#config);
+    // Before the image is read: neither a record that can never go nor a broker that is away costs its memory.
+    this.#mustFit(record, text.payloadBytes, publishPacketBytes(topic, text.payloadBytes, options));
+    this.#link.mustBeConnected(`publish ${record.name}`);
+    const jpeg = await delivery.image();
+    signal.throwIfAborted();
+    await this.#link.publish(topic, recordPayload(text, jpeg), options, signal);
+  }
+
+  /** The id is in the payload too; here a receiver finds a duplicate without parsing it. */
+  #publishOptions(record: StoredRecord): PublishOptions {
+    return {
+      qos: this.#config.qos,
+      requireSubscriber: this.#config.requireSubscriber,
+      properties: { contentType: "application/json", user: { id: record.id, sha256: record.imageSha256 } },
+    };
+  }
+
+  #mustFit(record: StoredRecord, payloadBytes: number, packetBytes: number): void {
+    const { payloadBytesMax = Infinity } = this.#config;
+    const packetBytesMax = this.#link.limits()?.maximumPacketSize ?? Infinity;
+    if (payloadBytes <= payloadBytesMax && packetBytes <= packetBytesMax) return;
+    const max = Math.min(payloadBytesMax, packetBytesMax);
+    const attempted = `publish ${record.name} to ${this.#link.broker()}`;
+    throw new AgentError("MQTT_TOO_LARGE", `${attempted}: it takes ${payloadBytes} bytes, the limit is ${max}`, {
+      disposition: "reject",
+    });
+  }
+}
+
+function linkOptions(config: MqttTargetConfig, device: string): ConstructorParameters<typeof MqttLink>[0] {
+  const url = new URL(config.url);
+  const secure = url.protocol === "mqtts:";
+  const tls = config.tls ?? (secure ? { insecureSkipVerify: false } : undefined);
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: url.port === "" ? (secure ? 8883 : 1883) : Number(url.port),
+    clientId: config.clientId ?? `framepost-${device}-${config.id}`,
+    protocol: config.protocol,
+    ...(config.username === undefined ? {} : { username: config.username }),
+    ...(config.password === undefined ? {} : { password: config.password }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}

@@ -1,0 +1,129 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { Duplex } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { AgentError, messageOf } from "../core/errors.ts";
+import { visionLimits } from "../core/limits.ts";
+import { Channel, type Message } from "./channel.ts";
+import { readReply, type Reply, type Task } from "./protocol.ts";
+
+/** One life of the vision process: spawned, asked one task at a time, ended. The client decides when there is a next. */
+
+export interface ChildReply {
+  readonly reply: Reply;
+  readonly body: Buffer;
+}
+
+const program = fileURLToPath(new URL("./process/main.js", import.meta.url));
+/** Nothing else of the environment reaches the child: it may hold secrets. */
+const environmentKept: readonly string[] = [
+  "PATH",
+  "HOME",
+  "TMPDIR",
+  "TZ",
+  "LANG",
+  "LD_LIBRARY_PATH",
+  "NODE_V8_COVERAGE",
+];
+
+interface Waiting {
+  readonly id: number;
+  readonly resolve: (answer: ChildReply) => void;
+  readonly reject: (error: AgentError) => void;
+}
+
+/** A process that cannot be started has ended, like any other. */
+export function spawnVision(): VisionChild {
+  const child = spawn(process.execPath, [program], {
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    env: Object.fromEntries(environmentKept.map((name) => [name, process.env[name]])),
+  });
+  return new VisionChild(child);
+}
+
+export class VisionChild {
+  readonly #process: ChildProcess;
+  readonly #channel: Channel;
+  readonly #ended: Promise<AgentError>;
+  #waiting: Waiting | undefined;
+  #calls = 0;
+  #stderrTail = "";
+  /** Why it ends, when this side ends it. */
+  #endedFor: AgentError | undefined;
+
+  constructor(child: ChildProcess) {
+    this.#process = child;
+    child.stderr?.on("data", (text: Buffer) => {
+      this.#stderrTail = (this.#stderrTail + text.toString()).slice(-visionLimits.stderrTailBytes);
+    });
+    this.#ended = new Promise((resolve) => {
+      child.once("error", (error) => resolve(crashed(`it does not start: ${messageOf(error)}`)));
+      child.once("exit", (code, signal) => resolve(this.#endedFor ?? crashed(this.#howItEnded(code, signal))));
+    });
+    const stream = child.stdio[3];
+    this.#channel = new Channel(
+      stream instanceof Duplex ? stream : new Duplex(),
+      (message) => this.#take(message),
+      // The process is useless without its channel; its end then tells the rest.
+      () => child.kill("SIGKILL"),
+    );
+    this.#channel.listen();
+    void this.#ended.then((error) => this.#fail(error));
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  /** Resolves with the reason once the process has gone. */
+  get ended(): Promise<AgentError> {
+    return this.#ended;
+  }
+
+  /** One at a time. Rejects with the reason when the process ends first; an error of the task itself is in the reply. */
+  async ask(task: Task, body?: Buffer): Promise<ChildReply> {
+    this.#calls += 1;
+    const id = this.#calls;
+    return new Promise((resolve, reject) => {
+      this.#waiting = { id, resolve, reject };
+      this.#channel.send({ id, task }, body);
+    });
+  }
+
+  kill(reason: AgentError): void {
+    this.#endedFor = reason;
+    this.#process.kill("SIGKILL");
+  }
+
+  /** Asks it to end and makes sure. */
+  async stop(): Promise<void> {
+    this.#endedFor = new AgentError("VISION_UNAVAILABLE", "the vision process was stopped", { disposition: "retry" });
+    this.#process.kill("SIGTERM");
+    const hurry = setTimeout(() => this.#process.kill("SIGKILL"), visionLimits.stopGraceMs);
+    await this.#ended;
+    clearTimeout(hurry);
+    this.#channel.close();
+  }
+
+  #take({ header, body }: Message): void {
+    const reply = readReply(header);
+    if (reply === undefined || reply.id !== this.#waiting?.id) return;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting.resolve({ reply, body });
+  }
+
+  #fail(error: AgentError): void {
+    this.#waiting?.reject(error);
+    this.#waiting = undefined;
+  }
+
+  #howItEnded(code: number | null, signal: NodeJS.Signals | null): string {
+    const how = signal === null ? `it ended with code ${code ?? -1}` : `it was ended by ${signal}`;
+    const said = messageOf(this.#stderrTail);
+    return said === "" ? how : `${how}, after: ${said}`;
+  }
+}
+
+function crashed(how: string): AgentError {
+  return new AgentError("VISION_CRASHED", `the vision process is gone: ${how}`, { disposition: "retry" });
+}

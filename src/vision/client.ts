@@ -1,0 +1,290 @@
+import { backoffMs } from "../core/backoff.ts";
+import { AgentError, asAgentError } from "../core/errors.ts";
+import { visionLimits } from "../core/limits.ts";
+import type {
+  DetectResult,
+  EncodedImage,
+  ModelInfo,
+  ReencodeOptions,
+  Seams,
+  Vision,
+  VisionHealth,
+} from "../core/ports.ts";
+import { spawnVision, type ChildReply, type VisionChild } from "./child.ts";
+import type { ModelSpec } from "./model.ts";
+import { errorFrom, resultOf, type Task } from "./protocol.ts";
+
+/**
+ * The vision process as the rest of the agent sees it. Calls wait here, not in the process, so that a deadline counts
+ * from the moment a call is worked on, and a crash takes exactly one call's work with it.
+ */
+
+export interface VisionOptions {
+  /** Without a model everything works except `detect`, which fails with `MODEL_NONE`. */
+  readonly model: ModelSpec | undefined;
+  /** Threads of one run. Default: 1 for a model that runs in under 10 ms, else one less than there are processors. */
+  readonly threads?: number;
+  readonly callTimeoutMs?: number;
+  readonly loadTimeoutMs?: number;
+  readonly backoffFirstMs?: number;
+  /** Up to `visionLimits.candidatesMax`; records hold 100. */
+  readonly detectionsMax?: number;
+}
+
+interface Call {
+  readonly task: Task;
+  readonly body: Buffer | undefined;
+  readonly signal: AbortSignal;
+  readonly resolve: (answer: ChildReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class VisionProcess implements Vision {
+  readonly #options: VisionOptions;
+  readonly #seams: Seams;
+  #state: VisionHealth["state"] = "stopped";
+  #child: VisionChild | undefined;
+  #model: ModelInfo | undefined;
+  #modelError: AgentError | undefined;
+  #lastError: AgentError | undefined;
+  #restarts = 0;
+  #rssPeakBytes = 0;
+  readonly #calls: Call[] = [];
+  #working = false;
+  #stopping = new AbortController();
+  #lives: Promise<void> = Promise.resolve();
+
+  constructor(options: VisionOptions, seams: Seams) {
+    this.#options = options;
+    this.#seams = seams;
+  }
+
+  /**
+   * Resolves once the model has run on an empty picture. Rejects with the model's error (`MODEL_NOT_FOUND`,
+   * `MODEL_NOT_ONNX`, `MODEL_TRUNCATED`, `MODEL_UNKNOWN_FAMILY`, `MODEL_INPUT`, `MODEL_FAILED`, …) when it cannot be
+   * used: the process is up all the same, pictures are re-encoded and drawn, and `detect` repeats that error. Any other
+   * rejection (`VISION_CRASHED`, `VISION_TIMEOUT`) is an attempt that is already being repeated with back-off.
+   */
+  async start(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#state !== "stopped") return;
+    this.#stopping = new AbortController();
+    const onAbort = () => this.#stopping.abort(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    const stopped = this.#stopping.signal;
+    let settled: (error: AgentError | undefined) => void = () => undefined;
+    const first = new Promise<AgentError | undefined>((resolve) => (settled = resolve));
+    this.#lives = this.#live(stopped, (error) => settled(error));
+    const error = await first;
+    signal.removeEventListener("abort", onAbort);
+    if (signal.aborted) await this.#lives;
+    signal.throwIfAborted();
+    if (error !== undefined) throw error;
+  }
+
+  model(): ModelInfo | undefined {
+    return this.#model;
+  }
+
+  async detect(jpeg: Buffer, options: { readonly exact: boolean }, signal: AbortSignal): Promise<DetectResult> {
+    const startedMs = this.#seams.clock.monotonicMs();
+    if (this.#modelError !== undefined) throw this.#modelError;
+    const { reply } = await this.#ask({ kind: "detect", exact: options.exact }, jpeg, signal);
+    const answer = resultOf("detect", reply);
+    if (this.#model === undefined) throw away("it lost its model");
+    const roundMs = this.#seams.clock.monotonicMs() - startedMs;
+    return { ...answer, model: this.#model, timings: { ...answer.timings, roundMs } };
+  }
+
+  async reencode(jpeg: Buffer, options: ReencodeOptions, signal: AbortSignal): Promise<EncodedImage> {
+    return this.#askImage({ kind: "reencode", options }, jpeg, signal);
+  }
+
+  async thumbnail(
+    jpeg: Buffer,
+    options: { readonly sideMax: number; readonly quality: number },
+    signal: AbortSignal,
+  ): Promise<EncodedImage> {
+    return this.#askImage({ kind: "thumbnail", ...options }, jpeg, signal);
+  }
+
+  async render(
+    svg: string,
+    options: { readonly quality: number; readonly under?: Buffer },
+    signal: AbortSignal,
+  ): Promise<EncodedImage> {
+    return this.#askImage({ kind: "render", svg, quality: options.quality }, options.under, signal);
+  }
+
+  health(): VisionHealth {
+    const pid = this.#child?.pid;
+    const error = this.#lastError;
+    return {
+      state: this.#state,
+      ...(pid === undefined ? {} : { pid }),
+      restarts: this.#restarts,
+      rssPeakBytes: this.#rssPeakBytes,
+      ...(error === undefined ? {} : { lastError: { code: error.code, message: error.message } }),
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#lives;
+  }
+
+  // ---------------------------------------------------------------------------------------------------- one life
+
+  /** One vision process after another until stopped. `onSettled` hears how the first load ended. */
+  async #live(stopped: AbortSignal, onSettled: (error: AgentError | undefined) => void): Promise<void> {
+    const { clock, random, log } = this.#seams;
+    for (let failures = 0, rested = true; rested;) {
+      const child = spawnVision();
+      const bornMs = clock.monotonicMs();
+      const onStop = () => void child.stop();
+      stopped.addEventListener("abort", onStop, { once: true });
+      this.#child = child;
+      this.#state = "starting";
+      onSettled(await this.#load(child));
+      const end = await child.ended;
+      stopped.removeEventListener("abort", onStop);
+      this.#child = undefined;
+      this.#state = "backoff";
+      this.#failWaiting(away("it has just ended"));
+      failures = clock.monotonicMs() - bornMs >= visionLimits.healthyAfterMs ? 1 : failures + 1;
+      const firstMs = this.#options.backoffFirstMs ?? visionLimits.backoffFirstMs;
+      const pauseMs = backoffMs(failures, firstMs, visionLimits.backoffMaxMs, random);
+      if (!stopped.aborted) {
+        this.#lastError = end;
+        log.warn("vision.ended", { code: end.code, error: end.message, failures, pauseMs });
+      }
+      rested = await clock.sleep(pauseMs, stopped).then(
+        () => true,
+        () => false,
+      );
+      if (rested) this.#restarts += 1;
+    }
+    this.#state = "stopped";
+  }
+
+  /** Resolves with what is wrong with the model or the process; undefined when all is well. */
+  async #load(child: VisionChild): Promise<AgentError | undefined> {
+    const { model, threads, detectionsMax = visionLimits.detectionsMax } = this.#options;
+    const { candidatesMax } = visionLimits;
+    this.#modelError = undefined;
+    if (model !== undefined) {
+      const settings = { threads, detectionsMax: Math.min(detectionsMax, candidatesMax), candidatesMax };
+      const timeoutMs = this.#options.loadTimeoutMs ?? visionLimits.loadTimeoutMs;
+      try {
+        const { reply } = await this.#askInTime(child, { kind: "load", model, settings }, undefined, timeoutMs);
+        if (reply.error === undefined) this.#model = resultOf("load", reply);
+        else this.#modelError = errorFrom(reply.error);
+      } catch (error) {
+        return error instanceof AgentError ? error : away("it could not be asked");
+      }
+    }
+    this.#state = "ready";
+    this.#lastError = this.#modelError ?? this.#lastError;
+    const { log } = this.#seams;
+    if (this.#modelError !== undefined) {
+      log.error("vision.model-refused", { code: this.#modelError.code, error: this.#modelError.message });
+    } else {
+      log.info("vision.ready", { pid: child.pid, model: this.#model?.name, family: this.#model?.family });
+    }
+    this.#work();
+    return this.#modelError;
+  }
+
+  // ------------------------------------------------------------------------------------------------------- calls
+
+  async #askImage(task: Task, body: Buffer | undefined, signal: AbortSignal): Promise<EncodedImage> {
+    const answer = await this.#ask(task, body, signal);
+    const { width, height } = resultOf("render", answer.reply);
+    return { jpeg: answer.body, width, height };
+  }
+
+  async #ask(task: Task, body: Buffer | undefined, signal: AbortSignal): Promise<ChildReply> {
+    signal.throwIfAborted();
+    if (this.#state !== "ready") throw away(`it is ${this.#state}`);
+    if (this.#calls.length >= visionLimits.callsWaitingMax) throw away(`${this.#calls.length} calls wait already`);
+    const answered = new Promise<ChildReply>((resolve, reject) =>
+      this.#calls.push({ task, body, signal, resolve, reject }),
+    );
+    this.#work();
+    const answer = await untilAborted(answered, signal);
+    if (answer.reply.error !== undefined) throw errorFrom(answer.reply.error);
+    return answer;
+  }
+
+  /** Hands the process one call after another. Safe to call at any time. */
+  #work(): void {
+    const child = this.#child;
+    if (this.#working || child === undefined || this.#state !== "ready") return;
+    const call = this.#calls.shift();
+    if (call === undefined) return;
+    // Nobody waits for it any more.
+    if (call.signal.aborted) {
+      this.#work();
+      return;
+    }
+    this.#working = true;
+    const timeoutMs = this.#options.callTimeoutMs ?? visionLimits.callTimeoutMs;
+    void this.#askInTime(child, call.task, call.body, timeoutMs)
+      .then(call.resolve, (error: unknown) => call.reject(asAgentError(error, call.task.kind)))
+      .finally(() => {
+        this.#working = false;
+        this.#work();
+      });
+  }
+
+  /** A process that misses a deadline hangs in native code, and nothing but its end helps. */
+  async #askInTime(child: VisionChild, task: Task, body: Buffer | undefined, timeoutMs: number): Promise<ChildReply> {
+    const answered = new AbortController();
+    void this.#seams.clock.sleep(timeoutMs, answered.signal).then(
+      () => {
+        this.#state = "backoff";
+        child.kill(late(task.kind, timeoutMs));
+      },
+      () => undefined,
+    );
+    try {
+      const answer = await child.ask(task, body);
+      this.#rssPeakBytes = Math.max(this.#rssPeakBytes, answer.reply.rssPeakBytes);
+      return answer;
+    } finally {
+      answered.abort();
+    }
+  }
+
+  #failWaiting(error: AgentError): void {
+    for (const call of this.#calls.splice(0)) call.reject(error);
+  }
+}
+
+/** The caller stops waiting; the process finishes what it has begun. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    // Its failure is nobody's any more.
+    work.catch(() => undefined);
+  }
+}
+
+function away(why: string): AgentError {
+  return new AgentError("VISION_UNAVAILABLE", `the vision process cannot take the call: ${why}`, {
+    disposition: "retry",
+  });
+}
+
+function late(what: string, timeoutMs: number): AgentError {
+  return new AgentError("VISION_TIMEOUT", `the vision process did not ${what} within ${timeoutMs} ms and was ended`, {
+    disposition: "retry",
+  });
+}

@@ -1,0 +1,166 @@
+import { availableParallelism } from "node:os";
+import { clipBox } from "../../core/detections.ts";
+import { AgentError } from "../../core/errors.ts";
+import { visionLimits } from "../../core/limits.ts";
+import type { ModelInfo } from "../../core/ports.ts";
+import type { Detection } from "../../core/types.ts";
+import type { ModelSpec } from "../model.ts";
+import type { DetectAnswer, ModelSettings } from "../protocol.ts";
+import type { Outputs, TensorFacts } from "./families/family.ts";
+import { InputTensor, type TensorLayout } from "./fill.ts";
+import type { Imaging } from "./imaging.ts";
+import { inputSize, openSize, pictureInput, tensorLayout } from "./input.ts";
+import { labelOf, labelsFrom } from "./labels.ts";
+import { boxInPicture, placePicture, type Fit, type Placement } from "./letterbox.ts";
+import { Candidates, suppress } from "./nms.ts";
+import { readOnnxMetadata } from "./onnx-metadata.ts";
+import { recogniseFamily, type Recognised } from "./recognise.ts";
+import { openSession, type Session } from "./session.ts";
+
+/** A loaded model: picture in, detections out. */
+
+/** Below this a second thread costs more than it brings on a gateway with other work. */
+const SINGLE_THREAD_RUN_MS = 10;
+
+interface Plan extends Recognised {
+  readonly picture: TensorFacts;
+  readonly layout: TensorLayout;
+  readonly fit: Fit;
+  readonly classAgnostic: boolean;
+  readonly labels: readonly string[] | undefined;
+  readonly info: ModelInfo;
+}
+
+/** Loads the model, recognises it, and runs it twice on an empty picture. Fails with a `MODEL_…` code. */
+export async function loadDetector(model: ModelSpec, settings: ModelSettings): Promise<Detector> {
+  const metadata = readOnnxMetadata(model.file);
+  const session = await openSession(model.file, settings.threads ?? 1);
+  const plan = planFor(model, metadata, session);
+  const detector = new Detector(session, plan, settings);
+  const runMs = await detector.warmUp();
+  const threads = availableParallelism() - 1;
+  if (settings.threads !== undefined || threads < 2 || runMs < SINGLE_THREAD_RUN_MS) return detector;
+  await session.release();
+  return new Detector(await openSession(model.file, threads), plan, settings);
+}
+
+function planFor(model: ModelSpec, metadata: ReadonlyMap<string, string>, session: Session): Plan {
+  const { manifest, file } = model;
+  const labels = manifest.labels ?? labelsFrom(metadata.get("names"));
+  const picture = pictureInput(session.inputs, file);
+  const input = inputSize(picture, manifest, metadata, file);
+  const signature = { inputs: session.inputs, outputs: session.outputs, metadata, labels, input };
+  const { family, classes } = recogniseFamily(signature, manifest.family, file);
+  if (input === undefined) throw openSize(file);
+  const names = labels ?? Array.from({ length: classes }, (_, index) => labelOf(undefined, index));
+  return {
+    family,
+    classes,
+    picture,
+    layout: tensorLayout(picture, input, manifest, family.defaults),
+    fit: manifest.input?.fit ?? family.defaults.fit,
+    classAgnostic: manifest.nms?.classAgnostic ?? false,
+    labels,
+    info: {
+      name: model.name,
+      sha256: model.sha256,
+      inputWidth: input.width,
+      inputHeight: input.height,
+      threshold: manifest.threshold ?? family.defaults.threshold,
+      nmsIou: manifest.nms?.iou ?? family.defaults.nmsIou,
+      runtime: session.runtime,
+      family: family.name,
+      labels: names,
+    },
+  };
+}
+
+export class Detector {
+  readonly info: ModelInfo;
+  readonly #session: Session;
+  readonly #plan: Plan;
+  readonly #settings: ModelSettings;
+  readonly #input: InputTensor;
+  readonly #dims: readonly number[];
+  readonly #candidates = new Candidates();
+
+  constructor(session: Session, plan: Plan, settings: ModelSettings) {
+    this.info = plan.info;
+    this.#session = session;
+    this.#plan = plan;
+    this.#settings = settings;
+    this.#input = new InputTensor(plan.layout);
+    const { width, height, layout } = plan.layout;
+    this.#dims = layout === "nchw" ? [1, 3, height, width] : [1, height, width, 3];
+  }
+
+  /** Milliseconds of the second run: the first also allocates. Fails when the outputs are not what they look like. */
+  async warmUp(): Promise<number> {
+    const { family } = this.#plan;
+    const outputs = await this.#run();
+    const doubt = family.doubt?.(outputs);
+    if (doubt !== undefined) {
+      throw new AgentError("MODEL_UNKNOWN_FAMILY", `${this.info.name} looks like ${family.name}, but ${doubt}`, {
+        disposition: "fatal",
+      });
+    }
+    this.#decode(outputs);
+    const startedMs = performance.now();
+    await this.#run();
+    return performance.now() - startedMs;
+  }
+
+  async detect(picture: Buffer, exact: boolean, imaging: Imaging): Promise<DetectAnswer> {
+    const startedMs = performance.now();
+    const { width, height } = await imaging.size(picture);
+    const { layout, fit } = this.#plan;
+    const placement = placePicture(width, height, layout.width, layout.height, fit);
+    const { rgb } = exact ? await imaging.pixels(picture) : await imaging.pixelsAt(picture, placement);
+    const decodedMs = performance.now();
+    if (exact) this.#input.fillExact(rgb, width, height, placement);
+    else this.#input.fill(rgb, placement);
+    const filledMs = performance.now();
+    const outputs = await this.#run();
+    const ranMs = performance.now();
+    this.#decode(outputs);
+    const detections = this.#detections(width, height, placement);
+    const timings = {
+      decodeMs: decodedMs - startedMs,
+      fillMs: filledMs - decodedMs,
+      runMs: ranMs - filledMs,
+      postMs: performance.now() - ranMs,
+    };
+    return { detections, width, height, timings };
+  }
+
+  async #run(): Promise<Outputs> {
+    return this.#session.run(this.#plan.picture, this.#input.data, this.#dims);
+  }
+
+  #decode(outputs: Outputs): void {
+    const { family, classes, layout } = this.#plan;
+    this.#candidates.clear();
+    const context = {
+      classes,
+      inputWidth: layout.width,
+      inputHeight: layout.height,
+      scoreMin: visionLimits.scoreFloor,
+    };
+    family.decode(outputs, context, this.#candidates);
+  }
+
+  #detections(width: number, height: number, placement: Placement): readonly Detection[] {
+    const { candidatesMax, detectionsMax } = this.#settings;
+    const { classAgnostic, info } = this.#plan;
+    const options = { iouMax: info.nmsIou, classAgnostic, candidatesMax, detectionsMax };
+    const found: Detection[] = [];
+    const { left, top, right, bottom, score, classIndex } = this.#candidates;
+    for (const index of suppress(this.#candidates, options)) {
+      const box = boxInPicture(left[index] ?? 0, top[index] ?? 0, right[index] ?? 0, bottom[index] ?? 0, placement);
+      const clipped = clipBox(box, width, height);
+      if (clipped === undefined) continue;
+      found.push({ label: labelOf(this.#plan.labels, classIndex[index] ?? 0), score: score[index] ?? 0, box: clipped });
+    }
+    return found;
+  }
+}

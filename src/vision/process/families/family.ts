@@ -1,0 +1,74 @@
+import type { Fit } from "../letterbox.ts";
+import type { Candidates } from "../nms.ts";
+
+/**
+ * A family is a way of reading detections from a model's outputs. Each is one file that knows its own sign and its own
+ * decode, and nothing of the others; `registry.ts` lists them.
+ */
+
+export interface TensorFacts {
+  readonly name: string;
+  readonly type: string;
+  /** A text stands for a size that the file leaves open. */
+  readonly shape: readonly (number | string)[];
+}
+
+/** Everything about a model file that recognition may look at. */
+export interface Signature {
+  readonly inputs: readonly TensorFacts[];
+  readonly outputs: readonly TensorFacts[];
+  readonly metadata: ReadonlyMap<string, string>;
+  /** From the manifest or the file's metadata, in class order. */
+  readonly labels: readonly string[] | undefined;
+  /** Undefined when the file leaves it open and nothing else says it. */
+  readonly input: { readonly width: number; readonly height: number } | undefined;
+}
+
+/**
+ * `sure`: the outputs are this family's and no other's. `possible`: their form fits, but so does another family's, and
+ * only a manifest can decide. Undefined: they are not.
+ */
+export interface Sign {
+  readonly certainty: "sure" | "possible";
+  readonly classes: number;
+}
+
+/** How the models of a family are usually fed and filtered, unless the manifest says otherwise. */
+export interface Defaults {
+  readonly mean: number;
+  readonly std: number;
+  readonly order: "rgb" | "bgr";
+  readonly fit: Fit;
+  readonly pad: number;
+  readonly threshold: number;
+  /** 1 for a family whose outputs are final. */
+  readonly nmsIou: number;
+}
+
+export interface OutputTensor {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+export type Outputs = ReadonlyMap<string, OutputTensor>;
+
+export interface DecodeContext {
+  readonly classes: number;
+  readonly inputWidth: number;
+  readonly inputHeight: number;
+  readonly scoreMin: number;
+}
+
+/** Recognised, so that its files are refused by name instead of being taken for something else. */
+export interface KnownFamily {
+  readonly name: string;
+  sign(signature: Signature): Sign | undefined;
+}
+
+export interface Family extends KnownFamily {
+  readonly defaults: Defaults;
+  /** Adds every box with its score and class, edges in input pixels. Throws `MODEL_OUTPUT` when a shape is not as it must be. */
+  decode(outputs: Outputs, context: DecodeContext, into: Candidates): void;
+  /** Looks at the outputs of an empty picture: what speaks against this family, or undefined. */
+  doubt?(outputs: Outputs): string | undefined;
+}

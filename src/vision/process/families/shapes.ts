@@ -1,0 +1,51 @@
+import { AgentError } from "../../../core/errors.ts";
+import type { Outputs, OutputTensor, Signature, TensorFacts } from "./family.ts";
+
+/** What several families look at: output shapes, grids, and the tensors of a run. */
+
+/** Sizes of the strides that detectors predict at, finest first. */
+const strideSets: readonly (readonly number[])[] = [
+  [8, 16, 32],
+  [4, 8, 16, 32],
+  [8, 16, 32, 64],
+  [16, 32],
+];
+
+/** The one output of a model that has no other, if it is a batch of one of `rank` dimensions. */
+export function onlyOutput(signature: Signature, rank: number): TensorFacts | undefined {
+  const [output, second] = signature.outputs;
+  return output !== undefined && second === undefined && isBatchOfOne(output, rank) ? output : undefined;
+}
+
+export function isBatchOfOne(tensor: TensorFacts, rank: number): boolean {
+  const batch = tensor.shape[0];
+  return tensor.shape.length === rank && tensor.type === "float32" && (batch === 1 || typeof batch === "string");
+}
+
+/** True when `rows` is what a detector with `perCell` predictions a cell gives for the signature's input. */
+export function isGrid(signature: Signature, rows: number, perCell = 1): boolean {
+  const { input } = signature;
+  if (input === undefined) return false;
+  return strideSets.some((strides) => {
+    const coarsest = strides.at(-1) ?? 1;
+    if (input.width % coarsest !== 0 || input.height % coarsest !== 0) return false;
+    const cells = strides.reduce((sum, stride) => sum + (input.width / stride) * (input.height / stride), 0);
+    return rows === cells * perCell;
+  });
+}
+
+/** What the file says it was trained for (`detect`, `segment`, `pose` …), where it says so. */
+export function taskOf(signature: Signature): string | undefined {
+  return signature.metadata.get("task");
+}
+
+/** An output by its place in the file, with the rank it must have. */
+export function outputAt(outputs: Outputs, index: number, rank: number): OutputTensor {
+  const output = [...outputs.values()][index];
+  if (output?.dims.length === rank && output.dims[0] === 1) return output;
+  throw wrongOutput(`output ${index} is ${output === undefined ? "missing" : `[${output.dims.join(",")}]`}`);
+}
+
+export function wrongOutput(why: string): AgentError {
+  return new AgentError("MODEL_OUTPUT", `cannot read the model's outputs: ${why}`, { disposition: "fatal" });
+}

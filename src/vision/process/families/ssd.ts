@@ -1,0 +1,87 @@
+import type { Candidates } from "../nms.ts";
+import type { DecodeContext, Family, Outputs, OutputTensor, Sign, Signature, TensorFacts } from "./family.ts";
+import { isBatchOfOne, wrongOutput } from "./shapes.ts";
+
+/**
+ * SSD with its priors applied inside: two outputs, scores [1, N, 1 + classes] with the background first, and boxes
+ * [1, N, 4] as left, top, right, bottom between 0 and 1. EdgeEye and Ultra-Light-Fast face models.
+ */
+
+const SCORES = "scores";
+const BOXES = "boxes";
+/** Of the boxes of an empty picture: decoded ones have area; raw offsets, which have the same shape, mostly do not. */
+const DECODED_SHARE_MIN = 0.9;
+
+export const ssd: Family = {
+  name: "ssd",
+  defaults: { mean: 127, std: 128, order: "rgb", fit: "stretch", pad: 0, threshold: 0.6, nmsIou: 0.45 },
+
+  sign(signature: Signature): Sign | undefined {
+    const { scores, boxes } = pair(signature.outputs);
+    const columns = scores?.shape[2];
+    if (scores === undefined || typeof columns !== "number" || columns < 2) return undefined;
+    if (boxes?.shape[2] !== 4 || boxes.shape[1] !== scores.shape[1]) return undefined;
+    const classes = columns - 1;
+    if (signature.labels !== undefined && signature.labels.length !== classes) return undefined;
+    const named = scores.name === SCORES && boxes.name === BOXES;
+    return { certainty: named ? "sure" : "possible", classes };
+  },
+
+  decode(outputs: Outputs, context: DecodeContext, into: Candidates): void {
+    const { scores, boxes } = tensors(outputs);
+    const columns = context.classes + 1;
+    if (scores.dims[2] !== columns || boxes.dims[1] !== scores.dims[1]) {
+      throw wrongOutput(`[${scores.dims.join(",")}] and [${boxes.dims.join(",")}] do not belong together`);
+    }
+    const { inputWidth, inputHeight, scoreMin } = context;
+    for (let row = 0, at = 0; at < scores.data.length; row += 1, at += columns) {
+      let score = 0;
+      let classIndex = 0;
+      for (let column = 1; column < columns; column += 1) {
+        const value = scores.data[at + column] ?? 0;
+        if (value > score) {
+          score = value;
+          classIndex = column - 1;
+        }
+      }
+      if (score < scoreMin) continue;
+      const left = (boxes.data[4 * row] ?? 0) * inputWidth;
+      const top = (boxes.data[4 * row + 1] ?? 0) * inputHeight;
+      const right = (boxes.data[4 * row + 2] ?? 0) * inputWidth;
+      const bottom = (boxes.data[4 * row + 3] ?? 0) * inputHeight;
+      into.add(left, top, right, bottom, Math.min(score, 1), classIndex);
+    }
+  },
+
+  doubt(outputs: Outputs): string | undefined {
+    const { boxes } = tensors(outputs);
+    const rows = boxes.data.length / 4;
+    let decoded = 0;
+    for (let at = 0; at < boxes.data.length; at += 4) {
+      const width = (boxes.data[at + 2] ?? 0) - (boxes.data[at] ?? 0);
+      const height = (boxes.data[at + 3] ?? 0) - (boxes.data[at + 1] ?? 0);
+      if (width >= 0 && height >= 0) decoded += 1;
+    }
+    return decoded >= rows * DECODED_SHARE_MIN
+      ? undefined
+      : "its boxes are offsets from priors that the file does not hold";
+  },
+};
+
+/** By name where the names say it, else by the box output's four columns. */
+function pair(outputs: readonly TensorFacts[]): { readonly scores?: TensorFacts; readonly boxes?: TensorFacts } {
+  const [first, second] = outputs;
+  if (first === undefined || second === undefined || outputs.length !== 2) return {};
+  if (!isBatchOfOne(first, 3) || !isBatchOfOne(second, 3)) return {};
+  const boxesFirst = first.name === BOXES || (second.name !== BOXES && second.shape[2] !== 4);
+  return boxesFirst ? { scores: second, boxes: first } : { scores: first, boxes: second };
+}
+
+function tensors(outputs: Outputs): { readonly scores: OutputTensor; readonly boxes: OutputTensor } {
+  const facts = [...outputs].map(([name, { dims }]) => ({ name, type: "float32", shape: dims }));
+  const found = pair(facts);
+  const scores = outputs.get(found.scores?.name ?? "");
+  const boxes = outputs.get(found.boxes?.name ?? "");
+  if (scores === undefined || boxes === undefined) throw wrongOutput("scores and boxes are not both there");
+  return { scores, boxes };
+}

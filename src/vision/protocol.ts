@@ -1,0 +1,91 @@
+import { AgentError, type Disposition } from "../core/errors.ts";
+import type { ModelInfo, ReencodeOptions, VisionTimings } from "../core/ports.ts";
+import type { Detection } from "../core/types.ts";
+import type { ModelSpec } from "./model.ts";
+
+/** What the main process and the vision process say to each other. Pictures travel as the body of a message. */
+
+export interface ModelSettings {
+  /** Threads of one run; undefined leaves the choice to the measured time of a run. */
+  readonly threads: number | undefined;
+  readonly detectionsMax: number;
+  readonly candidatesMax: number;
+}
+
+export type Task =
+  | { readonly kind: "load"; readonly model: ModelSpec; readonly settings: ModelSettings }
+  | { readonly kind: "detect"; readonly exact: boolean }
+  | { readonly kind: "reencode"; readonly options: ReencodeOptions }
+  | { readonly kind: "thumbnail"; readonly sideMax: number; readonly quality: number }
+  /** The body, where there is one, is the picture to draw over. */
+  | { readonly kind: "render"; readonly svg: string; readonly quality: number };
+
+export interface Request {
+  readonly id: number;
+  readonly task: Task;
+}
+
+export interface DetectAnswer {
+  readonly detections: readonly Detection[];
+  readonly width: number;
+  readonly height: number;
+  readonly timings: Omit<VisionTimings, "roundMs">;
+}
+
+export interface ImageAnswer {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The result of a task by its kind; a picture comes back in the body. */
+export interface Answers {
+  readonly load: ModelInfo;
+  readonly detect: DetectAnswer;
+  readonly reencode: ImageAnswer;
+  readonly thumbnail: ImageAnswer;
+  readonly render: ImageAnswer;
+}
+
+export interface SentError {
+  readonly code: string;
+  readonly message: string;
+  readonly disposition: Disposition;
+}
+
+export interface Reply {
+  readonly id: number;
+  /** The highest resident set the vision process ever had. */
+  readonly rssPeakBytes: number;
+  /** Milliseconds inside the vision process, from the last byte of the request to the first of the reply. */
+  readonly insideMs: number;
+  readonly result?: unknown;
+  readonly error?: SentError;
+}
+
+/** Undefined for anything that is not one of ours. Only the outline is checked: both ends are built together. */
+export function readRequest(header: unknown): Request | undefined {
+  return isNumbered(header) && "task" in header ? (header as Request) : undefined;
+}
+
+export function readReply(header: unknown): Reply | undefined {
+  if (!isNumbered(header)) return undefined;
+  return "result" in header || "error" in header ? (header as unknown as Reply) : undefined;
+}
+
+/** Only for a reply without an error, to a task of this kind. */
+export function resultOf<K extends keyof Answers>(kind: K, reply: Reply): Answers[K];
+export function resultOf(_kind: keyof Answers, reply: Reply): unknown {
+  return reply.result;
+}
+
+export function errorFrom(sent: SentError): AgentError {
+  return new AgentError(sent.code, sent.message, { disposition: sent.disposition });
+}
+
+export function sentError(error: AgentError): SentError {
+  return { code: error.code, message: error.message, disposition: error.disposition };
+}
+
+function isNumbered(header: unknown): header is { readonly id: number } {
+  return typeof header === "object" && header !== null && "id" in header && typeof header.id === "number";
+}

@@ -1,0 +1,77 @@
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import sharp from "sharp";
+import { folderDriver } from "../../src/capture/folder.ts";
+import { SimulatedDriver } from "../../src/capture/simulated.ts";
+import { WebcamDriver } from "../../src/capture/webcam.ts";
+import { SystemClock } from "../../src/core/clock.ts";
+import type { Vision } from "../../src/core/ports.ts";
+import { jpegOf } from "../lib/pictures.ts";
+import { needsProgram } from "../lib/programs.ts";
+import { tempFolder } from "../lib/temp.ts";
+import { cameraDriverContract, type DriverUnderTest } from "./camera-driver.ts";
+
+const clock = new SystemClock();
+
+/** A folder for the pictures, and an empty one beside it that must stay so. */
+async function folders() {
+  const temp = await tempFolder();
+  const scratch = join(temp.path, "scratch");
+  const pictures = join(temp.path, "pictures");
+  await mkdir(scratch);
+  await mkdir(pictures);
+  return { scratch, pictures, dispose: async () => temp[Symbol.asyncDispose]() };
+}
+
+async function webcam(device: (pictures: string) => Promise<string>): Promise<DriverUnderTest> {
+  const { scratch, pictures, dispose } = await folders();
+  const options = { width: 320, height: 240, quality: 80, skip: 0, delaySeconds: 0, frames: 1, rotation: 0 } as const;
+  const driver = new WebcamDriver({ ...options, device: await device(pictures) }, { clock, scratchPlaces: [scratch] });
+  return { driver, scratch, dispose, changes: false, finite: false };
+}
+
+cameraDriverContract("webcam, fswebcam's test picture", async (context) => {
+  needsProgram(context, "fswebcam", "fswebcam");
+  return webcam(async () => "TEST:");
+});
+
+cameraDriverContract("webcam, fswebcam reading a file", async (context) => {
+  needsProgram(context, "fswebcam", "fswebcam");
+  return webcam(async (pictures) => {
+    await writeFile(join(pictures, "source.jpg"), await jpegOf(90, 320, 240));
+    return `FILE:${pictures}/source.jpg`;
+  });
+});
+
+for (const mode of ["once", "loop"] as const) {
+  cameraDriverContract(`folder, ${mode}`, async () => {
+    const { scratch, pictures, dispose } = await folders();
+    for (let shade = 0; shade < 12; shade += 1) {
+      await writeFile(join(pictures, `${shade}.jpg`), await jpegOf(shade * 20));
+    }
+    const driver = folderDriver({ path: pictures, mode }, { clock });
+    return { driver, scratch, dispose, changes: true, finite: mode === "once" };
+  });
+}
+
+cameraDriverContract("folder, watch", async () => {
+  const { scratch, pictures, dispose } = await folders();
+  const driver = folderDriver({ path: pictures, mode: "watch" }, { clock, limits: { watchSettleMs: 100 } });
+  let fed = 0;
+  const feed = async () => {
+    fed += 1;
+    await writeFile(join(pictures, "upload.part"), await jpegOf(fed * 20));
+    await rename(join(pictures, "upload.part"), join(pictures, `${fed}.jpg`));
+  };
+  return { driver, scratch, dispose, feed, changes: true, finite: false };
+});
+
+cameraDriverContract("simulated", async () => {
+  const { scratch, dispose } = await folders();
+  const render: Vision["render"] = async (svg, { quality }) => {
+    const { data, info } = await sharp(Buffer.from(svg)).jpeg({ quality }).toBuffer({ resolveWithObject: true });
+    return { jpeg: data, width: info.width, height: info.height };
+  };
+  const driver = new SimulatedDriver({ seed: 5, width: 320, height: 240, quality: 80 }, render);
+  return { driver, scratch, dispose, changes: true, finite: false };
+});

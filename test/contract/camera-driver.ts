@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { afterEach, describe, it } from "mocha";
+import { AgentError } from "../../src/core/errors.ts";
+import { scanJpeg } from "../../src/core/jpeg.ts";
+import type { CameraDriver, Shot } from "../../src/core/ports.ts";
+import { until } from "../lib/poll.ts";
+
+export interface DriverUnderTest {
+  readonly driver: CameraDriver;
+  /** A folder that must hold no file of the driver's own after `stop`. */
+  readonly scratch: string;
+  /** Makes the next picture available, where pictures come from outside. */
+  readonly feed?: () => Promise<void>;
+  /** True where two shots show different pictures. */
+  readonly changes: boolean;
+  readonly finite: boolean;
+  dispose(): Promise<void>;
+}
+
+/** What every camera driver promises, whatever it reads from: the text is in `CameraDriver`. */
+export function cameraDriverContract(
+  name: string,
+  make: (context: Mocha.Context) => Promise<DriverUnderTest>,
+  shotLimitMs = 5_000,
+): void {
+  describe(`camera driver contract: ${name}`, () => {
+    const made: DriverUnderTest[] = [];
+    const within = () => AbortSignal.timeout(shotLimitMs);
+
+    async function started(context: Mocha.Context): Promise<DriverUnderTest> {
+      const subject = await make(context);
+      made.push(subject);
+      await subject.driver.start(within());
+      return subject;
+    }
+
+    async function picture(subject: DriverUnderTest): Promise<Buffer> {
+      await subject.feed?.();
+      const shot = await subject.driver.shot(within());
+      assert.equal(shot.kind, "image");
+      return shot.jpeg;
+    }
+
+    afterEach(async () => {
+      for (const subject of made.splice(0)) {
+        await subject.driver.stop();
+        await subject.dispose();
+      }
+    });
+
+    it("gives complete pictures, one after the other", async function () {
+      const subject = await started(this);
+      const pictures = [await picture(subject), await picture(subject), await picture(subject)];
+      for (const jpeg of pictures) assert.equal(scanJpeg(jpeg).kind, "complete");
+      if (subject.changes) assert.equal(new Set(pictures.map((jpeg) => jpeg.toString("base64"))).size, 3);
+    });
+
+    it("does not overwrite a picture that it has handed over", async function () {
+      const subject = await started(this);
+      const jpeg = await picture(subject);
+      const before = Buffer.from(jpeg);
+      await picture(subject);
+      assert.deepEqual(jpeg, before);
+    });
+
+    it("stops twice, before its start and after it", async function () {
+      const subject = await make(this);
+      made.push(subject);
+      await subject.driver.stop();
+      await subject.driver.start(within());
+      await subject.driver.stop();
+      await subject.driver.stop();
+    });
+
+    it("starts again after it was stopped", async function () {
+      const subject = await started(this);
+      await picture(subject);
+      await subject.driver.stop();
+      await subject.driver.start(within());
+      assert.equal(scanJpeg(await picture(subject)).kind, "complete");
+    });
+
+    it("refuses a start and a shot that are aborted already", async function () {
+      const subject = await make(this);
+      made.push(subject);
+      await assert.rejects(subject.driver.start(AbortSignal.abort()));
+      await subject.driver.start(within());
+      await assert.rejects(subject.driver.shot(AbortSignal.abort()));
+      assert.equal(scanJpeg(await picture(subject)).kind, "complete");
+    });
+
+    it("ends an aborted shot soon, and shoots again after a restart", async function () {
+      const subject = await started(this);
+      const controller = new AbortController();
+      const shot = subject.driver.shot(controller.signal).then(
+        (answer: Shot) => answer.kind,
+        (error: unknown) => error,
+      );
+      setImmediate(() => controller.abort());
+      const begunMs = performance.now();
+      const answer = await shot;
+      assert.ok(performance.now() - begunMs < 3_000);
+      // A shot that was quicker than the abort may answer.
+      assert.ok(answer instanceof Error || answer === "image", String(answer));
+      await subject.driver.stop();
+      await subject.driver.start(within());
+      assert.equal(scanJpeg(await picture(subject)).kind, "complete");
+    });
+
+    it("leaves no process, descriptor or file behind", async function () {
+      const subject = await make(this);
+      made.push(subject);
+      const before = { children: await childrenOf(process.pid), descriptors: await openDescriptors() };
+      for (let round = 0; round < 3; round += 1) {
+        await subject.driver.start(within());
+        await picture(subject);
+        const pending = subject.driver.shot(within()).catch(() => undefined);
+        await subject.driver.stop();
+        await pending;
+      }
+      const same = async () => String(await childrenOf(process.pid)) === String(before.children);
+      await until(same, "every process to be gone");
+      await until(async () => (await openDescriptors()) <= before.descriptors, "every descriptor to be closed");
+      assert.deepEqual(await readdir(subject.scratch), []);
+    });
+
+    it("says `end` when a finite source is used up, and errs only with codes of its own", async function () {
+      const subject = await started(this);
+      if (!subject.finite) {
+        await subject.driver.stop();
+        const late = await subject.driver.shot(AbortSignal.timeout(200)).catch((error: unknown) => error);
+        if (late instanceof AgentError) assert.match(late.code, /^CAMERA_/);
+        return;
+      }
+      let shot = await subject.driver.shot(within());
+      for (let taken = 0; shot.kind === "image" && taken < 100; taken += 1) shot = await subject.driver.shot(within());
+      assert.equal(shot.kind, "end");
+    });
+  });
+}
+
+/** Living children; one that has ended and was not waited for yet (state Z) is no process any more. */
+async function childrenOf(pid: number): Promise<string[]> {
+  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "latin1")).split(" ").filter((id) => id !== "");
+  const living: string[] = [];
+  for (const child of children) {
+    const status = await readFile(`/proc/${child}/stat`, "latin1").catch(() => "");
+    if (status !== "" && !/\) Z /.test(status)) living.push(child);
+  }
+  return living;
+}
+
+async function openDescriptors(): Promise<number> {
+  return (await readdir("/proc/self/fd")).length;
+}

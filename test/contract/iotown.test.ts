@@ -1,0 +1,25 @@
+import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
+import { iotownConfig } from "../../src/targets/iotown/config.ts";
+import { IotownTarget } from "../../src/targets/iotown/target.ts";
+import { targetContract } from "./target.ts";
+
+const token = "iotown-token-canary-4711";
+
+targetContract("iotown", async () => {
+  const sandbox = new IotownSandbox({ token });
+  const { url } = await sandbox.start();
+  const target = new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url, token }));
+  return {
+    target,
+    secrets: [token],
+    received: () => Promise.resolve(sandbox.stored().length),
+    async freeze() {
+      sandbox.fault({ kind: "hang", stores: false }, Infinity);
+    },
+    vanish: () => sandbox.stop(),
+    async [Symbol.asyncDispose]() {
+      await target.close();
+      await sandbox.stop();
+    },
+  };
+});

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { AgentError } from "../../src/core/errors.ts";
+import type { Outcome } from "../../src/core/outcome.ts";
+import type { Delivery, Target } from "../../src/core/ports.ts";
+import { sampleDelivery, sampleDraft, sampleJpeg } from "../lib/records.ts";
+
+/** A target and what a test can do to its other side. `make` gives a fresh pair for every check. */
+export interface TargetFixture extends AsyncDisposable {
+  readonly target: Target;
+  /** Different pictures that the other side holds. */
+  received(): Promise<number>;
+  /** The other side takes requests and never answers. Absent where nothing can hang. */
+  freeze?(): Promise<void>;
+  /** The other side is gone. Absent where it cannot be. */
+  vanish?(): Promise<void>;
+  /** Must not appear in any error. */
+  readonly secrets: readonly string[];
+}
+
+export interface TargetCheck {
+  readonly name: string;
+  run(fixture: TargetFixture): Promise<void>;
+}
+
+const endsWithinMs = 2_000;
+const never = new AbortController().signal;
+
+/** What the Target port promises, one check a promise. */
+export const targetChecks: readonly TargetCheck[] = [
+  { name: "names itself and its capacity", run: namesItself },
+  { name: "wants a record that shows something, and says so every time", run: wantsSteadily },
+  { name: "accepts a record, which then is at the other side", run: acceptsOne },
+  { name: "answers for every record of a full call", run: answersForAll },
+  { name: "accepts the same record twice", run: acceptsTwice },
+  { name: "sets an unreadable record aside and accepts the next", run: survivesUnreadable },
+  { name: "ends a delivery that was stopped before it began", run: endsAbortedBefore },
+  { name: "ends a delivery that is stopped while the other side hangs", run: endsAbortedDuring },
+  { name: "blames itself, not the record, while the other side is away", run: blamesTarget },
+  { name: "probes without sending data", run: probesSilently },
+  { name: "fails the probe while the other side is away", run: probeFails },
+  { name: "closes twice, also with nothing started", run: closesTwice },
+];
+
+async function namesItself({ target }: TargetFixture): Promise<void> {
+  assert.match(target.id, /^[a-z0-9][a-z0-9_-]{0,31}$/);
+  assert.notEqual(target.kind, "");
+  const capacity = target.capacity();
+  for (const value of Object.values(capacity) as number[]) assert.ok(Number.isInteger(value) && value >= 1);
+}
+
+async function wantsSteadily({ target }: TargetFixture): Promise<void> {
+  const draft = sampleDraft();
+  assert.equal(target.wants(draft), true);
+  assert.equal(target.wants(draft), true);
+}
+
+async function acceptsOne(fixture: TargetFixture): Promise<void> {
+  await fixture.target.start();
+  const delivery = sampleDelivery(1, sampleJpeg(1));
+  assert.equal((await deliverOne(fixture.target, delivery)).kind, "accepted");
+  assert.equal(await fixture.received(), 1);
+}
+
+async function answersForAll(fixture: TargetFixture): Promise<void> {
+  await fixture.target.start();
+  const count = Math.min(4, fixture.target.capacity().recordsPerCallMax);
+  const deliveries = Array.from({ length: count }, (_, at) => sampleDelivery(at + 1, sampleJpeg(at + 1)));
+  const outcomes = await inTime(fixture.target.deliver(deliveries, never));
+  assert.deepEqual([...outcomes.keys()].sort(), deliveries.map(({ record }) => record.id).sort());
+  for (const outcome of outcomes.values()) assert.equal(outcome.kind, "accepted");
+  assert.equal(await fixture.received(), count);
+}
+
+async function acceptsTwice(fixture: TargetFixture): Promise<void> {
+  await fixture.target.start();
+  const delivery = sampleDelivery(1, sampleJpeg(1));
+  assert.equal((await deliverOne(fixture.target, delivery)).kind, "accepted");
+  assert.equal((await deliverOne(fixture.target, delivery)).kind, "accepted");
+  assert.equal(await fixture.received(), 1);
+}
+
+async function survivesUnreadable(fixture: TargetFixture): Promise<void> {
+  await fixture.target.start();
+  const error = new AgentError("RECORD_UNREADABLE", "reading a record: its checksum is wrong", {
+    disposition: "reject",
+  });
+  const damaged: Delivery = { ...sampleDelivery(1, sampleJpeg(1)), image: () => Promise.reject(error) };
+  const outcome = await deliverOne(fixture.target, damaged);
+  assert.equal(outcome.kind, "rejected");
+  assert.equal(outcome.error.code, "RECORD_UNREADABLE");
+  assert.equal((await deliverOne(fixture.target, sampleDelivery(2, sampleJpeg(2)))).kind, "accepted");
+  assert.equal(await fixture.received(), 1);
+}
+
+async function endsAbortedBefore(fixture: TargetFixture): Promise<void> {
+  await fixture.target.start();
+  await endsUnaccepted(fixture, AbortSignal.abort());
+}
+
+async function endsAbortedDuring(fixture: TargetFixture): Promise<void> {
+  if (fixture.freeze === undefined) return;
+  await fixture.target.start();
+  assert.equal((await deliverOne(fixture.target, sampleDelivery(1, sampleJpeg(1)))).kind, "accepted");
+  await fixture.freeze();
+  await endsUnaccepted(fixture, AbortSignal.timeout(200));
+}
+
+async function blamesTarget(fixture: TargetFixture): Promise<void> {
+  if (fixture.vanish === undefined) return;
+  await fixture.target.start();
+  await fixture.vanish();
+  const outcome = await deliverOne(fixture.target, sampleDelivery(1, sampleJpeg(1)));
+  assert.equal(outcome.kind, "retry");
+  assert.equal(outcome.scope, "target");
+  assertNoSecret(outcome.error, fixture.secrets);
+}
+
+async function probesSilently(fixture: TargetFixture): Promise<void> {
+  await fixture.target.start();
+  await inTime(fixture.target.probe(never));
+  assert.equal(await fixture.received(), 0);
+}
+
+async function probeFails(fixture: TargetFixture): Promise<void> {
+  if (fixture.vanish === undefined) return;
+  await fixture.target.start();
+  await fixture.vanish();
+  const error = await inTime(fixture.target.probe(AbortSignal.timeout(2_000))).then(
+    () => assert.fail("the probe succeeded"),
+    (failure: unknown) => failure,
+  );
+  assert.ok(error instanceof AgentError, `not an AgentError: ${String(error)}`);
+  assertNoSecret(error, fixture.secrets);
+}
+
+async function closesTwice({ target }: TargetFixture): Promise<void> {
+  await inTime(target.close());
+  await inTime(target.close());
+}
+
+/** A throw is allowed when nothing was accepted; an outcome must then be one that tries again without blame. */
+async function endsUnaccepted(fixture: TargetFixture, signal: AbortSignal): Promise<void> {
+  const delivery = sampleDelivery(9, sampleJpeg(9));
+  const outcome = await inTime(fixture.target.deliver([delivery], signal)).then(
+    (outcomes) => outcomes.get(delivery.record.id),
+    (error: unknown) => {
+      assert.ok(error instanceof AgentError, `not an AgentError: ${String(error)}`);
+      return undefined;
+    },
+  );
+  if (outcome === undefined) return;
+  assert.equal(outcome.kind, "retry");
+  assert.equal(outcome.scope, "target");
+}
+
+async function deliverOne(target: Target, delivery: Delivery): Promise<Outcome> {
+  const outcome = (await inTime(target.deliver([delivery], never))).get(delivery.record.id);
+  assert.ok(outcome !== undefined, "the record has no outcome");
+  return outcome;
+}
+
+export function assertNoSecret(error: Error, secrets: readonly string[]): void {
+  for (const secret of secrets) {
+    assert.ok(!`${error.message} ${error.stack ?? ""} ${JSON.stringify(error)}`.includes(secret), "a secret leaked");
+  }
+}
+
+async function inTime<T>(promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`did not end within ${endsWithinMs} ms`)), endsWithinMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

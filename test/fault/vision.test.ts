@@ -1,0 +1,272 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import { describe, it } from "mocha";
+import { GraphWriter } from "../../models/tiny/onnx.ts";
+import { AgentError } from "../../src/core/errors.ts";
+import type { VisionProcess } from "../../src/vision/client.ts";
+import { resolveModel } from "../../src/vision/model.ts";
+import { randomScene } from "../lib/scenes.ts";
+import { seededRandom } from "../lib/seams.ts";
+import { repositoryFolder } from "../lib/shared.ts";
+import { tempFolder } from "../lib/temp.ts";
+import { never, tinyModel, visionProcess } from "../lib/vision.ts";
+
+const { svg } = randomScene(seededRandom(1));
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof AgentError) return error.code;
+    throw error;
+  }
+  return "none";
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
+    await delay(10);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function pidOf(vision: VisionProcess): number {
+  const { pid } = vision.health();
+  assert.ok(pid !== undefined);
+  return pid;
+}
+
+describe("vision with a bad picture", () => {
+  it("refuses every damaged JPEG with a clear code and serves the next one", async function () {
+    this.timeout(20_000);
+    await using vision = visionProcess({ model: await tinyModel() });
+    await vision.start(never);
+    const { jpeg } = await vision.render(svg, { quality: 90 }, never);
+    const damaged = [
+      Buffer.alloc(0),
+      Buffer.from("not a picture at all"),
+      Buffer.alloc(100_000),
+      ...[2, 20, 200, 2_000, jpeg.length - 2].map((length) => jpeg.subarray(0, length)),
+      Buffer.concat([jpeg.subarray(0, 700), Buffer.alloc(5_000, 0xff), jpeg.subarray(5_700)]),
+    ];
+    for (const [index, picture] of damaged.entries()) {
+      assert.equal(
+        await codeOf(vision.detect(picture, { exact: index % 2 === 0 }, never)),
+        "IMAGE_UNREADABLE",
+        `${index}`,
+      );
+      assert.equal(await codeOf(vision.reencode(picture, { quality: 80 }, never)), "IMAGE_UNREADABLE", `${index}`);
+    }
+    assert.equal((await vision.detect(jpeg, { exact: false }, never)).width, 1_280);
+    assert.equal(vision.health().restarts, 0);
+  });
+
+  it("survives flipped bytes anywhere in the picture", async function () {
+    this.timeout(20_000);
+    await using vision = visionProcess({ model: await tinyModel() });
+    await vision.start(never);
+    const { jpeg } = await vision.render(svg, { quality: 80 }, never);
+    const random = seededRandom(8);
+    for (let round = 0; round < 100; round += 1) {
+      const picture = Buffer.from(jpeg);
+      for (let flips = 0; flips < 4; flips += 1)
+        picture[Math.floor(random() * picture.length)] = Math.floor(random() * 256);
+      assert.match(await codeOf(vision.detect(picture, { exact: false }, never)), /^(none|IMAGE_UNREADABLE)$/);
+    }
+    assert.equal(vision.health().restarts, 0);
+  });
+});
+
+describe("vision with a bad model", () => {
+  async function startWith(bytes: Buffer, manifest?: object): Promise<{ code: string; message: string }> {
+    await using folder = await tempFolder();
+    const file = join(folder.path, "model.onnx");
+    await writeFile(file, bytes);
+    if (manifest !== undefined) await writeFile(`${file}.json`, JSON.stringify(manifest));
+    await using vision = visionProcess({ model: await resolveModel(file, { modelsFolders: [] }) });
+    let message = "";
+    const code = await codeOf(
+      vision.start(never).catch((error: unknown) => {
+        message = error instanceof Error ? error.message : "";
+        throw error;
+      }),
+    );
+    // Whatever the model is, pictures still go through, and detection repeats what is wrong.
+    const { jpeg } = await vision.render(svg, { quality: 80 }, never);
+    assert.equal((await vision.thumbnail(jpeg, { sideMax: 64, quality: 50 }, never)).width, 64);
+    assert.equal(await codeOf(vision.detect(jpeg, { exact: false }, never)), code);
+    assert.equal(vision.health().state, "ready");
+    assert.equal(vision.health().lastError?.code, code);
+    return { code, message };
+  }
+
+  it("says that a file is not ONNX", async () => {
+    assert.equal((await startWith(Buffer.from("<html>login</html>"))).code, "MODEL_NOT_ONNX");
+  });
+
+  it("says that a file is cut, wherever it is cut", async function () {
+    this.timeout(20_000);
+    const whole = await readFile(join(repositoryFolder, "models", "tiny", "tiny-yolo8.onnx"));
+    for (const cut of [0, 1, 300, whole.length >> 1, whole.length - 1]) {
+      assert.equal((await startWith(whole.subarray(0, cut))).code, "MODEL_TRUNCATED", `cut at ${cut}`);
+    }
+  });
+
+  it("refuses an unknown family, naming what it reads and the line to add", async () => {
+    const graph = new GraphWriter();
+    graph.output(graph.node("GlobalAveragePool", ["in"]), "out");
+    const bytes = graph.model(
+      "pool",
+      { name: "in", shape: [1, 3, 64, 64] },
+      [{ name: "out", shape: [1, 3, 1, 1] }],
+      {},
+    );
+    const { code, message } = await startWith(bytes);
+    assert.equal(code, "MODEL_UNKNOWN_FAMILY");
+    assert.match(message, /"family": .*"yolo8", "end-to-end", "ssd"/);
+  });
+
+  it("refuses boxes that are raw offsets although their form is right", async () => {
+    const graph = new GraphWriter();
+    const offsets = Array.from({ length: 400 }, (_, index) => Math.sin(index * 7));
+    const zero = graph.node("Mul", [graph.node("GlobalAveragePool", ["in"]), graph.floats([0])]);
+    const nothing = graph.node("ReduceSum", [zero, graph.ints([1, 2, 3])], { keepdims: 0 });
+    const spread = (values: number[], shape: number[]) => graph.node("Add", [graph.floats(values, shape), nothing]);
+    graph.output(spread(new Array<number>(200).fill(0.5), [1, 100, 2]), "scores");
+    graph.output(spread(offsets, [1, 100, 4]), "boxes");
+    const outputs = [
+      { name: "scores", shape: [1, 100, 2] },
+      { name: "boxes", shape: [1, 100, 4] },
+    ];
+    const { code, message } = await startWith(graph.model("raw", { name: "in", shape: [1, 3, 64, 64] }, outputs, {}));
+    assert.equal(code, "MODEL_UNKNOWN_FAMILY");
+    assert.match(message, /offsets/);
+  });
+
+  it("reports what ONNX Runtime refuses", async () => {
+    const graph = new GraphWriter();
+    graph.output(graph.node("NoSuchOperator", ["in"]), "out");
+    const bytes = graph.model("odd", { name: "in", shape: [1, 3, 64, 64] }, [{ name: "out", shape: [1, 7, 84] }], {});
+    assert.equal((await startWith(bytes)).code, "MODEL_FAILED");
+  });
+
+  it("refuses a manifest that names a family the file cannot be", async () => {
+    const whole = await readFile(join(repositoryFolder, "models", "tiny", "tiny-yolo8.onnx"));
+    assert.equal((await startWith(whole, { family: "ssd" })).code, "MODEL_UNKNOWN_FAMILY");
+    assert.equal((await startWith(whole, { input: { width: 320 } })).code, "MODEL_INPUT");
+  });
+
+  it("reports a file that has gone since it was found", async () => {
+    const model = { ...(await tinyModel()), file: "/nowhere/gone.onnx" };
+    await using vision = visionProcess({ model });
+    assert.equal(await codeOf(vision.start(never)), "MODEL_NOT_FOUND");
+  });
+
+  it("does everything but detect without a model", async () => {
+    await using vision = visionProcess({ model: undefined });
+    await vision.start(never);
+    const { jpeg } = await vision.render(svg, { quality: 80 }, never);
+    assert.equal(await codeOf(vision.detect(jpeg, { exact: false }, never)), "MODEL_NONE");
+    assert.equal(vision.model(), undefined);
+  });
+});
+
+describe("vision process that dies or hangs", () => {
+  it("costs the calls in flight when it is killed, fails others at once, and comes back", async function () {
+    this.timeout(20_000);
+    await using vision = visionProcess({ model: await tinyModel(), backoffFirstMs: 300 });
+    await vision.start(never);
+    const { jpeg } = await vision.render(svg, { quality: 90 }, never);
+    const pid = pidOf(vision);
+    const calls = Array.from({ length: 3 }, async () => codeOf(vision.detect(jpeg, { exact: true }, never)));
+    process.kill(pid, "SIGKILL");
+    assert.deepEqual(await Promise.all(calls), ["VISION_CRASHED", "VISION_UNAVAILABLE", "VISION_UNAVAILABLE"]);
+    const askedAtMs = performance.now();
+    assert.equal(await codeOf(vision.detect(jpeg, { exact: true }, never)), "VISION_UNAVAILABLE");
+    assert.ok(performance.now() - askedAtMs < 50);
+    assert.equal(vision.health().lastError?.code, "VISION_CRASHED");
+    await until("it is ready again", () => vision.health().state === "ready");
+    assert.notEqual(pidOf(vision), pid);
+    assert.equal(vision.health().restarts, 1);
+    assert.ok((await vision.detect(jpeg, { exact: true }, never)).detections.length > 0);
+  });
+
+  it("is ended when it hangs past the deadline, and comes back", async function () {
+    this.timeout(20_000);
+    await using vision = visionProcess({ model: await tinyModel(), callTimeoutMs: 400, backoffFirstMs: 100 });
+    await vision.start(never);
+    const { jpeg } = await vision.render(svg, { quality: 90 }, never);
+    const pid = pidOf(vision);
+    process.kill(pid, "SIGSTOP");
+    assert.equal(await codeOf(vision.detect(jpeg, { exact: false }, never)), "VISION_TIMEOUT");
+    await until("it is gone", () => !isAlive(pid));
+    await until("it is ready again", () => vision.health().state === "ready");
+    assert.ok((await vision.detect(jpeg, { exact: false }, never)).detections.length > 0);
+  });
+
+  it("leaves nothing behind when it is stopped, even hanging, and can be started again", async function () {
+    this.timeout(20_000);
+    const vision = visionProcess({ model: await tinyModel() });
+    await vision.start(never);
+    const first = pidOf(vision);
+    process.kill(first, "SIGSTOP");
+    await vision.stop();
+    await vision.stop();
+    assert.equal(isAlive(first), false);
+    assert.deepEqual([vision.health().state, vision.health().pid], ["stopped", undefined]);
+    assert.equal(await codeOf(vision.render(svg, { quality: 80 }, never)), "VISION_UNAVAILABLE");
+    await vision.start(never);
+    assert.equal(vision.health().state, "ready");
+    await vision.stop();
+  });
+
+  it("stops while it is still loading", async () => {
+    const giveUp = new AbortController();
+    const vision = visionProcess({ model: await tinyModel() });
+    const started = vision.start(giveUp.signal);
+    const pid = pidOf(vision);
+    giveUp.abort();
+    await assert.rejects(started, { name: "AbortError" });
+    assert.equal(isAlive(pid), false);
+  });
+
+  it("ends by itself when the main process dies", async function () {
+    this.timeout(20_000);
+    const script = `
+      const { visionProcess, tinyModel, never } = await import(${JSON.stringify(join(import.meta.dirname, "../lib/vision.js"))});
+      const vision = visionProcess({ model: await tinyModel() });
+      await vision.start(never);
+      console.log(vision.health().pid);
+      process.kill(process.pid, "SIGKILL");`;
+    const run = promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);
+    const { stdout } = await run.catch((error: unknown) => error as { stdout: string });
+    const pid = Number(stdout);
+    assert.ok(pid > 0);
+    await until("the vision process has ended", () => !isAlive(pid));
+  });
+
+  it("shows no secret of the main process in its own arguments or environment", async () => {
+    process.env["FRAMEPOST_TEST_SECRET"] = "swordfish";
+    await using vision = visionProcess({ model: await tinyModel() });
+    await vision.start(never);
+    delete process.env["FRAMEPOST_TEST_SECRET"];
+    const folder = `/proc/${pidOf(vision)}`;
+    const seen = (await readFile(`${folder}/environ`, "latin1")) + (await readFile(`${folder}/cmdline`, "latin1"));
+    assert.ok(seen.includes("PATH="));
+    assert.equal(seen.includes("swordfish"), false);
+  });
+});

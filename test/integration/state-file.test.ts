@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, it } from "mocha";
+import { bootId, clockQuality } from "../../src/state/boot.ts";
+import { openDeviceState } from "../../src/state/device-state.ts";
+import { StateFile, type StateFileOptions } from "../../src/state/state-file.ts";
+import { seededRandom } from "../lib/seams.ts";
+import { tempFolder } from "../lib/temp.ts";
+
+interface Counter {
+  readonly count: number;
+  readonly text?: string;
+}
+
+function optionsFor(folder: string, change: Partial<StateFileOptions<Counter>> = {}): StateFileOptions<Counter> {
+  return {
+    path: join(folder, "deep", "counter.json"),
+    version: 2,
+    bytesMax: 1_000,
+    parse: (value) => {
+      if (typeof value !== "object" || value === null || !("count" in value) || typeof value.count !== "number") {
+        throw new Error("no count");
+      }
+      return { ...value, count: value.count };
+    },
+    initial: () => ({ count: 0 }),
+    ...change,
+  };
+}
+
+/** A file that was written three times: the state is 2, the backup's is 1. */
+async function written(folder: string): Promise<StateFileOptions<Counter>> {
+  const options = optionsFor(folder);
+  const file = await StateFile.open(options);
+  await file.update(({ count }) => ({ count: count + 1 }));
+  await file.update(({ count }) => ({ count: count + 1 }));
+  return options;
+}
+
+describe("state file", () => {
+  it("starts fresh only where nothing was, and keeps what is written", async () => {
+    await using folder = await tempFolder();
+    const options = await written(folder.path);
+    const again = await StateFile.open(options);
+    assert.deepEqual(again.read(), { count: 2 });
+    assert.deepEqual(JSON.parse(await readFile(`${options.path}.bak`, "utf8")), { version: 2, state: { count: 1 } });
+    assert.deepEqual((await readdir(join(folder.path, "deep"))).sort(), ["counter.json", "counter.json.bak"]);
+  });
+
+  it("makes changes one after another", async () => {
+    await using folder = await tempFolder();
+    const file = await StateFile.open(optionsFor(folder.path));
+    await Promise.all(Array.from({ length: 20 }, async () => await file.update(({ count }) => ({ count: count + 1 }))));
+    assert.deepEqual((await StateFile.open(optionsFor(folder.path))).read(), { count: 20 });
+  });
+
+  it("refuses what exceeds its bound, and goes on with what it had", async () => {
+    await using folder = await tempFolder();
+    const file = await StateFile.open(optionsFor(folder.path));
+    await assert.rejects(
+      file.update(() => ({ count: 1, text: "x".repeat(2_000) })),
+      { code: "STATE_UNWRITABLE" },
+    );
+    assert.deepEqual(file.read(), { count: 0 });
+    await file.update(() => ({ count: 5 }));
+    assert.deepEqual((await StateFile.open(optionsFor(folder.path))).read(), { count: 5 });
+  });
+
+  it("cut at every byte, it gives the backup's state and never an empty one", async () => {
+    await using folder = await tempFolder();
+    const options = await written(folder.path);
+    const whole = await readFile(options.path);
+    const backup = await readFile(`${options.path}.bak`);
+    for (let length = 0; length < whole.length; length += 1) {
+      await writeFile(options.path, whole.subarray(0, length));
+      await writeFile(`${options.path}.bak`, backup);
+      // Without its final line feed the JSON is still whole.
+      const expected = length === whole.length - 1 ? 2 : 1;
+      assert.deepEqual((await StateFile.open(options)).read(), { count: expected }, `cut after ${length} bytes`);
+    }
+  });
+
+  it("without a good backup it fails at every cut, and leaves the file alone", async () => {
+    await using folder = await tempFolder();
+    const options = await written(folder.path);
+    const whole = await readFile(options.path);
+    await rm(`${options.path}.bak`);
+    for (let length = 0; length < whole.length - 1; length += 1) {
+      await writeFile(options.path, whole.subarray(0, length));
+      await assert.rejects(StateFile.open(options), { code: "STATE_UNREADABLE", disposition: "fatal" });
+      assert.deepEqual(await readFile(options.path), whole.subarray(0, length));
+    }
+  });
+
+  const damages: readonly (readonly [string, (path: string) => Promise<void>])[] = [
+    ["zeros", async (path) => await writeFile(path, Buffer.alloc(64))],
+    ["a folder", async (path) => (await mkdir(join(path, "x"), { recursive: true }), undefined)],
+    ["another program's JSON", async (path) => await writeFile(path, '{"count":7}')],
+    ["state that does not parse", async (path) => await writeFile(path, '{"version":2,"state":{"count":"7"}}')],
+    [
+      "more than its bound",
+      async (path) => await writeFile(path, `{"version":2,"state":{"count":7}}${" ".repeat(2_000)}`),
+    ],
+  ];
+  for (const [what, damage] of damages) {
+    it(`with ${what} in its place, it takes the backup, and keeps that until the next write succeeded`, async () => {
+      await using folder = await tempFolder();
+      const options = await written(folder.path);
+      await rm(options.path);
+      await damage(options.path);
+      const file = await StateFile.open(options);
+      assert.deepEqual(file.read(), { count: 1 });
+      assert.deepEqual((await StateFile.open(options)).read(), { count: 1 }, "also when opened twice without a write");
+      await file.update(({ count }) => ({ count: count + 10 }));
+      assert.deepEqual((await StateFile.open(options)).read(), { count: 11 });
+    });
+  }
+
+  it("refuses a newer version, also when an older backup is there", async () => {
+    await using folder = await tempFolder();
+    const options = await written(folder.path);
+    await assert.rejects(StateFile.open({ ...options, version: 1 }), { code: "STATE_VERSION_UNKNOWN" });
+    await writeFile(options.path, '{"version":3,"state":{"count":7}}');
+    await assert.rejects(StateFile.open(options), { code: "STATE_VERSION_UNKNOWN" });
+    assert.equal(await readFile(options.path, "utf8"), '{"version":3,"state":{"count":7}}');
+  });
+
+  it("tells the parser which version wrote an older file", async () => {
+    await using folder = await tempFolder();
+    const options = await written(folder.path);
+    const file = await StateFile.open({ ...options, version: 3, parse: (_, version) => ({ count: version }) });
+    assert.deepEqual(file.read(), { count: 2 });
+  });
+
+  it("finds the backup when a write stopped between its two renames", async () => {
+    await using folder = await tempFolder();
+    const options = await written(folder.path);
+    await rm(options.path);
+    assert.deepEqual((await StateFile.open(options)).read(), { count: 1 });
+  });
+});
+
+describe("device state", () => {
+  it("keeps its identity across starts and counts them", async () => {
+    await using folder = await tempFolder();
+    const first = (await openDeviceState({ folder: folder.path }, { random: seededRandom(1) })).read();
+    const second = (await openDeviceState({ folder: folder.path }, { random: seededRandom(2) })).read();
+    assert.match(first.deviceId, /^device-[0-9a-hjkmnp-tv-z]{8}$/);
+    assert.match(first.spoolId, /^[0-9a-hjkmnp-tv-z]{8}$/);
+    assert.deepEqual({ ...second, startCount: 1 }, first);
+    assert.equal(second.startCount, 2);
+  });
+
+  it("has another spool id in another folder, and takes the device id from the config", async () => {
+    await using one = await tempFolder();
+    await using other = await tempFolder();
+    const random = seededRandom(1);
+    const a = (await openDeviceState({ folder: one.path, deviceId: "gw-7" }, { random })).read();
+    const b = (await openDeviceState({ folder: other.path, deviceId: "gw-7" }, { random })).read();
+    assert.equal(a.deviceId, "gw-7");
+    assert.notEqual(a.spoolId, b.spoolId);
+    const renamed = (await openDeviceState({ folder: one.path, deviceId: "gw-8" }, { random })).read();
+    assert.deepEqual(renamed, { deviceId: "gw-8", spoolId: a.spoolId, startCount: 2 });
+  });
+});
+
+describe("boot", () => {
+  it("reads the kernel's boot id, and makes one up where there is none", async () => {
+    const kernels = await bootId();
+    assert.equal(kernels, (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim());
+    const own = await bootId("/nowhere");
+    assert.match(own, /^[0-9a-f-]{36}$/);
+    assert.equal(await bootId("/nowhere"), own);
+  });
+
+  it("calls the clock synchronised only when a time source said so", async () => {
+    await using folder = await tempFolder();
+    const mark = join(folder.path, "synchronized");
+    assert.equal(clockQuality(mark), "unknown");
+    await writeFile(mark, "");
+    assert.equal(clockQuality(mark), "synchronised");
+  });
+});

@@ -1,0 +1,42 @@
+import { spoolLimits } from "../../src/core/limits.ts";
+import type { Seams } from "../../src/core/ports.ts";
+import { DiskSpool, type DiskSpoolOptions } from "../../src/spool/spool.ts";
+import { RecordingLogger, SimulatedClock, seededRandom } from "./seams.ts";
+
+/** The collector's pause would move the simulated time on behind a test's back, so here it only ends with the spool. */
+export class PatientClock extends SimulatedClock {
+  override async sleep(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms !== spoolLimits.collectIntervalMs) {
+      await super.sleep(ms, signal);
+      return;
+    }
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    signal.throwIfAborted();
+  }
+}
+
+/** Each spool draws other ids: two agents never share a random state. */
+let seed = 0;
+
+export function diskSpoolOf(
+  folder: string,
+  change: Partial<DiskSpoolOptions & Seams> = {},
+): { readonly spool: DiskSpool; readonly log: RecordingLogger } {
+  const log = new RecordingLogger();
+  const { clock = new PatientClock(), random = seededRandom((seed += 1)), ...options } = change;
+  const spool = new DiskSpool(
+    { folder, device: "gw", spoolId: "abcd", bytesMax: Infinity, recordsMax: Infinity, freeBytesMin: 0, ...options },
+    { clock, random, log },
+  );
+  return { spool, log };
+}
+
+/** A started spool that stops by itself at the end of `await using`. */
+export async function openSpool(
+  folder: string,
+  change: Partial<DiskSpoolOptions & Seams> = {},
+): Promise<AsyncDisposable & { readonly spool: DiskSpool; readonly log: RecordingLogger }> {
+  const opened = diskSpoolOf(folder, change);
+  await opened.spool.start(new AbortController().signal);
+  return { ...opened, [Symbol.asyncDispose]: async () => await opened.spool.stop() };
+}

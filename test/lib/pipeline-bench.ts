@@ -1,0 +1,193 @@
+import { AgentError } from "../../src/core/errors.ts";
+import { scanJpeg } from "../../src/core/jpeg.ts";
+import type { DetectResult, EncodedImage, ModelInfo } from "../../src/core/ports.ts";
+import type { Detection, Frame, RecordDraft } from "../../src/core/types.ts";
+import type { KeepRules } from "../../src/keep/decide.ts";
+import { Pipeline, type PipelineParts } from "../../src/pipeline/pipeline.ts";
+import { handmadeJpeg } from "./jpegs.ts";
+import { MemorySpool } from "./memory-spool.ts";
+import { RecordingLogger, seededRandom } from "./seams.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+export const keepAll: KeepRules = {
+  labels: [],
+  minScore: 0,
+  minIntervalMs: 0,
+  negativesEvery: 0,
+  whenAway: "keep-unlabelled",
+};
+
+export const model: ModelInfo = {
+  name: "fake",
+  sha256: "0".repeat(64),
+  inputWidth: 320,
+  inputHeight: 320,
+  threshold: 0.5,
+  nmsIou: 0.45,
+  runtime: "none",
+  family: "fake",
+  labels: ["person", "cat"],
+};
+
+export const person: Detection = { label: "person", score: 0.9, box: { left: 1, top: 2, width: 3, height: 4 } };
+
+/** Holds the newest frame only, as a supervised camera does; `end` after the last. */
+export class FakeCamera {
+  readonly id: string;
+  skipped = 0;
+  readonly #clock: VirtualClock;
+  #sequence = 0;
+  #newest: Frame | undefined;
+  #ended = false;
+  #wake: () => void = () => undefined;
+
+  constructor(id: string, clock: VirtualClock) {
+    this.id = id;
+    this.#clock = clock;
+  }
+
+  show(jpeg: Buffer = handmadeJpeg(64, 48)): void {
+    this.#sequence += 1;
+    if (this.#newest !== undefined) this.skipped += 1;
+    const [capturedAtMs, monotonicMs] = [this.#clock.nowMs(), this.#clock.monotonicMs()];
+    const stamp = { cameraId: this.id, sequence: this.#sequence, capturedAtMs, monotonicMs };
+    this.#newest = { ...stamp, jpeg, width: 0, height: 0 };
+    this.#wake();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  async nextFrame(signal: AbortSignal): Promise<Frame | undefined> {
+    for (;;) {
+      signal.throwIfAborted();
+      const frame = this.#newest;
+      this.#newest = undefined;
+      if (frame !== undefined || this.#ended) return frame;
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        this.#wake = wake;
+        signal.addEventListener("abort", wake, { once: true });
+      });
+    }
+  }
+}
+
+/** Finds what it is told, in the time it is told; away when told so. */
+export class FakeVision {
+  detections: readonly Detection[] = [person];
+  away: string | undefined;
+  tookMs = 0;
+  readonly seen: Buffer[] = [];
+  reencoded = 0;
+  inFlight = 0;
+  inFlightMax = 0;
+  encode: (jpeg: Buffer) => Promise<EncodedImage> = async () => ({
+    jpeg: handmadeJpeg(48, 64),
+    width: 48,
+    height: 64,
+  });
+  readonly #clock: VirtualClock;
+
+  constructor(clock: VirtualClock) {
+    this.#clock = clock;
+  }
+
+  async detect(jpeg: Buffer, _options: { readonly exact: boolean }, signal: AbortSignal): Promise<DetectResult> {
+    return this.#call(signal, async () => {
+      this.seen.push(jpeg);
+      const scan = scanJpeg(jpeg);
+      const { width, height } = scan.kind === "complete" ? scan.facts : { width: 0, height: 0 };
+      const timings = { decodeMs: 1, fillMs: 2, runMs: 3, postMs: 4, roundMs: 11 };
+      return { detections: this.detections, width, height, model, timings };
+    });
+  }
+
+  async reencode(jpeg: Buffer, _options: { readonly quality: number }, signal: AbortSignal): Promise<EncodedImage> {
+    this.reencoded += 1;
+    return this.#call(signal, () => this.encode(jpeg));
+  }
+
+  async #call<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    this.inFlight += 1;
+    this.inFlightMax = Math.max(this.inFlightMax, this.inFlight);
+    try {
+      if (this.tookMs > 0) await this.#clock.sleep(this.tookMs, signal);
+      if (this.away !== undefined) throw new AgentError(this.away, `detecting: ${this.away}`, { disposition: "retry" });
+      return await work();
+    } finally {
+      this.inFlight -= 1;
+    }
+  }
+}
+
+/** A pipeline over fakes, on virtual time. */
+export class PipelineBench {
+  readonly clock = new VirtualClock();
+  readonly log = new RecordingLogger();
+  readonly vision = new FakeVision(this.clock);
+  readonly cameras: readonly FakeCamera[];
+  readonly camera: FakeCamera;
+  readonly spool: MemorySpool;
+  readonly pipeline: Pipeline;
+
+  constructor(
+    options: {
+      readonly cameraIds?: readonly string[];
+      readonly rules?: Partial<KeepRules>;
+      readonly recordsMax?: number;
+      readonly targets?: readonly { readonly id: string; wants(draft: RecordDraft): boolean }[];
+      readonly spool?: (inner: MemorySpool) => PipelineParts["spool"];
+    } = {},
+  ) {
+    this.spool = new MemorySpool({ clock: this.clock, recordsMax: options.recordsMax ?? 1_000_000 });
+    this.cameras = (options.cameraIds ?? ["gate"]).map((id) => new FakeCamera(id, this.clock));
+    this.camera = this.cameras[0] ?? new FakeCamera("none", this.clock);
+    this.pipeline = new Pipeline(
+      {
+        cameras: this.cameras.map((camera) => ({ camera, rules: { ...keepAll, ...options.rules } })),
+        vision: this.vision,
+        spool: options.spool?.(this.spool) ?? this.spool,
+        targets: options.targets ?? [{ id: "all", wants: () => true }],
+      },
+      { bootId: "boot", agentVersion: "1.2.3", clockQuality: () => "unknown", exact: false },
+      { clock: this.clock, random: seededRandom(5), log: this.log },
+    );
+  }
+
+  /** Shows pictures one after the other, each when the last one is done. */
+  async show(...jpegs: readonly Buffer[]): Promise<void> {
+    for (const jpeg of jpegs) {
+      this.camera.show(jpeg);
+      await this.clock.run(1_000);
+    }
+  }
+
+  /** What lies in the spool: the record, its picture, and to whom it is owed. */
+  async stored() {
+    const listed = await this.spool.list({ afterSequence: 0, recordsMax: 10_000 });
+    return listed.map(({ record, deliveries }) => ({ record, owedTo: deliveries.map(({ targetId }) => targetId) }));
+  }
+
+  async images(targetId = "all"): Promise<readonly Buffer[]> {
+    const leased = await this.spool.lease(targetId, { recordsMax: 10_000, bytesMax: 1e9 });
+    const images = await Promise.all(leased.map((delivery) => delivery.image()));
+    for (const { record } of leased) await this.spool.settle(targetId, record.id, { kind: "release" });
+    return images;
+  }
+
+  events(...names: readonly string[]): readonly string[] {
+    return this.log.lines.map(({ event }) => event).filter((event) => names.includes(event));
+  }
+
+  async [Symbol.asyncDispose]() {
+    const stopping = this.pipeline.stop();
+    await this.clock.run(60_000);
+    await stopping;
+  }
+}

@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import { Summary, Tally } from "../../src/core/counters.ts";
+import type { DeliveryHealth, PipelineHealth } from "../../src/core/health.ts";
+import { healthLimits } from "../../src/core/limits.ts";
+import { LogGate } from "../../src/core/log-gate.ts";
+import { collectHealth, healthFields, type HealthParts } from "../../src/health/health.ts";
+import { model } from "../lib/pipeline-bench.ts";
+import { SimulatedClock, seededRandom } from "../lib/seams.ts";
+
+const nothing = { count: 0, mean: 0, p50: 0, p95: 0, max: 0 };
+const pipeline: PipelineHealth = {
+  state: "running",
+  frames: 10,
+  detections: { person: 4 },
+  stored: 4,
+  keptByRule: { "any-detection": 4 },
+  dropped: { empty: 6 },
+  notOwed: 0,
+  refused: 0,
+  spoolFull: false,
+  unlabelled: 0,
+  turnedUpright: 0,
+  stagesMs: { round: { ...nothing, p50: 12.34 }, append: { ...nothing, p50: 1.26 } },
+};
+const delivery = (targetId: string, change: Partial<DeliveryHealth> = {}): DeliveryHealth => ({
+  targetId,
+  kind: "mqtt",
+  state: "up",
+  inFlight: 0,
+  accepted: 3,
+  rejected: 0,
+  retried: 0,
+  unsettled: 0,
+  acceptedBytes: 300,
+  deliverMs: nothing,
+  ...change,
+});
+const parts: HealthParts = {
+  atMs: 5,
+  uptimeMs: 60_000.4,
+  cameras: [{ id: "gate", driver: "webcam", state: "running", framesCaptured: 10, framesSkipped: 0, restarts: 0 }],
+  vision: { state: "ready", pid: 7, restarts: 0, rssPeakBytes: 1 },
+  model,
+  pipeline,
+  spool: {
+    records: 2,
+    bytes: 400,
+    lastSequence: 9,
+    targets: [{ targetId: "b", pending: 2, leased: 1, quarantined: 1, accepted: 3 }],
+  },
+  deliveries: [delivery("a"), delivery("b")],
+  memory: { rssBytes: 100, rssPeakBytes: 120, heapUsedBytes: 50 },
+};
+
+describe("health report", () => {
+  it("joins what each part says of itself", () => {
+    const report = collectHealth(parts);
+    assert.equal(report.state, "ok");
+    assert.deepEqual(report.spool, { records: 2, bytes: 400, lastSequence: 9 });
+    assert.deepEqual(
+      report.targets.map(({ targetId, pending, quarantined }) => [targetId, pending, quarantined]),
+      [
+        ["a", 0, 0],
+        ["b", 2, 1],
+      ],
+    );
+    assert.equal(report.vision.model, "fake");
+  });
+
+  it("names every part that is not at work", () => {
+    const lastError = { code: "CAMERA_GONE", message: "unplugged", atMs: 1 };
+    const report = collectHealth({
+      ...parts,
+      cameras: parts.cameras.map((camera) => ({ ...camera, state: "backoff", lastError })),
+      vision: { ...parts.vision, state: "backoff" },
+      spool: undefined,
+      pipeline: { ...pipeline, spoolFull: true },
+      deliveries: [delivery("a", { state: "away", lastError: { ...lastError, code: "NET_DNS" } }), delivery("b")],
+    });
+    assert.equal(report.state, "degraded");
+    assert.deepEqual(report.troubles, [
+      "camera gate is backoff (CAMERA_GONE)",
+      "the detector is away",
+      "the spool does not answer",
+      "the spool is full",
+      "target a is away (NET_DNS)",
+    ]);
+  });
+
+  it("fits on one log line", () => {
+    assert.deepEqual(healthFields(collectHealth(parts)), {
+      state: "ok",
+      uptimeMs: 60_000,
+      frames: 10,
+      stored: 4,
+      unlabelled: 0,
+      refused: 0,
+      detectMsP50: 12.3,
+      appendMsP50: 1.3,
+      vision: "ready",
+      records: 2,
+      spoolBytes: 400,
+      cameras: "gate:running",
+      targets: "a:up accepted=3 pending=0 b:up accepted=3 pending=2 quarantined=1",
+      rssBytes: 100,
+    });
+  });
+});
+
+describe("counters", () => {
+  it("count by name, and what is beyond the limit as other", () => {
+    const tally = new Tally();
+    for (let at = 0; at < healthLimits.tallyKeysMax + 50; at += 1) tally.add(`label ${at}`);
+    tally.add("label 0");
+    const counts = tally.snapshot();
+    assert.equal(Object.keys(counts).length, healthLimits.tallyKeysMax + 1);
+    assert.equal(counts["other"], 50);
+    assert.equal(counts["label 0"], 2);
+  });
+
+  it("summarise a long series within a few percentiles, in bounded memory", () => {
+    const summary = new Summary(seededRandom(3));
+    for (let at = 0; at < 100_000; at += 1) summary.add((at * 7_919) % 100_000);
+    const { count, mean, p50, p95, max } = summary.snapshot();
+    assert.deepEqual([count, mean, max], [100_000, 49_999.5, 99_999]);
+    assert.ok(Math.abs(p50 - 50_000) < 8_000, `${p50}`);
+    assert.ok(Math.abs(p95 - 95_000) < 4_000, `${p95}`);
+  });
+
+  it("summarise nothing as zeros, and one value as itself", () => {
+    const summary = new Summary(seededRandom(3));
+    assert.deepEqual(summary.snapshot(), nothing);
+    summary.add(5);
+    assert.deepEqual(summary.snapshot(), { count: 1, mean: 5, p50: 5, p95: 5, max: 5 });
+  });
+
+  it("let one line a minute through for each trouble, and say how many were left out", () => {
+    const clock = new SimulatedClock();
+    const gate = new LogGate(clock);
+    assert.equal(gate.pass("a"), 0);
+    for (let at = 0; at < 5; at += 1) assert.equal(gate.pass("a"), undefined);
+    assert.equal(gate.pass("b"), 0);
+    clock.advance(healthLimits.logGateMs);
+    assert.equal(gate.pass("a"), 5);
+    assert.equal(gate.pass("a"), undefined);
+  });
+});
