@@ -141,7 +141,7 @@ export class MqttLink {
   async #run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     let lastError: AgentError | undefined;
-    while (!signal.aborted) {
+    for (;;) {
       this.#become({ kind: "connecting", ...(lastError === undefined ? {} : { lastError }) });
       const startedMs = this.#seams.clock.monotonicMs();
       const ended = await this.#connectOnce(signal);

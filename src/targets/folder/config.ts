@@ -1,0 +1,16 @@
+import { z } from "zod";
+import { byteSize, identifier } from "../../config/values.ts";
+import { filterFields } from "../config.ts";
+
+/** One target of kind `folder`, as written in the config file. */
+export const folderTargetConfig = z.strictObject({
+  id: identifier,
+  kind: z.literal("folder"),
+  path: z.string().min(1).describe("Folder of the data set; made when it does not exist"),
+  maxBytes: byteSize
+    .prefault("10GB")
+    .describe("The data set never grows above this. Nothing is deleted: records wait in the spool instead"),
+  ...filterFields,
+});
+
+export type FolderTargetConfig = z.infer<typeof folderTargetConfig>;

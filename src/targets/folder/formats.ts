@@ -1,0 +1,35 @@
+import type { Box } from "../../core/types.ts";
+import type { Annotation } from "./annotation.ts";
+
+/** One image with its boxes, ready to be written in any format. */
+export interface Example {
+  /** The line of `annotations.jsonl`, from 1: the same in every export, because lines are only ever appended. */
+  readonly imageId: number;
+  readonly image: Annotation;
+  readonly boxes: readonly ExampleBox[];
+}
+
+export interface ExampleBox {
+  readonly label: string;
+  /** Position in the list of classes, from 0. */
+  readonly classIndex: number;
+  readonly score: number;
+  /** Inside the image, never empty. */
+  readonly box: Box;
+}
+
+/** How one format lies on disk. `add` is called once for each image, in the order of the lines. */
+export interface DatasetFormat {
+  /** Where images go, relative to the destination. */
+  readonly imagesFolder: string;
+  start(to: string, classes: readonly string[]): Promise<void>;
+  add(example: Example): Promise<void>;
+  finish(): Promise<void>;
+  /** Frees what is open after a failure. */
+  abandon(): Promise<void>;
+}
+
+/** `a.b.jpg` → `a.b`. */
+export function stemOf(name: string): string {
+  return name.replace(/\.[^.]*$/, "");
+}

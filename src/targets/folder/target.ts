@@ -1,0 +1,106 @@
+import { AgentError, asAgentError } from "../../core/errors.ts";
+import { captureLimits } from "../../core/limits.ts";
+import { outcomeOf, type Outcome } from "../../core/outcome.ts";
+import type { Delivery, Target, TargetCapacity } from "../../core/ports.ts";
+import type { RecordDraft } from "../../core/types.ts";
+import { filterWants } from "../filter.ts";
+import { annotationLine, idMark, isFileName } from "./annotation.ts";
+import type { FolderTargetConfig } from "./config.ts";
+import { FolderStore } from "./store.ts";
+
+/** A data set on a disk of this machine. Accepted means that image and line survive a power cut. */
+export class FolderTarget implements Target {
+  readonly kind = "folder";
+  readonly id: string;
+  readonly #config: FolderTargetConfig;
+  readonly #store: FolderStore;
+  /** Undefined until the folder was opened, which the first delivery does. */
+  #usedBytes: number | undefined;
+
+  constructor(config: FolderTargetConfig) {
+    this.id = config.id;
+    this.#config = config;
+    this.#store = new FolderStore(config.path);
+  }
+
+  /** One at a time: two writers could tear a line. */
+  capacity(): TargetCapacity {
+    return { recordsPerCallMax: 1, bytesPerCallMax: captureLimits.jpegBytesMax, callsInFlightMax: 1 };
+  }
+
+  wants(draft: RecordDraft): boolean {
+    return filterWants(this.#config, draft);
+  }
+
+  async start(): Promise<void> {
+    this.#usedBytes = undefined;
+  }
+
+  async probe(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const usedBytes = await this.#store.open();
+    if (usedBytes >= this.#config.maxBytes) throw this.#full(usedBytes);
+  }
+
+  async deliver(deliveries: readonly Delivery[], signal: AbortSignal): Promise<ReadonlyMap<string, Outcome>> {
+    const outcomes = new Map<string, Outcome>();
+    for (const delivery of deliveries) {
+      try {
+        await this.#write(delivery, signal);
+        outcomes.set(delivery.record.id, { kind: "accepted" });
+      } catch (error) {
+        const attempted = `write ${delivery.record.name} to ${this.#config.path}`;
+        outcomes.set(delivery.record.id, outcomeOf(asAgentError(error, attempted)));
+      }
+    }
+    return outcomes;
+  }
+
+  async close(): Promise<void> {
+    this.#usedBytes = undefined;
+  }
+
+  async #write(delivery: Delivery, signal: AbortSignal): Promise<void> {
+    const { record } = delivery;
+    signal.throwIfAborted();
+    if (!isFileName(record.name)) {
+      throw new AgentError("ENCODE_FAILED", `write ${JSON.stringify(record.name)}: not the name of a file`, {
+        disposition: "reject",
+      });
+    }
+    const usedBytes = (this.#usedBytes ??= await this.#store.open());
+    const line = annotationLine(record, this.#config.minScore);
+    const lineBytes = Buffer.byteLength(line);
+    // The image alone tells that the record was here before: its line is looked for only then.
+    const again = await this.#store.hasImage(record.name);
+    if (again && (await this.#store.hasLine(idMark(record.id)))) return;
+    const imageBytes = again ? 0 : record.imageBytes;
+    await this.#mustFit(usedBytes, imageBytes + lineBytes);
+    const jpeg = await delivery.image();
+    signal.throwIfAborted();
+    // Also where an image lies already: only the spool's bytes are known to be whole.
+    await this.#store.writeImage(record.name, jpeg);
+    this.#grow(imageBytes);
+    await this.#store.appendLine(line);
+    this.#grow(lineBytes);
+  }
+
+  #grow(bytes: number): void {
+    if (this.#usedBytes !== undefined) this.#usedBytes += bytes;
+  }
+
+  /** Somebody may have made room, so the folder is measured again before it counts as full. */
+  async #mustFit(usedBytes: number, moreBytes: number): Promise<void> {
+    if (usedBytes + moreBytes <= this.#config.maxBytes) return;
+    const measuredBytes = await this.#store.open();
+    this.#usedBytes = measuredBytes;
+    if (measuredBytes + moreBytes > this.#config.maxBytes) throw this.#full(measuredBytes);
+  }
+
+  #full(usedBytes: number): AgentError {
+    const { path, maxBytes } = this.#config;
+    return new AgentError("FOLDER_FULL", `write to ${path}: it holds ${usedBytes} bytes, its maxBytes is ${maxBytes}`, {
+      disposition: "retry",
+    });
+  }
+}

@@ -1,0 +1,70 @@
+import { mkdir, open, writeFile, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { stemOf, type DatasetFormat, type Example, type ExampleBox } from "./formats.ts";
+
+/** Pascal VOC: `JPEGImages/`, `Annotations/` with one XML file each, and the list `ImageSets/Main/train.txt`. */
+export class VocFormat implements DatasetFormat {
+  readonly imagesFolder = "JPEGImages";
+  #to = "";
+  #list: FileHandle | undefined;
+
+  async start(to: string): Promise<void> {
+    this.#to = to;
+    await mkdir(join(to, "Annotations"), { recursive: true });
+    await mkdir(join(to, "ImageSets", "Main"), { recursive: true });
+    this.#list = await open(join(to, "ImageSets", "Main", "train.txt"), "w");
+  }
+
+  async add(example: Example): Promise<void> {
+    const stem = stemOf(example.image.name);
+    await writeFile(join(this.#to, "Annotations", `${stem}.xml`), annotationXml(example));
+    await this.#list?.write(`${stem}\n`);
+  }
+
+  async finish(): Promise<void> {
+    await this.abandon();
+  }
+
+  async abandon(): Promise<void> {
+    await this.#list?.close();
+    this.#list = undefined;
+  }
+}
+
+function annotationXml({ image, boxes }: Example): string {
+  return [
+    "<annotation>",
+    "  <folder>JPEGImages</folder>",
+    `  <filename>${escaped(image.name)}</filename>`,
+    `  <size><width>${image.width}</width><height>${image.height}</height><depth>3</depth></size>`,
+    "  <segmented>0</segmented>",
+    ...boxes.map(objectXml),
+    "</annotation>",
+    "",
+  ].join("\n");
+}
+
+function objectXml({ label, box }: ExampleBox): string {
+  // Whole pixels that the box touches, counted from 1 as the original data set does.
+  const xmin = Math.floor(box.left) + 1;
+  const ymin = Math.floor(box.top) + 1;
+  const xmax = Math.max(xmin, Math.ceil(box.left + box.width));
+  const ymax = Math.max(ymin, Math.ceil(box.top + box.height));
+  const corners = `<xmin>${xmin}</xmin><ymin>${ymin}</ymin><xmax>${xmax}</xmax><ymax>${ymax}</ymax>`;
+  const flags = "<pose>Unspecified</pose><truncated>0</truncated><difficult>0</difficult>";
+  return `  <object><name>${escaped(label)}</name>${flags}<bndbox>${corners}</bndbox></object>`;
+}
+
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&apos;",
+};
+
+/** XML 1.0 has no way at all to write most control characters and halves of surrogate pairs. */
+function escaped(text: string): string {
+  const writable = text.replaceAll(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, " ");
+  return writable.replaceAll(/[&<>"']/g, (character) => entities[character] ?? character);
+}
