@@ -1,6 +1,6 @@
 /**
- * The only home of the yaml package: text in, plain values and positions out. A document that has any syntax error but
- * a repeated key is not turned into values, because whatever came out of it would only produce more, false problems.
+ * The only home of the yaml package: text in, plain values and positions out. A document with a mistake of syntax is not
+ * turned into values, because whatever came out of it would only produce more, false problems; a repeated key is none.
  */
 import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, stringify, visit } from "yaml";
 import type { Alias, Document, ErrorCode, Pair, YAMLMap } from "yaml";
@@ -21,6 +21,7 @@ export interface SyntaxProblem extends Position {
 const depthMax = 32;
 /** Enough for every camera to share a few anchors; a bomb needs thousands. */
 const aliasesMax = 200;
+const repeatedKeysMax = 50;
 /** What aliases may multiply a file of 1 MB to. */
 const valuesMax = 100_000;
 
@@ -55,7 +56,7 @@ const syntaxMessages: Readonly<Record<ErrorCode, string>> = {
 };
 
 export class YamlSource {
-  /** Undefined when `problems` holds more than repeated keys. */
+  /** Undefined when `problems` holds anything but repeated keys. */
   readonly value: unknown;
   readonly problems: readonly SyntaxProblem[];
   readonly #document: Document | undefined;
@@ -76,26 +77,32 @@ export class YamlSource {
         prettyErrors: false,
         resolveKnownTags: false,
         stringKeys: true,
-        uniqueKeys: true,
+        uniqueKeys: false,
       });
     } catch {
       // Thousands of nested brackets end the parser's stack; the text of that error says nothing to an operator.
       problems.push({ line: 1, column: 1, path: [], message: "nested too deeply, or not YAML at all" });
       return;
     }
+    // What the parser finds behind a mistake of syntax is mostly that mistake again.
     const mistakes = [...this.#document.errors, ...this.#document.warnings].toSorted((a, b) => a.pos[0] - b.pos[0]);
-    for (const { code, pos } of mistakes) {
-      problems.push({ ...this.#positionAt(pos[0]), path: this.#pathAt(pos[0]), message: syntaxMessages[code] });
-      // What the parser finds behind a mistake of syntax is mostly that mistake again.
-      if (code !== "DUPLICATE_KEY") return;
+    problems.push(...this.#repeatedKeys(this.#document));
+    if (mistakes[0] !== undefined) {
+      problems.push(this.#problemAt(mistakes[0].pos[0], syntaxMessages[mistakes[0].code]));
+      return;
     }
     const aliasProblems = this.#aliasProblems(this.#document);
     problems.push(...aliasProblems);
     if (aliasProblems.length > 0) return;
-    const value: unknown = this.#document.toJS({ maxAliasCount: -1 });
-    const excess = excessOf(value);
-    if (excess === undefined) this.value = value;
-    else problems.push({ line: 1, column: 1, path: [], message: excess });
+    try {
+      const value: unknown = this.#document.toJS({ maxAliasCount: -1 });
+      const excess = excessOf(value);
+      if (excess === undefined) this.value = value;
+      else problems.push({ line: 1, column: 1, path: [], message: excess });
+    } catch {
+      // All that is left to fail is a merge of something that cannot be merged.
+      problems.push(this.#problemAt(mergeOffset(this.#document), "`<<` takes an alias of a mapping, or a list of them"));
+    }
   }
 
   /** Where `path` stands, or the nearest thing that contains it. `key` is the place of its name. */
@@ -169,16 +176,50 @@ export class YamlSource {
     }
     return aliases
       .filter((alias) => alias.resolve(document) === undefined)
-      .map((alias) => {
-        const offset = offsetOf(alias) ?? 0;
-        const message = "an alias without its anchor before it";
-        return { ...this.#positionAt(offset), path: this.#pathAt(offset), message };
-      });
+      .map((alias) => this.#problemAt(offsetOf(alias) ?? 0, "an alias without its anchor before it"));
+  }
+
+  /** The parser compares each key with all others, which takes minutes for a file of nothing but keys. */
+  #repeatedKeys(document: Document): readonly SyntaxProblem[] {
+    const problems: SyntaxProblem[] = [];
+    visit(document, {
+      Map: (_key, map) => {
+        const offsets = new Map<string, number>();
+        for (const { key } of map.items) {
+          const name = isScalar(key) ? String(key.value) : undefined;
+          const offset = offsetOf(key);
+          if (name === undefined || offset === undefined) continue;
+          const first = offsets.get(name);
+          if (first === undefined) offsets.set(name, offset);
+          else problems.push(this.#problemAt(offset, `duplicate key, first on line ${this.#positionAt(first).line}`));
+          if (problems.length >= repeatedKeysMax) return visit.BREAK;
+        }
+        return undefined;
+      },
+    });
+    return problems;
+  }
+
+  #problemAt(offset: number, message: string): SyntaxProblem {
+    return { ...this.#positionAt(offset), path: this.#pathAt(offset), message };
   }
 }
 
 function nameOf(pair: Pair): string {
   return isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
+}
+
+/** Where the document first merges a mapping. */
+function mergeOffset(document: Document): number {
+  let offset = 0;
+  visit(document, {
+    Pair: (_key, pair) => {
+      if (nameOf(pair) !== "<<") return undefined;
+      offset = offsetOf(pair.key) ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 function offsetOf(node: unknown): number | undefined {

@@ -53,12 +53,14 @@ describe("a mistake in the config", () => {
     [
       "a duplicate key",
       changed("  - id: front\n", "  - id: front\n    driver: webcam\n"),
-      ["a.yaml:4:5: cameras.0.driver: duplicate key"],
+      ["a.yaml:4:5: cameras.0.driver: duplicate key, first on line 3"],
     ],
     [
       "bad indentation",
       changed("    driver: webcam", "   driver: webcam"),
-      ["a.yaml:3:1: cameras.0.id: a `:` after a key, a quote, a bracket or a comma is missing, or the indentation is wrong"],
+      [
+        "a.yaml:3:1: cameras.0.id: a `:` after a key, a quote, a bracket or a comma is missing, or the indentation is wrong",
+      ],
     ],
     [
       "a tab",
@@ -70,11 +72,7 @@ describe("a mistake in the config", () => {
       "cameras: x: 1\n",
       ["a.yaml:1:10: cameras.x: a second `key:` on one line; put it on its own line, or quote the text"],
     ],
-    [
-      "a missing bracket",
-      changed("/dev/video0", "[/dev/video0"),
-      ["a.yaml:5:1: targets: bad indentation"],
-    ],
+    ["a missing bracket", changed("/dev/video0", "[/dev/video0"), ["a.yaml:5:1: targets: bad indentation"]],
     ["a tag", changed("front", "!!binary aGk="), ["a.yaml:2:9: cameras.0.id: tags (`!name`) are not supported"]],
     [
       "an alias without anchor",
@@ -231,7 +229,7 @@ describe("a mistake in the config", () => {
   it("leaves the others visible: a duplicate key beside wrong values", async () => {
     const text = `${good}log: {level: loud}\nlog: {level: debgu}\n`;
     assert.deepEqual(await problemsOf(text), [
-      "a.yaml:11:1: log: duplicate key",
+      "a.yaml:11:1: log: duplicate key, first on line 10",
       'a.yaml:11:14: log.level: expected one of debug, info, warn, error; did you mean "debug"?',
     ]);
   });
@@ -281,6 +279,7 @@ describe("hostile YAML", () => {
       ["l0: &l0 ha", ...Array.from({ length: 30 }, (_, n) => `l${n + 1}: &l${n + 1} [*l${n}, *l${n}]`)].join("\n"),
     ],
     ["deep block indentation", Array.from({ length: 1_000 }, (_, n) => `${" ".repeat(n)}a:`).join("\n")],
+    ["a hundred thousand keys", Array.from({ length: 100_000 }, (_, n) => `k${n}:`).join("\n")],
     ["a megabyte of one key", `${"k".repeat(1_000_000)}: 1`],
   ];
   for (const [title, text] of bombs) {
@@ -313,7 +312,7 @@ describe("hostile YAML", () => {
     const text = fc.array(fc.oneof(pieces, fc.string()), { maxLength: 60 }).map((parts) => parts.join(""));
     await fc.assert(
       fc.asyncProperty(text, async (yaml) => void (await problemsOf(yaml))),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -345,7 +344,7 @@ describe("hostile YAML", () => {
     }));
     await fc.assert(
       fc.asyncProperty(value, async (root) => void (await problemsOf(JSON.stringify(root)))),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -355,7 +354,7 @@ describe("hostile YAML", () => {
       fc.asyncProperty(damage, async ([start, length, text]) => {
         await problemsOf(good.slice(0, start) + text + good.slice(start + length));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
   });
 });
