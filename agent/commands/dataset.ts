@@ -8,10 +8,10 @@ export async function datasetExport(
 ): Promise<ExitCode> {
   const { terminal, signal } = context;
   const done = await exportDataset(
-    { ...options, onProgress: (images) => terminal.status(`${images} images exported`) },
+    { ...options, onProgress: ({ done, total }) => terminal.status(`exporting ${done}/${total}`) },
     signal,
   );
   if (context.json) terminal.data(JSON.stringify({ ...options, ...done }));
-  else terminal.data(`${done.images} images with ${done.boxes} boxes of ${done.labels.length} labels in ${options.to}`);
+  else terminal.data(`${done.images} images with ${done.boxes} boxes of ${done.classes.length} labels in ${options.to}`);
   return exitCodes.ok;
 }
