@@ -5,7 +5,7 @@ import { spoolLimits } from "../core/limits.ts";
  * Where things lie in the spool's folder:
  *
  *     VERSION                      number of this format
- *     lock                         held by the process that owns the folder
+ *     lock, owner                  held by the process that owns the folder; its name, for error texts
  *     data/<shard>/<sequence>.jpg  one envelope a record; shard = floor(sequence / 4096)
  *     index.db, -wal, -shm         what is owed to whom; can be rebuilt from data/
  *     bad/<sequence>.jpg.bad       damaged envelopes, the newest few

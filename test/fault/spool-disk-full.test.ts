@@ -26,6 +26,10 @@ async function fill(spool: Spool, recordsMax = 1_000): Promise<{ records: Stored
   throw new Error("the disk never filled up");
 }
 
+function mountSmallDisk(path: string): void {
+  runProgram("mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", path);
+}
+
 async function envelopesIn(folder: string): Promise<string[]> {
   return (await readdir(join(folder, "spool", "data"), { recursive: true })).filter((name) => name.endsWith(".jpg"));
 }
@@ -33,18 +37,20 @@ async function envelopesIn(folder: string): Promise<string[]> {
 describe("spool on a full disk (tmpfs of 12 MB)", () => {
   let folder: Awaited<ReturnType<typeof tempFolder>>;
 
-  before(function () {
+  before(async function () {
     needsProgram(this, "mount", "mount");
-    if (process.getuid?.() !== 0) missing(this, "root, to mount a small tmpfs");
+    await using probe = await tempFolder();
+    try {
+      mountSmallDisk(probe.path);
+      runProgram("umount", probe.path);
+    } catch {
+      missing(this, "root and leave to mount a small tmpfs");
+    }
   });
 
-  beforeEach(async function () {
+  beforeEach(async () => {
     folder = await tempFolder();
-    try {
-      runProgram("mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", folder.path);
-    } catch (error) {
-      missing(this, `leave to mount a tmpfs (${String(error)})`);
-    }
+    mountSmallDisk(folder.path);
   });
 
   afterEach(async () => {

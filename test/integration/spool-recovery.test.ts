@@ -225,6 +225,26 @@ describe("spool with damage", () => {
     assert.equal(log.lines.filter(({ event }) => event === "spool.record.lost").length, 3);
   });
 
+  it("reads metadata of any size it takes, also when the index is rebuilt, and refuses more", async () => {
+    await using folder = await tempFolder();
+    const polygon = Array.from({ length: 40 }, (_, at) => ({ x: at + 0.123456, y: at * 2 + 0.654321 }));
+    const detection = { label: "person", score: 0.5, box: { left: 0, top: 0, width: 9, height: 9 }, polygon };
+    const detections = Array.from({ length: 60 }, () => detection);
+    {
+      await using first = await openSpool(folder.path);
+      await first.spool.append(draftOf({ detections }), imageOf(300), ["a"]);
+      const tooMany = Array.from({ length: 300 }, () => detection);
+      await assert.rejects(first.spool.append(draftOf({ detections: tooMany }), imageOf(300), ["a"]), {
+        code: "SPOOL_RECORD_TOO_LARGE",
+        disposition: "reject",
+      });
+      assert.deepEqual((await first.spool.lease("a", everything))[0]?.record.detections, detections);
+    }
+    await rm(layoutOf(folder.path).index);
+    await using second = await openSpool(folder.path);
+    assert.deepEqual((await second.spool.lease("a", everything))[0]?.record.detections, detections);
+  });
+
   it("says RECORD_UNREADABLE for an image that no longer matches its checksum", async () => {
     await using folder = await tempFolder();
     await using opened = await openSpool(folder.path);
