@@ -39,7 +39,7 @@ interface Agents {
 
 /**
  * HTTP for one target. Every status is an answer; only an exchange without one is an error, always an AgentError. Three
- * clocks bound it: connecting (DNS, TCP, proxy and TLS), silence in both directions, and the whole. Redirects are never
+ * clocks bound it: connecting (DNS, TCP, proxy and TLS), silence, and the whole. Redirects are never
  * followed. axios and its errors stay in this file: they hold the token and the body.
  */
 export class HttpLink {
@@ -59,7 +59,6 @@ export class HttpLink {
       validateStatus: () => true,
       transformRequest: [(body: unknown) => body],
       transformResponse: [(body: unknown) => body],
-      timeout: options.idleTimeoutMs ?? linkLimits.idleTimeoutMs,
     });
   }
 
@@ -70,8 +69,9 @@ export class HttpLink {
   async request(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     const attempted = attemptedText(request.method, request.url);
     const answerBytesMax = request.answerBytesMax ?? linkLimits.answerBytesMax;
-    const deadline = new Deadline(request.deadlineMs ?? defaultDeadlineMs(request.body), signal);
-    const exchange = new HttpExchange(this.#options.connectTimeoutMs ?? linkLimits.connectTimeoutMs);
+    const deadline = new Deadline(request.deadlineMs ?? linkLimits.requestTimeoutMs + sendingMs(request.body), signal);
+    const idleTimeoutMs = this.#options.idleTimeoutMs ?? linkLimits.idleTimeoutMs;
+    const exchange = new HttpExchange(this.#options.connectTimeoutMs ?? linkLimits.connectTimeoutMs, idleTimeoutMs);
     try {
       const agents = await this.#openAgents();
       const answer = await this.#client.request<Buffer, AxiosResponse<Buffer>>({
@@ -82,6 +82,8 @@ export class HttpLink {
         httpAgent: agents.plain,
         httpsAgent: agents.secure,
         maxContentLength: answerBytesMax,
+        // The system may hold the whole body when the last byte has left for our eyes: silence then is no fault yet.
+        timeout: idleTimeoutMs + sendingMs(request.body),
         signal: deadline.signal,
         transport: exchange,
       });
@@ -138,8 +140,9 @@ export class HttpLink {
 
 const retry = { disposition: "retry" } as const;
 
-function defaultDeadlineMs(body: Buffer | undefined): number {
-  return linkLimits.requestTimeoutMs + Math.ceil(((body?.length ?? 0) / deliverLimits.bytesPerSecondMin) * 1_000);
+/** What a body takes on the slowest line that still counts as one. */
+function sendingMs(body: Buffer | undefined): number {
+  return Math.ceil(((body?.length ?? 0) / deliverLimits.bytesPerSecondMin) * 1_000);
 }
 
 function asLinkError(error: unknown, attempted: string, exchange: HttpExchange, answerBytesMax: number): AgentError {
