@@ -1,6 +1,7 @@
 import http, { type ClientRequest } from "node:http";
 import https from "node:https";
 import type { Socket } from "node:net";
+import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import axios, { type AxiosInstance, type AxiosResponse } from "axios";
 import { HttpsProxyAgent } from "https-proxy-agent";
 import type { TlsConfig } from "../config/values.ts";
@@ -212,7 +213,7 @@ class TunnelAgent extends HttpsProxyAgent<string> {
     // The package reads this before its first await, so each socket gets its own signal.
     this.connectOpts = { ...this.#connectOptions, signal: timeout.signal };
     try {
-      const socket = await super.connect(request, { ...options, ...this.#tls });
+      const socket = await super.connect(request, { ...options, ...this.#tls, ...this.#identity(options.host) });
       if (status === 200) return socket;
       socket.destroy();
     } catch (error) {
@@ -223,6 +224,12 @@ class TunnelAgent extends HttpsProxyAgent<string> {
       request.off("close", cut);
     }
     throw this.#failed(`refused the tunnel with HTTP ${status}`);
+  }
+
+  /** The package forgets the host of the target, and a certificate for an IP address would be held against "localhost". */
+  #identity(host: string | undefined): Pick<ConnectionOptions, "checkServerIdentity"> {
+    const expected = this.#tls.servername ?? host ?? "";
+    return { checkServerIdentity: (_, certificate) => checkServerIdentity(expected, certificate) };
   }
 
   #failed(what: string): AgentError {
