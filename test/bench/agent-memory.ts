@@ -11,7 +11,7 @@ const program = resolve(dirname(fileURLToPath(import.meta.url)), "../../agent/ma
 const boundMb = 20;
 const steps = [50, 125, 250, 375, 500];
 
-/** The daemon keeps 500 records of about 200 KB while both its targets refuse connections. */
+/** The daemon keeps 500 records of about 200 KB, ten in a second, while both its targets refuse connections. */
 export async function agentMemory(): Promise<BenchTable> {
   await using folder = await tempFolder();
   const pictures = join(folder.path, "pictures");
@@ -51,7 +51,7 @@ export async function agentMemory(): Promise<BenchTable> {
 async function writePictures(folder: string): Promise<number> {
   let bytes = 0;
   for (let index = 0; index < 8; index += 1) {
-    const noise = { type: "gaussian" as const, mean: 128, sigma: 13 };
+    const noise = { type: "gaussian" as const, mean: 128, sigma: 15 };
     const jpeg = await sharp({ create: { width: 1280, height: 720, channels: 3, background: "#888888", noise } })
       .jpeg({ quality: 80 })
       .toBuffer();
@@ -68,7 +68,7 @@ cameras:
   - id: loop
     driver: folder
     mode: loop
-    interval: 20ms
+    interval: 100ms
     path: ${pictures}
     keep: { negativesEvery: 1 }
 detector: { model: tiny-end-to-end }

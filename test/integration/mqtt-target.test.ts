@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { afterEach, before, describe, it } from "mocha";
 import type { Outcome } from "../../src/core/outcome.ts";
 import { mqttTargetConfig, type MqttTargetConfig } from "../../src/targets/mqtt/config.ts";
 import { MqttTarget } from "../../src/targets/mqtt/target.ts";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
-import { makeCertificates } from "../lib/certificates.ts";
+import { makeAuthority, makeCertificate } from "../lib/certificates.ts";
 import { eventually, freePort, Mosquitto } from "../lib/mosquitto.ts";
 import { linkSeams, Subscriber } from "../lib/mqtt.ts";
 import { needsProgram } from "../lib/programs.ts";
@@ -149,18 +150,21 @@ describe("MQTT target", () => {
     it("proves itself with a client certificate, and trusts only the named authority", async function () {
       needsProgram(this, "openssl", "openssl");
       await using folder = await tempFolder();
-      const { file } = await makeCertificates(folder.path);
+      const ca = await makeAuthority(folder.path, "ca");
+      const names = { subjectAltName: "IP:127.0.0.1,DNS:broker.test" };
+      const server = await makeCertificate(folder.path, "server", ca, names);
+      const client = await makeCertificate(folder.path, "client", ca, names);
       const broker = await mosquitto({
         lines: [
           "allow_anonymous true",
-          `cafile ${file("ca.crt")}`,
-          `certfile ${file("server.crt")}`,
-          `keyfile ${file("server.key")}`,
+          `cafile ${ca.cert}`,
+          `certfile ${server.cert}`,
+          `keyfile ${server.key}`,
           "require_certificate true",
         ],
       });
       const url = broker.url.replace("mqtt:", "mqtts:");
-      const own = { ca: file("ca.crt"), cert: file("client.crt"), key: file("client.key") };
+      const own = { ca: ca.cert, cert: client.cert, key: client.key };
       const target = await targetTo(url, { tls: own });
       await target.probe(soon());
       assert.equal(await verdict(target), "accepted");
@@ -170,7 +174,7 @@ describe("MQTT target", () => {
         ["TLS_UNTRUSTED", { cert: own.cert, key: own.key }],
         ["TLS_UNTRUSTED", { ...own, servername: "other.test" }],
         ["TLS_CLIENT_CERT", { ca: own.ca }],
-        ["TLS_CONFIG", { ...own, ca: file("missing.crt") }],
+        ["TLS_CONFIG", { ...own, ca: join(folder.path, "missing.pem") }],
       ] as const) {
         const refused = await targetTo(url, { clientId: "c", tls });
         await assert.rejects(refused.probe(soon()), { code });
