@@ -97,11 +97,13 @@ export class YamlSource {
     try {
       const value: unknown = this.#document.toJS({ maxAliasCount: -1 });
       const excess = excessOf(value);
-      if (excess === undefined) this.value = value;
+      if (excess === undefined) this.value = withoutEmpty(value);
       else problems.push({ line: 1, column: 1, path: [], message: excess });
     } catch {
       // All that is left to fail is a merge of something that cannot be merged.
-      problems.push(this.#problemAt(mergeOffset(this.#document), "`<<` takes an alias of a mapping, or a list of them"));
+      problems.push(
+        this.#problemAt(mergeOffset(this.#document), "`<<` takes an alias of a mapping, or a list of them"),
+      );
     }
   }
 
@@ -243,6 +245,17 @@ function excessOf(root: unknown): string | undefined {
     for (const value of Object.values(next.value) as unknown[]) waiting.push({ value, depth: next.depth + 1 });
   }
   return undefined;
+}
+
+/**
+ * `key:` with nothing behind it is not set: that is what a section becomes whose every line was turned into a comment,
+ * and what null means in a merge patch.
+ */
+function withoutEmpty(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutEmpty);
+  if (typeof value !== "object" || value === null) return value;
+  const set = Object.entries(value).filter(([, item]) => item !== null);
+  return Object.fromEntries(set.map(([key, item]) => [key, withoutEmpty(item)]));
 }
 
 /** Plain values as YAML text, in the order of their keys. */

@@ -111,7 +111,7 @@ describe("a mistake in the config", () => {
     ],
     ["an unknown key at the root", `${good}logs: {}\n`, ['a.yaml:10:1: logs: unknown key "logs"; did you mean "log"?']],
     ["a wrong type", changed("front", "12"), ["a.yaml:2:9: cameras.0.id: expected string, received number"]],
-    ["an empty value", changed("/dev/video0", ""), ["a.yaml:4:5: cameras.0.device: expected string, received nothing"]],
+    ["an empty value", changed("/dev/video0", ""), ["a.yaml:4:5: cameras.0.device: missing; expected string"]],
     ["a missing list", "targets: []\n", ["a.yaml:1:1: cameras: missing; expected array"]],
     ["an empty list", "cameras: []\n", ["a.yaml:1:10: cameras: too small: expected array to have >=1 items"]],
     [
