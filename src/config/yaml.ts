@@ -28,6 +28,8 @@ const valuesMax = 100_000;
 /** Lists opened on one line. The parser bounds brackets but not these, and half a megabyte of them ends the process. */
 const manyIndicators = /(?:[-?][ \t]+){33}/;
 
+const keyPattern = /^[a-z_][a-z0-9_-]{0,63}$/i;
+
 /** The parser's own texts quote the source, which may hold a secret. */
 const syntaxMessages: Readonly<Record<ErrorCode, string>> = {
   ALIAS_PROPS: "an alias cannot have an anchor or a tag",
@@ -162,6 +164,8 @@ export class YamlSource {
       const index = items.findLastIndex((item) => (offsetOf(isPair(item) ? item.key : item) ?? Infinity) <= offset);
       const item = items[index];
       if (item === undefined) break;
+      // A value that lost its `key:` is taken for a key itself, and may be a secret.
+      if (isPair(item) && (offsetOf(item.key) === offset || !keyPattern.test(nameOf(item)))) break;
       path.push(isPair(item) ? nameOf(item) : index);
       node = isPair(item) ? item.value : item;
       if ((offsetOf(node) ?? Infinity) > offset) break;
@@ -193,13 +197,18 @@ export class YamlSource {
           if (name === undefined || offset === undefined) continue;
           const first = offsets.get(name);
           if (first === undefined) offsets.set(name, offset);
-          else problems.push(this.#problemAt(offset, `duplicate key, first on line ${this.#positionAt(first).line}`));
+          else problems.push(this.#repeatedKey(name, offset, first));
           if (problems.length >= repeatedKeysMax) return visit.BREAK;
         }
         return undefined;
       },
     });
     return problems;
+  }
+
+  #repeatedKey(name: string, offset: number, firstOffset: number): SyntaxProblem {
+    const problem = this.#problemAt(offset, `duplicate key, first on line ${this.#positionAt(firstOffset).line}`);
+    return { ...problem, path: [...problem.path, name] };
   }
 
   #problemAt(offset: number, message: string): SyntaxProblem {
