@@ -41,7 +41,7 @@ export async function parseConfig<S extends z.ZodType>(
   const problems: ConfigProblem[] = source.problems.map((problem) => ({
     ...problem,
     file,
-    path: problem.path.join("."),
+    path: maskUrls(problem.path.join(".")),
   }));
   if (source.value === undefined) throw new ConfigError(problems);
 
@@ -79,7 +79,7 @@ function placer(
   return ({ path, message }, at = "value") => ({
     file,
     ...source.positionOf(path, at),
-    path: path.join("."),
+    path: maskUrls(path.join(".")),
     message: maskUrls(hidden.reduce((text, secret) => text.replaceAll(secret, () => mask), message)),
   });
 }

@@ -5,7 +5,7 @@ import { byteSize, duration, fraction, identifier } from "./values.ts";
 /** The parts of the config that belong to no driver and no target. */
 
 /** The model that ships with Framepost. */
-export const defaultModel = "tiny-e2e";
+export const defaultModel = "tiny-end-to-end";
 
 /** `all` and `group` address more than one device in command topics. */
 const deviceName = identifier.refine((name) => name !== "all" && name !== "group", "all and group are no device names");

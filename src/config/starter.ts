@@ -1,48 +1,52 @@
 import { writeYaml } from "./yaml.ts";
 
 /** What `init` found or asked. */
-export interface StarterAnswers {
+export interface StarterChoices {
   readonly device?: string;
   readonly cameras: readonly {
     readonly id: string;
     /** A stable device path such as `/dev/v4l/by-id/…`; without one the camera is the simulated one. */
     readonly device?: string;
   }[];
-  readonly iotown?: { readonly url: string };
-  readonly mqtt?: { readonly url: string; readonly username?: string };
+  readonly iotown?: {
+    readonly url: string;
+    /** A placeholder, never the token itself. */
+    readonly token?: string;
+  };
+  readonly mqtt?: {
+    readonly url: string;
+    readonly username?: string;
+    /** A placeholder, never the password itself. */
+    readonly password?: string;
+  };
   /** Path or address of the JSON Schema, for completion in editors. */
   readonly schema?: string;
 }
 
-/** Names of the credentials that a starter config asks for, in the order of its targets. */
-export const starterCredentials = { iotown: "iotown-token", mqtt: "mqtt-password" } as const;
+const defaultToken = "${env:IOTOWN_TOKEN}";
+const defaultPassword = "${env:MQTT_PASSWORD}";
 
 /** A config with the few settings that have no default; secrets are only named, never written. */
-export function starterConfig(answers: StarterAnswers): string {
+export function starterConfig(choices: StarterChoices): string {
   const config = {
-    ...(answers.device === undefined ? {} : { device: { name: answers.device } }),
-    cameras: answers.cameras.map(({ id, device }) =>
+    ...(choices.device === undefined ? {} : { device: { name: choices.device } }),
+    cameras: choices.cameras.map(({ id, device }) =>
       device === undefined ? { id, driver: "simulated" } : { id, driver: "webcam", device },
     ),
-    targets: [...iotownTarget(answers), ...mqttTarget(answers)],
+    targets: [...iotownTarget(choices), ...mqttTarget(choices)],
   };
-  const modeline = `# yaml-language-server: $schema=${answers.schema ?? "./framepost.schema.json"}\n`;
+  const modeline = choices.schema === undefined ? "" : `# yaml-language-server: $schema=${choices.schema}\n`;
   const intro = "# Every setting that is not here has its default: `framepost config show` prints all of them.\n";
   return `${modeline}${intro}${writeYaml(config)}`;
 }
 
-function iotownTarget({ iotown }: StarterAnswers): readonly unknown[] {
+function iotownTarget({ iotown }: StarterChoices): readonly unknown[] {
   if (iotown === undefined) return [];
-  return [{ id: "iotown", kind: "iotown", url: iotown.url, token: credential(starterCredentials.iotown) }];
+  return [{ id: "iotown", kind: "iotown", url: iotown.url, token: iotown.token ?? defaultToken }];
 }
 
-function mqttTarget({ mqtt }: StarterAnswers): readonly unknown[] {
+function mqttTarget({ mqtt }: StarterChoices): readonly unknown[] {
   if (mqtt === undefined) return [];
-  const { url, username } = mqtt;
-  const login = username === undefined ? {} : { username, password: credential(starterCredentials.mqtt) };
-  return [{ id: "mqtt", kind: "mqtt", url, ...login }];
-}
-
-function credential(name: string): string {
-  return `\${credential:${name}}`;
+  const { url, username, password = defaultPassword } = mqtt;
+  return [{ id: "mqtt", kind: "mqtt", url, ...(username === undefined ? {} : { username, password }) }];
 }

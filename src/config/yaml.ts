@@ -28,6 +28,8 @@ const valuesMax = 100_000;
 /** Lists opened on one line. The parser bounds brackets but not these, and half a megabyte of them ends the process. */
 const manyIndicators = /(?:[-?][ \t]+){33}/;
 
+const keyPattern = /^[a-z_][a-z0-9_-]{0,63}$/i;
+
 /** The parser's own texts quote the source, which may hold a secret. */
 const syntaxMessages: Readonly<Record<ErrorCode, string>> = {
   ALIAS_PROPS: "an alias cannot have an anchor or a tag",
@@ -97,11 +99,13 @@ export class YamlSource {
     try {
       const value: unknown = this.#document.toJS({ maxAliasCount: -1 });
       const excess = excessOf(value);
-      if (excess === undefined) this.value = value;
+      if (excess === undefined) this.value = withoutEmpty(value);
       else problems.push({ line: 1, column: 1, path: [], message: excess });
     } catch {
       // All that is left to fail is a merge of something that cannot be merged.
-      problems.push(this.#problemAt(mergeOffset(this.#document), "`<<` takes an alias of a mapping, or a list of them"));
+      problems.push(
+        this.#problemAt(mergeOffset(this.#document), "`<<` takes an alias of a mapping, or a list of them"),
+      );
     }
   }
 
@@ -160,6 +164,8 @@ export class YamlSource {
       const index = items.findLastIndex((item) => (offsetOf(isPair(item) ? item.key : item) ?? Infinity) <= offset);
       const item = items[index];
       if (item === undefined) break;
+      // A value that lost its `key:` is taken for a key itself, and may be a secret.
+      if (isPair(item) && (offsetOf(item.key) === offset || !keyPattern.test(nameOf(item)))) break;
       path.push(isPair(item) ? nameOf(item) : index);
       node = isPair(item) ? item.value : item;
       if ((offsetOf(node) ?? Infinity) > offset) break;
@@ -191,13 +197,18 @@ export class YamlSource {
           if (name === undefined || offset === undefined) continue;
           const first = offsets.get(name);
           if (first === undefined) offsets.set(name, offset);
-          else problems.push(this.#problemAt(offset, `duplicate key, first on line ${this.#positionAt(first).line}`));
+          else problems.push(this.#repeatedKey(name, offset, first));
           if (problems.length >= repeatedKeysMax) return visit.BREAK;
         }
         return undefined;
       },
     });
     return problems;
+  }
+
+  #repeatedKey(name: string, offset: number, firstOffset: number): SyntaxProblem {
+    const problem = this.#problemAt(offset, `duplicate key, first on line ${this.#positionAt(firstOffset).line}`);
+    return { ...problem, path: [...problem.path, name] };
   }
 
   #problemAt(offset: number, message: string): SyntaxProblem {
@@ -243,6 +254,17 @@ function excessOf(root: unknown): string | undefined {
     for (const value of Object.values(next.value) as unknown[]) waiting.push({ value, depth: next.depth + 1 });
   }
   return undefined;
+}
+
+/**
+ * `key:` with nothing behind it is not set: that is what a section becomes whose every line was turned into a comment,
+ * and what null means in a merge patch.
+ */
+function withoutEmpty(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutEmpty);
+  if (typeof value !== "object" || value === null) return value;
+  const set = Object.entries(value).filter(([, item]) => item !== null);
+  return Object.fromEntries(set.map(([key, item]) => [key, withoutEmpty(item)]));
 }
 
 /** Plain values as YAML text, in the order of their keys. */

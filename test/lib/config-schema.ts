@@ -37,7 +37,9 @@ const target = z.discriminatedUnion("kind", [
     qos: z.union([z.literal(0), z.literal(1)]).default(1),
     maxBytes: byteSize.optional(),
     // Quotes its value on purpose: even a careless schema must not show a secret.
-    pin: secret.refine((pin) => pin.length < 9, { error: (issue) => `bad pin ${String(issue.input)}` }).optional(),
+    pin: secret
+      .refine((pin) => !pin.startsWith("long-"), { error: (issue) => `bad pin ${String(issue.input)}` })
+      .optional(),
     will: z.union([z.string(), z.strictObject({ topic: z.string(), retain: z.boolean() })]).optional(),
   }),
 ]);
