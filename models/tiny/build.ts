@@ -3,7 +3,7 @@ import { endToEndModel } from "./end-to-end.ts";
 import { ssdModel } from "./ssd.ts";
 import { yolo8Model } from "./yolo8.ts";
 
-export interface BuiltFile {
+interface BuiltFile {
   readonly name: string;
   readonly bytes: Buffer;
 }

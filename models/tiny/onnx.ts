@@ -3,12 +3,12 @@
  * always gives the same bytes.
  */
 
-export interface TensorType {
+interface TensorType {
   readonly name: string;
   readonly shape: readonly number[];
 }
 
-export type Attribute = number | readonly number[];
+type Attribute = number | readonly number[];
 
 const FLOAT = 1;
 const INT64 = 7;

@@ -31,7 +31,7 @@ const INSIDE = 8;
  */
 const CORNER_MIN = 0.6;
 
-export interface RectangleOptions {
+interface RectangleOptions {
   readonly input: string;
   readonly width: number;
   readonly height: number;
@@ -42,7 +42,7 @@ export interface RectangleOptions {
 }
 
 /** Names of values of shape [count], in input pixels; rows without a rectangle have score 0. */
-export interface Rectangles {
+interface Rectangles {
   readonly left: string;
   readonly top: string;
   readonly right: string;

@@ -29,15 +29,24 @@ interface Waiting {
   readonly id: number;
   readonly resolve: (answer: ChildReply) => void;
   readonly reject: (error: AgentError) => void;
+  readonly deadline: NodeJS.Timeout;
 }
 
-/** A process that cannot be started has ended, like any other. */
+/** Fails with `VISION_CRASHED` where no process can be made at all; one that does not start ends, like any other. */
 export function spawnVision(): VisionChild {
   const child = spawn(process.execPath, [program], {
     stdio: ["ignore", "ignore", "pipe", "pipe"],
-    env: Object.fromEntries(environmentKept.map((name) => [name, process.env[name]])),
+    env: {
+      ...Object.fromEntries(environmentKept.map((name) => [name, process.env[name]])),
+      // glibc gives every thread of sharp's a heap of its own, which costs up to 100 MB and brings nothing here.
+      MALLOC_ARENA_MAX: "2",
+    },
   });
-  return new VisionChild(child);
+  // Out of descriptors there are no streams at all, whatever their type says.
+  const stream = (child.stdio as readonly unknown[] | undefined)?.[3];
+  if (stream instanceof Duplex) return new VisionChild(child, stream);
+  child.once("error", () => undefined);
+  throw crashed("it got no channel");
 }
 
 export class VisionChild {
@@ -50,7 +59,7 @@ export class VisionChild {
   /** Why it ends, when this side ends it. */
   #endedFor: AgentError | undefined;
 
-  constructor(child: ChildProcess) {
+  constructor(child: ChildProcess, stream: Duplex) {
     this.#process = child;
     child.stderr?.on("data", (text: Buffer) => {
       this.#stderrTail = (this.#stderrTail + text.toString()).slice(-visionLimits.stderrTailBytes);
@@ -59,9 +68,8 @@ export class VisionChild {
       child.once("error", (error) => resolve(crashed(`it does not start: ${messageOf(error)}`)));
       child.once("exit", (code, signal) => resolve(this.#endedFor ?? crashed(this.#howItEnded(code, signal))));
     });
-    const stream = child.stdio[3];
     this.#channel = new Channel(
-      stream instanceof Duplex ? stream : new Duplex(),
+      stream,
       (message) => this.#take(message),
       // The process is useless without its channel; its end then tells the rest.
       () => child.kill("SIGKILL"),
@@ -79,19 +87,22 @@ export class VisionChild {
     return this.#ended;
   }
 
-  /** One at a time. Rejects with the reason when the process ends first; an error of the task itself is in the reply. */
-  async ask(task: Task, body?: Buffer): Promise<ChildReply> {
+  /**
+   * One at a time. Rejects with the reason when the process ends first; an error of the task itself is in the reply. A
+   * process that misses the deadline hangs in native code: it is ended, because nothing else helps.
+   */
+  async ask(task: Task, body: Buffer | undefined, timeoutMs: number): Promise<ChildReply> {
     this.#calls += 1;
     const id = this.#calls;
     return new Promise((resolve, reject) => {
-      this.#waiting = { id, resolve, reject };
+      // A plain timer: it bounds a real process, and it is made and cleared on the way of every frame.
+      const deadline = setTimeout(() => {
+        this.#endedFor = late(task.kind, timeoutMs);
+        this.#process.kill("SIGKILL");
+      }, timeoutMs);
+      this.#waiting = { id, resolve, reject, deadline };
       this.#channel.send({ id, task }, body);
     });
-  }
-
-  kill(reason: AgentError): void {
-    this.#endedFor = reason;
-    this.#process.kill("SIGKILL");
   }
 
   /** Asks it to end and makes sure. */
@@ -107,13 +118,16 @@ export class VisionChild {
   #take({ header, body }: Message): void {
     const reply = readReply(header);
     if (reply === undefined || reply.id !== this.#waiting?.id) return;
-    const waiting = this.#waiting;
+    const { resolve, deadline } = this.#waiting;
     this.#waiting = undefined;
-    waiting.resolve({ reply, body });
+    clearTimeout(deadline);
+    resolve({ reply, body });
   }
 
   #fail(error: AgentError): void {
-    this.#waiting?.reject(error);
+    if (this.#waiting === undefined) return;
+    clearTimeout(this.#waiting.deadline);
+    this.#waiting.reject(error);
     this.#waiting = undefined;
   }
 
@@ -126,4 +140,10 @@ export class VisionChild {
 
 function crashed(how: string): AgentError {
   return new AgentError("VISION_CRASHED", `the vision process is gone: ${how}`, { disposition: "retry" });
+}
+
+function late(what: string, timeoutMs: number): AgentError {
+  return new AgentError("VISION_TIMEOUT", `the vision process did not ${what} within ${timeoutMs} ms and was ended`, {
+    disposition: "retry",
+  });
 }

@@ -35,6 +35,8 @@ interface Call {
   readonly task: Task;
   readonly body: Buffer | undefined;
   readonly signal: AbortSignal;
+  /** Stops listening to the signal. */
+  readonly over: () => void;
   readonly resolve: (answer: ChildReply) => void;
   readonly reject: (error: Error) => void;
 }
@@ -139,15 +141,9 @@ export class VisionProcess implements Vision {
   async #live(stopped: AbortSignal, onSettled: (error: AgentError | undefined) => void): Promise<void> {
     const { clock, random, log } = this.#seams;
     for (let failures = 0, rested = true; rested;) {
-      const child = spawnVision();
       const bornMs = clock.monotonicMs();
-      const onStop = () => void child.stop();
-      stopped.addEventListener("abort", onStop, { once: true });
-      this.#child = child;
       this.#state = "starting";
-      onSettled(await this.#load(child));
-      const end = await child.ended;
-      stopped.removeEventListener("abort", onStop);
+      const end = await this.#liveOnce(stopped, onSettled);
       this.#child = undefined;
       this.#state = "backoff";
       this.#failWaiting(away("it has just ended"));
@@ -167,6 +163,25 @@ export class VisionProcess implements Vision {
     this.#state = "stopped";
   }
 
+  /** Resolves with why it ended. */
+  async #liveOnce(stopped: AbortSignal, onSettled: (error: AgentError | undefined) => void): Promise<AgentError> {
+    let child: VisionChild;
+    try {
+      child = spawnVision();
+    } catch (error) {
+      const failure = asAgentError(error, "starting the vision process");
+      onSettled(failure);
+      return failure;
+    }
+    const onStop = () => void child.stop();
+    stopped.addEventListener("abort", onStop, { once: true });
+    this.#child = child;
+    onSettled(await this.#load(child));
+    const end = await child.ended;
+    stopped.removeEventListener("abort", onStop);
+    return end;
+  }
+
   /** Resolves with what is wrong with the model or the process; undefined when all is well. */
   async #load(child: VisionChild): Promise<AgentError | undefined> {
     const { model, threads, detectionsMax = visionLimits.detectionsMax } = this.#options;
@@ -176,7 +191,8 @@ export class VisionProcess implements Vision {
       const settings = { threads, detectionsMax: Math.min(detectionsMax, candidatesMax), candidatesMax };
       const timeoutMs = this.#options.loadTimeoutMs ?? visionLimits.loadTimeoutMs;
       try {
-        const { reply } = await this.#askInTime(child, { kind: "load", model, settings }, undefined, timeoutMs);
+        const { reply } = await child.ask({ kind: "load", model, settings }, undefined, timeoutMs);
+        this.#rssPeakBytes = Math.max(this.#rssPeakBytes, reply.rssPeakBytes);
         if (reply.error === undefined) this.#model = resultOf("load", reply);
         else this.#modelError = errorFrom(reply.error);
       } catch (error) {
@@ -207,11 +223,14 @@ export class VisionProcess implements Vision {
     signal.throwIfAborted();
     if (this.#state !== "ready") throw away(`it is ${this.#state}`);
     if (this.#calls.length >= visionLimits.callsWaitingMax) throw away(`${this.#calls.length} calls wait already`);
-    const answered = new Promise<ChildReply>((resolve, reject) =>
-      this.#calls.push({ task, body, signal, resolve, reject }),
-    );
-    this.#work();
-    const answer = await untilAborted(answered, signal);
+    const answer = await new Promise<ChildReply>((resolve, reject) => {
+      // The caller stops waiting; the process finishes what it has begun.
+      const onAbort = () => reject(signal.reason as Error);
+      signal.addEventListener("abort", onAbort, { once: true });
+      const over = () => signal.removeEventListener("abort", onAbort);
+      this.#calls.push({ task, body, signal, over, resolve, reject });
+      this.#work();
+    });
     if (answer.reply.error !== undefined) throw errorFrom(answer.reply.error);
     return answer;
   }
@@ -228,63 +247,34 @@ export class VisionProcess implements Vision {
       return;
     }
     this.#working = true;
-    const timeoutMs = this.#options.callTimeoutMs ?? visionLimits.callTimeoutMs;
-    void this.#askInTime(child, call.task, call.body, timeoutMs)
-      .then(call.resolve, (error: unknown) => call.reject(asAgentError(error, call.task.kind)))
-      .finally(() => {
-        this.#working = false;
-        this.#work();
-      });
-  }
-
-  /** A process that misses a deadline hangs in native code, and nothing but its end helps. */
-  async #askInTime(child: VisionChild, task: Task, body: Buffer | undefined, timeoutMs: number): Promise<ChildReply> {
-    const answered = new AbortController();
-    void this.#seams.clock.sleep(timeoutMs, answered.signal).then(
-      () => {
-        this.#state = "backoff";
-        child.kill(late(task.kind, timeoutMs));
+    const done = () => {
+      call.over();
+      this.#working = false;
+      this.#work();
+    };
+    child.ask(call.task, call.body, this.#options.callTimeoutMs ?? visionLimits.callTimeoutMs).then(
+      (answer) => {
+        this.#rssPeakBytes = Math.max(this.#rssPeakBytes, answer.reply.rssPeakBytes);
+        call.resolve(answer);
+        done();
       },
-      () => undefined,
+      (error: unknown) => {
+        call.reject(asAgentError(error, call.task.kind));
+        done();
+      },
     );
-    try {
-      const answer = await child.ask(task, body);
-      this.#rssPeakBytes = Math.max(this.#rssPeakBytes, answer.reply.rssPeakBytes);
-      return answer;
-    } finally {
-      answered.abort();
-    }
   }
 
   #failWaiting(error: AgentError): void {
-    for (const call of this.#calls.splice(0)) call.reject(error);
-  }
-}
-
-/** The caller stops waiting; the process finishes what it has begun. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort: () => void = () => undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    // Its failure is nobody's any more.
-    work.catch(() => undefined);
+    for (const call of this.#calls.splice(0)) {
+      call.over();
+      call.reject(error);
+    }
   }
 }
 
 function away(why: string): AgentError {
   return new AgentError("VISION_UNAVAILABLE", `the vision process cannot take the call: ${why}`, {
-    disposition: "retry",
-  });
-}
-
-function late(what: string, timeoutMs: number): AgentError {
-  return new AgentError("VISION_TIMEOUT", `the vision process did not ${what} within ${timeoutMs} ms and was ended`, {
     disposition: "retry",
   });
 }

@@ -16,7 +16,7 @@ export interface ModelSpec {
   readonly manifest: ModelManifest;
 }
 
-export interface ResolveOptions {
+interface ResolveOptions {
   /** A manifest file; without it `<file>.json` is read, or a `model.json` beside the model that names its file. */
   readonly manifest?: string;
   /** Where a bare name is looked for, as `<folder>/<name>.onnx`, in this order. */

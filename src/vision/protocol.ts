@@ -20,7 +20,7 @@ export type Task =
   /** The body, where there is one, is the picture to draw over. */
   | { readonly kind: "render"; readonly svg: string; readonly quality: number };
 
-export interface Request {
+interface Request {
   readonly id: number;
   readonly task: Task;
 }
@@ -46,7 +46,7 @@ export interface Answers {
   readonly render: ImageAnswer;
 }
 
-export interface SentError {
+interface SentError {
   readonly code: string;
   readonly message: string;
   readonly disposition: Disposition;
@@ -56,8 +56,6 @@ export interface Reply {
   readonly id: number;
   /** The highest resident set the vision process ever had. */
   readonly rssPeakBytes: number;
-  /** Milliseconds inside the vision process, from the last byte of the request to the first of the reply. */
-  readonly insideMs: number;
   readonly result?: unknown;
   readonly error?: SentError;
 }

@@ -7,7 +7,7 @@ import { never, visionProcess } from "./vision.ts";
 
 /** Detections of real models on real photos against references computed by a plain 64-bit decode. */
 
-export interface ParityModel {
+interface ParityModel {
   readonly name: string;
   /** Where the file does not hold them. */
   readonly labels?: readonly string[];
@@ -24,7 +24,7 @@ export const parityModels: readonly ParityModel[] = [
   { name: "edgeeye-sample-person", labels: ["person"], quantised: false },
 ];
 
-export interface ParityFigures {
+interface ParityFigures {
   readonly photos: number;
   readonly references: number;
   readonly missed: number;

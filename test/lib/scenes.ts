@@ -8,7 +8,7 @@ export interface SceneObject {
   readonly box: Box;
 }
 
-export interface Scene {
+interface Scene {
   readonly svg: string;
   readonly objects: readonly SceneObject[];
 }

@@ -27,7 +27,7 @@ export function visionProcess(options: VisionOptions): VisionProcess & AsyncDisp
   return Object.assign(vision, { [Symbol.asyncDispose]: async () => vision.stop() });
 }
 
-export interface SceneVerdict {
+interface SceneVerdict {
   readonly missed: number;
   readonly extra: number;
   /** Pixels; of the edges of everything that was found. */

@@ -11,7 +11,7 @@ import type { ReencodeOptions } from "../../core/ports.ts";
 
 type SharpModule = (input: Buffer, options?: SharpOptions) => Sharp;
 
-export interface PictureSize {
+interface PictureSize {
   readonly width: number;
   readonly height: number;
 }

@@ -5,7 +5,7 @@ import type { TensorLayout } from "./fill.ts";
 
 /** How a model is fed: from its input's shape, its manifest, its metadata, and its family's habits, in that order. */
 
-export interface InputSize {
+interface InputSize {
   readonly width: number;
   readonly height: number;
 }

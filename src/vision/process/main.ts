@@ -23,20 +23,16 @@ const channel = new Channel(
 );
 
 async function answer({ header, body }: Message): Promise<void> {
-  const startedMs = performance.now();
   const request = readRequest(header);
   if (request === undefined) return;
-  const finish = () => ({
-    id: request.id,
-    // The kernel counts it in kilobytes.
-    rssPeakBytes: process.resourceUsage().maxRSS * 1_024,
-    insideMs: performance.now() - startedMs,
-  });
+  const { id, task } = request;
+  // The kernel counts it in kilobytes.
+  const rssPeakBytes = () => process.resourceUsage().maxRSS * 1_024;
   try {
-    const { result, image } = await service.perform(request.task, body);
-    channel.send({ ...finish(), result }, image);
+    const { result, image } = await service.perform(task, body);
+    channel.send({ id, rssPeakBytes: rssPeakBytes(), result }, image);
   } catch (error) {
-    channel.send({ ...finish(), error: sentError(asAgentError(error, request.task.kind)) });
+    channel.send({ id, rssPeakBytes: rssPeakBytes(), error: sentError(asAgentError(error, task.kind)) });
   }
 }
 

@@ -7,7 +7,7 @@ import { openImaging, type Imaging, type Jpeg } from "./imaging.ts";
 
 /** Everything the vision process does, without the process: one task after another, never two at once. */
 
-export interface Done {
+interface Done {
   readonly result: Answers[keyof Answers];
   readonly image?: Buffer;
 }
