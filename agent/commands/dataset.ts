@@ -12,6 +12,7 @@ export async function datasetExport(
     signal,
   );
   if (context.json) terminal.data(JSON.stringify({ ...options, ...done }));
-  else terminal.data(`${done.images} images with ${done.boxes} boxes of ${done.classes.length} labels in ${options.to}`);
+  else
+    terminal.data(`${done.images} images with ${done.boxes} boxes of ${done.classes.length} labels in ${options.to}`);
   return exitCodes.ok;
 }
