@@ -1,13 +1,15 @@
-import { access, writeFile } from "node:fs/promises";
+import { access, mkdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { createInterface } from "node:readline/promises";
-import { discoverCameras, type Discovery } from "../../src/capture/discover.ts";
+import { dirname, join, resolve } from "node:path";
+import { discoverCameras, type FoundCamera } from "../../src/capture/discover.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { parseConfig } from "../../src/config/load.ts";
-import { starterConfig, type StarterChoices } from "../../src/config/starter.ts";
+import { starterConfig, type StarterAnswers } from "../../src/config/starter.ts";
 import { configSchema } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { Questions } from "../questions.ts";
+import { packageFolder } from "../version.ts";
 
 interface InitOptions {
   readonly yes?: true;
@@ -18,16 +20,105 @@ interface InitOptions {
 /** Finds cameras, asks the few questions left, and writes a config that the checker accepts. */
 export async function init(context: CommandContext, options: InitOptions): Promise<ExitCode> {
   const { terminal } = context;
-  if (options.force !== true && (await exists(options.output))) {
+  const output = resolve(options.output);
+  if (options.force !== true && (await exists(output))) {
     throw new AgentError("USAGE_EXISTS", `${options.output} exists; --force replaces it`, { disposition: "fatal" });
   }
-  const found = await discoverCameras();
-  const choices = options.yes === true ? defaults(found) : await ask(found, context.signal);
-  const text = starterConfig(choices);
-  // Our own checker has the last word, so that the next command never finds a mistake of ours.
-  await parseConfig(text, options.output, configSchema, { variables: withPlaceholders(context.environment, text) });
-  await writeFile(options.output, text, { mode: 0o600 });
-  if (context.json) terminal.data(JSON.stringify({ written: options.output, cameras: choices.cameras }));
+  const { cameras, fswebcam } = await discoverCameras();
+  terminal.note(
+    cameras.length === 0 ? "no camera found: the config gets a simulated one" : `found ${cameraNames(cameras)}`,
+  );
+  if (cameras.length > 0 && fswebcam === undefined) terminal.note("fswebcam is missing: apt install fswebcam");
+
+  const known = { cameras: cameraAnswers(cameras), schema: join(packageFolder, "config/framepost.schema.json") };
+  const answers = options.yes === true ? withTarget(known) : await ask(context, known, dirname(output));
+  const text = starterConfig(answers);
+  // Our own checker has the last word, so that the next command finds no mistake of ours.
+  await parseConfig(text, output, configSchema, { variables: context.environment });
+  await writeFile(output, text, { mode: 0o600 });
+  if (context.json) terminal.data(JSON.stringify({ written: output, cameras: answers.cameras }));
   else terminal.data(`${options.output} written; next: framepost doctor -c ${options.output}`);
   return exitCodes.ok;
+}
+
+async function ask(
+  { terminal, signal }: CommandContext,
+  known: StarterAnswers,
+  folder: string,
+): Promise<StarterAnswers> {
+  if (!process.stdin.isTTY) {
+    throw new AgentError("USAGE_TERMINAL", "init asks questions and this is no terminal; --yes asks none", {
+      disposition: "fatal",
+    });
+  }
+  const questions = new Questions(process.stdin, process.stderr, signal);
+  try {
+    const device = await questions.text("Name of this device", deviceName(hostname()));
+    const iotownUrl = await questions.text(
+      "Address of the IoT.own server, for example https://town.example:8888 (none)",
+      "",
+    );
+    const iotown =
+      iotownUrl === ""
+        ? undefined
+        : { url: iotownUrl, token: await secretFile(questions, "API token", folder, "iotown-token") };
+    const mqttUrl = await questions.text("Address of an MQTT broker, for example mqtt://broker:1883 (none)", "");
+    const username = mqttUrl === "" ? "" : await questions.text("User name at the broker (none)", "");
+    const login =
+      username === ""
+        ? undefined
+        : { username, password: await secretFile(questions, "Password", folder, "mqtt-password") };
+    if (iotownUrl === "" && mqttUrl === "") terminal.note("no target given: records go to a data set on this disk");
+    return withTarget({
+      ...known,
+      device,
+      ...(iotown === undefined ? {} : { iotown }),
+      ...(mqttUrl === "" ? {} : { mqtt: { url: mqttUrl, ...(login === undefined ? {} : { login }) } }),
+    });
+  } finally {
+    questions.close();
+  }
+}
+
+/** The secret goes to a file that only its user may read; the config only names it. */
+async function secretFile(questions: Questions, what: string, folder: string, name: string): Promise<string> {
+  const secret = await questions.secret(what);
+  const secrets = join(folder, "framepost-secrets");
+  await mkdir(secrets, { recursive: true, mode: 0o700 });
+  const file = join(secrets, name);
+  await writeFile(file, secret, { mode: 0o600 });
+  return `\${file:${file}}`;
+}
+
+function withTarget(answers: StarterAnswers): StarterAnswers {
+  if (answers.iotown !== undefined || answers.mqtt !== undefined) return answers;
+  return { ...answers, folder: { path: "framepost-dataset" } };
+}
+
+function cameraAnswers(found: readonly FoundCamera[]): StarterAnswers["cameras"] {
+  if (found.length === 0) return [{ id: "simulated" }];
+  return found.map(({ device }, index) => ({ id: `camera-${index + 1}`, device }));
+}
+
+function cameraNames(found: readonly FoundCamera[]): string {
+  return found.map(({ name, device }) => `${name} (${device})`).join(", ");
+}
+
+/** A host name in the letters that device names may have. */
+function deviceName(host: string): string {
+  const name = host
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9_-]+/g, "-")
+    .replace(/^[^a-z0-9]+/, "")
+    .slice(0, 32);
+  return name === "" || name === "all" || name === "group" ? "gateway" : name;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
