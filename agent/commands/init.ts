@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { discoverCameras, type FoundCamera } from "../../src/capture/discover.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { parseConfig } from "../../src/config/load.ts";
-import { starterConfig, type StarterAnswers } from "../../src/config/starter.ts";
+import { starterConfig, type StarterChoices } from "../../src/config/starter.ts";
 import { configSchema } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
@@ -43,9 +43,9 @@ export async function init(context: CommandContext, options: InitOptions): Promi
 
 async function ask(
   { terminal, signal }: CommandContext,
-  known: StarterAnswers,
+  known: StarterChoices,
   folder: string,
-): Promise<StarterAnswers> {
+): Promise<StarterChoices> {
   if (!process.stdin.isTTY) {
     throw new AgentError("USAGE_TERMINAL", "init asks questions and this is no terminal; --yes asks none", {
       disposition: "fatal",
@@ -64,16 +64,14 @@ async function ask(
         : { url: iotownUrl, token: await secretFile(questions, "API token", folder, "iotown-token") };
     const mqttUrl = await questions.text("Address of an MQTT broker, for example mqtt://broker:1883 (none)", "");
     const username = mqttUrl === "" ? "" : await questions.text("User name at the broker (none)", "");
-    const login =
-      username === ""
-        ? undefined
-        : { username, password: await secretFile(questions, "Password", folder, "mqtt-password") };
+    const password = username === "" ? undefined : await secretFile(questions, "Password", folder, "mqtt-password");
+    const login = password === undefined ? {} : { username, password };
     if (iotownUrl === "" && mqttUrl === "") terminal.note("no target given: records go to a data set on this disk");
     return withTarget({
       ...known,
       device,
       ...(iotown === undefined ? {} : { iotown }),
-      ...(mqttUrl === "" ? {} : { mqtt: { url: mqttUrl, ...(login === undefined ? {} : { login }) } }),
+      ...(mqttUrl === "" ? {} : { mqtt: { url: mqttUrl, ...login } }),
     });
   } finally {
     questions.close();
@@ -90,12 +88,12 @@ async function secretFile(questions: Questions, what: string, folder: string, na
   return `\${file:${file}}`;
 }
 
-function withTarget(answers: StarterAnswers): StarterAnswers {
+function withTarget(answers: StarterChoices): StarterChoices {
   if (answers.iotown !== undefined || answers.mqtt !== undefined) return answers;
   return { ...answers, folder: { path: "framepost-dataset" } };
 }
 
-function cameraAnswers(found: readonly FoundCamera[]): StarterAnswers["cameras"] {
+function cameraAnswers(found: readonly FoundCamera[]): StarterChoices["cameras"] {
   if (found.length === 0) return [{ id: "simulated" }];
   return found.map(({ device }, index) => ({ id: `camera-${index + 1}`, device }));
 }

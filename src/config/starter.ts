@@ -19,6 +19,8 @@ export interface StarterChoices {
     /** A placeholder, never the password itself. */
     readonly password?: string;
   };
+  /** A data set on this disk: what works without any account. */
+  readonly folder?: { readonly path: string };
   /** Path or address of the JSON Schema, for completion in editors. */
   readonly schema?: string;
 }
@@ -33,7 +35,7 @@ export function starterConfig(choices: StarterChoices): string {
     cameras: choices.cameras.map(({ id, device }) =>
       device === undefined ? { id, driver: "simulated" } : { id, driver: "webcam", device },
     ),
-    targets: [...iotownTarget(choices), ...mqttTarget(choices)],
+    targets: [...iotownTarget(choices), ...mqttTarget(choices), ...folderTarget(choices)],
   };
   const modeline = choices.schema === undefined ? "" : `# yaml-language-server: $schema=${choices.schema}\n`;
   const intro = "# Every setting that is not here has its default: `framepost config show` prints all of them.\n";
@@ -49,4 +51,8 @@ function mqttTarget({ mqtt }: StarterChoices): readonly unknown[] {
   if (mqtt === undefined) return [];
   const { url, username, password = defaultPassword } = mqtt;
   return [{ id: "mqtt", kind: "mqtt", url, ...(username === undefined ? {} : { username, password }) }];
+}
+
+function folderTarget({ folder }: StarterChoices): readonly unknown[] {
+  return folder === undefined ? [] : [{ id: "dataset", kind: "folder", ...folder }];
 }

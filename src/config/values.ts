@@ -72,5 +72,3 @@ export const tls = z.strictObject({
   servername: z.string().optional().describe("Name to expect in the server's certificate"),
   insecureSkipVerify: z.boolean().default(false).describe("Accept any certificate. Never on a network you do not own"),
 });
-
-export type TlsConfig = z.infer<typeof tls>;

@@ -4,14 +4,13 @@ import type { Socket } from "node:net";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import axios, { type AxiosInstance, type AxiosResponse } from "axios";
 import { HttpsProxyAgent } from "https-proxy-agent";
-import type { TlsConfig } from "../config/values.ts";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { deliverLimits, linkLimits } from "../core/limits.ts";
 import { Deadline } from "./deadline.ts";
 import { linkError, shownUrl } from "./http-errors.ts";
 import { attemptedText, type HttpAnswer } from "./http-status.ts";
 import { HttpExchange } from "./http-exchange.ts";
-import { readTlsOptions, type TlsOptions } from "./tls.ts";
+import { readTlsOptions, type TlsOptions, type TlsSettings } from "./tls.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -25,7 +24,7 @@ export interface HttpRequest {
 }
 
 export interface HttpLinkOptions {
-  readonly tls?: TlsConfig | undefined;
+  readonly tls?: TlsSettings | undefined;
   /** `http://…` or `https://…`, with user and password where needed. The environment's proxy settings are ignored. */
   readonly proxy?: string | undefined;
   readonly socketsMax?: number;

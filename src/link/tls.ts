@@ -1,7 +1,16 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import type { TlsConfig } from "../config/values.ts";
 import { AgentError, errnoOf } from "../core/errors.ts";
+
+/** As the config writes it: paths of PEM files. */
+export interface TlsSettings {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** Name to expect in the server's certificate. */
+  readonly servername?: string | undefined;
+  readonly insecureSkipVerify: boolean;
+}
 
 /** As node:tls, node:https and mqtt take them. */
 export interface TlsOptions {
@@ -13,7 +22,7 @@ export interface TlsOptions {
 }
 
 /** Reads and checks the PEM files. Fails with `TLS_CONFIG`, naming the file, never its content. */
-export async function readTlsOptions(config: TlsConfig): Promise<TlsOptions> {
+export async function readTlsOptions(config: TlsSettings): Promise<TlsOptions> {
   const { ca, cert, key, servername } = config;
   if ((cert === undefined) !== (key === undefined)) {
     throw unusable("a client certificate needs both tls.cert and tls.key");

@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "mocha";
-import { tls, type TlsConfig } from "../../src/config/values.ts";
+import { tls } from "../../src/config/values.ts";
+import type { TlsSettings } from "../../src/link/tls.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { HttpLink } from "../../src/link/http.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
@@ -35,7 +36,7 @@ describe("HTTP link over TLS", () => {
   /** What a GET to a server with these certificates comes to: a status or an error code. */
   async function attempt(
     server: CertificateFiles,
-    settings: Partial<TlsConfig>,
+    settings: Partial<TlsSettings>,
     clientAuthority?: CertificateFiles,
   ): Promise<string> {
     const sandbox = new IotownSandbox({
@@ -62,7 +63,7 @@ describe("HTTP link over TLS", () => {
   }
 
   /** The same with openssl's own server, which refuses a client with an alert; Node's hangs up without a word. */
-  async function attemptStrict(settings: Partial<TlsConfig>): Promise<string> {
+  async function attemptStrict(settings: Partial<TlsSettings>): Promise<string> {
     const port = await unusedPort();
     const files = ["-cert", good.cert, "-key", good.key, "-CAfile", authority.cert];
     const args = ["s_server", "-accept", `127.0.0.1:${port}`, ...files, "-Verify", "1", "-verify_return_error", "-www"];
@@ -125,7 +126,7 @@ describe("HTTP link over TLS", () => {
     const damaged = join(folder.path, "damaged.pem");
     await writeFile(damaged, "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n");
     const { cert, key } = client;
-    const cases: readonly (readonly [Partial<TlsConfig>, RegExp])[] = [
+    const cases: readonly (readonly [Partial<TlsSettings>, RegExp])[] = [
       [{ ca: join(folder.path, "absent.pem") }, /absent\.pem cannot be read \(ENOENT\)$/],
       [{ ca: damaged }, /damaged\.pem holds no certificate in PEM form$/],
       [{ cert: damaged, key }, /damaged\.pem holds no certificate/],

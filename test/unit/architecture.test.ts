@@ -52,8 +52,11 @@ function sources(folder: string): string[] {
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(root, file), "utf8");
-  const found = text.matchAll(/(?:from|import|import\()\s*"([^"]+)"/g);
-  return [...found].flatMap(([, specifier]) => (specifier === undefined ? [] : [{ from: file, specifier }]));
+  const found = text.matchAll(/^(?:import|export|\}) .*?from "([^"]+)";$|^import "([^"]+)";$|import\(\s*"([^"]+)"/gm);
+  return [...found].flatMap(([, named, bare, dynamic]) => {
+    const specifier = named ?? bare ?? dynamic;
+    return specifier === undefined ? [] : [{ from: file, specifier }];
+  });
 }
 
 /** `core`, `spool`, … or `agent`. */
