@@ -49,7 +49,9 @@ export interface ComposeOptions {
 
 /** The only place that names concrete classes. Fails when the state folder cannot be used. */
 export async function composeAgent(config: FramepostConfig, options: ComposeOptions, seams: Seams): Promise<Agent> {
-  const { dataFolder, wrapDriver = (driver) => driver, wrapTarget = (target) => target } = options;
+  const { dataFolder } = options;
+  const wrapDriver = options.wrapDriver ?? ((driver: CameraDriver) => driver);
+  const wrapTarget = options.wrapTarget ?? ((target: Target) => target);
   await mkdir(dataFolder, { recursive: true, mode: 0o700 });
   const { device, spool } = await openSpool(config, dataFolder, seams);
   const model = await findModel(config, dataFolder, seams);

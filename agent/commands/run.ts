@@ -36,8 +36,12 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 }
 
 async function untilStopped({ clock, signal }: CommandContext, agent: Agent, log: Logger): Promise<void> {
-  while (!signal.aborted) {
-    await clock.sleep(healthEveryMs, signal).catch(() => undefined);
-    if (!signal.aborted) log.info("health", healthFields(await healthReport(agent, clock)));
+  for (;;) {
+    try {
+      await clock.sleep(healthEveryMs, signal);
+    } catch {
+      return;
+    }
+    log.info("health", healthFields(await healthReport(agent, clock)));
   }
 }

@@ -28,7 +28,7 @@ interface Way {
  * One upload after the other to a server in another process: the product's own path, from record to outcome, against a
  * raw socket that writes ready-made bytes (the floor) and against what one would write first with axios.
  */
-export async function iotownUploadBench(): Promise<BenchTable> {
+export async function iotownUpload(): Promise<BenchTable> {
   const script = fileURLToPath(new URL("discard-server.js", import.meta.url));
   const server = spawn(process.execPath, [script], { stdio: ["pipe", "pipe", "inherit"] });
   const [line] = (await once(server.stdout, "data")) as [Buffer];

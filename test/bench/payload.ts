@@ -10,7 +10,7 @@ const callsPerRound = 8;
 const judgedBytes = 200_000;
 
 /** Building the request body of an upload, against the usual way, round by round in turn. */
-export async function payloadBench(): Promise<BenchTable> {
+export async function payload(): Promise<BenchTable> {
   const rows: (string | number)[][] = [];
   let ratioAtJudged = 0;
   for (const sizeBytes of [100_000, judgedBytes, 500_000]) {

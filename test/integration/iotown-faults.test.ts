@@ -27,7 +27,7 @@ const expected: Readonly<Record<keyof typeof iotownFaults, readonly [outcome: st
   "bad-request-400": ["rejected HTTP_400", 0],
   "html-400": ["target? HTTP_NOT_THE_PLATFORM", 0],
   "unauthorized-401": ["target HTTP_401", 0],
-  "forbidden-403": ["target HTTP_403", 0],
+  "forbidden-403": ["target? HTTP_403", 0],
   "not-found-404": ["target HTTP_404", 0],
   "too-large-413": ["rejected HTTP_413", 0],
   "too-many-429": ["target HTTP_429 after 7000", 0],

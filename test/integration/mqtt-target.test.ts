@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { afterEach, before, describe, it } from "mocha";
+import { AgentError } from "../../src/core/errors.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 import { mqttTargetConfig, type MqttTargetConfig } from "../../src/targets/mqtt/config.ts";
 import { MqttTarget } from "../../src/targets/mqtt/target.ts";
@@ -73,9 +74,10 @@ describe("MQTT target", () => {
     toStop.push(broker);
     const target = await targetTo((await broker.start()).url);
     await target.probe(soon());
-    const broken = { ...sampleDelivery(1, sampleJpeg()), image: () => Promise.reject(new Error("disk")) };
+    const unreadable = new AgentError("RECORD_UNREADABLE", "its checksum is wrong", { disposition: "reject" });
+    const broken = { ...sampleDelivery(1, sampleJpeg()), image: () => Promise.reject(unreadable) };
     const found = (await target.deliver([broken], soon())).get(broken.record.id);
-    assert.equal(found?.kind === "retry" ? found.scope : found?.kind, "record");
+    assert.equal(found?.kind, "rejected");
   });
 
   describe("at a real broker", () => {

@@ -11,16 +11,16 @@ const expected = {
   "the target is away": [
     ...["ABORTED", "NET_REFUSED", "NET_DNS", "NET_UNREACHABLE", "NET_CONNECT_TIMEOUT", "PROXY_FAILED"],
     ...["TLS_UNTRUSTED", "TLS_CLIENT_CERT", "TLS_FAILED", "TLS_CONFIG", "HTTP_REDIRECT", "HTTP_BAD_REQUEST"],
-    ...["HTTP_401", "HTTP_403", "HTTP_404", "HTTP_405", "HTTP_407", "HTTP_425", "HTTP_429", "HTTP_302"],
+    ...["HTTP_401", "HTTP_404", "HTTP_405", "HTTP_407", "HTTP_425", "HTTP_429", "HTTP_302"],
     ...["MQTT_OFFLINE", "MQTT_CREDENTIALS", "MQTT_NOT_AUTHORISED", "MQTT_QUOTA", "MQTT_NO_SUBSCRIBER"],
     ...["DISK_FULL", "FOLDER_FULL"],
   ],
   "the target failed, perhaps at this record": [
-    ...["NET_RESET", "NET_TIMEOUT", "HTTP_408", "HTTP_500", "HTTP_502", "HTTP_503", "HTTP_504", "HTTP_507"],
+    ...["NET_RESET", "NET_TIMEOUT", "HTTP_403", "HTTP_408", "HTTP_500", "HTTP_502", "HTTP_503", "HTTP_504", "HTTP_507"],
     ...["HTTP_NOT_THE_PLATFORM", "HTTP_UNEXPECTED_STATUS", "HTTP_ANSWER_TOO_LARGE"],
-    ...["MQTT_ACK_TIMEOUT", "MQTT_CLOSED", "MQTT_PROTOCOL", "DISK_FAILED"],
+    ...["MQTT_ACK_TIMEOUT", "MQTT_CLOSED", "MQTT_PROTOCOL", "DISK_FAILED", "UNEXPECTED"],
   ],
-  "the record is charged": ["MQTT_REFUSED", "UNEXPECTED"],
+  "the record is charged": ["MQTT_REFUSED"],
   "the record is refused": [
     ...["HTTP_400", "HTTP_409", "HTTP_411", "HTTP_413", "HTTP_415", "HTTP_422", "HTTP_418"],
     ...["MQTT_TOO_LARGE", "RECORD_UNREADABLE", "ENCODE_FAILED"],
@@ -54,8 +54,11 @@ describe("retry-or-not table", () => {
   });
 
   it("never loses a record to an error that is no AgentError", () => {
-    assert.equal(reading(asAgentError(new TypeError("x is undefined"), "sending")), "the record is charged");
-    assert.equal(reading(asAgentError("a thrown string", "sending")), "the record is charged");
+    assert.equal(
+      reading(asAgentError(new TypeError("x is undefined"), "sending")),
+      "the target failed, perhaps at this record",
+    );
+    assert.equal(reading(asAgentError("a thrown string", "sending")), "the target failed, perhaps at this record");
     assert.equal(reading(asAgentError(new DOMException("", "AbortError"), "sending")), "the target is away");
   });
 
