@@ -38,8 +38,9 @@ export class Terminal {
   /** Replaces the live status line; without a terminal, a plain line at most once a second. */
   status(line: string): void {
     if (this.#stderr.isTTY === true) {
-      const columns = this.#stderr.columns ?? 80;
-      this.#stderr.write(`\r\x1b[2K${line.slice(0, Math.max(10, columns - 1))}`);
+      // A serial console knows no width and says 0.
+      const { columns = 0 } = this.#stderr;
+      this.#stderr.write(`\r\x1b[2K${line.slice(0, Math.max(10, (columns > 0 ? columns : 80) - 1))}`);
       this.#statusShown = true;
       return;
     }
