@@ -13,7 +13,7 @@ export function linkSeams(random: () => number = () => 0): Seams & { readonly lo
 export class Subscriber {
   readonly packets: IPublishPacket[] = [];
   #close = async () => {};
-  #publish = async (_topic: string) => {};
+  #publish: (topic: string) => Promise<void> = async () => {};
 
   async start(url: string, filter = "#"): Promise<this> {
     const client = await connectAsync(url, { reconnectPeriod: 0, protocolVersion: 4 });
