@@ -141,12 +141,13 @@ export class MqttConnection {
   async close(): Promise<void> {
     const client = this.#client;
     if (client === undefined || this.#ended) return;
+    const error = new AgentError("MQTT_CLOSED", `connection to ${this.#broker}: closed`, { disposition: "retry" });
     if (!client.connected || this.#inFlight.size > 0) {
-      this.#end(undefined, undefined);
+      this.#finish(error, error);
       return;
     }
     this.#ended = true;
-    this.#window.close(lostError(this.#broker, undefined, undefined));
+    this.#window.close(error);
     const closed = new Promise<void>((resolve) => client.once("close", resolve));
     const grace = setTimeout(() => client.stream.destroy(), linkLimits.mqttCloseGraceMs);
     client.end(false);
@@ -166,7 +167,7 @@ export class MqttConnection {
   #learn(properties: { readonly receiveMaximum?: number; readonly maximumPacketSize?: number }): MqttLimits {
     const { receiveMaximum = Infinity, maximumPacketSize } = properties;
     // MQTT.js leaves the broker's receiveMaximum to its caller; strict brokers disconnect those who exceed it.
-    const window = Math.min(linkLimits.mqttWindowMax, receiveMaximum);
+    const window = Math.max(1, Math.min(linkLimits.mqttWindowMax, receiveMaximum));
     this.#window = new SendWindow({
       placesMax: window,
       bytesMax: linkLimits.mqttInFlightBytesMax,
@@ -204,8 +205,8 @@ export class MqttConnection {
         const { stream } = client;
         stream.cork();
         stream.write(publishHead(this.#version, topic, id, bytes, options));
-        stream.write(payload, () => {
-          if (options.qos === 0) this.#settle(id);
+        stream.write(payload, (failure) => {
+          if (options.qos === 0 && !failure) this.#settle(id);
         });
         stream.uncork();
       });
