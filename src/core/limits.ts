@@ -83,7 +83,7 @@ export const deliverLimits = {
 
 export const linkLimits = {
   connectTimeoutMs: 10_000,
-  /** No byte in either direction for this long ends a request. */
+  /** Silence of this long ends a request; before its answer begins, what the body needs to leave is added. */
   idleTimeoutMs: 15_000,
   /** A whole request, plus what its body needs at `deliverLimits.bytesPerSecondMin`: ends answers that drip for ever. */
   requestTimeoutMs: 15_000,

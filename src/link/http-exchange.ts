@@ -10,16 +10,20 @@ import { AgentError, errnoOf } from "../core/errors.ts";
  */
 export class HttpExchange {
   readonly #connectTimeoutMs: number;
+  readonly #idleTimeoutMs: number;
   #answer: IncomingMessage | undefined;
 
-  constructor(connectTimeoutMs: number) {
+  /** `idleTimeoutMs` holds from the first byte of the answer on. */
+  constructor(connectTimeoutMs: number, idleTimeoutMs: number) {
     this.#connectTimeoutMs = connectTimeoutMs;
+    this.#idleTimeoutMs = idleTimeoutMs;
   }
 
   request(options: https.RequestOptions, onAnswer: (answer: IncomingMessage) => void): ClientRequest {
     const open = options.protocol === "https:" ? https.request : http.request;
     const request = open(options, (answer) => {
       this.#answer = answer;
+      request.setTimeout(this.#idleTimeoutMs);
       onAnswer(answer);
     });
     request.once("socket", (socket) => {

@@ -74,12 +74,16 @@ export function answerSnippet(answer: HttpAnswer, secrets: readonly string[] = [
 function retryAfterMs(headers: HttpAnswer["headers"], nowMs: number): number | undefined {
   const value = headers["retry-after"]?.trim();
   if (value === undefined || value === "") return undefined;
-  const serverNowMs = Date.parse(headers["date"] ?? "");
-  const waitMs = /^\d+(\.\d+)?$/.test(value)
-    ? Number(value) * 1_000
-    : Date.parse(value) - (Number.isNaN(serverNowMs) ? nowMs : serverNowMs);
+  const waitMs = /^\d+(\.\d+)?$/.test(value) ? Number(value) * 1_000 : untilMs(value, headers["date"], nowMs);
   if (Number.isNaN(waitMs)) return undefined;
   return Math.min(Math.max(0, Math.round(waitMs)), deliverLimits.retryAfterMaxMs);
+}
+
+/** Only the form that HTTP writes: `Date.parse` takes "-5" for a month. */
+function untilMs(date: string, serverDate: string | undefined, nowMs: number): number {
+  if (!/^[A-Z][a-z]{2}, /.test(date)) return Number.NaN;
+  const serverNowMs = Date.parse(serverDate ?? "");
+  return Date.parse(date) - (Number.isNaN(serverNowMs) ? nowMs : serverNowMs);
 }
 
 /** `POST https://host/path`, as every error text of a request begins. */

@@ -1,6 +1,7 @@
 import http, { type ClientRequest } from "node:http";
 import https from "node:https";
 import type { Socket } from "node:net";
+import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import axios, { type AxiosInstance, type AxiosResponse } from "axios";
 import { HttpsProxyAgent } from "https-proxy-agent";
 import type { TlsConfig } from "../config/values.ts";
@@ -39,7 +40,7 @@ interface Agents {
 
 /**
  * HTTP for one target. Every status is an answer; only an exchange without one is an error, always an AgentError. Three
- * clocks bound it: connecting (DNS, TCP, proxy and TLS), silence in both directions, and the whole. Redirects are never
+ * clocks bound it: connecting (DNS, TCP, proxy and TLS), silence, and the whole. Redirects are never
  * followed. axios and its errors stay in this file: they hold the token and the body.
  */
 export class HttpLink {
@@ -59,7 +60,6 @@ export class HttpLink {
       validateStatus: () => true,
       transformRequest: [(body: unknown) => body],
       transformResponse: [(body: unknown) => body],
-      timeout: options.idleTimeoutMs ?? linkLimits.idleTimeoutMs,
     });
   }
 
@@ -70,8 +70,9 @@ export class HttpLink {
   async request(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     const attempted = attemptedText(request.method, request.url);
     const answerBytesMax = request.answerBytesMax ?? linkLimits.answerBytesMax;
-    const deadline = new Deadline(request.deadlineMs ?? defaultDeadlineMs(request.body), signal);
-    const exchange = new HttpExchange(this.#options.connectTimeoutMs ?? linkLimits.connectTimeoutMs);
+    const deadline = new Deadline(request.deadlineMs ?? linkLimits.requestTimeoutMs + sendingMs(request.body), signal);
+    const idleTimeoutMs = this.#options.idleTimeoutMs ?? linkLimits.idleTimeoutMs;
+    const exchange = new HttpExchange(this.#options.connectTimeoutMs ?? linkLimits.connectTimeoutMs, idleTimeoutMs);
     try {
       const agents = await this.#openAgents();
       const answer = await this.#client.request<Buffer, AxiosResponse<Buffer>>({
@@ -82,6 +83,8 @@ export class HttpLink {
         httpAgent: agents.plain,
         httpsAgent: agents.secure,
         maxContentLength: answerBytesMax,
+        // The system may hold the whole body when the last byte has left for our eyes: silence then is no fault yet.
+        timeout: idleTimeoutMs + sendingMs(request.body),
         signal: deadline.signal,
         transport: exchange,
       });
@@ -138,8 +141,9 @@ export class HttpLink {
 
 const retry = { disposition: "retry" } as const;
 
-function defaultDeadlineMs(body: Buffer | undefined): number {
-  return linkLimits.requestTimeoutMs + Math.ceil(((body?.length ?? 0) / deliverLimits.bytesPerSecondMin) * 1_000);
+/** What a body takes on the slowest line that still counts as one. */
+function sendingMs(body: Buffer | undefined): number {
+  return Math.ceil(((body?.length ?? 0) / deliverLimits.bytesPerSecondMin) * 1_000);
 }
 
 function asLinkError(error: unknown, attempted: string, exchange: HttpExchange, answerBytesMax: number): AgentError {
@@ -209,7 +213,7 @@ class TunnelAgent extends HttpsProxyAgent<string> {
     // The package reads this before its first await, so each socket gets its own signal.
     this.connectOpts = { ...this.#connectOptions, signal: timeout.signal };
     try {
-      const socket = await super.connect(request, { ...options, ...this.#tls });
+      const socket = await super.connect(request, { ...options, ...this.#tls, ...this.#identity(options.host) });
       if (status === 200) return socket;
       socket.destroy();
     } catch (error) {
@@ -220,6 +224,12 @@ class TunnelAgent extends HttpsProxyAgent<string> {
       request.off("close", cut);
     }
     throw this.#failed(`refused the tunnel with HTTP ${status}`);
+  }
+
+  /** The package forgets the host of the target, and a certificate for an IP address would be held against "localhost". */
+  #identity(host: string | undefined): Pick<ConnectionOptions, "checkServerIdentity"> {
+    const expected = this.#tls.servername ?? host ?? "";
+    return { checkServerIdentity: (_, certificate) => checkServerIdentity(expected, certificate) };
   }
 
   #failed(what: string): AgentError {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { afterEach, before, describe, it } from "mocha";
 import type { Outcome } from "../../src/core/outcome.ts";
 import { mqttTargetConfig, type MqttTargetConfig } from "../../src/targets/mqtt/config.ts";
 import { MqttTarget } from "../../src/targets/mqtt/target.ts";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
-import { makeCertificates } from "../lib/certificates.ts";
+import { makeAuthority, makeCertificate } from "../lib/certificates.ts";
 import { eventually, freePort, Mosquitto } from "../lib/mosquitto.ts";
 import { linkSeams, Subscriber } from "../lib/mqtt.ts";
 import { needsProgram } from "../lib/programs.ts";
@@ -173,18 +174,22 @@ describe("MQTT target", () => {
     it("proves itself with a client certificate, and trusts only the named authority", async function () {
       needsProgram(this, "openssl", "openssl");
       await using folder = await tempFolder();
-      const { file } = await makeCertificates(folder.path);
+      const { path } = folder;
+      const authority = await makeAuthority(path, "ca");
+      const subjectAltName = "IP:127.0.0.1,DNS:broker.test";
+      const server = await makeCertificate(path, "server", authority, { subjectAltName });
+      const client = await makeCertificate(path, "client", authority, { subjectAltName: "DNS:gate" });
       const broker = await mosquitto({
         lines: [
           "allow_anonymous true",
-          `cafile ${file("ca.crt")}`,
-          `certfile ${file("server.crt")}`,
-          `keyfile ${file("server.key")}`,
+          `cafile ${authority.cert}`,
+          `certfile ${server.cert}`,
+          `keyfile ${server.key}`,
           "require_certificate true",
         ],
       });
       const url = broker.url.replace("mqtt:", "mqtts:");
-      const own = { ca: file("ca.crt"), cert: file("client.crt"), key: file("client.key") };
+      const own = { ca: authority.cert, ...client };
       const target = await targetTo(url, { tls: own });
       await target.probe(soon());
       assert.equal(await verdict(target), "accepted");
@@ -194,7 +199,7 @@ describe("MQTT target", () => {
         ["TLS_UNTRUSTED", { cert: own.cert, key: own.key }],
         ["TLS_UNTRUSTED", { ...own, servername: "other.test" }],
         ["TLS_CLIENT_CERT", { ca: own.ca }],
-        ["TLS_CONFIG", { ...own, ca: file("missing.crt") }],
+        ["TLS_CONFIG", { ...own, ca: join(path, "missing.pem") }],
       ] as const) {
         const refused = await targetTo(url, { clientId: "c", tls });
         await assert.rejects(refused.probe(soon()), { code });

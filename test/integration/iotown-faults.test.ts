@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { inspect } from "node:util";
+import { afterEach, beforeEach, describe, it } from "mocha";
+import type { AgentError } from "../../src/core/errors.ts";
+import { suspectsRecord, type Outcome } from "../../src/core/outcome.ts";
+import type { Delivery } from "../../src/core/ports.ts";
+import { iotownFaults, redirectFault } from "../../src/sandbox/iotown/faults.ts";
+import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
+import { iotownConfig } from "../../src/targets/iotown/config.ts";
+import { IotownTarget } from "../../src/targets/iotown/target.ts";
+import { sampleDelivery, sampleJpeg } from "../lib/records.ts";
+import { tcpServer } from "../lib/servers.ts";
+
+const token = "iotown-fault-canary";
+const never = new AbortController().signal;
+
+/** What the delivery comes to under each fault, and whether the picture is at the server afterwards. */
+const expected: Readonly<Record<keyof typeof iotownFaults, readonly [outcome: string, stored: 0 | 1]>> = {
+  "not-json": ["accepted", 1],
+  "bare-string": ["accepted", 1],
+  empty: ["accepted", 1],
+  html: ["target? HTTP_NOT_THE_PLATFORM", 0],
+  "error-in-200": ["target? HTTP_500", 0],
+  "created-201": ["target? HTTP_UNEXPECTED_STATUS", 0],
+  "no-content-204": ["target? HTTP_UNEXPECTED_STATUS", 0],
+  "bad-request-400": ["rejected HTTP_400", 0],
+  "html-400": ["target? HTTP_NOT_THE_PLATFORM", 0],
+  "unauthorized-401": ["target HTTP_401", 0],
+  "forbidden-403": ["target HTTP_403", 0],
+  "not-found-404": ["target HTTP_404", 0],
+  "too-large-413": ["rejected HTTP_413", 0],
+  "too-many-429": ["target HTTP_429 after 7000", 0],
+  "server-error-500": ["target? HTTP_500", 0],
+  "bad-gateway-502": ["target? HTTP_502", 0],
+  "unavailable-503": ["target? HTTP_503 after 11000", 0],
+  "reset-early": ["target? NET_RESET", 0],
+  "reset-late": ["target? NET_RESET", 0],
+  "reset-after-store": ["target? NET_RESET", 1],
+  "reset-answer": ["target? NET_RESET", 1],
+  hang: ["target? NET_TIMEOUT", 0],
+  "hang-after-store": ["target? NET_TIMEOUT", 1],
+  drip: ["target ABORTED", 0],
+  "long-answer": ["target? HTTP_ANSWER_TOO_LARGE", 0],
+};
+
+describe("IoT.own target under faults", () => {
+  let sandbox: IotownSandbox;
+  let target: IotownTarget;
+  let url: string;
+
+  beforeEach(async () => {
+    sandbox = new IotownSandbox({ token });
+    ({ url } = await sandbox.start());
+    target = targetFor(url);
+  });
+  afterEach(async () => {
+    await target.close();
+    await sandbox.stop();
+  });
+
+  const targetFor = (address: string, useToken = token): IotownTarget =>
+    new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url: address, token: useToken }), {
+      idleTimeoutMs: 300,
+    });
+
+  async function deliver(delivery: Delivery, signal = never): Promise<Outcome> {
+    const outcome = (await target.deliver([delivery], signal)).get(delivery.record.id);
+    assert.ok(outcome !== undefined);
+    if (outcome.kind !== "accepted") assertClean(outcome.error);
+    return outcome;
+  }
+
+  for (const [name, [reading, stored]] of Object.entries(expected)) {
+    it(`${name}: ${reading}`, async () => {
+      const jpeg = sampleJpeg(7);
+      sandbox.fault(iotownFaults[name as keyof typeof iotownFaults]);
+      const signal = name === "drip" ? AbortSignal.timeout(400) : never;
+      assert.equal(inWords(await deliver(sampleDelivery(1, jpeg), signal)), reading);
+      assert.equal(sandbox.stored().length, stored);
+      assert.equal(sandbox.counts().requests, 1, "one delivery is one request");
+      // The fault is over: the same record goes through, and the server can tell that it is the same.
+      assert.equal((await deliver(sampleDelivery(1, jpeg))).kind, "accepted");
+      assert.deepEqual(
+        sandbox.stored().map(({ sha256, times }) => [sha256, times]),
+        [[createHash("sha256").update(jpeg).digest("hex"), stored + 1]],
+      );
+      assert.deepEqual(sandbox.violations(), []);
+    });
+  }
+
+  for (const status of [301, 302, 307, 308] as const) {
+    it(`refuses a ${status} and shows the token to nobody else`, async () => {
+      await using other = await tcpServer(() => undefined);
+      sandbox.fault(redirectFault(status, `http://127.0.0.1:${other.port}/api/v1.0/nn/image?token=x`));
+      assert.equal(inWords(await deliver(sampleDelivery(1, sampleJpeg()))), "target HTTP_REDIRECT");
+      assert.equal(other.connections(), 0);
+      assert.deepEqual(sandbox.stored(), []);
+    });
+  }
+
+  it("accepts an answer that comes late but in time", async () => {
+    sandbox.fault({ kind: "late", delayMs: 150 });
+    assert.equal((await deliver(sampleDelivery(1, sampleJpeg()))).kind, "accepted");
+  });
+
+  it("keeps a wrong token away from errors, from the server's and its own", async () => {
+    const wrong = "wrong-token-canary";
+    target = targetFor(url, wrong);
+    sandbox.fault({ kind: "answer", status: 401, body: `{"errorMsg":"unknown token ${wrong}"}` });
+    const outcome = await deliver(sampleDelivery(1, sampleJpeg()));
+    assert.equal(outcome.kind, "retry");
+    assert.match(outcome.error.message, /HTTP 401: .*unknown token \*\*\*/);
+    assert.ok(!inspect(outcome.error).includes(wrong));
+  });
+
+  it("sends nothing twice on a connection that the server closed meanwhile", async () => {
+    for (let sequence = 1; sequence <= 5; sequence += 1) {
+      assert.equal((await deliver(sampleDelivery(sequence, sampleJpeg(sequence)))).kind, "accepted");
+    }
+    assert.equal(sandbox.counts().connections, 1);
+    assert.ok(sandbox.stored().every(({ times }) => times === 1));
+  });
+
+  it("tells a probe what is wrong, in words to act on", async () => {
+    await target.probe(never);
+    assert.deepEqual(sandbox.stored(), []);
+    const wrong = targetFor(url, "another-token");
+    await assert.rejects(wrong.probe(never), { code: "HTTP_401", message: /refuses the token/ });
+    sandbox.fault(iotownFaults["not-found-404"]);
+    await assert.rejects(target.probe(never), { code: "HTTP_404", message: /is the url right/ });
+    sandbox.fault(iotownFaults.html);
+    await assert.rejects(target.probe(never), { code: "HTTP_NOT_THE_PLATFORM" });
+    await wrong.close();
+  });
+});
+
+function inWords(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case "accepted":
+      return "accepted";
+    case "rejected":
+      return `rejected ${outcome.error.code}`;
+    case "retry": {
+      const blamed = outcome.scope + (suspectsRecord(outcome.error) ? "?" : "");
+      const wait = outcome.afterMs === undefined ? "" : ` after ${outcome.afterMs}`;
+      return `${blamed} ${outcome.error.code}${wait}`;
+    }
+  }
+}
+
+function assertClean(error: AgentError): void {
+  const text = [error.message, error.stack, JSON.stringify(error), inspect(error, { depth: 10, showHidden: true })];
+  assert.ok(!text.join().includes(token), "the token is in an error");
+  assert.ok(error.message.length < 600, "an error text has a bound");
+}

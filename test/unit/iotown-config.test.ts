@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import { iotownConfig, iotownWarnings } from "../../src/targets/iotown/config.ts";
+
+const least = { id: "town", kind: "iotown", url: "http://192.168.0.5:8888", token: "aoijobseij12312oi51o4i6" };
+
+describe("iotown config", () => {
+  it("needs id, kind, url and token, and fills in the rest", () => {
+    const config = iotownConfig.parse(least);
+    assert.equal(config.boxOrigin, "center");
+    assert.equal(config.includeEmpty, false);
+    assert.equal(config.includeUnlabelled, false);
+  });
+
+  it("strips a trailing slash, which would make //api of the path", () => {
+    assert.equal(iotownConfig.parse({ ...least, url: "https://town.example:8888/" }).url, "https://town.example:8888");
+  });
+
+  const wrong: readonly (readonly [string, object])[] = [
+    ["an address without scheme", { url: "town.example" }],
+    ["another scheme", { url: "ftp://town.example" }],
+    ["a password in the address", { url: "https://a:b@town.example" }],
+    ["a query in the address", { url: "https://town.example?token=1" }],
+    ["the API path in the address", { url: "https://town.example/api/v1.0" }],
+    ["a token with a line break", { token: "abc\n" }],
+    ["an empty token", { token: "" }],
+    ["an unknown key", { tokn: "x" }],
+    ["a proxy that is no URL", { proxy: "proxy.example:3128" }],
+  ];
+  for (const [name, change] of wrong) {
+    it(`refuses ${name}, without repeating a secret`, () => {
+      const result = iotownConfig.safeParse({ ...least, ...change });
+      assert.equal(result.success, false);
+      assert.ok(!result.error.message.includes(least.token));
+    });
+  }
+
+  it("warns of a token over plain http to the internet, and of certificates that nobody checks", () => {
+    assert.deepEqual(iotownWarnings(iotownConfig.parse(least)), []);
+    const open = iotownConfig.parse({
+      ...least,
+      url: "http://town.example",
+      tls: { insecureSkipVerify: true },
+    });
+    const warnings = iotownWarnings(open);
+    assert.equal(warnings.length, 2);
+    assert.match(warnings[0] ?? "", /unencrypted/);
+    assert.match(warnings[1] ?? "", /not checked/);
+    assert.ok(!warnings.join().includes(least.token));
+  });
+});
