@@ -176,21 +176,22 @@ describe("MQTT target", () => {
     it("proves itself with a client certificate, and trusts only the named authority", async function () {
       needsProgram(this, "openssl", "openssl");
       await using folder = await tempFolder();
-      const ca = await makeAuthority(folder.path, "ca");
-      const names = { subjectAltName: "IP:127.0.0.1,DNS:broker.test" };
-      const server = await makeCertificate(folder.path, "server", ca, names);
-      const client = await makeCertificate(folder.path, "client", ca, names);
+      const { path } = folder;
+      const authority = await makeAuthority(path, "ca");
+      const subjectAltName = "IP:127.0.0.1,DNS:broker.test";
+      const server = await makeCertificate(path, "server", authority, { subjectAltName });
+      const client = await makeCertificate(path, "client", authority, { subjectAltName: "DNS:gate" });
       const broker = await mosquitto({
         lines: [
           "allow_anonymous true",
-          `cafile ${ca.cert}`,
+          `cafile ${authority.cert}`,
           `certfile ${server.cert}`,
           `keyfile ${server.key}`,
           "require_certificate true",
         ],
       });
       const url = broker.url.replace("mqtt:", "mqtts:");
-      const own = { ca: ca.cert, cert: client.cert, key: client.key };
+      const own = { ca: authority.cert, ...client };
       const target = await targetTo(url, { tls: own });
       await target.probe(soon());
       assert.equal(await verdict(target), "accepted");
@@ -200,7 +201,7 @@ describe("MQTT target", () => {
         ["TLS_UNTRUSTED", { cert: own.cert, key: own.key }],
         ["TLS_UNTRUSTED", { ...own, servername: "other.test" }],
         ["TLS_CLIENT_CERT", { ca: own.ca }],
-        ["TLS_CONFIG", { ...own, ca: join(folder.path, "missing.pem") }],
+        ["TLS_CONFIG", { ...own, ca: join(path, "missing.pem") }],
       ] as const) {
         const refused = await targetTo(url, { clientId: "c", tls });
         await assert.rejects(refused.probe(soon()), { code });
