@@ -70,9 +70,10 @@ export class HttpLink {
   async request(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     const attempted = attemptedText(request.method, request.url);
     const answerBytesMax = request.answerBytesMax ?? linkLimits.answerBytesMax;
-    const deadline = new Deadline(request.deadlineMs ?? linkLimits.requestTimeoutMs + sendingMs(request.body), signal);
     const idleTimeoutMs = this.#options.idleTimeoutMs ?? linkLimits.idleTimeoutMs;
     const exchange = new HttpExchange(this.#options.connectTimeoutMs ?? linkLimits.connectTimeoutMs, idleTimeoutMs);
+    const deadlineMs = request.deadlineMs ?? linkLimits.requestTimeoutMs + sendingMs(request.body);
+    const deadline = new Deadline(deadlineMs, signal, exchange.cut);
     try {
       const agents = await this.#openAgents();
       const answer = await this.#client.request<Buffer, AxiosResponse<Buffer>>({
@@ -85,14 +86,14 @@ export class HttpLink {
         maxContentLength: answerBytesMax,
         // The system may hold the whole body when the last byte has left for our eyes: silence then is no fault yet.
         timeout: idleTimeoutMs + sendingMs(request.body),
-        signal: deadline.signal,
         transport: exchange,
       });
-      return { status: answer.status, headers: plainHeaders(answer.headers), body: answer.data };
+      const { status, headers, data } = answer;
+      return { status, headers: plainHeaders(headers), body: data, requestSent: exchange.sent };
     } catch (error) {
       if (signal.aborted || this.#closed) throw new AgentError("ABORTED", `${attempted}: stopped`, retry);
       if (deadline.expired) {
-        throw new AgentError("NET_TIMEOUT", `${attempted}: no whole answer within ${deadline.ms} ms`, retry);
+        throw new AgentError("NET_TIMEOUT", `${attempted}: no whole answer within ${deadlineMs} ms`, retry);
       }
       throw asLinkError(error, attempted, exchange, answerBytesMax);
     } finally {

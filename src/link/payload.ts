@@ -7,14 +7,51 @@
 const sliceBytes = 24 * 1024;
 
 /** `before` and `after` are the JSON text around the base64 characters, the quotes included. */
-export function jsonWithBase64(before: string, image: Buffer, after: string): Buffer {
+export function jsonWithBase64(
+  before: string,
+  image: Buffer,
+  after: string,
+  allocate: (sizeBytes: number) => Buffer = fresh,
+): Buffer {
   const beforeBytes = Buffer.byteLength(before);
   const base64Bytes = Math.ceil(image.length / 3) * 4;
-  const payload = Buffer.allocUnsafe(beforeBytes + base64Bytes + Buffer.byteLength(after));
+  const payload = allocate(beforeBytes + base64Bytes + Buffer.byteLength(after));
   let at = payload.write(before, 0);
   for (let from = 0; from < image.length; from += sliceBytes) {
     at += payload.write(image.toString("base64", from, from + sliceBytes), at, "latin1");
   }
   payload.write(after, at);
   return payload;
+}
+
+function fresh(sizeBytes: number): Buffer {
+  return Buffer.allocUnsafe(sizeBytes);
+}
+
+/** Two calls in flight, as large as a picture of 2 MP usually gets; what is larger is left to the garbage collector. */
+const keptBuffersMax = 2;
+const keptBytesMax = 1024 * 1024;
+const stepBytes = 64 * 1024;
+
+/**
+ * Payload buffers used again. A fresh one for every picture is what fills memory between two collections (tens of MB),
+ * and what makes the collections: a tenth of the time of an upload.
+ */
+export class PayloadBuffers {
+  readonly #free: Buffer[] = [];
+
+  /** A buffer of exactly this length, its content undefined. */
+  readonly take = (sizeBytes: number): Buffer => {
+    const at = this.#free.findIndex((buffer) => buffer.length >= sizeBytes);
+    const [kept] = at === -1 ? [] : this.#free.splice(at, 1);
+    const buffer = kept ?? Buffer.allocUnsafeSlow(Math.ceil(sizeBytes / stepBytes) * stepBytes);
+    return buffer.subarray(0, sizeBytes);
+  };
+
+  /** Only for what `take` gave, and only once nobody reads it any more: its bytes are about to change. */
+  giveBack(taken: Buffer): void {
+    if (taken.buffer.byteLength > keptBytesMax) return;
+    if (this.#free.length >= keptBuffersMax) this.#free.shift();
+    this.#free.push(Buffer.from(taken.buffer));
+  }
 }
