@@ -59,6 +59,8 @@ function limitConnecting(socket: Socket, timeoutMs: number): void {
   const secure = socket instanceof TLSSocket;
   // Inside a tunnel the socket of a plain request is connected already.
   if (!secure && !socket.connecting) return;
+  // The pool's time for unused connections runs on this socket too, and would end one that is still being made.
+  socket.setTimeout(0);
   const timer = setTimeout(() => socket.destroy(connectTimeout(timeoutMs)), timeoutMs);
   const clear = (): void => clearTimeout(timer);
   socket.once(secure ? "secureConnect" : "connect", clear);

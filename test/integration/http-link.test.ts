@@ -6,6 +6,7 @@ import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
+import { linkLimits } from "../../src/core/limits.ts";
 import { HttpLink, type HttpLinkOptions, type HttpRequest } from "../../src/link/http.ts";
 import { missing } from "../lib/programs.ts";
 import { tcpServer, unusedPort } from "../lib/servers.ts";
@@ -82,9 +83,13 @@ describe("HTTP link", () => {
     await using full = await fullListener();
     if (!full.isFull) missing(this, "a kernel that drops connections to a full backlog");
     const startedMs = performance.now();
+    const patient = failureOf(linkOf({ connectTimeoutMs: linkLimits.socketUnusedMs + 500 }), post(full.port));
     const error = await failureOf(linkOf({ connectTimeoutMs: 300 }), post(full.port));
     assert.equal(error.code, "NET_CONNECT_TIMEOUT");
     assert.ok(performance.now() - startedMs < 1_500);
+    // Longer than an unused connection may last, which must not end one that is being made.
+    assert.equal((await patient).code, "NET_CONNECT_TIMEOUT");
+    assert.ok(performance.now() - startedMs > linkLimits.socketUnusedMs + 400);
   });
 
   it("gives up on a TLS handshake that never ends", async () => {
