@@ -166,6 +166,8 @@ export const linkLimits = {
   /** What an error keeps of a foreign answer. */
   snippetChars: 200,
   socketsPerTargetMax: 2,
+  /** As large as a picture of 2 MP usually gets; what is larger is left to the garbage collector. */
+  keptPayloadBytesMax: MB,
   mqttKeepaliveSeconds: 30,
   /** 32 in flight brought no rate but 50 MB of memory; 4 is the knee. */
   mqttWindowMax: 4,

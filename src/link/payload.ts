@@ -11,7 +11,7 @@ export function jsonWithBase64(
   before: string,
   image: Buffer,
   after: string,
-  allocate: (sizeBytes: number) => Buffer = (sizeBytes) => Buffer.allocUnsafe(sizeBytes),
+  allocate: (sizeBytes: number) => Buffer = fresh,
 ): Buffer {
   const beforeBytes = Buffer.byteLength(before);
   const base64Bytes = Math.ceil(image.length / 3) * 4;
@@ -22,4 +22,8 @@ export function jsonWithBase64(
   }
   payload.write(after, at);
   return payload;
+}
+
+function fresh(sizeBytes: number): Buffer {
+  return Buffer.allocUnsafe(sizeBytes);
 }
