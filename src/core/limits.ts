@@ -64,6 +64,10 @@ export const visionLimits = {
   healthyAfterMs: 30_000,
   stopGraceMs: 2_000,
   messageBytesMax: 64 * MB,
+  /** One read takes a usual frame whole. */
+  readBytes: MB,
+  /** A frame of 12 MP; the memory of larger ones is given back. */
+  keptFrameBytesMax: 8 * MB,
 } as const;
 
 export const spoolLimits = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { PayloadBuffers } from "../../src/link/payload-buffers.ts";
+import { KeptBuffers } from "../../src/core/kept-buffers.ts";
 import { jsonWithBase64 } from "../../src/link/payload.ts";
 import { sampleJpeg } from "../lib/records.ts";
 
@@ -19,7 +19,7 @@ describe("payload", () => {
   });
 
   it("leaves no trace of a longer picture that was in the same buffer", () => {
-    const buffers = new PayloadBuffers(1, 1024 * 1024);
+    const buffers = new KeptBuffers(1, 1024 * 1024);
     const take = (sizeBytes: number) => buffers.take(sizeBytes);
     const [long, short] = [sampleJpeg(1, 150_000), sampleJpeg(2, 140_000)];
     buffers.giveBack(jsonWithBase64('{"image":"', long, '"}', take));

@@ -1,6 +1,6 @@
 import { linkLimits } from "../../core/limits.ts";
 import type { HttpLink, HttpRequest } from "../../link/http.ts";
-import { PayloadBuffers } from "../../link/payload-buffers.ts";
+import { KeptBuffers } from "../../core/kept-buffers.ts";
 import { attemptedText, type HttpAnswer } from "../../link/http-status.ts";
 import { requireSuccess } from "./answer.ts";
 import { iotownImageBody, type IotownLabel } from "./encode.ts";
@@ -25,7 +25,7 @@ export interface IotownImage {
 export class IotownClient {
   readonly #access: IotownAccess;
   readonly #link: HttpLink;
-  readonly #buffers = new PayloadBuffers(linkLimits.socketsPerTargetMax, linkLimits.keptPayloadBytesMax);
+  readonly #buffers = new KeptBuffers(linkLimits.socketsPerTargetMax, linkLimits.keptPayloadBytesMax);
 
   constructor(access: IotownAccess, link: HttpLink) {
     this.#access = access;

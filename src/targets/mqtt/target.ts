@@ -5,7 +5,7 @@ import type { Delivery, Seams, Target, TargetCapacity } from "../../core/ports.t
 import type { RecordDraft, StoredRecord } from "../../core/types.ts";
 import { MqttLink, type MqttTiming } from "../../link/mqtt-link.ts";
 import { publishBytes, type PublishOptions } from "../../link/mqtt-packet.ts";
-import { PayloadBuffers } from "../../link/payload-buffers.ts";
+import { KeptBuffers } from "../../core/kept-buffers.ts";
 import { filterWants } from "../filter.ts";
 import type { MqttTargetConfig } from "./config.ts";
 import { recordPayload, recordText } from "./encode.ts";
@@ -25,7 +25,7 @@ export class MqttTarget implements Target {
   readonly id: string;
   readonly #config: MqttTargetConfig;
   readonly #link: MqttLink;
-  readonly #buffers = new PayloadBuffers(linkLimits.mqttWindowMax, linkLimits.mqttInFlightBytesMax);
+  readonly #buffers = new KeptBuffers(linkLimits.mqttWindowMax, linkLimits.mqttInFlightBytesMax);
 
   constructor(options: MqttTargetOptions, seams: Seams) {
     const { config, device, timing = {} } = options;

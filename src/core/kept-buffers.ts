@@ -5,7 +5,7 @@ const stepBytes = 64 * 1024;
  * Large buffers, used again. A fresh one for every picture makes V8 collect its whole heap every few dozen pictures, which
  * costs five times what building and sending them does (docs/benchmarks.md).
  */
-export class PayloadBuffers {
+export class KeptBuffers {
   readonly #idleMax: number;
   readonly #bytesMax: number;
   /** Smallest first. */
