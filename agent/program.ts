@@ -52,6 +52,7 @@ export async function runCommandLine(words: readonly string[], world: World): Pr
       writeOut: (text) => world.terminal.data(text.trimEnd()),
       writeErr: (text) => world.terminal.note(text.trimEnd()),
     })
+    .configureHelp({ showGlobalOptions: true })
     .exitOverride();
 
   addRunningCommands(program, contextOf, finish);

@@ -8,6 +8,7 @@ export interface TerminalStream extends Writable {
 
 /** Between two plain status lines where stderr is no terminal: enough to see progress, not enough to fill a log. */
 const plainStatusEveryMs = 1_000;
+const plainColumns = 80;
 
 /** stdout carries data, stderr notes and the status line; so output can be piped whatever is going on. */
 export class Terminal {
@@ -38,9 +39,9 @@ export class Terminal {
   /** Replaces the live status line; without a terminal, a plain line at most once a second. */
   status(line: string): void {
     if (this.#stderr.isTTY === true) {
-      // A serial console knows no width and says 0.
+      // Some terminals do not know their width and say 0.
       const { columns = 0 } = this.#stderr;
-      this.#stderr.write(`\r\x1b[2K${line.slice(0, Math.max(10, (columns > 0 ? columns : 80) - 1))}`);
+      this.#stderr.write(`\r\x1b[2K${line.slice(0, (columns === 0 ? plainColumns : columns) - 1)}`);
       this.#statusShown = true;
       return;
     }

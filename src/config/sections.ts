@@ -104,9 +104,3 @@ export function uniqueIds(what: string): z.core.$ZodCheck<readonly { readonly id
     { when: ({ value }) => Array.isArray(value) },
   );
 }
-
-export type DeviceConfig = z.infer<typeof device>;
-export type DetectorConfig = z.infer<typeof detector>;
-export type KeepConfig = z.infer<typeof keep>;
-export type SpoolConfig = z.infer<typeof spool>;
-export type LogConfig = z.infer<typeof log>;

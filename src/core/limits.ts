@@ -64,6 +64,10 @@ export const visionLimits = {
   healthyAfterMs: 30_000,
   stopGraceMs: 2_000,
   messageBytesMax: 64 * MB,
+  /** One read takes a usual frame whole. */
+  readBytes: MB,
+  /** A frame of 12 MP; the memory of larger ones is given back. */
+  keptFrameBytesMax: 8 * MB,
 } as const;
 
 export const spoolLimits = {
@@ -168,6 +172,8 @@ export const linkLimits = {
   /** What an error keeps of a foreign answer. */
   snippetChars: 200,
   socketsPerTargetMax: 2,
+  /** As large as a picture of 2 MP usually gets; what is larger is left to the garbage collector. */
+  keptPayloadBytesMax: MB,
   mqttKeepaliveSeconds: 30,
   /** 32 in flight brought no rate but 50 MB of memory; 4 is the knee. */
   mqttWindowMax: 4,

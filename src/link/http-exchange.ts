@@ -12,6 +12,9 @@ export class HttpExchange {
   readonly #connectTimeoutMs: number;
   readonly #idleTimeoutMs: number;
   #answer: IncomingMessage | undefined;
+  #request: ClientRequest | undefined;
+  #sent = false;
+  #wasCut = false;
 
   /** `idleTimeoutMs` holds from the first byte of the answer on. */
   constructor(connectTimeoutMs: number, idleTimeoutMs: number) {
@@ -26,10 +29,24 @@ export class HttpExchange {
       request.setTimeout(this.#idleTimeoutMs);
       onAnswer(answer);
     });
+    this.#request = request;
+    if (this.#wasCut) request.destroy();
+    request.once("finish", () => (this.#sent = true));
     request.once("socket", (socket) => {
       if (!request.reusedSocket) limitConnecting(socket, this.#connectTimeoutMs);
     });
     return request;
+  }
+
+  /** Ends the request in whatever state it is, also before it exists. */
+  readonly cut = (): void => {
+    this.#wasCut = true;
+    this.#request?.destroy();
+  };
+
+  /** Every byte of the request has been handed to the system. */
+  get sent(): boolean {
+    return this.#sent;
   }
 
   /** What cut the answer short, when something did: axios reports that and its own size limit with one code. */
@@ -42,6 +59,8 @@ function limitConnecting(socket: Socket, timeoutMs: number): void {
   const secure = socket instanceof TLSSocket;
   // Inside a tunnel the socket of a plain request is connected already.
   if (!secure && !socket.connecting) return;
+  // The pool's time for unused connections runs on this socket too, and would end one that is still being made.
+  socket.setTimeout(0);
   const timer = setTimeout(() => socket.destroy(connectTimeout(timeoutMs)), timeoutMs);
   const clear = (): void => clearTimeout(timer);
   socket.once(secure ? "secureConnect" : "connect", clear);

@@ -7,6 +7,8 @@ export interface HttpAnswer {
   /** Names in lower case; a repeated header is joined with a comma. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
+  /** The system had the whole request body when the answer was complete, so the body's Buffer may be used again. */
+  readonly requestSent?: boolean;
 }
 
 export interface StatusContext {

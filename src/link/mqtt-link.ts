@@ -115,12 +115,15 @@ export class MqttLink {
   }
 
   /**
-   * Waits for what comes of an attempt to connect, where one is being made, and fails with `MQTT_OFFLINE` where `publish`
-   * would. For callers who have not built their payload yet.
+   * Waits for what comes of an attempt to connect, where one is being made. Without a connection it then fails: with the
+   * reason where only a person can mend it (credentials, certificates), with `MQTT_OFFLINE` otherwise. For callers who
+   * have not built their payload yet.
    */
   async settled(signal: AbortSignal): Promise<void> {
     while (this.#state.kind === "connecting") await this.#change(signal);
-    if (this.#connection === undefined) throw this.#offline(`reach ${this.#broker}`);
+    if (this.#connection !== undefined) return;
+    const error = this.#lastError();
+    throw error?.disposition === "fatal" ? error : this.#offline(`reach ${this.#broker}`);
   }
 
   /** Resolves once there is a connection; fails with `ABORTED` or, after `close`, with `MQTT_OFFLINE`. */

@@ -12,29 +12,54 @@ export interface PublishProperties {
   readonly user?: Readonly<Record<string, string>>;
 }
 
-/** Bytes of a whole PUBLISH packet of MQTT 5, to hold against the broker's maximumPacketSize before sending it. */
-export function publishPacketBytes(topic: string, payloadBytes: number, options: PublishOptions): number {
-  const properties = propertiesBytes(options.properties);
-  const remaining = textBytes(topic) + (options.qos > 0 ? 2 : 0) + lengthBytes(properties) + properties + payloadBytes;
-  return 1 + lengthBytes(remaining) + remaining;
+const publishType = 0x30;
+const contentTypeProperty = 0x03;
+const userProperty = 0x26;
+
+/** Everything of a PUBLISH packet before its payload (MQTT 5, 3.3; MQTT 3.1.1, 3.3). `id` counts with QoS 1 only. */
+export function publishHead(
+  version: 4 | 5,
+  topic: string,
+  id: number,
+  payloadBytes: number,
+  options: PublishOptions,
+): Buffer {
+  const properties = version === 5 ? propertiesOf(options.properties) : Buffer.alloc(0);
+  const identity = options.qos === 0 ? Buffer.alloc(0) : uint16(id);
+  const variable = Buffer.concat([text(topic), identity, properties]);
+  const flags = (options.qos << 1) | (options.retain === true ? 1 : 0);
+  return Buffer.concat([Buffer.from([publishType | flags]), length(variable.length + payloadBytes), variable]);
 }
 
-function propertiesBytes(properties: PublishProperties = {}): number {
-  const contentType = properties.contentType === undefined ? 0 : 1 + textBytes(properties.contentType);
-  return Object.entries(properties.user ?? {}).reduce(
-    (sum, [name, value]) => sum + 1 + textBytes(name) + textBytes(value),
-    contentType,
-  );
+/** Bytes of a whole packet, to hold against the broker's maximumPacketSize before there is a payload. */
+export function publishBytes(topic: string, payloadBytes: number, options: PublishOptions): number {
+  return publishHead(5, topic, 0, payloadBytes, options).length + payloadBytes;
 }
 
-/** A text of MQTT: two bytes of length, then UTF-8. */
-function textBytes(text: string): number {
-  return 2 + Buffer.byteLength(text);
+function propertiesOf({ contentType, user = {} }: PublishProperties = {}): Buffer {
+  const properties = Buffer.concat([
+    ...(contentType === undefined ? [] : [Buffer.from([contentTypeProperty]), text(contentType)]),
+    ...Object.entries(user).flatMap(([name, value]) => [Buffer.from([userProperty]), text(name), text(value)]),
+  ]);
+  return Buffer.concat([length(properties.length), properties]);
 }
 
-/** A variable byte integer holds seven bits a byte. */
-function lengthBytes(value: number): number {
-  if (value < 128) return 1;
-  if (value < 16_384) return 2;
-  return value < 2_097_152 ? 3 : 4;
+function text(value: string): Buffer {
+  const bytes = Buffer.from(value);
+  return Buffer.concat([uint16(bytes.length), bytes]);
+}
+
+function uint16(value: number): Buffer {
+  return Buffer.from([value >>> 8, value & 0xff]);
+}
+
+/** A variable byte integer: seven bits a byte, the lowest first. */
+function length(value: number): Buffer {
+  const bytes = [];
+  let rest = value;
+  do {
+    bytes.push((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
+    rest >>>= 7;
+  } while (rest > 0);
+  return Buffer.from(bytes);
 }

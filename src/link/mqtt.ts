@@ -3,7 +3,7 @@ import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { AgentError } from "../core/errors.ts";
 import { linkLimits } from "../core/limits.ts";
 import { connectError, lostError, publishRefused, tooLarge } from "./mqtt-errors.ts";
-import { publishPacketBytes, type PublishOptions } from "./mqtt-packet.ts";
+import { publishBytes, publishHead, type PublishOptions } from "./mqtt-packet.ts";
 import { SendWindow } from "./mqtt-window.ts";
 import type { TlsOptions } from "./tls.ts";
 
@@ -12,6 +12,9 @@ import type { TlsOptions } from "./tls.ts";
  * reconnecting and its re-sending are never used: they are unbounded, unpaced, and would send a record again that the
  * spool still owns. So a connection is opened once, publishes only while it is open, and is thrown away at the first
  * sign of trouble; whatever was under way then fails, and the spool decides.
+ *
+ * PUBLISH packets are written here and not by MQTT.js, which copies every message for the re-send that is never wanted:
+ * with pictures, that copy and its collection were two thirds of the processor time (docs/benchmarks.md).
  */
 
 /** As the CONNECT packet counts them: 4 is 3.1.1. */
@@ -59,7 +62,7 @@ export class MqttConnection {
   readonly #settings: MqttSettings;
   readonly #version: MqttVersion;
   readonly #broker: string;
-  /** By message id; negative for QoS 0, which has none. */
+  /** By message id; with QoS 0 it stays at home. */
   readonly #inFlight = new Map<number, InFlight>();
   readonly #lost: Promise<AgentError>;
   #reportLost: (error: AgentError) => void = () => {};
@@ -68,7 +71,6 @@ export class MqttConnection {
   #limits: MqttLimits | undefined;
   #ended = false;
   #ponged: () => void = () => {};
-  #unnumbered = 0;
 
   constructor(settings: MqttSettings, version: MqttVersion) {
     this.#settings = settings;
@@ -115,7 +117,7 @@ export class MqttConnection {
    */
   async publish(topic: string, payload: Buffer, options: PublishOptions, signal: AbortSignal): Promise<void> {
     const max = this.#limits?.maximumPacketSize;
-    const packetBytes = publishPacketBytes(topic, payload.length, options);
+    const packetBytes = publishBytes(topic, payload.length, options);
     if (max !== undefined && packetBytes > max) {
       throw tooLarge(`publish to ${topic} at ${this.#broker}`, `${packetBytes} bytes, the broker takes ${max}`);
     }
@@ -139,12 +141,13 @@ export class MqttConnection {
   async close(): Promise<void> {
     const client = this.#client;
     if (client === undefined || this.#ended) return;
+    const error = new AgentError("MQTT_CLOSED", `connection to ${this.#broker}: closed`, { disposition: "retry" });
     if (!client.connected || this.#inFlight.size > 0) {
-      this.#end(undefined, undefined);
+      this.#finish(error, error);
       return;
     }
     this.#ended = true;
-    this.#window.close(lostError(this.#broker, undefined, undefined));
+    this.#window.close(error);
     const closed = new Promise<void>((resolve) => client.once("close", resolve));
     const grace = setTimeout(() => client.stream.destroy(), linkLimits.mqttCloseGraceMs);
     client.end(false);
@@ -164,7 +167,7 @@ export class MqttConnection {
   #learn(properties: { readonly receiveMaximum?: number; readonly maximumPacketSize?: number }): MqttLimits {
     const { receiveMaximum = Infinity, maximumPacketSize } = properties;
     // MQTT.js leaves the broker's receiveMaximum to its caller; strict brokers disconnect those who exceed it.
-    const window = Math.min(linkLimits.mqttWindowMax, receiveMaximum);
+    const window = Math.max(1, Math.min(linkLimits.mqttWindowMax, receiveMaximum));
     this.#window = new SendWindow({
       placesMax: window,
       bytesMax: linkLimits.mqttInFlightBytesMax,
@@ -189,17 +192,23 @@ export class MqttConnection {
           reject(lostError(this.#broker, undefined, undefined));
           return;
         }
+        const id = client.messageIdProvider.allocate() ?? 0;
         const deadline = setTimeout(() => this.#overdue(id), this.#ackDeadlineMs());
         const settle = (error?: AgentError) => (error === undefined ? resolve() : reject(error));
-        const message = { topic, bytes, requireSubscriber: options.requireSubscriber ?? false, deadline, settle };
-        let id = (this.#unnumbered -= 1);
-        if (options.qos === 0) this.#inFlight.set(id, message);
-        client.publish(topic, payload, wireOptions(options, this.#version), () => {
-          if (options.qos === 0) this.#settle(id);
+        this.#inFlight.set(id, {
+          topic,
+          bytes,
+          requireSubscriber: options.requireSubscriber ?? false,
+          deadline,
+          settle,
         });
-        if (options.qos === 0) return;
-        id = client.getLastMessageId();
-        this.#inFlight.set(id, message);
+        const { stream } = client;
+        stream.cork();
+        stream.write(publishHead(this.#version, topic, id, bytes, options));
+        stream.write(payload, (failure) => {
+          if (options.qos === 0 && !failure) this.#settle(id);
+        });
+        stream.uncork();
       });
     } finally {
       this.#window.leave(bytes);
@@ -299,15 +308,6 @@ function clientOptions(settings: MqttSettings, version: MqttVersion, tls: TlsOpt
     ...(will === undefined ? {} : { will }),
     ...(version === 5 ? { properties: { sessionExpiryInterval: 0 } } : {}),
   };
-}
-
-function wireOptions(options: PublishOptions, version: MqttVersion): Parameters<MqttClient["publish"]>[2] & object {
-  const { contentType, user } = options.properties ?? {};
-  const properties = {
-    ...(contentType === undefined ? {} : { contentType }),
-    ...(user === undefined ? {} : { userProperties: { ...user } }),
-  };
-  return { qos: options.qos, retain: options.retain ?? false, ...(version === 5 ? { properties } : {}) };
 }
 
 function noSubscriber(topic: string, broker: string): AgentError {

@@ -7,14 +7,23 @@
 const sliceBytes = 24 * 1024;
 
 /** `before` and `after` are the JSON text around the base64 characters, the quotes included. */
-export function jsonWithBase64(before: string, image: Buffer, after: string): Buffer {
+export function jsonWithBase64(
+  before: string,
+  image: Buffer,
+  after: string,
+  allocate: (sizeBytes: number) => Buffer = fresh,
+): Buffer {
   const beforeBytes = Buffer.byteLength(before);
   const base64Bytes = Math.ceil(image.length / 3) * 4;
-  const payload = Buffer.allocUnsafe(beforeBytes + base64Bytes + Buffer.byteLength(after));
+  const payload = allocate(beforeBytes + base64Bytes + Buffer.byteLength(after));
   let at = payload.write(before, 0);
   for (let from = 0; from < image.length; from += sliceBytes) {
     at += payload.write(image.toString("base64", from, from + sliceBytes), at, "latin1");
   }
   payload.write(after, at);
   return payload;
+}
+
+function fresh(sizeBytes: number): Buffer {
+  return Buffer.allocUnsafe(sizeBytes);
 }

@@ -18,23 +18,33 @@ export class Channel {
   readonly #stream: Duplex;
   readonly #onMessage: (message: Message) => void;
   readonly #onClose: (why: string) => void;
+  readonly #allocateBody: (sizeBytes: number) => Buffer;
   #open = true;
   /** What arrives is copied into `#part` until it is full: first the lengths, then the header, then the body. */
-  #part = Buffer.allocUnsafe(PREFIX_BYTES);
+  #part: Buffer = Buffer.allocUnsafe(PREFIX_BYTES);
   #filled = 0;
   #stage: "prefix" | "header" | "body" = "prefix";
   #bodyBytes = 0;
   #header: unknown;
 
-  /** `onClose` is called once, when the other end has gone or has sent something that is no message. */
-  constructor(stream: Duplex, onMessage: (message: Message) => void, onClose: (why: string) => void) {
+  /**
+   * `onClose` is called once, when the other end has gone or has sent something that is no message. `allocateBody` may
+   * give memory that was used before.
+   */
+  constructor(
+    stream: Duplex,
+    onMessage: (message: Message) => void,
+    onClose: (why: string) => void,
+    allocateBody: (sizeBytes: number) => Buffer = (sizeBytes) => Buffer.allocUnsafe(sizeBytes),
+  ) {
     this.#stream = stream;
     this.#onMessage = onMessage;
     this.#onClose = onClose;
+    this.#allocateBody = allocateBody;
   }
 
   listen(): void {
-    this.#stream.on("data", (chunk: Buffer) => this.#take(chunk));
+    this.#stream.on("data", (chunk: Buffer) => this.take(chunk));
     this.#stream.on("error", (error) => this.#closed(error.message));
     this.#stream.on("close", () => this.#closed("closed"));
     this.#stream.on("end", () => this.#closed("ended"));
@@ -59,7 +69,8 @@ export class Channel {
     this.#stream.destroy();
   }
 
-  #take(chunk: Buffer): void {
+  /** Bytes from the other end, for a stream that hands them over itself. They are copied before this returns. */
+  take(chunk: Buffer): void {
     let at = 0;
     while (this.#open && at < chunk.length) {
       const copied = chunk.copy(this.#part, this.#filled, at);
@@ -101,7 +112,8 @@ export class Channel {
 
   #expect(stage: "prefix" | "header" | "body", sizeBytes: number): void {
     this.#stage = stage;
-    this.#part = sizeBytes === 0 ? EMPTY : Buffer.allocUnsafe(sizeBytes);
+    if (sizeBytes === 0) this.#part = EMPTY;
+    else this.#part = stage === "body" ? this.#allocateBody(sizeBytes) : Buffer.allocUnsafe(sizeBytes);
     this.#filled = 0;
   }
 

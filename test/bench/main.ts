@@ -4,6 +4,7 @@ import { agentMemory } from "./agent-memory.ts";
 import { agentStart } from "./agent-start.ts";
 import { iotownUpload } from "./iotown-upload.ts";
 import { mqttUpload } from "./mqtt-upload.ts";
+import { parity } from "./parity.ts";
 import { payload } from "./payload.ts";
 import { spoolAppend } from "./spool-append.ts";
 import type { BenchTable } from "./table.ts";
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "iotown-upload": iotownUpload,
   "mqtt-upload": mqttUpload,
   "vision-boundary": visionBoundary,
+  parity,
   "spool-append": spoolAppend,
   "agent-start": agentStart,
   "agent-memory": agentMemory,

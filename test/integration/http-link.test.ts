@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import net from "node:net";
+import net, { type Socket } from "node:net";
 import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
+import { linkLimits } from "../../src/core/limits.ts";
 import { HttpLink, type HttpLinkOptions, type HttpRequest } from "../../src/link/http.ts";
 import { missing } from "../lib/programs.ts";
 import { tcpServer, unusedPort } from "../lib/servers.ts";
@@ -82,9 +83,13 @@ describe("HTTP link", () => {
     await using full = await fullListener();
     if (!full.isFull) missing(this, "a kernel that drops connections to a full backlog");
     const startedMs = performance.now();
+    const patient = failureOf(linkOf({ connectTimeoutMs: linkLimits.socketUnusedMs + 500 }), post(full.port));
     const error = await failureOf(linkOf({ connectTimeoutMs: 300 }), post(full.port));
     assert.equal(error.code, "NET_CONNECT_TIMEOUT");
     assert.ok(performance.now() - startedMs < 1_500);
+    // Longer than an unused connection may last, which must not end one that is being made.
+    assert.equal((await patient).code, "NET_CONNECT_TIMEOUT");
+    assert.ok(performance.now() - startedMs > linkLimits.socketUnusedMs + 400);
   });
 
   it("gives up on a TLS handshake that never ends", async () => {
@@ -217,6 +222,35 @@ describe("HTTP link", () => {
     const address = await failureOf(linkOf(), post(0, { url: "nonsense" }));
     assert.equal(address.code, "HTTP_BAD_REQUEST");
     assert.equal(address.disposition, "fatal");
+  });
+
+  for (const [name, afterwards] of [
+    ["and stops reading", (socket: Socket) => void socket.pause()],
+    ["and closes", (socket: Socket) => void socket.end()],
+  ] as const) {
+    it(`takes the answer of a server that refuses before it has the whole body ${name}`, async () => {
+      await using server = await tcpServer((socket) => {
+        socket.once("data", () => {
+          socket.write("HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+          afterwards(socket);
+        });
+      });
+      const answer = await linkOf().request(post(server.port, { body: Buffer.alloc(30_000_000) }), never);
+      assert.equal(answer.status, 413);
+      assert.equal(answer.requestSent, false, "the body may not be used again yet");
+    });
+  }
+
+  it("says that a body is free once the system has it", async () => {
+    await using server = await tcpServer((socket) => {
+      let taken = 0;
+      socket.on("data", (chunk) => {
+        taken += chunk.length;
+        if (taken > 300_000) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+      });
+    });
+    const answer = await linkOf().request(post(server.port, { body: Buffer.alloc(300_000) }), never);
+    assert.equal(answer.requestSent, true);
   });
 
   it("follows no redirect", async () => {

@@ -122,6 +122,13 @@ describe("IoT.own target under faults", () => {
     assert.ok(sandbox.stored().every(({ times }) => times === 1));
   });
 
+  it("sends a picture of 8 MB as base64 once, and nothing more", async () => {
+    const jpeg = sampleJpeg(3, 8_000_000);
+    assert.equal((await deliver(sampleDelivery(1, jpeg))).kind, "accepted");
+    const { bodyBytes } = sandbox.counts();
+    assert.ok(bodyBytes < (jpeg.length * 4) / 3 + 500, `${bodyBytes} bytes`);
+  });
+
   it("tells a probe what is wrong, in words to act on", async () => {
     await target.probe(never);
     assert.deepEqual(sandbox.stored(), []);

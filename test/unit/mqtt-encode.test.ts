@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, it } from "mocha";
-import { publishPacketBytes } from "../../src/link/mqtt-packet.ts";
+import { publishBytes } from "../../src/link/mqtt-packet.ts";
 import { recordViolation } from "../../src/sandbox/record-contract.ts";
 import { recordPayload, recordText } from "../../src/targets/mqtt/encode.ts";
 import { filledTopic, topicProblem } from "../../src/targets/mqtt/topic.ts";
@@ -192,7 +192,7 @@ describe("MQTT topic", () => {
 
 describe("MQTT packet size", () => {
   it("counts one byte more of length at each step of the variable integer", () => {
-    const overhead = (payloadBytes: number) => publishPacketBytes("t", payloadBytes, { qos: 0 }) - payloadBytes;
+    const overhead = (payloadBytes: number) => publishBytes("t", payloadBytes, { qos: 0 }) - payloadBytes;
     // Fixed header 1, topic 3, empty properties 1.
     assert.deepEqual([123, 124, 16_379, 16_380, 2_097_147, 2_097_148].map(overhead), [6, 7, 7, 8, 8, 9]);
   });

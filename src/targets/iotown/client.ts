@@ -1,4 +1,6 @@
+import { linkLimits } from "../../core/limits.ts";
 import type { HttpLink, HttpRequest } from "../../link/http.ts";
+import { KeptBuffers } from "../../core/kept-buffers.ts";
 import { attemptedText, type HttpAnswer } from "../../link/http-status.ts";
 import { requireSuccess } from "./answer.ts";
 import { iotownImageBody, type IotownLabel } from "./encode.ts";
@@ -23,6 +25,7 @@ export interface IotownImage {
 export class IotownClient {
   readonly #access: IotownAccess;
   readonly #link: HttpLink;
+  readonly #buffers = new KeptBuffers(linkLimits.socketsPerTargetMax, linkLimits.keptPayloadBytesMax);
 
   constructor(access: IotownAccess, link: HttpLink) {
     this.#access = access;
@@ -34,8 +37,10 @@ export class IotownClient {
    * idempotency key and returns no id: a picture sent again after a lost answer is stored twice.
    */
   async uploadImage(image: IotownImage, signal: AbortSignal): Promise<void> {
-    const body = iotownImageBody(image.jpeg, image.labels);
-    await this.#call({ method: "POST", path: "/nn/image", accept: "*/*", body }, signal);
+    const body = iotownImageBody(image.jpeg, image.labels, (sizeBytes) => this.#buffers.take(sizeBytes));
+    const answer = await this.#call({ method: "POST", path: "/nn/image", accept: "*/*", body }, signal);
+    // After a failure the connection may still be reading it.
+    if (answer.requestSent === true) this.#buffers.giveBack(body);
   }
 
   /** `GET /api/v1.0/nodes`: answers 401 to a wrong token, so it serves as a check that sends no data. */

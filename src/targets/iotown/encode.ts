@@ -29,8 +29,12 @@ export function iotownLabels(draft: RecordDraft, encoding: IotownEncoding): read
 }
 
 /** The request body of an image upload: `image`, `type`, `labels`, and nothing else. */
-export function iotownImageBody(jpeg: Buffer, labels: readonly IotownLabel[]): Buffer {
-  return jsonWithBase64('{"image":"', jpeg, `","type":"jpg","labels":${JSON.stringify(labels)}}`);
+export function iotownImageBody(
+  jpeg: Buffer,
+  labels: readonly IotownLabel[],
+  allocate?: (sizeBytes: number) => Buffer,
+): Buffer {
+  return jsonWithBase64('{"image":"', jpeg, `","type":"jpg","labels":${JSON.stringify(labels)}}`, allocate);
 }
 
 function fractions(box: Box, draft: RecordDraft, origin: BoxOrigin): Omit<IotownLabel, "name"> {

@@ -36,8 +36,8 @@ export function recordText(record: StoredRecord, encoding: IotownEncoding): Reco
   return { before, after, payloadBytes: before.length + base64Bytes + Buffer.byteLength(after) };
 }
 
-export function recordPayload(text: RecordText, jpeg: Buffer): Buffer {
-  return jsonWithBase64(text.before, jpeg, text.after);
+export function recordPayload(text: RecordText, jpeg: Buffer, allocate?: (sizeBytes: number) => Buffer): Buffer {
+  return jsonWithBase64(text.before, jpeg, text.after, allocate);
 }
 
 /** In the order of `labels`, with scores, in pixels of the image. */

@@ -4,7 +4,8 @@ import { outcomeOf, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Seams, Target, TargetCapacity } from "../../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../../core/types.ts";
 import { MqttLink, type MqttTiming } from "../../link/mqtt-link.ts";
-import { publishPacketBytes, type PublishOptions } from "../../link/mqtt-packet.ts";
+import { publishBytes, type PublishOptions } from "../../link/mqtt-packet.ts";
+import { KeptBuffers } from "../../core/kept-buffers.ts";
 import { filterWants } from "../filter.ts";
 import type { MqttTargetConfig } from "./config.ts";
 import { recordPayload, recordText } from "./encode.ts";
@@ -24,6 +25,7 @@ export class MqttTarget implements Target {
   readonly id: string;
   readonly #config: MqttTargetConfig;
   readonly #link: MqttLink;
+  readonly #buffers = new KeptBuffers(linkLimits.mqttWindowMax, linkLimits.mqttInFlightBytesMax);
 
   constructor(options: MqttTargetOptions, seams: Seams) {
     const { config, device, timing = {} } = options;
@@ -80,10 +82,13 @@ export class MqttTarget implements Target {
     const text = recordText(record, this.#config);
     // Before the image is read: neither a record that can never go nor a broker that is away costs its memory.
     await this.#link.settled(signal);
-    this.#mustFit(record, text.payloadBytes, publishPacketBytes(topic, text.payloadBytes, options));
+    this.#mustFit(record, text.payloadBytes, publishBytes(topic, text.payloadBytes, options));
     const jpeg = await delivery.image();
     signal.throwIfAborted();
-    await this.#link.publish(topic, recordPayload(text, jpeg), options, signal);
+    const payload = recordPayload(text, jpeg, (sizeBytes) => this.#buffers.take(sizeBytes));
+    await this.#link.publish(topic, payload, options, signal);
+    // The broker has answered, so the socket is done with it; after a failure it may still be reading.
+    this.#buffers.giveBack(payload);
   }
 
   /** The id is in the payload too; here a receiver finds a duplicate without parsing it. */

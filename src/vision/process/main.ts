@@ -1,4 +1,6 @@
-import { Socket } from "node:net";
+import { Socket, type OnReadOpts, type SocketConstructorOpts } from "node:net";
+import { KeptBuffers } from "../../core/kept-buffers.ts";
+import { visionLimits } from "../../core/limits.ts";
 import { asAgentError } from "../../core/errors.ts";
 import { Channel, type Message } from "../channel.ts";
 import { readRequest, sentError } from "../protocol.ts";
@@ -14,12 +16,29 @@ const CHANNEL_DESCRIPTOR = 3;
 const service = new VisionService();
 let last: Promise<void> = Promise.resolve();
 
-const channel = new Channel(
-  new Socket({ fd: CHANNEL_DESCRIPTOR }),
+/**
+ * Frames are read into one buffer and put together in another, both used again: memory fresh from the system for every
+ * frame costs a third of what crossing the process boundary takes (`npm run bench -- vision-boundary`).
+ */
+const bodies = new KeptBuffers(1, visionLimits.keptFrameBytesMax);
+const options: SocketConstructorOpts & { readonly onread: OnReadOpts } = {
+  fd: CHANNEL_DESCRIPTOR,
+  onread: {
+    buffer: Buffer.allocUnsafeSlow(visionLimits.readBytes),
+    callback: (sizeBytes, buffer) => {
+      channel.take(Buffer.from(buffer.buffer, buffer.byteOffset, sizeBytes));
+      return true;
+    },
+  },
+};
+
+const channel: Channel = new Channel(
+  new Socket(options),
   (message) => {
     last = last.then(async () => answer(message));
   },
   () => process.exit(0),
+  (sizeBytes) => bodies.take(sizeBytes),
 );
 
 async function answer({ header, body }: Message): Promise<void> {
@@ -33,6 +52,9 @@ async function answer({ header, body }: Message): Promise<void> {
     channel.send({ id, rssPeakBytes: rssPeakBytes(), result }, image);
   } catch (error) {
     channel.send({ id, rssPeakBytes: rssPeakBytes(), error: sentError(asAgentError(error, task.kind)) });
+  } finally {
+    // The task is over, so nothing reads its picture any more.
+    if (body.length > 0) bodies.giveBack(body);
   }
 }
 
