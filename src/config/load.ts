@@ -79,9 +79,14 @@ function placer(
   return ({ path, message }, at = "value") => ({
     file,
     ...source.positionOf(path, at),
-    path: maskUrls(path.join(".")),
+    path: maskUrls(path.map(shownStep).join(".")),
     message: maskUrls(hidden.reduce((text, secret) => text.replaceAll(secret, () => mask), message)),
   });
+}
+
+/** A step of a path that is neither a position nor a word may be a secret in the place of a key. */
+function shownStep(step: string | number): string | number {
+  return typeof step === "number" || /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/.test(step) ? step : mask;
 }
 
 function plainSecrets(schema: z.ZodType, written: unknown): readonly Remark[] {
