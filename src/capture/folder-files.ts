@@ -1,6 +1,6 @@
 import { lstat, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AgentError, messageOf } from "../core/errors.ts";
+import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { judgePicture, type CaptureLimits } from "./judge.ts";
 
 /** Uploaders write to `.name`, `name.part` or `name.tmp` and rename: none of these ends in .jpg without a leading dot. */
@@ -118,7 +118,8 @@ export class WatchedFiles {
   }
 
   #unusable(error: unknown): AgentError {
-    const message = `watched folder ${this.path} cannot be used: ${messageOf(error)}`;
+    const why = errnoOf(error) === "ENOENT" ? "it is not there" : messageOf(error);
+    const message = `watched folder ${this.path} cannot be used: ${why}`;
     return new AgentError("CAMERA_NO_FOLDER", message, { disposition: "retry", cause: error });
   }
 }
