@@ -207,7 +207,9 @@ export class SupervisedCamera implements Camera {
     this.#framesBad += 1;
     this.#badInARow += 1;
     this.#remember(error);
-    if (this.#badInARow === 1) this.#log.warn("camera.bad_image", { code: error.code, message: error.message });
+    // Noise of a camera is one line; files are each named, because somebody will want to look at them.
+    const isNews = this.#badInARow === 1 || this.#driver.pace === "every";
+    if (isNews) this.#log.warn("camera.bad_image", { code: error.code, message: error.message });
     // Bad files among many are not the fault of the folder they lie in: a finite source goes on with the next.
     if (this.#driver.pace === "newest" && this.#badInARow >= this.#limits.badImagesInARowMax) throw this.#broken(error);
   }
