@@ -51,7 +51,7 @@ class ReplayedFolderDriver implements CameraDriver {
       // The supervisor would find the same, but it does not know the file's name.
       const judgement = judgePicture(jpeg, this.#limits);
       if (judgement.kind === "bad") throw new RangeError(judgement.why);
-      return { kind: "image", jpeg };
+      return { kind: "image", jpeg, fileName: name };
     } catch (error) {
       signal.throwIfAborted();
       const message = `folder ${this.#path}: ${name} cannot be used: ${messageOf(error)}`;

@@ -142,7 +142,7 @@ export class SupervisedCamera implements Camera {
       if (onDemand) await this.#slot.asked(signal);
       const shot = await this.#shoot(signal);
       if (shot?.kind === "end") return;
-      if (shot !== undefined) this.#take(shot.jpeg);
+      if (shot !== undefined) this.#take(shot);
       // A late shot moves the schedule; pictures are never taken in a burst to catch up.
       dueMs = Math.max(dueMs + this.#intervalMs, this.#clock.monotonicMs());
       const waitMs = dueMs - this.#clock.monotonicMs();
@@ -174,7 +174,7 @@ export class SupervisedCamera implements Camera {
     return new AgentError(code, `camera ${this.id} did not ${what} within ${limitMs} ms`, { disposition: "retry" });
   }
 
-  #take(jpeg: Buffer): void {
+  #take({ jpeg, fileName }: Extract<Shot, { kind: "image" }>): void {
     const judgement = judgePicture(jpeg, this.#limits);
     if (judgement.kind === "bad") {
       const message = `camera ${this.id} gave a bad picture: ${judgement.why}`;
@@ -182,7 +182,10 @@ export class SupervisedCamera implements Camera {
       return;
     }
     this.#badInARow = 0;
-    const frame = this.#frameOf(jpeg, judgement.facts);
+    const frame = {
+      ...this.#frameOf(jpeg, judgement.facts),
+      ...(fileName === undefined ? {} : { fileName }),
+    };
     if (this.#driver.mayRepeat !== true) this.#watchForFrozen(frame);
     this.#lastFrame = frame;
     this.#running();

@@ -90,12 +90,16 @@ describe("a daemon given bad input", function () {
         id,
       );
       for (const { error = "" } of deliveries) if (state === "quarantined") assert.match(error, says);
-      assert.ok(one.counts().requests <= 2 * pictures, `${id} was asked ${one.counts().requests} times`);
+      // Two lanes once where it takes longer to get well; one record at a time where it may be well any moment.
+      const asked = id === "t500" || id === "html" ? 2 * pictures : state === "pending" ? 2 : pictures;
+      assert.ok(one.counts().requests <= asked, `${id} was asked ${one.counts().requests} times`);
     }
     saysWhy(agent);
 
     for (const { server: one } of bad) one.heal();
-    const again = await bench.start({ ...config, cameras: [{ ...cameras[0], path: join(bench.folder, "empty") }] });
+    const empty = join(bench.folder, "empty");
+    await mkdir(empty);
+    const again = await bench.start({ ...config, cameras: [{ ...cameras[0], path: empty }] });
     const owed = bad.filter(({ state }) => state === "pending");
     await again.until("all that was owed arrives", () =>
       owed.every((one) => one.server.counts().accepted === pictures),
@@ -145,6 +149,7 @@ describe("a daemon given bad input", function () {
     assert.match(said[2] ?? "", /bad-2-cut\.jpg cannot be used: its picture data ends too early/);
     const [dropped] = agent.logged("frame.dropped");
     assert.equal(dropped?.["why"], "image-corrupt");
+    assert.equal(dropped["file"], "bad-3-undecodable.jpg");
     assert.equal(agent.logged("camera.ended")[0]?.["bad"], 3);
   });
 });
