@@ -110,6 +110,8 @@ export const deliverLimits = {
   /** Full jitter, doubling; the first delay is uniform over 0–15 s only for reconnects of a fleet (linkLimits). */
   backoffFirstMs: 1_000,
   backoffMaxMs: 15 * 60_000,
+  /** A link that connects by itself, with a back-off of its own, is asked again this soon: asking costs no network. */
+  linkAwayBackoffMs: 5_000,
   /** Wrong credentials or addresses need a person: asking more often only fills the platform's log. */
   credentialsBackoffMs: 5 * 60_000,
   /** A server's Retry-After is honoured up to this. */

@@ -27,7 +27,14 @@ export interface Seams {
 // ---------------------------------------------------------------------------------------------------------- capture
 
 /** What a driver hands over: bytes that claim to be a JPEG. The supervisor judges them. */
-export type Shot = { readonly kind: "image"; readonly jpeg: Buffer } | { readonly kind: "end" };
+export type Shot =
+  | {
+      readonly kind: "image";
+      readonly jpeg: Buffer;
+      /** Where the picture lay, for whoever has to be told that it is bad. */
+      readonly fileName?: string;
+    }
+  | { readonly kind: "end" };
 
 /**
  * How one kind of frame source is read. A driver never retries, paces, validates or logs: its supervisor does.

@@ -52,12 +52,19 @@ export class Breaker {
   failed(era: number, error: AgentError, afterMs = 0): boolean {
     if (era !== this.#era) return false;
     this.#failures += 1;
-    const ownMs = needsPerson(error) ? this.#personDelayMs() : this.#backoffMs(deliverLimits.backoffFirstMs);
+    const ownMs = this.#ownDelayMs(error);
     // A thousand gateways that are told the same time would come back in the same second.
     const askedMs = Math.min(afterMs, deliverLimits.retryAfterMaxMs) * (1 + 0.1 * this.#random());
     this.#openUntilMs = this.#clock.monotonicMs() + Math.max(ownMs, askedMs);
     this.#era += 1;
     return true;
+  }
+
+  #ownDelayMs(error: AgentError): number {
+    if (needsPerson(error)) return this.#personDelayMs();
+    const waitMs = this.#backoffMs(deliverLimits.backoffFirstMs);
+    // Its link is back long before a doubled delay would be over.
+    return error.code === "MQTT_OFFLINE" ? Math.min(waitMs, deliverLimits.linkAwayBackoffMs) : waitMs;
   }
 
   /** Starts at the credentials' delay and never exceeds the cap, both met by chance alone. */

@@ -25,7 +25,7 @@ export interface ChainFacts {
   readonly exact: boolean;
 }
 
-export type FrameSource = Pick<Frame, "cameraId" | "jpeg" | "capturedAtMs" | "monotonicMs">;
+export type FrameSource = Pick<Frame, "cameraId" | "jpeg" | "capturedAtMs" | "monotonicMs" | "fileName">;
 
 export interface Treatment {
   readonly rules: KeepRules;
@@ -64,7 +64,7 @@ export class Chain {
     signal: AbortSignal,
   ): Promise<{ readonly processed: Processed; readonly state: KeepState }> {
     const result = await this.#process(frame, treatment, signal);
-    if (!treatment.dryRun) this.#books.became(result.processed, frame.cameraId);
+    if (!treatment.dryRun) this.#books.became(result.processed, frame);
     return result;
   }
 

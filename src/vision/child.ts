@@ -40,6 +40,8 @@ export function spawnVision(): VisionChild {
       ...Object.fromEntries(environmentKept.map((name) => [name, process.env[name]])),
       // glibc gives every thread of sharp's a heap of its own, which costs up to 100 MB and brings nothing here.
       MALLOC_ARENA_MAX: "2",
+      // The runtime would otherwise report its use to its maker, and leave an id and logs in the home and temp folders.
+      ORT_DISABLE_TELEMETRY: "1",
     },
   });
   // Out of descriptors there are no streams at all, whatever their type says.

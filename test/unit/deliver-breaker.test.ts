@@ -50,6 +50,12 @@ describe("breaker", () => {
     for (const quarter of quarters) assert.ok(quarter > 60, `uneven: ${quarters.join(" ")}`);
   });
 
+  it("asks again soon where a link paces its own attempts, however long it was away", () => {
+    const breaker = new Breaker(new SimulatedClock(), () => 1);
+    for (let failures = 1; failures <= 12; failures += 1) breaker.failed(breaker.era, failure("MQTT_OFFLINE"));
+    assert.equal(waitOf(breaker), deliverLimits.linkAwayBackoffMs);
+  });
+
   it("counts calls that fail together once, and ignores what an earlier call reports later", () => {
     const clock = new SimulatedClock();
     const breaker = new Breaker(clock, () => 1);
