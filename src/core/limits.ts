@@ -219,5 +219,4 @@ export const logLimits = {
 
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
-  targetBytesMax: 16 * KB,
 } as const;
