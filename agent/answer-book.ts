@@ -1,5 +1,6 @@
 import type { Outcome } from "../src/core/outcome.ts";
 import type { Target } from "../src/core/ports.ts";
+import { exitCodes, type ExitCode } from "./exit-codes.ts";
 import { observedTarget } from "./observed-target.ts";
 
 export interface Answer {
@@ -12,22 +13,34 @@ export interface Answer {
 /** What targets answered for the few records that a command sent and waits for. */
 export class AnswerBook {
   readonly #answers = new Map<string, Answer>();
+  /** Targets whose last answer was that they are away, whichever record they were asked to take. */
+  readonly #away = new Map<string, Answer>();
   readonly #waiting = new Set<() => void>();
 
   watch(target: Target): Target {
     return observedTarget(target, (targetId, recordId, outcome) => {
-      this.#answers.set(`${targetId} ${recordId}`, answerOf(targetId, outcome));
+      const answer = answerOf(targetId, outcome);
+      this.#answers.set(`${targetId} ${recordId}`, answer);
+      if (outcome.kind === "retry" && outcome.scope === "target") this.#away.set(targetId, answer);
+      else this.#away.delete(targetId);
       for (const wake of this.#waiting) wake();
     });
   }
 
-  /** The first answer of each target. A deferred delivery stays in the spool and is sent by the daemon. */
+  /**
+   * The first answer of each target. A deferred delivery stays in the spool and is sent by the daemon. A target that is
+   * away defers this record too, although it was asked to take an older one.
+   */
   async forRecord(recordId: string, targetIds: readonly string[], signal: AbortSignal): Promise<readonly Answer[]> {
     for (;;) {
-      const answers = targetIds.flatMap((targetId) => this.#answers.get(`${targetId} ${recordId}`) ?? []);
+      const answers = targetIds.flatMap((targetId) => this.#answerTo(targetId, recordId) ?? []);
       if (answers.length === targetIds.length) return answers;
       await this.#next(signal);
     }
+  }
+
+  #answerTo(targetId: string, recordId: string): Answer | undefined {
+    return this.#answers.get(`${targetId} ${recordId}`) ?? this.#away.get(targetId);
   }
 
   async #next(signal: AbortSignal): Promise<void> {
@@ -54,4 +67,10 @@ function answerOf(targetId: string, outcome: Outcome): Answer {
   }
   const { code, message } = outcome.error;
   return { targetId, outcome: outcome.kind === "rejected" ? "rejected" : "deferred", error: { code, message } };
+}
+
+/** What was refused for good is a failure; what waits in the spool is a matter of time. */
+export function answersExitCode(answers: readonly Answer[]): ExitCode {
+  if (answers.some(({ outcome }) => outcome === "rejected")) return exitCodes.failed;
+  return answers.some(({ outcome }) => outcome === "deferred") ? exitCodes.tryLater : exitCodes.ok;
 }

@@ -1,12 +1,17 @@
 import { access, constants, mkdir, open, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { asAgentError } from "../src/core/errors.ts";
+import { AgentError, asAgentError, errnoOf } from "../src/core/errors.ts";
 import type { Camera, Seams, Target } from "../src/core/ports.ts";
+import type { Processed } from "../src/pipeline/processed.ts";
 import { AnswerBook } from "./answer-book.ts";
+import { orCameraError } from "./camera-wait.ts";
 import { type Agent, composeAgent } from "./compose.ts";
 import type { CommandContext } from "./context.ts";
+import { fileProblem } from "./files.ts";
+import { hintFor } from "./hints.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { Settings } from "./settings.ts";
+import { counted } from "./terminal.ts";
 import { agentVersion } from "./version.ts";
 
 export interface CheckResult {
@@ -19,7 +24,8 @@ export interface CheckResult {
 }
 
 const probeTimeoutMs = 15_000;
-const pictureTimeoutMs = 20_000;
+/** A watched folder may rightly stay empty for days. */
+const folderTimeoutMs = 3_000;
 const liveTimeoutMs = 60_000;
 /** Before this year the clock was never set: no agent existed. */
 const firstPlausibleYear = 2025;
@@ -33,19 +39,16 @@ export async function* runChecks(
   yield nodeCheck();
   yield clockCheck(context.clock.nowMs());
   if (settings === undefined) return;
-  const { cameras, targets } = settings.config;
-  yield {
-    check: "config",
-    result: "ok",
-    found: `${settings.file}: ${cameras.length} cameras, ${targets.length} targets`,
-  };
-  yield await diskCheck(settings);
+  yield* configChecks(settings);
+  const disk = await diskCheck(settings);
+  yield disk;
   const seams: Seams = { clock: context.clock, random: context.random, log: settings.log };
   let agent: Agent;
   try {
     agent = await composeAgent(settings.config, { dataFolder: settings.dataFolder }, seams);
   } catch (error) {
-    yield failed("state", error, `look at ${settings.dataFolder}`);
+    // The disk's own line says it already.
+    if (disk.result !== "failed") yield failed("state", error);
     return;
   }
   const vision = new Lifecycle(agent.parts.keeping.slice(1), settings.log);
@@ -66,6 +69,22 @@ export async function* runChecks(
     await vision.stop();
   }
   if (live) yield* liveChecks(context, settings);
+}
+
+function* configChecks({ file, config, warnings }: Settings): Generator<CheckResult> {
+  const { cameras, targets } = config;
+  const parts = `${file}: ${counted(cameras.length, "camera")}, ${counted(targets.length, "target")}`;
+  if (targets.length === 0) {
+    const mend = "name a platform under targets: in the config";
+    yield { check: "config", result: "warning", found: `${parts}, so nothing is kept or sent`, mend };
+  } else yield { check: "config", result: "ok", found: parts };
+  for (const warning of warnings) {
+    // Warnings are written `what is so; what to do`.
+    const cut = warning.lastIndexOf("; ");
+    const [found, mend] =
+      cut === -1 ? [warning, `change it in ${file}`] : [warning.slice(0, cut), warning.slice(cut + 2)];
+    yield { check: "config", result: "warning", found, mend };
+  }
 }
 
 function nodeCheck(): CheckResult {
@@ -103,49 +122,38 @@ async function diskCheck({ dataFolder, config }: Settings): Promise<CheckResult>
     const enough = free > config.spool.minFreeBytes;
     return { check: "disk", result: enough ? "ok" : "failed", found, mend: "free space, or lower spool.minFreeBytes" };
   } catch (error) {
-    return failed("disk", error, `make ${dataFolder} writable for this user, or set dataDir`);
+    const found = `cannot write to ${dataFolder}: ${fileProblem(error)} (${errnoOf(error) ?? "DATA_FOLDER"})`;
+    return { check: "disk", result: "failed", found, mend: hintFor("DATA_FOLDER") ?? "" };
   } finally {
-    await rm(probe, { force: true });
+    await rm(probe, { force: true }).catch(() => undefined);
   }
 }
 
-function modelCheck({ vision }: Agent): CheckResult {
+function modelCheck({ vision, modelProblem }: Agent): CheckResult {
   const model = vision.model();
-  const { lastError } = vision.health();
   if (model === undefined) {
-    const found = lastError === undefined ? "no model" : `${lastError.message} (${lastError.code})`;
-    return {
-      check: "model",
-      result: "failed",
-      found,
-      mend: "set detector.model, try it with: framepost detect --model …",
-    };
+    const { code, message } = modelProblem ?? vision.health().lastError ?? { code: "MODEL_NONE", message: "no model" };
+    const found = `${message} (${code})`;
+    return { check: "model", result: "failed", found, mend: hintFor(code) ?? "set detector.model" };
   }
   const found = `${model.name}: ${model.family}, ${model.inputWidth}×${model.inputHeight}, ${model.labels.length} labels, threshold ${model.threshold}`;
   return { check: "model", result: "ok", found };
 }
 
-async function cameraCheck({ signal }: CommandContext, camera: Camera): Promise<CheckResult> {
+async function cameraCheck({ signal, clock }: CommandContext, camera: Camera): Promise<CheckResult> {
   const check = `camera ${camera.id}`;
+  const isFolder = camera.health().driver === "folder";
+  const empty = { check, result: "warning", found: "there is no picture just now", mend: "put a JPEG there" } as const;
   try {
     await camera.start(signal);
-    const frame = await camera.nextFrame(AbortSignal.any([signal, AbortSignal.timeout(pictureTimeoutMs)]));
-    if (frame === undefined)
-      return { check, result: "warning", found: "it has no picture", mend: "put pictures there" };
+    const next = (limited: AbortSignal) => camera.nextFrame(limited);
+    const frame = await orCameraError(camera, clock, next, signal, isFolder ? folderTimeoutMs : undefined);
+    if (frame === undefined) return empty;
     return { check, result: "ok", found: `a frame of ${frame.width}×${frame.height}, ${frame.jpeg.length} bytes` };
   } catch (error) {
     signal.throwIfAborted();
-    const { lastError, driver } = camera.health();
-    if (lastError === undefined && driver === "folder") {
-      return {
-        check,
-        result: "warning",
-        found: `no picture within ${pictureTimeoutMs / 1_000} s`,
-        mend: "put a JPEG there",
-      };
-    }
-    const why = lastError === undefined ? error : new Error(`${lastError.message} (${lastError.code})`);
-    return failed(check, why, "framepost cameras; framepost cameras --shot DEVICE");
+    const waitedInVain = error instanceof AgentError && error.code === "CAMERA_NO_PICTURE";
+    return isFolder && waitedInVain && camera.health().lastError === undefined ? empty : failed(check, error);
   } finally {
     await camera.stop();
   }
@@ -155,14 +163,14 @@ async function targetCheck({ signal }: CommandContext, target: Target): Promise<
   const check = `target ${target.id}`;
   try {
     await target.probe(AbortSignal.any([signal, AbortSignal.timeout(probeTimeoutMs)]));
-    return { check, result: "ok", found: `${target.kind} is reachable and takes our credentials` };
+    const found = target.kind === "folder" ? "its folder takes files" : `${target.kind} is reachable and lets us in`;
+    return { check, result: "ok", found };
   } catch (error) {
     signal.throwIfAborted();
     const { code } = asAgentError(error, "probe");
-    const mend = /401|403|CREDENTIALS|AUTHORISED/.test(code)
-      ? "check token, user and password of this target"
-      : "check its url, the network and the firewall";
-    return failed(check, error, mend);
+    if (code !== "ABORTED") return failed(check, error);
+    const found = `no answer within ${probeTimeoutMs / 1_000} s (NET_TIMEOUT)`;
+    return { check, result: "failed", found, mend: hintFor("NET_TIMEOUT") ?? "" };
   }
 }
 
@@ -179,10 +187,10 @@ async function* liveChecks(context: CommandContext, settings: Settings): AsyncGe
     await lifecycle.start(signal);
     if (camera === undefined) return;
     await camera.start(signal);
-    const processed = await agent.pipeline.captureOnce(camera.id, { dryRun: false }, signal);
+    const once = (limited: AbortSignal) => agent.pipeline.captureOnce(camera.id, { dryRun: false }, limited);
+    const processed = await orCameraError(camera, context.clock, once, signal);
     if (processed.kind !== "stored") {
-      const mend = "framepost capture --dry-run says why";
-      yield { check: "live", result: "failed", found: `the picture was ${processed.kind}, so nothing was sent`, mend };
+      yield notSent(processed);
       return;
     }
     for (const { targetId, outcome, remoteId, error } of await answers.forRecord(
@@ -192,18 +200,31 @@ async function* liveChecks(context: CommandContext, settings: Settings): AsyncGe
     )) {
       const check = `live ${targetId}`;
       if (outcome === "accepted") yield { check, result: "ok", found: `accepted ${remoteId ?? processed.record.name}` };
-      else yield { check, result: "failed", found: `${error?.message ?? outcome} (${error?.code ?? outcome})` };
+      else yield failed(check, new AgentError(error?.code ?? "", error?.message ?? outcome, { disposition: "retry" }));
     }
   } catch (error) {
     context.signal.throwIfAborted();
-    yield failed("live", error, "stop the daemon first; it owns the spool while it runs");
+    yield failed("live", error);
   } finally {
     await camera?.stop();
     await lifecycle.stop();
   }
 }
 
-function failed(check: string, error: unknown, mend: string): CheckResult {
+/** An empty scene is no fault: a target that wants only pictures with detections is right to get none of it. */
+function notSent(processed: Exclude<Processed, { kind: "stored" }>): CheckResult {
+  if (processed.kind === "not-owed") {
+    const found = "no target wants the picture (nothing detected on it?), so nothing was sent";
+    const mend = "hold something before the camera that the model knows, or set includeEmpty of a target";
+    return { check: "live", result: "warning", found, mend };
+  }
+  if (processed.kind === "dropped" || processed.kind === "refused") return failed("live", processed.error);
+  const found = `the picture was ${processed.kind}, so nothing was sent`;
+  return { check: "live", result: "failed", found, mend: "framepost capture --dry-run says why" };
+}
+
+function failed(check: string, error: unknown): CheckResult {
   const { code, message } = asAgentError(error, check);
+  const mend = hintFor(code) ?? "look at the log of: framepost run --log-level debug";
   return { check, result: "failed", found: `${message} (${code})`, mend };
 }

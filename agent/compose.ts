@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { asAgentError } from "../src/core/errors.ts";
+import { AgentError, asAgentError } from "../src/core/errors.ts";
 import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/ports.ts";
 import { webcamOptions } from "../src/capture/config.ts";
 import { folderDriver } from "../src/capture/folder.ts";
@@ -19,6 +19,7 @@ import { VisionProcess } from "../src/vision/client.ts";
 import { type ModelSpec, resolveModel } from "../src/vision/model.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
+import { fileProblem } from "./files.ts";
 import type { Part } from "./lifecycle.ts";
 import { modelsFolders } from "./locations.ts";
 import { agentVersion } from "./version.ts";
@@ -28,6 +29,8 @@ export interface Agent {
   readonly device: string;
   readonly cameras: readonly Camera[];
   readonly vision: Vision;
+  /** Why no model could be found. One that was found may still turn out unusable when vision starts. */
+  readonly modelProblem?: AgentError;
   readonly spool: DiskSpool;
   readonly targets: readonly Target[];
   readonly loops: readonly DeliveryLoop[];
@@ -52,9 +55,12 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const { dataFolder } = options;
   const wrapDriver = options.wrapDriver ?? ((driver: CameraDriver) => driver);
   const wrapTarget = options.wrapTarget ?? ((target: Target) => target);
-  await mkdir(dataFolder, { recursive: true, mode: 0o700 });
   const { device, spool } = await openSpool(config, dataFolder, seams);
-  const model = await findModel(config, dataFolder, seams);
+  const found = await findModel(config, dataFolder);
+  const [model, modelProblem] = found instanceof AgentError ? [undefined, found] : [found, undefined];
+  if (modelProblem !== undefined) {
+    seams.log.error("model-unusable", { code: modelProblem.code, message: modelProblem.message });
+  }
   const { threads } = config.detector;
   const vision = new VisionProcess({ model, ...(threads === undefined ? {} : { threads }) }, seams);
 
@@ -80,7 +86,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     ],
     capturing: [...cameras.map((camera) => part(`camera ${camera.id}`, camera)), part("pipeline", pipeline)],
   };
-  return { device, cameras, vision, spool, targets, loops, pipeline, parts };
+  const built = { device, cameras, vision, spool, targets, loops, pipeline, parts };
+  return modelProblem === undefined ? built : { ...built, modelProblem };
 }
 
 /** The spool of a state folder, not yet started, and the device whose records it holds. */
@@ -89,6 +96,7 @@ export async function openSpool(
   dataFolder: string,
   seams: Seams,
 ): Promise<{ readonly device: string; readonly spool: DiskSpool }> {
+  await makeDataFolder(dataFolder);
   const { name } = config.device;
   const stateFolder = join(dataFolder, "state");
   const state = await openDeviceState(
@@ -101,8 +109,27 @@ export async function openSpool(
   return { device, spool: new DiskSpool({ folder, device, spoolId, bytesMax, recordsMax, freeBytesMin }, seams) };
 }
 
+/** By its id; fails with `USAGE_CAMERA`, naming those that there are. */
+export function cameraOf(agent: Agent, id: string): Camera {
+  const camera = agent.cameras.find((candidate) => candidate.id === id);
+  if (camera !== undefined) return camera;
+  const known = agent.cameras.map((candidate) => candidate.id).join(", ");
+  throw new AgentError("USAGE_CAMERA", `no camera ${id}; the config has ${known}`, { disposition: "fatal" });
+}
+
+async function makeDataFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new AgentError("DATA_FOLDER", `cannot use the data folder ${folder}: ${fileProblem(error)}`, {
+      disposition: "fatal",
+      cause: error,
+    });
+  }
+}
+
 /** A model that cannot be found is no reason to capture nothing: `detector.whenAway` says what happens to frames. */
-async function findModel(config: FramepostConfig, dataFolder: string, seams: Seams): Promise<ModelSpec | undefined> {
+async function findModel(config: FramepostConfig, dataFolder: string): Promise<ModelSpec | AgentError> {
   const { model, manifest, threshold } = config.detector;
   try {
     const spec = await resolveModel(model, {
@@ -111,9 +138,7 @@ async function findModel(config: FramepostConfig, dataFolder: string, seams: Sea
     });
     return threshold === undefined ? spec : { ...spec, manifest: { ...spec.manifest, threshold } };
   } catch (error) {
-    const { code, message } = asAgentError(error, `finding the model ${model}`);
-    seams.log.error("model-unusable", { code, message });
-    return undefined;
+    return asAgentError(error, `finding the model ${model}`);
   }
 }
 

@@ -12,6 +12,8 @@ export interface CommandContext {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Aborted by the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
+  /** Once secrets are known: neither a note nor a crash shows them from then on. */
+  readonly hide: (secrets: readonly string[]) => void;
   readonly json: boolean;
   /** The operator's file; commands that need one fall back on `configFileOf`. */
   readonly configFile?: string;

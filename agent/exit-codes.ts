@@ -1,4 +1,5 @@
-import { AgentError } from "../src/core/errors.ts";
+import { AgentError, messageOf } from "../src/core/errors.ts";
+import { hintFor } from "./hints.ts";
 
 /** sysexits.h numbers where one fits, so that service managers and scripts can tell causes apart. */
 export const exitCodes = {
@@ -15,11 +16,19 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 const byPrefix: readonly (readonly [RegExp, ExitCode])[] = [
   [/^USAGE/, exitCodes.usage],
   [/^CONFIG_/, exitCodes.configuration],
-  [/^(NET_|MQTT_OFFLINE|VISION_UNAVAILABLE|CAMERA_PROGRAM_MISSING|CAMERA_NO_DEVICE)/, exitCodes.unavailable],
-  [/^(SPOOL_LOCKED|SPOOL_FULL|DISK_FULL|TIMEOUT)/, exitCodes.tryLater],
+  [/^(NET_|MQTT_OFFLINE|VISION_UNAVAILABLE|SANDBOX_PORT)/, exitCodes.unavailable],
+  [/^CAMERA_(PROGRAM_MISSING|NO_DEVICE|DENIED|NO_FOLDER|NO_PICTURE)$/, exitCodes.unavailable],
+  [/^(SPOOL_LOCKED|SPOOL_FULL|DISK_FULL|CAMERA_BUSY|TIMEOUT)/, exitCodes.tryLater],
 ];
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (!(error instanceof AgentError)) return exitCodes.failed;
   return byPrefix.find(([pattern]) => pattern.test(error.code))?.[1] ?? exitCodes.failed;
+}
+
+/** For the person at the terminal: what went wrong, and what can be done. */
+export function errorLines(error: unknown): readonly string[] {
+  if (!(error instanceof AgentError)) return [`framepost: a fault of its own: ${messageOf(error)} (UNEXPECTED)`];
+  const hint = hintFor(error.code);
+  return [`framepost: ${error.message} (${error.code})`, ...(hint === undefined ? [] : [`  mend: ${hint}`])];
 }

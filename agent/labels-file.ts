@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { AgentError, messageOf } from "../src/core/errors.ts";
+import { AgentError } from "../src/core/errors.ts";
 import type { Detection } from "../src/core/types.ts";
+import { fileProblem } from "./files.ts";
 
 /**
  * JSON Lines as `detect --json` prints them: `image` and `detections` of each line. A picture is found by its path, else
@@ -12,20 +13,25 @@ export async function readLabels(file: string): Promise<(image: string) => reado
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw labelsError(`cannot read ${file}: ${messageOf(error)}`);
+    throw labelsError(`cannot read ${file}: ${fileProblem(error)}`);
   }
   const byPath = new Map<string, readonly Detection[]>();
   const byName = new Map<string, readonly Detection[]>();
+  const ambiguous = new Set<string>();
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const { image, detections } = parseLine(line, `${file}:${index + 1}`);
+    const name = basename(image);
+    if (byName.has(name)) ambiguous.add(name);
     byPath.set(image, detections);
-    byName.set(basename(image), detections);
+    byName.set(name, detections);
   }
   return (image) => {
-    const found = byPath.get(image) ?? byName.get(basename(image));
-    if (found === undefined) throw labelsError(`${file} has no line for ${image}`);
-    return found;
+    const name = basename(image);
+    const found = byPath.get(image) ?? (ambiguous.has(name) ? undefined : byName.get(name));
+    if (found !== undefined) return found;
+    const why = ambiguous.has(name) ? `several lines for ${name} and none for` : "no line for";
+    throw labelsError(`${file} has ${why} ${image}`);
   };
 }
 

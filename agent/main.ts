@@ -1,10 +1,19 @@
 #!/usr/bin/env node
 import { SystemClock } from "../src/core/clock.ts";
-import { AgentError, messageOf } from "../src/core/errors.ts";
-import { exitCodeOf, exitCodes } from "./exit-codes.ts";
+import { isAbort } from "../src/core/errors.ts";
+import { CrashGuard } from "./crash.ts";
+import { errorLines, exitCodeOf, exitCodes } from "./exit-codes.ts";
 import { abortOnSignals } from "./lifecycle.ts";
 import { runCommandLine } from "./program.ts";
 import { Terminal } from "./terminal.ts";
+
+/** What shells report of a program that Ctrl-C ended. */
+const interrupted = 130;
+
+const guard = new CrashGuard(process.env["JOURNAL_STREAM"] !== undefined);
+guard.install();
+// Libraries print what they send, passwords included, when this names them; none of them is loaded yet.
+delete process.env["DEBUG"];
 
 const clock = new SystemClock();
 const terminal = new Terminal(process.stdout, process.stderr, clock);
@@ -12,6 +21,7 @@ const { signal, received } = abortOnSignals();
 
 // A reader that went away (`framepost queue ls | head`) ends the output, not with a stack trace.
 process.stdout.on("error", () => process.exit(exitCodes.ok));
+process.stderr.on("error", () => undefined);
 
 try {
   process.exitCode = await runCommandLine(process.argv.slice(2), {
@@ -20,13 +30,20 @@ try {
     random: Math.random,
     environment: process.env,
     signal,
+    hide(secrets) {
+      guard.hide(secrets);
+      terminal.hide(secrets);
+    },
   });
 } catch (error) {
-  if (received() === undefined) {
-    terminal.note(`framepost: ${error instanceof AgentError ? `${error.message} (${error.code})` : messageOf(error)}`);
+  if (isAbort(error)) {
+    terminal.note("framepost: stopped");
+    process.exitCode = interrupted;
+  } else if (received() === undefined) {
+    for (const line of errorLines(error)) terminal.note(line);
     process.exitCode = exitCodeOf(error);
   }
 }
 // Stopped by a signal: the shell is told so, and a service manager that sent SIGTERM sees a clean end.
-if (received() === "SIGINT") process.exitCode = 130;
+if (received() === "SIGINT") process.exitCode = interrupted;
 if (received() === "SIGTERM") process.exitCode = exitCodes.ok;

@@ -1,7 +1,7 @@
 import type { Detection } from "../src/core/types.ts";
 import type { Processed } from "../src/pipeline/processed.ts";
 import type { Answer } from "./answer-book.ts";
-import { textTable } from "./terminal.ts";
+import { counted, textTable } from "./terminal.ts";
 
 /** What became of a frame, for `--json` and for `capture --save`. */
 export function processedFacts(processed: Processed): Readonly<Record<string, unknown>> {
@@ -36,7 +36,7 @@ export function processedLines(processed: Processed): string[] {
     ...[box.left, box.top, box.width, box.height].map((pixels) => Math.round(pixels)),
   ]);
   return [
-    `${cameraId}: ${image.width}×${image.height}, ${image.jpeg.length} bytes, ${labelled ? `${shown.length} detections` : "unlabelled, the detector is away"}`,
+    `${cameraId}: ${image.width}×${image.height}, ${image.jpeg.length} bytes, ${labelled ? counted(shown.length, "detection") : "unlabelled, the detector is away (framepost doctor says why)"}`,
     ...(rows.length > 0 ? textTable(["  label", "score", "left", "top", "width", "height"], rows) : []),
     verdict(processed),
   ];
@@ -57,9 +57,15 @@ function verdict(processed: Exclude<Processed, { kind: "dropped" }>): string {
   }
 }
 
+const words: Readonly<Record<Answer["outcome"], string>> = {
+  accepted: "accepted",
+  rejected: "refused for good",
+  deferred: "not accepted yet; it waits in the spool for `framepost run`",
+};
+
 export function answerLines(answers: readonly Answer[]): string[] {
   return answers.map(({ targetId, outcome, remoteId, error }) =>
-    [`${targetId}: ${outcome}`, remoteId, error === undefined ? undefined : `${error.message} (${error.code})`]
+    [`${targetId}: ${words[outcome]}`, remoteId, error === undefined ? undefined : `${error.message} (${error.code})`]
       .filter((text) => text !== undefined)
       .join("  "),
   );

@@ -3,7 +3,7 @@ import type { CommandContext, LogLevel } from "./context.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
 import { agentVersion } from "./version.ts";
 
-type World = Pick<CommandContext, "terminal" | "clock" | "random" | "environment" | "signal">;
+type World = Pick<CommandContext, "terminal" | "clock" | "random" | "environment" | "signal" | "hide">;
 
 interface SharedOptions {
   readonly config?: string;
@@ -48,6 +48,7 @@ export async function runCommandLine(words: readonly string[], world: World): Pr
         "silent",
       ]),
     )
+    .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => world.terminal.data(text.trimEnd()),
       writeErr: (text) => world.terminal.note(text.trimEnd()),
@@ -58,6 +59,7 @@ export async function runCommandLine(words: readonly string[], world: World): Pr
   addRunningCommands(program, contextOf, finish);
   addOneShotCommands(program, contextOf, finish);
   addInspectionCommands(program, contextOf, finish);
+  pointToHelp(program, "framepost");
 
   try {
     await program.parseAsync(words, { from: "user" });
@@ -66,6 +68,12 @@ export async function runCommandLine(words: readonly string[], world: World): Pr
     return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   }
   return exitCode;
+}
+
+/** A word that is wrong is answered with where the right ones stand. */
+function pointToHelp(command: Command, path: string): void {
+  command.showHelpAfterError(`(${path} --help lists what there is)`);
+  for (const child of command.commands) pointToHelp(child, `${path} ${child.name()}`);
 }
 
 type ContextOf = (command: Command) => CommandContext;
@@ -84,7 +92,7 @@ function addRunningCommands(program: Command, contextOf: ContextOf, finish: Fini
     });
   program
     .command("run")
-    .description("the daemon")
+    .description("the daemon: captures, labels, keeps and delivers until it is stopped")
     .action(async (_options: object, command: Command) => {
       const { run } = await import("./commands/run.ts");
       await finish(run(contextOf(command)));
@@ -93,7 +101,7 @@ function addRunningCommands(program: Command, contextOf: ContextOf, finish: Fini
     .command("sandbox")
     .description("the stand-in server of a platform, strict about its contract")
     .argument("<kind>", "iotown")
-    .option("--port <port>", "port on 127.0.0.1 (default: a free one)", positiveInteger)
+    .option("--port <port>", "port on 127.0.0.1 (default: a free one)", portNumber)
     .action(async (kind: string, options: { port?: number }, command: Command) => {
       const { sandbox } = await import("./commands/sandbox.ts");
       await finish(sandbox(contextOf(command), kind, options));
@@ -113,18 +121,18 @@ function addOneShotCommands(program: Command, contextOf: ContextOf, finish: Fini
     });
   program
     .command("capture")
-    .description("one frame through the whole chain")
+    .description("one frame of one camera through the whole chain, kept whatever the rules say")
     .option("--camera <id>", "which camera (default: the first)")
     .option("--dry-run", "show what would be kept; store and send nothing")
     .option("--save <folder>", "also save the frame and its detections there")
-    .option("--wait", "wait until every target answered")
+    .option("--wait", "send it, and wait until every target answered")
     .action(async (options: { camera?: string; dryRun?: true; save?: string; wait?: true }, command: Command) => {
       const { capture } = await import("./commands/capture.ts");
       await finish(capture(contextOf(command), options));
     });
   program
     .command("send")
-    .description("your own images and labels, without a camera, through the spool")
+    .description("your own images and labels to one target, without a camera, through the spool")
     .argument("<files...>", "JPEG files")
     .requiredOption("--target <id>", "target of the config")
     .option("--labels <file>", "JSON Lines as `detect --json` prints them; without it the detector labels the images")
@@ -157,7 +165,7 @@ function addInspectionCommands(program: Command, contextOf: ContextOf, finish: F
   program
     .command("cameras")
     .description("what can be captured from here")
-    .option("--shot <id>", "take one frame with a camera of the config, or from a device")
+    .option("--shot <camera>", "take one frame: id of a camera of the config, or a device such as /dev/video0 or TEST:")
     .option("--output <file>", "where the frame goes", "shot.jpg")
     .action(async (options: { shot?: string; output: string }, command: Command) => {
       const { cameras } = await import("./commands/cameras.ts");
@@ -228,6 +236,12 @@ function positiveInteger(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
     throw new InvalidArgumentError("expected a whole number of at least 1");
+  return value;
+}
+
+function portNumber(text: string): number {
+  const value = positiveInteger(text);
+  if (value > 65_535) throw new InvalidArgumentError("expected a port from 1 to 65535");
   return value;
 }
 

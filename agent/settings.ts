@@ -6,28 +6,36 @@ import { loadConfig, type LoadedConfig } from "../src/config/load.ts";
 import { formatProblem } from "../src/config/problem.ts";
 import { createLogger } from "../src/log/logger.ts";
 import { configSchema, type FramepostConfig } from "./config-schema.ts";
-import type { CommandContext } from "./context.ts";
+import type { CommandContext, LogLevel } from "./context.ts";
+import { targetWarnings } from "./warnings.ts";
 
-export interface Settings extends LoadedConfig<FramepostConfig> {
+export interface Settings extends Omit<LoadedConfig<FramepostConfig>, "warnings"> {
   readonly file: string;
   readonly dataFolder: string;
   readonly log: Logger;
+  /** What works but should be mended. For a person, without secrets. */
+  readonly warnings: readonly string[];
 }
 
 const places = ["framepost.yaml", "/etc/framepost/framepost.yaml"];
 
-/** The config that `-c` names, else the first of the usual places. Fails with `CONFIG_INVALID` or `CONFIG_NOT_FOUND`. */
-export async function loadSettings(context: CommandContext): Promise<Settings> {
+/**
+ * The config that `-c` names, else the first of the usual places. Fails with `CONFIG_INVALID` or `CONFIG_NOT_FOUND`.
+ * `--log-level` goes before `level`: the config's own is the daemon's, and a person at a terminal wants the result.
+ */
+export async function loadSettings(context: CommandContext, level: LogLevel | "config" = "error"): Promise<Settings> {
   const file = await configFileOf(context);
   const loaded = await loadConfig(file, configSchema, { variables: context.environment });
-  for (const warning of loaded.warnings) context.terminal.note(`warning: ${formatProblem(warning)}`);
+  const { config, secrets } = loaded;
+  context.hide(secrets);
   return {
     ...loaded,
     file,
-    dataFolder: dataFolderOf(context, loaded.config, file),
+    warnings: [...loaded.warnings.map(formatProblem), ...config.targets.flatMap(targetWarnings)],
+    dataFolder: dataFolderOf(context, config, file),
     log: createLogger({
-      level: context.logLevel ?? loaded.config.log.level,
-      secrets: loaded.secrets,
+      level: context.logLevel ?? (level === "config" ? config.log.level : level),
+      secrets,
       journald: context.environment["JOURNAL_STREAM"] !== undefined,
     }),
   };
@@ -38,13 +46,9 @@ export async function configFileOf(context: CommandContext): Promise<string> {
   for (const place of places) {
     if (await exists(place)) return place;
   }
-  throw new AgentError(
-    "CONFIG_NOT_FOUND",
-    `no config file: looked for ${places.join(" and ")}; write one with "framepost init"`,
-    {
-      disposition: "fatal",
-    },
-  );
+  throw new AgentError("CONFIG_NOT_FOUND", `no config file: looked for ${places.join(" and ")}`, {
+    disposition: "fatal",
+  });
 }
 
 /** `--data`, else systemd's state folder, else the config's `dataDir` beside its file, else a folder here. */

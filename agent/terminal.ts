@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
 import type { Clock } from "../src/core/clock.ts";
+import { createMasker, type Masker } from "../src/log/masker.ts";
 
 export interface TerminalStream extends Writable {
   readonly isTTY?: boolean;
@@ -15,6 +16,7 @@ export class Terminal {
   readonly #stdout: TerminalStream;
   readonly #stderr: TerminalStream;
   readonly #clock: Clock;
+  #masker: Masker = (text) => text;
   #statusShown = false;
   #lastPlainStatusMs = -Infinity;
 
@@ -22,6 +24,11 @@ export class Terminal {
     this.#stdout = stdout;
     this.#stderr = stderr;
     this.#clock = clock;
+  }
+
+  /** From now on no note shows these. Results are left as they are: a label may be somebody's password. */
+  hide(secrets: readonly string[]): void {
+    this.#masker = createMasker(secrets);
   }
 
   /** One line of the command's result. */
@@ -33,7 +40,7 @@ export class Terminal {
   /** One line for the person watching. */
   note(line: string): void {
     this.#clearStatus();
-    this.#stderr.write(`${line}\n`);
+    this.#stderr.write(`${this.#masker(line)}\n`);
   }
 
   /** Replaces the live status line; without a terminal, a plain line at most once a second. */
@@ -56,6 +63,11 @@ export class Terminal {
     this.#stderr.write("\r\x1b[2K");
     this.#statusShown = false;
   }
+}
+
+/** `1 camera`, `2 cameras`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** Columns padded to their widest cell; numbers to the right. */

@@ -1,12 +1,13 @@
-import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError } from "../../src/core/errors.ts";
 import type { Seams } from "../../src/core/ports.ts";
 import type { Processed } from "../../src/pipeline/processed.ts";
-import { AnswerBook } from "../answer-book.ts";
-import { composeAgent } from "../compose.ts";
+import { AnswerBook, answersExitCode } from "../answer-book.ts";
+import { orCameraError } from "../camera-wait.ts";
+import { cameraOf, composeAgent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { makeOutputFolder, writeOutput } from "../files.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { answerLines, processedFacts, processedLines } from "../processed-text.ts";
 import { loadSettings } from "../settings.ts";
@@ -28,11 +29,7 @@ export async function capture(context: CommandContext, options: CaptureOptions):
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const answers = new AnswerBook();
   const agent = await composeAgent(config, { dataFolder, wrapTarget: (target) => answers.watch(target) }, seams);
-  const camera = agent.cameras.find(({ id }) => id === cameraId);
-  if (camera === undefined) {
-    const known = agent.cameras.map(({ id }) => id).join(", ");
-    throw new AgentError("USAGE_CAMERA", `no camera ${cameraId}; the config has ${known}`, { disposition: "fatal" });
-  }
+  const camera = cameraOf(agent, cameraId);
 
   // A dry run stores nothing, so it needs no spool and works beside the daemon.
   const [spoolPart, ...otherKeeping] = agent.parts.keeping;
@@ -40,9 +37,12 @@ export async function capture(context: CommandContext, options: CaptureOptions):
   const sending = options.wait === true && options.dryRun !== true ? agent.parts.sending : [];
   const cameraPart = { name: camera.id, start: (s: AbortSignal) => camera.start(s), stop: () => camera.stop() };
   const lifecycle = new Lifecycle([...keeping, ...sending, cameraPart], log);
+  if (options.save !== undefined) await makeOutputFolder(options.save);
   try {
     await lifecycle.start(signal);
-    const processed = await agent.pipeline.captureOnce(cameraId, { dryRun: options.dryRun === true }, signal);
+    const once = (limited: AbortSignal) =>
+      agent.pipeline.captureOnce(cameraId, { dryRun: options.dryRun === true }, limited);
+    const processed = await orCameraError(camera, context.clock, once, signal);
     if (options.save !== undefined) await save(processed, options.save, cameraId);
     const outcomes =
       options.wait === true && processed.kind === "stored"
@@ -51,7 +51,7 @@ export async function capture(context: CommandContext, options: CaptureOptions):
     if (context.json) terminal.data(JSON.stringify({ ...processedFacts(processed), answers: outcomes }));
     else for (const line of [...processedLines(processed), ...answerLines(outcomes)]) terminal.data(line);
     const good = processed.kind === "stored" || processed.kind === "kept" || processed.kind === "not-owed";
-    return good && outcomes.every(({ outcome }) => outcome === "accepted") ? exitCodes.ok : exitCodes.failed;
+    return good ? answersExitCode(outcomes) : exitCodes.failed;
   } finally {
     await lifecycle.stop();
   }
@@ -60,8 +60,7 @@ export async function capture(context: CommandContext, options: CaptureOptions):
 async function save(processed: Processed, folder: string, cameraId: string): Promise<void> {
   if (processed.kind === "dropped") return;
   const { seen } = processed;
-  await mkdir(folder, { recursive: true });
   const stem = `${cameraId}-${new Date(seen.capturedAtMs).toISOString().replaceAll(/[:.]/g, "")}`;
-  await writeFile(join(folder, `${stem}.jpg`), seen.image.jpeg);
-  await writeFile(join(folder, `${stem}.json`), `${JSON.stringify(processedFacts(processed), undefined, 2)}\n`);
+  await writeOutput(join(folder, `${stem}.jpg`), seen.image.jpeg);
+  await writeOutput(join(folder, `${stem}.json`), `${JSON.stringify(processedFacts(processed), undefined, 2)}\n`);
 }

@@ -1,10 +1,12 @@
 import { jsonSchemaOf } from "../../src/config/json-schema.ts";
 import { ConfigError, formatProblem } from "../../src/config/problem.ts";
-import { showConfig } from "../../src/config/redact.ts";
+import { shownConfig } from "../../src/config/redact.ts";
+import { writeYaml } from "../../src/config/yaml.ts";
 import { configSchema } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { loadSettings } from "../settings.ts";
+import { counted } from "../terminal.ts";
 
 export async function configCommand(context: CommandContext, name: "check" | "show" | "schema"): Promise<ExitCode> {
   switch (name) {
@@ -22,10 +24,11 @@ export async function configCommand(context: CommandContext, name: "check" | "sh
 async function check(context: CommandContext): Promise<ExitCode> {
   const { terminal, json } = context;
   try {
-    const { file, config } = await loadSettings(context);
+    const { file, config, warnings } = await loadSettings(context);
     const { cameras, targets } = config;
-    if (json) terminal.data(JSON.stringify({ valid: true, file }));
-    else terminal.data(`${file}: valid, ${cameras.length} cameras, ${targets.length} targets`);
+    for (const warning of warnings) terminal.note(`warning: ${warning}`);
+    if (json) terminal.data(JSON.stringify({ valid: true, file, warnings }));
+    else terminal.data(`${file}: valid, ${counted(cameras.length, "camera")}, ${counted(targets.length, "target")}`);
     return exitCodes.ok;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -37,6 +40,7 @@ async function check(context: CommandContext): Promise<ExitCode> {
 
 async function show(context: CommandContext): Promise<ExitCode> {
   const { config, redacted } = await loadSettings(context);
-  context.terminal.data(context.json ? JSON.stringify(redacted) : showConfig(configSchema, config).trimEnd());
+  const shown = shownConfig(configSchema, config, redacted);
+  context.terminal.data(context.json ? JSON.stringify(shown) : writeYaml(shown).trimEnd());
   return exitCodes.ok;
 }

@@ -33,6 +33,7 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
   const { terminal, clock, random } = context;
   const dataFolder = await mkdtemp(join(tmpdir(), "framepost-demo-"));
   const token = randomBytes(12).toString("hex");
+  context.hide([token]);
   const truth = new TruthScore();
   const iotown = new IotownSandbox({ token, onImage: (image) => truth.received(image) });
   const broker = new SandboxBroker();

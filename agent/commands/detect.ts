@@ -1,6 +1,6 @@
-import { mkdir, opendir, readFile, stat, writeFile } from "node:fs/promises";
+import { opendir, stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
-import { AgentError, asAgentError, messageOf } from "../../src/core/errors.ts";
+import { AgentError, asAgentError } from "../../src/core/errors.ts";
 import { visionLimits } from "../../src/core/limits.ts";
 import type { DetectResult, Logger, Vision } from "../../src/core/ports.ts";
 import type { Detection } from "../../src/core/types.ts";
@@ -10,8 +10,9 @@ import { resolveModel } from "../../src/vision/model.ts";
 import { boxesSvg } from "../annotate.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { aboutFile, fileProblem, makeOutputFolder, readPicture, writeOutput } from "../files.ts";
 import { modelsFolders } from "../locations.ts";
-import { textTable } from "../terminal.ts";
+import { counted, textTable } from "../terminal.ts";
 
 interface DetectOptions {
   readonly model: string;
@@ -37,7 +38,7 @@ export async function detect(
     { model, detectionsMax: visionLimits.candidatesMax },
     { clock: context.clock, random: context.random, log },
   );
-  if (options.annotate !== undefined) await mkdir(options.annotate, { recursive: true });
+  if (options.annotate !== undefined) await makeOutputFolder(options.annotate);
   try {
     await vision.start(context.signal);
     return await detectAll(context, vision, images, options);
@@ -58,7 +59,7 @@ async function detectAll(
     signal.throwIfAborted();
     if (images.length > 1) terminal.status(`detecting ${index + 1}/${images.length}  ${image}`);
     try {
-      const jpeg = await readFile(image);
+      const jpeg = await readPicture(image);
       const found = await vision.detect(jpeg, { exact: options.exact === true }, signal);
       const threshold = options.threshold ?? found.model.threshold;
       const shown = found.detections.filter((detection) => detection.score >= threshold);
@@ -69,10 +70,10 @@ async function detectAll(
       signal.throwIfAborted();
       failed += 1;
       const problem = asAgentError(error, `reading ${image}`);
-      terminal.note(`${image}: ${problem.message} (${problem.code})`);
+      terminal.note(aboutFile(image, problem));
     }
   }
-  if (failed > 0) terminal.note(`${failed} of ${images.length} images failed`);
+  if (failed > 0) terminal.note(`${failed} of ${counted(images.length, "image")} failed`);
   return failed > 0 ? exitCodes.failed : exitCodes.ok;
 }
 
@@ -111,7 +112,7 @@ async function annotate(
 ): Promise<void> {
   const svg = boxesSvg(found, shown);
   const drawn = await vision.render(svg, { quality: 90, under: jpeg }, signal);
-  await writeFile(join(folder, basename(image)), drawn.jpeg);
+  await writeOutput(join(folder, basename(image)), drawn.jpeg);
 }
 
 async function imageFiles(paths: readonly string[]): Promise<string[]> {
@@ -128,7 +129,7 @@ async function imageFiles(paths: readonly string[]): Promise<string[]> {
       }
       files.push(...names.sort().map((name) => join(path, name)));
     } catch (error) {
-      throw new AgentError("USAGE_PATH", `cannot read ${path}: ${messageOf(error)}`, {
+      throw new AgentError("USAGE_PATH", `cannot read ${path}: ${fileProblem(error)}`, {
         disposition: "fatal",
         cause: error,
       });

@@ -1,4 +1,4 @@
-import { access, mkdir, writeFile } from "node:fs/promises";
+import { access, mkdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { discoverCameras, type FoundCamera } from "../../src/capture/discover.ts";
@@ -8,7 +8,8 @@ import { starterConfig, type StarterChoices } from "../../src/config/starter.ts"
 import { configSchema } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
-import { Questions } from "../questions.ts";
+import { fileProblem } from "../files.ts";
+import { type Judge, Questions } from "../questions.ts";
 import { packageFolder } from "../version.ts";
 
 interface InitOptions {
@@ -24,6 +25,11 @@ export async function init(context: CommandContext, options: InitOptions): Promi
   if (options.force !== true && (await exists(output))) {
     throw new AgentError("USAGE_EXISTS", `${options.output} exists; --force replaces it`, { disposition: "fatal" });
   }
+  if (options.yes !== true && !process.stdin.isTTY) {
+    throw new AgentError("USAGE_TERMINAL", "init asks questions and this is no terminal; --yes asks none", {
+      disposition: "fatal",
+    });
+  }
   const { cameras, fswebcam } = await discoverCameras();
   terminal.note(
     cameras.length === 0 ? "no camera found: the config gets a simulated one" : `found ${cameraNames(cameras)}`,
@@ -31,11 +37,12 @@ export async function init(context: CommandContext, options: InitOptions): Promi
   if (cameras.length > 0 && fswebcam === undefined) terminal.note("fswebcam is missing: apt install fswebcam");
 
   const known = { cameras: cameraAnswers(cameras), schema: join(packageFolder, "config/framepost.schema.json") };
-  const answers = options.yes === true ? withTarget(known) : await ask(context, known, dirname(output));
+  const answers =
+    options.yes === true ? withTarget(known, dirname(output)) : await ask(context, known, dirname(output));
   const text = starterConfig(answers);
   // Our own checker has the last word, so that the next command finds no mistake of ours.
   await parseConfig(text, output, configSchema, { variables: context.environment });
-  await writeFile(output, text, { mode: 0o600 });
+  await writePrivate(output, text);
   if (context.json) terminal.data(JSON.stringify({ written: output, cameras: answers.cameras }));
   else terminal.data(`${options.output} written; next: framepost doctor -c ${options.output}`);
   return exitCodes.ok;
@@ -46,51 +53,83 @@ async function ask(
   known: StarterChoices,
   folder: string,
 ): Promise<StarterChoices> {
-  if (!process.stdin.isTTY) {
-    throw new AgentError("USAGE_TERMINAL", "init asks questions and this is no terminal; --yes asks none", {
-      disposition: "fatal",
-    });
-  }
   const questions = new Questions(process.stdin, process.stderr, signal);
   try {
-    const device = await questions.text("Name of this device", deviceName(hostname()));
+    const device = await questions.text("Name of this device", deviceName(hostname()), (name) =>
+      problemOf({ device: { name } }, "device"),
+    );
     const iotownUrl = await questions.text(
-      "Address of the IoT.own server, for example https://town.example:8888 (none)",
+      "Address of the IoT.own server, for example https://town.example:8888 (empty: none)",
       "",
+      (url) => problemOf({ targets: [{ id: "iotown", kind: "iotown", url, token: "x" }] }, "targets.0.url"),
     );
     const iotown =
       iotownUrl === ""
         ? undefined
-        : { url: iotownUrl, token: await secretFile(questions, "API token", folder, "iotown-token") };
-    const mqttUrl = await questions.text("Address of an MQTT broker, for example mqtt://broker:1883 (none)", "");
-    const username = mqttUrl === "" ? "" : await questions.text("User name at the broker (none)", "");
+        : { url: iotownUrl, token: await secretFile(questions, "API token", folder, "iotown-token", tokenProblem) };
+    const mqttUrl = await questions.text(
+      "Address of an MQTT broker, for example mqtt://broker:1883 (empty: none)",
+      "",
+      (url) => problemOf({ targets: [{ id: "mqtt", kind: "mqtt", url }] }, "targets.0.url"),
+    );
+    const username = mqttUrl === "" ? "" : await questions.text("User name at the broker (empty: none)", "");
     const password = username === "" ? undefined : await secretFile(questions, "Password", folder, "mqtt-password");
     const login = password === undefined ? {} : { username, password };
     if (iotownUrl === "" && mqttUrl === "") terminal.note("no target given: records go to a data set on this disk");
-    return withTarget({
-      ...known,
-      device,
+    const targets = {
       ...(iotown === undefined ? {} : { iotown }),
       ...(mqttUrl === "" ? {} : { mqtt: { url: mqttUrl, ...login } }),
-    });
+    };
+    return withTarget({ ...known, device, ...targets }, folder);
   } finally {
     questions.close();
   }
 }
 
 /** The secret goes to a file that only its user may read; the config only names it. */
-async function secretFile(questions: Questions, what: string, folder: string, name: string): Promise<string> {
-  const secret = await questions.secret(what);
+async function secretFile(
+  questions: Questions,
+  what: string,
+  folder: string,
+  name: string,
+  problem?: Judge,
+): Promise<string> {
+  const secret = await questions.secret(what, problem);
   const secrets = join(folder, "framepost-secrets");
   await mkdir(secrets, { recursive: true, mode: 0o700 });
   const file = join(secrets, name);
-  await writeFile(file, secret, { mode: 0o600 });
+  await writePrivate(file, secret);
   return `\${file:${file}}`;
 }
 
-function withTarget(answers: StarterChoices): StarterChoices {
+/** A file that was there keeps its mode when it is written again, so an old one goes first. */
+async function writePrivate(file: string, text: string): Promise<void> {
+  try {
+    await rm(file, { force: true });
+    await writeFile(file, text, { mode: 0o600 });
+  } catch (error) {
+    throw new AgentError("OUTPUT_FAILED", `cannot write ${file}: ${fileProblem(error)}`, {
+      disposition: "fatal",
+      cause: error,
+    });
+  }
+}
+
+function tokenProblem(token: string): string | undefined {
+  return problemOf({ targets: [{ id: "iotown", kind: "iotown", url: "http://town", token }] }, "targets.0.token");
+}
+
+/** What the config's own checker says of one setting, so that a slip is mended while it is fresh. */
+function problemOf(part: object, path: string): string | undefined {
+  const checked = configSchema.safeParse({ cameras: [{ id: "camera", driver: "simulated" }], ...part });
+  const issue = checked.error?.issues.find((found) => found.path.join(".").startsWith(path));
+  return issue?.message;
+}
+
+/** What works without any account. Its path is whole, because the daemon may run in another folder. */
+function withTarget(answers: StarterChoices, folder: string): StarterChoices {
   if (answers.iotown !== undefined || answers.mqtt !== undefined) return answers;
-  return { ...answers, folder: { path: "framepost-dataset" } };
+  return { ...answers, folder: { path: join(folder, "framepost-dataset") } };
 }
 
 function cameraAnswers(found: readonly FoundCamera[]): StarterChoices["cameras"] {

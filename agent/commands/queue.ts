@@ -5,7 +5,7 @@ import { openSpool } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { loadSettings, type Settings } from "../settings.ts";
-import { textTable } from "../terminal.ts";
+import { counted, textTable } from "../terminal.ts";
 
 export async function queueStats(context: CommandContext): Promise<ExitCode> {
   const settings = await loadSettings(context);
@@ -15,7 +15,9 @@ export async function queueStats(context: CommandContext): Promise<ExitCode> {
       context.terminal.data(JSON.stringify(stats));
       return;
     }
-    context.terminal.data(`${stats.records} records, ${megabytes(stats.bytes)}, last sequence ${stats.lastSequence}`);
+    context.terminal.data(
+      `${counted(stats.records, "record")}, ${sizeText(stats.bytes)}, last sequence ${stats.lastSequence}`,
+    );
     if (stats.targets.length === 0) return;
     const rows = stats.targets.map((target) => [target.targetId, target.pending, target.quarantined, target.accepted]);
     for (const line of textTable(["target", "pending", "quarantined", "accepted"], rows)) context.terminal.data(line);
@@ -38,7 +40,7 @@ export async function queueList(context: CommandContext, options: { readonly lim
       afterSequence = last.record.sequence;
     }
     if (context.json) context.terminal.data(JSON.stringify({ listed }));
-    else context.terminal.note(`${listed} records`);
+    else context.terminal.note(counted(listed, "record"));
   });
 }
 
@@ -53,8 +55,8 @@ function textLine({ record, deliveries }: SpoolListing): string {
   return `${record.sequence}  ${time}  ${record.cameraId}  ${record.reason.rule}  ${labels}  ${owed}`;
 }
 
-function megabytes(bytes: number): string {
-  return `${(bytes / 1024 ** 2).toFixed(1)} MB`;
+function sizeText(bytes: number): string {
+  return bytes < 1024 ** 2 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1024 ** 2).toFixed(1)} MB`;
 }
 
 /** Acts as the owner of the state folder; while the daemon runs it fails with `SPOOL_LOCKED`. */

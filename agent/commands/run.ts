@@ -2,7 +2,6 @@ import type { Logger, Seams } from "../../src/core/ports.ts";
 import { healthFields } from "../../src/health/health.ts";
 import { type Agent, composeAgent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
-import { guardCrashes } from "../crash.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { healthReport } from "../report.ts";
@@ -13,8 +12,8 @@ const healthEveryMs = 60_000;
 
 /** The daemon. Ends on SIGINT or SIGTERM. */
 export async function run(context: CommandContext): Promise<ExitCode> {
-  const { config, dataFolder, log, file } = await loadSettings(context);
-  guardCrashes(log);
+  const { config, dataFolder, log, file, warnings } = await loadSettings(context, "config");
+  for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const agent = await composeAgent(config, { dataFolder }, seams);
   const { keeping, sending, capturing } = agent.parts;

@@ -1,15 +1,16 @@
-import { readFile } from "node:fs/promises";
-import { AgentError, asAgentError, messageOf } from "../../src/core/errors.ts";
+import { AgentError, asAgentError } from "../../src/core/errors.ts";
 import type { Seams } from "../../src/core/ports.ts";
 import type { Detection } from "../../src/core/types.ts";
-import { AnswerBook } from "../answer-book.ts";
+import { type Answer, AnswerBook, answersExitCode } from "../answer-book.ts";
 import { composeAgent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { aboutFile, readPicture } from "../files.ts";
 import { readLabels } from "../labels-file.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { answerLines, processedFacts, processedLines } from "../processed-text.ts";
 import { loadSettings } from "../settings.ts";
+import { counted } from "../terminal.ts";
 
 interface SendOptions {
   readonly target: string;
@@ -26,28 +27,32 @@ export async function send(context: CommandContext, files: readonly string[], op
       disposition: "fatal",
     });
   }
-  const labels = options.labels === undefined ? undefined : await readLabels(options.labels);
+  const labelsOf = options.labels === undefined ? undefined : await readLabels(options.labels);
+  // All of them before anything is sent: half a data set under way is hard to take back.
+  const labels = labelsOf === undefined ? [] : files.map((file) => labelsOf(file));
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const answers = new AnswerBook();
   const agent = await composeAgent(config, { dataFolder, wrapTarget: (target) => answers.watch(target) }, seams);
   const lifecycle = new Lifecycle([...agent.parts.keeping, ...agent.parts.sending], log);
-  let failed = 0;
+  const outcomes: (readonly Answer[] | undefined)[] = [];
   try {
     await lifecycle.start(signal);
     for (const [index, file] of files.entries()) {
       signal.throwIfAborted();
       if (files.length > 1) terminal.status(`sending ${index + 1}/${files.length}  ${file}`);
-      const good = await sendOne(context, agent, answers, file, options.target, labels?.(file));
-      if (!good) failed += 1;
+      outcomes.push(await sendOne(context, agent, answers, file, options.target, labels[index]));
     }
   } finally {
     await lifecycle.stop();
   }
-  if (context.json) terminal.data(JSON.stringify({ sent: files.length - failed, failed }));
-  else if (failed > 0) terminal.note(`${failed} of ${files.length} images were not accepted`);
-  return failed === 0 ? exitCodes.ok : exitCodes.failed;
+  const sent = outcomes.filter((got) => got !== undefined && answersExitCode(got) === exitCodes.ok).length;
+  const failed = files.length - sent;
+  if (context.json) terminal.data(JSON.stringify({ sent, failed }));
+  else if (failed > 0) terminal.note(`${failed} of ${counted(files.length, "image")} not accepted`);
+  return outcomes.includes(undefined) ? exitCodes.failed : answersExitCode(outcomes.flatMap((got) => got ?? []));
 }
 
+/** What the target answered; undefined when the picture did not get as far as that. */
 async function sendOne(
   { terminal, signal, json }: CommandContext,
   agent: Awaited<ReturnType<typeof composeAgent>>,
@@ -55,7 +60,7 @@ async function sendOne(
   file: string,
   targetId: string,
   detections: readonly Detection[] | undefined,
-): Promise<boolean> {
+): Promise<readonly Answer[] | undefined> {
   try {
     const submission = { cameraId: "file", targetIds: [targetId], ...(detections === undefined ? {} : { detections }) };
     const processed = await agent.pipeline.submit(await readPicture(file), submission, signal);
@@ -63,22 +68,10 @@ async function sendOne(
       processed.kind === "stored" ? await answers.forRecord(processed.record.id, processed.owedTo, signal) : [];
     if (json) terminal.data(JSON.stringify({ file, ...processedFacts(processed), answers: got }));
     else for (const line of [file, ...processedLines(processed), ...answerLines(got)]) terminal.data(line);
-    return got.length > 0 && got.every(({ outcome }) => outcome === "accepted");
+    return got.length === 0 ? undefined : got;
   } catch (error) {
     signal.throwIfAborted();
-    const { code, message } = asAgentError(error, `sending ${file}`);
-    terminal.note(`${file}: ${message} (${code})`);
-    return false;
-  }
-}
-
-async function readPicture(file: string): Promise<Buffer> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    throw new AgentError("USAGE_PATH", `cannot read ${file}: ${messageOf(error)}`, {
-      disposition: "fatal",
-      cause: error,
-    });
+    terminal.note(aboutFile(file, asAgentError(error, `sending ${file}`)));
+    return undefined;
   }
 }

@@ -41,7 +41,7 @@ function fromIssue(schema: z.core.$ZodType, root: unknown, issue: Issue, prefix:
     case "invalid_union": {
       const branches = issue.errors;
       if (branches.length > 0) return fromUnion(path, value, branches, nested);
-      if ("options" in issue) return [choice(path, value, issue.options)];
+      if ("options" in issue) return [misspelt(root, path) ?? choice(path, value, issue.options)];
       return [{ path, at: "value", message: lowered(issue.message) }];
     }
     case "invalid_key":
@@ -88,6 +88,17 @@ function unknownKey(key: string, known: readonly string[]): string {
   const shown = key.length > keyCharsMax ? `${key.slice(0, keyCharsMax)}…` : key;
   const hint = meant === undefined ? `known here: ${known.toSorted().join(", ")}` : `did you mean "${meant}"?`;
   return known.length === 0 ? `unknown key "${shown}"` : `unknown key "${shown}"; ${hint}`;
+}
+
+/** The key that says which kind of thing this is: without it nothing else is checked, so a slip in it is told here. */
+function misspelt(root: unknown, path: ConfigPath): Finding | undefined {
+  const parent = path.slice(0, -1);
+  const around = valueAt(root, parent);
+  const key = path.at(-1);
+  if (typeof key !== "string" || typeof around !== "object" || around === null || key in around) return undefined;
+  const written = nearest(key, Object.keys(around));
+  if (written === undefined) return undefined;
+  return { path: [...parent, written], at: "key", message: unknownKey(written, [key]) };
 }
 
 function choice(path: ConfigPath, value: unknown, choices: readonly unknown[]): Finding {

@@ -131,7 +131,7 @@ async function secretFile(path: string): Promise<Answer> {
     kind: "text",
     text: file.text.replace(/\r?\n$/, ""),
     secret: true,
-    ...(file.readableByAll ? { warning: `${path} is readable by every user; chmod 0600 it` } : {}),
+    ...(file.readableByAll ? { warning: `${path} is readable by every user; chmod 0600 ${path}` } : {}),
   };
 }
 

@@ -1,9 +1,8 @@
 import { z } from "zod";
 import { mask, maskUrls } from "../core/mask.ts";
 import { hasPlaceholder, maskedPlaceholders } from "./placeholders.ts";
-import { mapConfig } from "./schema-walk.ts";
+import { mapConfig, valueAt } from "./schema-walk.ts";
 import type { ConfigPath } from "./yaml.ts";
-import { writeYaml } from "./yaml.ts";
 
 /** Where `value` has secrets: the fields whose schema is marked `.meta({ secret: true })`. */
 export function secretPaths(schema: z.core.$ZodType, value: unknown): readonly ConfigPath[] {
@@ -19,7 +18,7 @@ export function secretPaths(schema: z.core.$ZodType, value: unknown): readonly C
 export function redact(schema: z.core.$ZodType, value: unknown): unknown {
   return mapConfig(schema, value, (item, { secret }) => {
     if (item === undefined || item === null) return item;
-    if (secret) return typeof item === "string" && hasPlaceholder(item) ? maskedPlaceholders(item) : mask;
+    if (secret) return maskedSecret(item);
     if (typeof item === "object") return mask;
     return typeof item === "string" ? maskUrls(item) : item;
   });
@@ -35,9 +34,12 @@ export function secretValues(schema: z.core.$ZodType, config: unknown): readonly
   return [...values].filter((text) => text !== "");
 }
 
-/** The effective config in the operator's form, every default filled in, secrets as `***`. */
-export function showConfig(schema: z.core.$ZodType, config: unknown): string {
-  const written = mapConfig(schema, config, (item, { codec, secret }) => {
+/**
+ * The effective config in the operator's form, every default filled in. A secret is shown as the placeholder that names
+ * it in `redacted` (what the operator wrote), so that what is shown works as a config again; else as `***`.
+ */
+export function shownConfig(schema: z.core.$ZodType, config: unknown, redacted: unknown): unknown {
+  const inFileForm = mapConfig(schema, config, (item, { codec, secret }) => {
     if (codec === undefined || secret) return item;
     // A value that cannot be written back, such as the result of a one-way transform, is shown as it is.
     try {
@@ -46,7 +48,17 @@ export function showConfig(schema: z.core.$ZodType, config: unknown): string {
       return item;
     }
   });
-  return writeYaml(redact(schema, written));
+  return mapConfig(schema, redact(schema, inFileForm), (item, { path, secret }) => {
+    const written = secret ? valueAt(redacted, path) : undefined;
+    return typeof written === "string" && hasPlaceholder(written) ? written : item;
+  });
+}
+
+/** The scheme of an address stays, so that it is an address still. */
+function maskedSecret(secret: unknown): string {
+  if (typeof secret !== "string") return mask;
+  if (hasPlaceholder(secret)) return maskedPlaceholders(secret);
+  return `${/^https?:\/\//.exec(secret)?.[0] ?? ""}${mask}`;
 }
 
 function textsIn(value: unknown): readonly string[] {

@@ -5,7 +5,8 @@ import { describe, it } from "mocha";
 import { configSchema } from "../../agent/config-schema.ts";
 import { jsonSchemaOf } from "../../src/config/json-schema.ts";
 import { loadConfig, parseConfig } from "../../src/config/load.ts";
-import { showConfig } from "../../src/config/redact.ts";
+import { shownConfig } from "../../src/config/redact.ts";
+import { writeYaml } from "../../src/config/yaml.ts";
 import { starterConfig } from "../../src/config/starter.ts";
 import { tempFolder } from "../lib/temp.ts";
 
@@ -54,7 +55,7 @@ describe("the configs that ship with Framepost", () => {
       const [, schema = ""] = /^# yaml-language-server: \$schema=(\S+)\n/.exec(text) ?? [];
       assert.equal(join(dirname(file), schema), join(folder, "framepost.schema.json"), file);
 
-      const shown = showConfig(configSchema, config);
+      const shown = writeYaml(shownConfig(configSchema, config, redacted));
       assert(!shown.includes("secret-of-"), file);
       const again = await parseConfig(shown, file, configSchema, environment);
       assert.deepEqual(withoutSecrets(again.config), withoutSecrets(config), file);

@@ -7,9 +7,10 @@ import { describe, it } from "mocha";
 import { z } from "zod";
 import { parseConfig } from "../../src/config/load.ts";
 import { ConfigError, formatProblem } from "../../src/config/problem.ts";
-import { redact, secretPaths, secretValues, showConfig } from "../../src/config/redact.ts";
+import { redact, secretPaths, secretValues, shownConfig } from "../../src/config/redact.ts";
 import { byteSize, duration, secret } from "../../src/config/values.ts";
 import { testSchema } from "../lib/config-schema.ts";
+import { writeYaml } from "../../src/config/yaml.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const canary = "canary-7f3a91";
@@ -93,13 +94,14 @@ describe("secrets in the config", () => {
       testSchema,
       await environmentIn(folder.path),
     );
-    const shown = showConfig(testSchema, config);
+    const shown = writeYaml(shownConfig(testSchema, config, redacted));
     // The search would find them: they are in the file and in the config.
     assert(text.includes(canary) && JSON.stringify(config).includes(canary));
     for (const output of [shown, JSON.stringify(redacted), inspect(redacted, { depth: 9 })])
       assert(!output.includes(canary), output);
     assert(secrets.includes(`${canary}-b`) && secrets.includes(`${canary}-env`));
-    assert.match(shown, /password: "\*\*\*"/);
+    assert.match(shown, /password: \$\{env:PASSWORD\}/);
+    assert.match(shown, /token: "\*\*\*"/);
     assert.match(shown, /maxBytes: 8MB/);
     assert.match(shown, /interval: 10s/);
     assert.match(shown, /level: info/);
@@ -160,7 +162,7 @@ describe("secrets in the config", () => {
     assert.deepEqual(warnings.map(formatProblem), [
       `a.yaml:9:12: targets.0.token: ${plain}`,
       `a.yaml:15:16: targets.1.extra.a: ${plain}`,
-      `a.yaml:15:36: targets.1.extra.b: ${folder.path}/b is readable by every user; chmod 0600 it`,
+      `a.yaml:15:36: targets.1.extra.b: ${folder.path}/b is readable by every user; chmod 0600 ${folder.path}/b`,
     ]);
   });
 

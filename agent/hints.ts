@@ -1,0 +1,43 @@
+/** What a person can do or run, by the code of an error; the first that fits. Read by everybody who shows an error. */
+const hints: readonly (readonly [RegExp, string])[] = [
+  [/^CONFIG_NOT_FOUND$/, "write one with: framepost init"],
+  [
+    /^SPOOL_LOCKED$/,
+    "the daemon owns the spool while it runs: stop it first (systemctl stop framepost, or Ctrl-C where it runs)",
+  ],
+  [/^(SPOOL_FULL|DISK_FULL)$/, "free space on the disk, or raise spool.maxBytes or spool.maxRecords"],
+  [
+    /^(DATA_FOLDER|STATE_|SPOOL_)/,
+    "make the data folder writable for this user, or name another with --data or dataDir",
+  ],
+  [/^CAMERA_PROGRAM_MISSING$/, "sudo apt install fswebcam"],
+  [/^CAMERA_DENIED$/, "sudo usermod -aG video $USER, then log in again"],
+  [/^CAMERA_BUSY$/, "stop the program that uses it: sudo fuser -v /dev/video*"],
+  [/^CAMERA_NO_FOLDER$/, "make the folder, or mend the camera's path in the config"],
+  [/^CAMERA_/, "see what is there with: framepost cameras; try one with: framepost cameras --shot DEVICE"],
+  [/^(MODEL_|VISION_)/, "try a model with: framepost detect --model FILE picture.jpg; then set detector.model"],
+  [/^HTTP_401$/, "put the right token into this target's config; the platform's web page shows it"],
+  [/^HTTP_403$/, "ask the platform's administrator what this account may do; a firewall may also refuse"],
+  [
+    /^HTTP_(404|405|REDIRECT|NOT_THE_PLATFORM)$/,
+    "check this target's url: scheme, host and port of the platform itself",
+  ],
+  [/^(HTTP_407|PROXY_)/, "check this target's proxy, its user and password, and that it allows CONNECT"],
+  [/^HTTP_5/, "the platform itself is in trouble: ask its administrator, or wait"],
+  [/^TLS_UNTRUSTED$/, "name the PEM file of the server's certificate authority in tls.ca of this target"],
+  [/^TLS_/, "check tls of this target, and that its url has the scheme that the server speaks"],
+  [
+    /^MQTT_(CREDENTIALS|NOT_AUTHORISED)$/,
+    "check username, password and topic of this target against the broker's rules",
+  ],
+  [/^MQTT_PROTOCOL/, "check that an MQTT broker listens at this target's url, and protocol"],
+  [/^NET_DNS$/, "check the host name in this target's url; resolve it with: getent hosts NAME"],
+  [/^NET_REFUSED$/, "check host and port of this target's url, and that the server runs"],
+  [/^(NET_|MQTT_)/, "check this target's url, the network and the firewall"],
+  [/^(FOLDER_FULL)$/, "free space, or raise maxBytes of this target"],
+  [/^(DISK_|FOLDER_)/, "make the target's folder writable for this user"],
+];
+
+export function hintFor(code: string): string | undefined {
+  return hints.find(([pattern]) => pattern.test(code))?.[1];
+}

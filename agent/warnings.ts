@@ -1,0 +1,28 @@
+import { isPrivateHost } from "../src/link/hosts.ts";
+import { iotownWarnings } from "../src/targets/iotown/config.ts";
+import type { TargetConfig } from "./config-schema.ts";
+
+/** What an operator should know of a target although it is allowed. Holds no secret. */
+export function targetWarnings(target: TargetConfig): readonly string[] {
+  switch (target.kind) {
+    case "iotown":
+      return iotownWarnings(target);
+    case "mqtt":
+      return mqttWarnings(target);
+    case "folder":
+      return [];
+  }
+}
+
+function mqttWarnings({ id, url, password, tls, qos }: Extract<TargetConfig, { kind: "mqtt" }>): readonly string[] {
+  const { protocol, hostname } = new URL(url);
+  const what = password === undefined ? "the pictures go" : "the password and the pictures go";
+  const open = protocol === "mqtt:" && !isPrivateHost(hostname);
+  return [
+    ...(open ? [`${id}: ${what} to ${hostname} unencrypted; use mqtts if the broker has it`] : []),
+    ...(tls?.insecureSkipVerify === true
+      ? [`${id}: the broker's certificate is not checked (tls.insecureSkipVerify); name its CA instead`]
+      : []),
+    ...(qos === 0 ? [`${id}: records are lost without a trace; use qos 1`] : []),
+  ];
+}
