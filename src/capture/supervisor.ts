@@ -28,6 +28,7 @@ export interface SupervisedCameraOptions {
  */
 export class SupervisedCamera implements Camera {
   readonly id: string;
+  readonly pace: CameraDriver["pace"];
   readonly #driver: CameraDriver;
   readonly #intervalMs: number;
   readonly #limits: CaptureLimits;
@@ -52,6 +53,7 @@ export class SupervisedCamera implements Camera {
 
   constructor(options: SupervisedCameraOptions, seams: Seams) {
     this.id = options.id;
+    this.pace = options.driver.pace;
     this.#driver = options.driver;
     this.#intervalMs = options.intervalMs;
     this.#limits = { ...captureLimits, ...options.limits };

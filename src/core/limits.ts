@@ -146,6 +146,9 @@ export const pipelineLimits = {
   requestsMax: 16,
   /** A camera port that fails instead of waiting is asked again after this. */
   cameraFailedMs: 1_000,
+  /** A frame that may not be given up is tried again while the spool is full or the vision process away. */
+  repeatFirstMs: 500,
+  repeatMaxMs: 30_000,
 } as const;
 
 export const healthLimits = {
@@ -216,5 +219,4 @@ export const logLimits = {
 
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
-  targetBytesMax: 16 * KB,
 } as const;

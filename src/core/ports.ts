@@ -86,6 +86,8 @@ export interface CameraHealth {
 /** A supervised frame source. */
 export interface Camera {
   readonly id: string;
+  /** Its driver's: of an `every` camera no frame may be given up for what will pass. */
+  readonly pace: CameraDriver["pace"];
   start(signal: AbortSignal): Promise<void>;
   /** The newest frame nobody has taken yet; waits for one. `undefined` once a finite source is used up. */
   nextFrame(signal: AbortSignal): Promise<Frame | undefined>;

@@ -179,12 +179,13 @@ function assertSameSize(found: DetectResult, image: UprightImage): void {
   throw new AgentError("VISION_WRONG_SIZE", `detecting: the picture was seen as ${sizes}`, { disposition: "retry" });
 }
 
+/** Everything but the picture's own fault: a crash, a hang, a model that is missing, broken or of an unknown family. */
 function isVisionAway(error: unknown): error is AgentError {
-  return error instanceof AgentError && error.code.startsWith("VISION_");
+  return error instanceof AgentError && !error.code.startsWith("IMAGE_");
 }
 
 /** A frame is never stored turned wrongly, nor with its EXIF: without the vision process a turned one is lost. */
 function dropReason(failure: AgentError): DropReason {
   if (failure.code.startsWith("IMAGE_")) return "image-corrupt";
-  return failure.code.startsWith("VISION_") ? "orientation-unapplied" : "failed";
+  return isVisionAway(failure) ? "orientation-unapplied" : "failed";
 }
