@@ -2,6 +2,7 @@ import { Socket } from "node:net";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { AgentError } from "../core/errors.ts";
 import { linkLimits } from "../core/limits.ts";
+import { unlessAborted } from "./deadline.ts";
 import { connectError, lostError, publishRefused, tooLarge } from "./mqtt-errors.ts";
 import { publishBytes, publishHead, type PublishOptions } from "./mqtt-packet.ts";
 import { SendWindow } from "./mqtt-window.ts";
@@ -314,20 +315,4 @@ function noSubscriber(topic: string, broker: string): AgentError {
   return new AgentError("MQTT_NO_SUBSCRIBER", `publish to ${topic} at ${broker}: nobody subscribes to it`, {
     disposition: "retry",
   });
-}
-
-async function unlessAborted(work: Promise<void>, signal: AbortSignal, attempted: string): Promise<void> {
-  let giveUp = () => {};
-  try {
-    await Promise.race([
-      work,
-      new Promise<never>((_, reject) => {
-        giveUp = () => reject(new AgentError("ABORTED", `${attempted}: stopped`, { disposition: "retry" }));
-        if (signal.aborted) giveUp();
-        signal.addEventListener("abort", giveUp, { once: true });
-      }),
-    ]);
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
 }
