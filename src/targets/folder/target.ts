@@ -45,7 +45,7 @@ export class FolderTarget implements Target {
 
   async probe(signal: AbortSignal): Promise<void> {
     await this.#alone(`check ${this.#config.path}`, signal, async () => {
-      const usedBytes = await this.#store.open();
+      const usedBytes = await this.#store.check();
       if (usedBytes >= this.#config.maxBytes) throw this.#full(usedBytes);
     });
   }
