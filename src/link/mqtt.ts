@@ -175,13 +175,35 @@ export class MqttConnection {
       waitingMax: linkLimits.mqttWaitingMax,
     });
     // A pause for the peer's delayed acknowledgement at the end of every picture is all that Nagle's algorithm brings.
-    if (this.#client?.stream instanceof Socket) this.#client.stream.setNoDelay(true);
+    if (this.#client?.stream instanceof Socket) {
+      this.#client.stream.setNoDelay(true);
+      this.#liveByProgress(this.#client, this.#client.stream);
+    }
     this.#limits = {
       version: this.#version,
       window,
       ...(maximumPacketSize === undefined ? {} : { maximumPacketSize }),
     };
     return this.#limits;
+  }
+
+  /**
+   * A ping waits behind the payloads before it, and MQTT.js would end a slow upload for the missing answer. So while bytes
+   * wait to leave, the connection is judged by whether they do: Node's socket timeout looks at what the system has taken
+   * of a write under way. Once all have left, the answer to a ping counts again.
+   */
+  #liveByProgress(client: MqttClient, socket: Socket): void {
+    const stillMs = client.keepalive * 1000;
+    const postpone = setInterval(() => {
+      if (socket.writableLength > 0) client.reschedulePing(true);
+    }, stillMs / 2);
+    socket.once("close", () => clearInterval(postpone));
+    socket.setTimeout(stillMs, () => {
+      if (socket.writableLength === 0 || this.#ended) return;
+      const message = `connection to ${this.#broker}: no byte leaves any more`;
+      const error = new AgentError("MQTT_CLOSED", message, { disposition: "retry" });
+      this.#finish(error, error);
+    });
   }
 
   async #send(topic: string, payload: Buffer, options: PublishOptions): Promise<void> {
