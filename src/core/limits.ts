@@ -174,6 +174,10 @@ export const linkLimits = {
   answerBytesMax: MB,
   /** What an error keeps of a foreign answer. */
   snippetChars: 200,
+  /** What is decoded and masked to get them; a whole answer stalls all else for tens of milliseconds. */
+  snippetBytes: 4 * KB,
+  /** Larger answers are judged by their opening: to parse one of 1 MB stalls all else. */
+  parsedAnswerBytesMax: 64 * KB,
   socketsPerTargetMax: 2,
   /** As large as a picture of 2 MP usually gets; what is larger is left to the garbage collector. */
   keptPayloadBytesMax: MB,
