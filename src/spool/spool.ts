@@ -1,11 +1,12 @@
-import { AgentError, messageOf } from "../core/errors.ts";
+import { AgentError, asAgentError, messageOf } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
 import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, SpoolStats } from "../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Appender } from "./appender.ts";
 import { Collector } from "./collector.ts";
 import { DueSignals, stopped } from "./due.ts";
-import { EnvelopeFiles } from "./files.ts";
+import type { Metadata } from "./envelope.ts";
+import { EnvelopeFiles, type Reading } from "./files.ts";
 import { IndexClient } from "./index/client.ts";
 import type { OpenReport } from "./index/owner.ts";
 import type { ReadyDelivery } from "./index/store.ts";
@@ -200,7 +201,13 @@ export class DiskSpool implements Spool {
     const recordsMax = Math.max(1, Math.min(limit.recordsMax, spoolLimits.listRecordsMax));
     // The leased ones are still in the queue, at its head.
     const asked = recordsMax + leased.size;
-    const { deliveries, nextAtMs } = await this.#index.call("ready", targetId, this.#spoolNowMs(), asked);
+    const { deliveries, nextAtMs } = await this.#index
+      .call("ready", targetId, this.#spoolNowMs(), asked)
+      .catch((error: unknown) => {
+        // Nobody knows whether something is due; whoever asks again paces itself.
+        this.#due.wake(targetId);
+        throw error;
+      });
     if (nextAtMs !== undefined) this.#due.wakeAt(targetId, nextAtMs - this.#spoolTimeOffsetMs);
     const chosen: ReadyDelivery[] = [];
     let bytes = 0;
@@ -236,24 +243,29 @@ export class DiskSpool implements Spool {
 
   /**
    * The record in an envelope. A damaged or missing one is given up for every target, counted and logged; one that the
-   * disk cannot read just now is deferred for `targetId`. Either way nothing else is held up.
+   * cannot be read just now, or may not be, is deferred for `targetId`. Either way nothing else is held up.
    */
   async #recordAt(sequence: number, targetId?: string): Promise<StoredRecord | undefined> {
+    let reading: Reading<Metadata>;
     try {
-      const reading = await this.#files.readMetadata(sequence);
-      if (reading.ok) return reading.value.record;
-      this.#seams.log.warn("spool.record.lost", { sequence, damage: reading.damage });
-      const why = reading.damage === "missing" ? "missing" : "damaged";
-      this.#room.stored(await this.#index.call("giveUp", sequence, why));
+      reading = await this.#files.readMetadata(sequence);
     } catch (error) {
-      if (!(error instanceof AgentError) || error.code !== "DISK_FAILED") throw error;
-      this.#seams.log.warn("spool.record.unreadable", { sequence, message: error.message });
-      if (targetId === undefined) return undefined;
-      const dueAtMs = this.#spoolNowMs() + spoolLimits.unreadableDelayMs;
-      await this.#index.call("defer", sequence, targetId, { dueAtMs, charged: false, error: errorOf(error) });
-      this.#due.wakeAt(targetId, dueAtMs - this.#spoolTimeOffsetMs);
+      const failure = asAgentError(error, `read record ${sequence}`);
+      this.#seams.log.warn("spool.record.unreadable", { sequence, code: failure.code, message: failure.message });
+      if (targetId !== undefined) await this.#passOver(sequence, targetId, failure);
+      return undefined;
     }
+    if (reading.ok) return reading.value.record;
+    this.#seams.log.warn("spool.record.lost", { sequence, damage: reading.damage });
+    const why = reading.damage === "missing" ? "missing" : "damaged";
+    this.#room.stored(await this.#index.call("giveUp", sequence, why));
     return undefined;
+  }
+
+  async #passOver(sequence: number, targetId: string, failure: AgentError): Promise<void> {
+    const dueAtMs = this.#spoolNowMs() + spoolLimits.unreadableDelayMs;
+    await this.#index.call("defer", sequence, targetId, { dueAtMs, charged: false, error: errorOf(failure) });
+    this.#due.wakeAt(targetId, dueAtMs - this.#spoolTimeOffsetMs);
   }
 
   async #imageOf({ id, sequence }: StoredRecord): Promise<Buffer> {

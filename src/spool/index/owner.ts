@@ -148,6 +148,7 @@ function recover(
   const after = store.highWater();
   let recovered = 0;
   let damaged = 0;
+  let seen = after;
   let entries: IndexEntry[] = [];
   const flush = (): void => {
     store.insert(entries);
@@ -158,6 +159,7 @@ function recover(
   for (const shard of shards) {
     for (const sequence of sequencesInShard(layout, shard)) {
       if (sequence <= after || sequence > lastSequence || store.isFinished(sequence)) continue;
+      seen = sequence;
       const examined = examine(layout, sequence, depth);
       if (examined.ok) entries.push(examined.value);
       else {
@@ -169,6 +171,8 @@ function recover(
   }
   flush();
   store.countDamaged(damaged);
+  // Also past those without a row: their files may still be there, and their names have been given out.
+  if (damaged > 0) store.raiseHighWater(seen);
   const newest = shards.at(-1);
   if (Number.isFinite(lastSequence)) store.raiseHighWater(lastSequence);
   else if (newest !== undefined && newest > shardOf(store.highWater())) skipShard(store, newest);
