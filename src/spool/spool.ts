@@ -45,6 +45,8 @@ export interface DiskSpoolOptions extends RoomOptions {
   readonly device: string;
   /** Second part: new whenever the state folder is, so that a restarted sequence is never taken for an old one. */
   readonly spoolId: string;
+  /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
+  readonly onDead?: (error: AgentError) => void;
 }
 
 /** What the spool lost to damage, beside the port's figures. */
@@ -75,11 +77,13 @@ export class DiskSpool implements Spool {
     this.#index = new IndexClient({
       folder: options.folder,
       lastSequence: () => this.#appender.lastIndexedSequence(),
-      onRebuilt: (report, cause) => {
-        seams.log.error("spool.index.damaged", { code: cause.code, message: cause.message });
+      clock: seams.clock,
+      onReplaced: (report, cause) => {
+        seams.log.error("spool.index.replaced", { code: cause.code, message: cause.message });
         this.#adopt(report);
         this.#due.wakeAll();
       },
+      onDead: (error) => options.onDead?.(error),
     });
     this.#collector = new Collector(seams.clock, seams.log, async () => {
       this.#room.stored(await this.#index.call("collect"));

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Worker } from "node:worker_threads";
 import { describe, it } from "mocha";
 import type { Delivery } from "../../src/core/ports.ts";
 import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
 import { openSpool } from "../lib/disk-spool.ts";
+import { until } from "../lib/poll.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const everything = { recordsMax: 1_000, bytesMax: Infinity };
@@ -65,7 +67,83 @@ describe("spool in trouble", () => {
       else assert.ok((await readdir(join(layout.data, "00000000"))).includes("000000000003.jpg"));
     });
   }
+
+  it("starts although a finished record cannot be removed, and says so when it tries again", async () => {
+    await using folder = await tempFolder();
+    const path = envelopePath(layoutOf(folder.path), 1);
+    {
+      await using first = await openSpool(folder.path);
+      const { id } = await first.spool.append(draftOf(), imageOf(300), ["a"]);
+      await first.spool.lease("a", everything);
+      await first.spool.settle("a", id, { kind: "accepted" });
+      await rm(path);
+      await mkdir(path);
+    }
+    await using again = await openSpool(folder.path);
+    assert.equal((await again.spool.append(draftOf(), imageOf(300), ["a"])).sequence, 2);
+  });
+
+  it("goes on with a new index thread when the old one dies, and what was asked of it is asked again", async () => {
+    await using folder = await tempFolder();
+    using made = threadsMade();
+    const { threads } = made;
+    await using opened = await openSpool(folder.path);
+    const { spool, log } = opened;
+    await spool.append(draftOf(), imageOf(300), ["a"]);
+    const [first] = threads;
+    assert.ok(first);
+    // A message that is no request: an uncaught error.
+    first.postMessage(undefined);
+    const asked = await Promise.all([
+      spool.append(draftOf(), imageOf(300), ["a"]),
+      spool.append(draftOf(), imageOf(300), ["a"]),
+      spool.stats(),
+    ]);
+    assert.deepEqual([asked[0].sequence, asked[1].sequence], [2, 3]);
+    const leased = await spool.lease("a", everything);
+    assert.deepEqual(sequencesOf(leased), [1, 2, 3]);
+    for (const { record } of leased) await spool.settle("a", record.id, { kind: "accepted" });
+    assert.deepEqual(
+      log.lines.filter(({ level }) => level === "error").map(({ event, fields }) => [event, fields["code"]]),
+      [["spool.index.replaced", "SPOOL_INDEX_DIED"]],
+    );
+    assert.ok(!(await readdir(folder.path)).includes("index.db.bad"), "a whole index is kept");
+  });
+
+  it("keeps the folder when its thread dies while nobody asks it anything", async () => {
+    await using folder = await tempFolder();
+    using made = threadsMade();
+    const { threads } = made;
+    await using opened = await openSpool(folder.path);
+    await threads[0]?.terminate();
+    await until(() => threads.length === 2 && opened.log.lines.length > 0, "another thread");
+    await assert.rejects(openSpool(folder.path), { code: "SPOOL_LOCKED" });
+  });
+
+  it("gives up when its threads die one after the other, and stops all the same", async () => {
+    await using folder = await tempFolder();
+    using made = threadsMade();
+    const { threads } = made;
+    const dead: string[] = [];
+    await using opened = await openSpool(folder.path, { onDead: ({ code }) => dead.push(code) });
+    for (let deaths = 0; deaths < 4; deaths += 1) {
+      await opened.spool.stats();
+      await threads.at(-1)?.terminate();
+    }
+    await assert.rejects(opened.spool.stats(), { disposition: "fatal" });
+    await assert.rejects(opened.spool.lease("a", everything), { code: "SPOOL_INDEX_FAILED" });
+    assert.deepEqual(dead, ["SPOOL_INDEX_FAILED"]);
+    assert.equal(threads.length, 4);
+  });
 });
+
+/** The worker threads that are started from now on. */
+function threadsMade(): Disposable & { readonly threads: readonly Worker[] } {
+  const threads: Worker[] = [];
+  const note = (worker: Worker): void => void threads.push(worker);
+  process.on("worker", note);
+  return { threads, [Symbol.dispose]: () => process.off("worker", note) };
+}
 
 /** Root may read everything; the tests often run as root. */
 async function withoutPrivileges<T>(action: () => Promise<T>): Promise<T> {

@@ -62,7 +62,7 @@ export class IndexOwner {
     this.#opened = { layout, lock, store };
     const found = recover(layout, store, fresh ? "headers" : "all", lastSequence);
     store.checkpoint();
-    while (this.#collectSome()) continue;
+    this.#collectAll();
     return {
       ...found,
       lastSequence: store.highWater(),
@@ -116,6 +116,15 @@ export class IndexOwner {
 
   close(): void {
     this.#opened?.store.checkpoint();
+  }
+
+  /** What cannot be removed takes room, and is tried again later; it is no reason not to start. */
+  #collectAll(): void {
+    try {
+      while (this.#collectSome()) continue;
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code === indexDamaged) throw error;
+    }
   }
 
   /** Index durable first, then unlink, then forget: any other order loses records in a power cut. False when none is left. */
