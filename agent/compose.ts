@@ -83,7 +83,10 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   return { device, cameras, vision, spool, targets, loops, pipeline, parts };
 }
 
-/** The spool of a state folder, not yet started, and the device whose records it holds. */
+/**
+ * The spool of a data folder, not yet started, and the device whose records it holds. From here on the process acts as
+ * the folder's owner.
+ */
 export async function openSpool(
   config: Pick<FramepostConfig, "device" | "spool">,
   dataFolder: string,
@@ -95,10 +98,17 @@ export async function openSpool(
     { folder: stateFolder, ...(name === undefined ? {} : { deviceId: name }) },
     seams,
   );
-  const { deviceId: device, spoolId } = state.read();
+  const { deviceId: device } = state.read();
   const { maxBytes: bytesMax, maxRecords: recordsMax, minFreeBytes: freeBytesMin } = config.spool;
-  const folder = join(dataFolder, "spool");
-  return { device, spool: new DiskSpool({ folder, device, spoolId, bytesMax, recordsMax, freeBytesMin }, seams) };
+  const options = { folder: join(dataFolder, "spool"), device, bytesMax, recordsMax, freeBytesMin, onDead };
+  return { device, spool: new DiskSpool(options, seams) };
+}
+
+/** Uncaught on purpose: a fresh process is what helps, and the service manager starts it. */
+function onDead(error: Error): void {
+  setImmediate(() => {
+    throw error;
+  });
 }
 
 /** A model that cannot be found is no reason to capture nothing: `detector.whenAway` says what happens to frames. */

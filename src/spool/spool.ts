@@ -2,6 +2,7 @@ import { AgentError, asAgentError, messageOf } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
 import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, SpoolStats } from "../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
+import { Ulids } from "../core/ulid.ts";
 import { Appender } from "./appender.ts";
 import { Collector } from "./collector.ts";
 import { DueSignals, stopped } from "./due.ts";
@@ -43,8 +44,6 @@ export interface DiskSpoolOptions extends RoomOptions {
   readonly folder: string;
   /** First part of every record's name. */
   readonly device: string;
-  /** Second part: new whenever the state folder is, so that a restarted sequence is never taken for an old one. */
-  readonly spoolId: string;
   /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
   readonly onDead?: (error: AgentError) => void;
 }
@@ -95,7 +94,7 @@ export class DiskSpool implements Spool {
         insert: async (entry) => await this.#index.call("insert", entry),
         collect: async () => await this.#collector.now(),
       },
-      options,
+      options.device,
       seams,
     );
   }
@@ -107,7 +106,7 @@ export class DiskSpool implements Spool {
     await this.#files.prepare();
     const report = await this.#index.start();
     this.#spoolTimeOffsetMs = report.deferredUntilMs - this.#seams.clock.monotonicMs();
-    this.#appender.continueAfter(report.lastSequence);
+    this.#appender.continueAfter(report.lastSequence, await this.#idFor(report));
     this.#adopt(report);
     this.#state = "running";
   }
@@ -196,6 +195,16 @@ export class DiskSpool implements Spool {
     await this.#collector.stop();
     await this.#index.stop();
     this.#leases.clear();
+  }
+
+  /** Second part of every record's name: new where sequences start, so that none is ever taken for an older one. */
+  async #idFor({ lastSequence }: OpenReport): Promise<string> {
+    const kept = lastSequence === 0 ? undefined : await this.#files.readId();
+    if (kept !== undefined) return kept;
+    const { clock, random } = this.#seams;
+    const made = new Ulids(clock, random).next().slice(-8).toLowerCase();
+    await this.#files.writeId(made);
+    return made;
   }
 
   /** Ready deliveries that nobody works on, up to the limit but at least one. */
