@@ -21,6 +21,7 @@ import type { KeepRules } from "../src/keep/decide.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 import type { Part } from "./lifecycle.ts";
 import { modelsFolders } from "./locations.ts";
+import { actAsOwnerOf } from "./owner.ts";
 import { agentVersion } from "./version.ts";
 
 /** The agent's parts, built and not yet started. */
@@ -92,6 +93,7 @@ export async function openSpool(
   dataFolder: string,
   seams: Seams,
 ): Promise<{ readonly device: string; readonly spool: DiskSpool }> {
+  await actAsOwnerOf(dataFolder);
   const { name } = config.device;
   const stateFolder = join(dataFolder, "state");
   const state = await openDeviceState(
