@@ -86,6 +86,9 @@ export const spoolLimits = {
   hashHereBytesMax: 256 * KB,
   /** Requests to the index thread not yet answered; 32 targets and 64 cameras stay far below. */
   indexCallsMax: 1_024,
+  /** Deaths of the index thread that are made good within the time below; one more, and a fresh process has to help. */
+  indexDeathsMax: 3,
+  indexDeathsWithinMs: 10 * 60_000,
   /** Deferred deliveries that become due in one lease: bounds the transaction after a long pause. */
   wakeRecordsMax: 1_000,
   /** Rows per transaction while the index is rebuilt from the files. */
