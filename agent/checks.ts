@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { AgentError, asAgentError, errnoOf } from "../src/core/errors.ts";
 import type { Camera, Seams, Target } from "../src/core/ports.ts";
 import type { Processed } from "../src/pipeline/processed.ts";
-import { AnswerBook } from "./answer-book.ts";
+import { type Answer, AnswerBook } from "./answer-book.ts";
 import { orCameraError } from "./camera-wait.ts";
 import { type Agent, composeAgent } from "./compose.ts";
 import type { CommandContext } from "./context.ts";
@@ -12,6 +12,7 @@ import { hintFor } from "./hints.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { Settings } from "./settings.ts";
 import { counted } from "./terminal.ts";
+import { within } from "./time-limit.ts";
 import { agentVersion } from "./version.ts";
 
 export interface CheckResult {
@@ -162,7 +163,7 @@ async function cameraCheck({ signal, clock }: CommandContext, camera: Camera): P
 async function targetCheck({ signal }: CommandContext, target: Target): Promise<CheckResult> {
   const check = `target ${target.id}`;
   try {
-    await target.probe(AbortSignal.any([signal, AbortSignal.timeout(probeTimeoutMs)]));
+    await within(probeTimeoutMs, signal, (limited) => target.probe(limited));
     const found = target.kind === "folder" ? "its folder takes files" : `${target.kind} is reachable and lets us in`;
     return { check, result: "ok", found };
   } catch (error) {
@@ -181,34 +182,31 @@ async function* liveChecks(context: CommandContext, settings: Settings): AsyncGe
   const wrapTarget = (target: Target) => answers.watch(target);
   const agent = await composeAgent(settings.config, { dataFolder: settings.dataFolder, wrapTarget }, seams);
   const lifecycle = new Lifecycle([...agent.parts.keeping, ...agent.parts.sending], settings.log);
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(liveTimeoutMs)]);
   const [camera] = agent.cameras;
+  if (camera === undefined) return;
   try {
-    await lifecycle.start(signal);
-    if (camera === undefined) return;
-    await camera.start(signal);
-    const once = (limited: AbortSignal) => agent.pipeline.captureOnce(camera.id, { dryRun: false }, limited);
-    const processed = await orCameraError(camera, context.clock, once, signal);
-    if (processed.kind !== "stored") {
-      yield notSent(processed);
-      return;
-    }
-    for (const { targetId, outcome, remoteId, error } of await answers.forRecord(
-      processed.record.id,
-      processed.owedTo,
-      signal,
-    )) {
-      const check = `live ${targetId}`;
-      if (outcome === "accepted") yield { check, result: "ok", found: `accepted ${remoteId ?? processed.record.name}` };
-      else yield failed(check, new AgentError(error?.code ?? "", error?.message ?? outcome, { disposition: "retry" }));
-    }
+    yield* await within(liveTimeoutMs, context.signal, async (signal) => {
+      await lifecycle.start(signal);
+      await camera.start(signal);
+      const once = (limited: AbortSignal) => agent.pipeline.captureOnce(camera.id, { dryRun: false }, limited);
+      const processed = await orCameraError(camera, context.clock, once, signal);
+      if (processed.kind !== "stored") return [notSent(processed)];
+      const { id, name } = processed.record;
+      return (await answers.forRecord(id, processed.owedTo, signal)).map((answer) => liveAnswer(answer, name));
+    });
   } catch (error) {
     context.signal.throwIfAborted();
     yield failed("live", error);
   } finally {
-    await camera?.stop();
+    await camera.stop();
     await lifecycle.stop();
   }
+}
+
+function liveAnswer({ targetId, outcome, remoteId, error }: Answer, name: string): CheckResult {
+  const check = `live ${targetId}`;
+  if (outcome === "accepted") return { check, result: "ok", found: `accepted ${remoteId ?? name}` };
+  return failed(check, new AgentError(error?.code ?? "", error?.message ?? outcome, { disposition: "retry" }));
 }
 
 /** An empty scene is no fault: a target that wants only pictures with detections is right to get none of it. */

@@ -22,6 +22,7 @@ import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schem
 import { fileProblem } from "./files.ts";
 import type { Part } from "./lifecycle.ts";
 import { modelsFolders } from "./locations.ts";
+import { actAsOwnerOf } from "./owner.ts";
 import { agentVersion } from "./version.ts";
 
 /** The agent's parts, built and not yet started. */
@@ -90,23 +91,34 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }
 
-/** The spool of a state folder, not yet started, and the device whose records it holds. */
+/**
+ * The spool of a data folder, not yet started, and the device whose records it holds. From here on the process acts as
+ * the folder's owner.
+ */
 export async function openSpool(
   config: Pick<FramepostConfig, "device" | "spool">,
   dataFolder: string,
   seams: Seams,
 ): Promise<{ readonly device: string; readonly spool: DiskSpool }> {
   await makeDataFolder(dataFolder);
+  await actAsOwnerOf(dataFolder);
   const { name } = config.device;
   const stateFolder = join(dataFolder, "state");
   const state = await openDeviceState(
     { folder: stateFolder, ...(name === undefined ? {} : { deviceId: name }) },
     seams,
   );
-  const { deviceId: device, spoolId } = state.read();
+  const { deviceId: device } = state.read();
   const { maxBytes: bytesMax, maxRecords: recordsMax, minFreeBytes: freeBytesMin } = config.spool;
-  const folder = join(dataFolder, "spool");
-  return { device, spool: new DiskSpool({ folder, device, spoolId, bytesMax, recordsMax, freeBytesMin }, seams) };
+  const options = { folder: join(dataFolder, "spool"), device, bytesMax, recordsMax, freeBytesMin, onDead };
+  return { device, spool: new DiskSpool(options, seams) };
+}
+
+/** Uncaught on purpose: a fresh process is what helps, and the service manager starts it. */
+function onDead(error: Error): void {
+  setImmediate(() => {
+    throw error;
+  });
 }
 
 /** By its id; fails with `USAGE_CAMERA`, naming those that there are. */

@@ -23,6 +23,9 @@ const { signal, received } = abortOnSignals();
 process.stdout.on("error", () => process.exit(exitCodes.ok));
 process.stderr.on("error", () => undefined);
 
+/** What still runs then is a request or a program that cannot be ended; it must not keep the process. */
+const exitGraceMs = 3_000;
+
 try {
   process.exitCode = await runCommandLine(process.argv.slice(2), {
     terminal,
@@ -36,14 +39,14 @@ try {
     },
   });
 } catch (error) {
-  if (isAbort(error)) {
+  if (isAbort(error) || received() !== undefined) {
     terminal.note("framepost: stopped");
-    process.exitCode = interrupted;
-  } else if (received() === undefined) {
+    // A service manager that sent SIGTERM sees a clean end.
+    process.exitCode = received() === "SIGTERM" ? exitCodes.ok : interrupted;
+  } else {
     for (const line of errorLines(error)) terminal.note(line);
     process.exitCode = exitCodeOf(error);
   }
 }
-// Stopped by a signal: the shell is told so, and a service manager that sent SIGTERM sees a clean end.
 if (received() === "SIGINT") process.exitCode = interrupted;
-if (received() === "SIGTERM") process.exitCode = exitCodes.ok;
+setTimeout(() => process.exit(), exitGraceMs).unref();

@@ -1,5 +1,5 @@
 import { access } from "node:fs/promises";
-import { dirname, isAbsolute, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { AgentError } from "../src/core/errors.ts";
 import type { Logger } from "../src/core/ports.ts";
 import { loadConfig, type LoadedConfig } from "../src/config/load.ts";
@@ -7,6 +7,7 @@ import { formatProblem } from "../src/config/problem.ts";
 import { createLogger } from "../src/log/logger.ts";
 import { configSchema, type FramepostConfig } from "./config-schema.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
+import { withAbsolutePaths } from "./relative-paths.ts";
 import { targetWarnings } from "./warnings.ts";
 
 export interface Settings extends Omit<LoadedConfig<FramepostConfig>, "warnings"> {
@@ -26,10 +27,12 @@ const places = ["framepost.yaml", "/etc/framepost/framepost.yaml"];
 export async function loadSettings(context: CommandContext, level: LogLevel | "config" = "error"): Promise<Settings> {
   const file = await configFileOf(context);
   const loaded = await loadConfig(file, configSchema, { variables: context.environment });
-  const { config, secrets } = loaded;
+  const { secrets } = loaded;
+  const config = withAbsolutePaths(loaded.config, file);
   context.hide(secrets);
   return {
     ...loaded,
+    config,
     file,
     warnings: [...loaded.warnings.map(formatProblem), ...config.targets.flatMap(targetWarnings)],
     dataFolder: dataFolderOf(context, config, file),
@@ -51,15 +54,15 @@ export async function configFileOf(context: CommandContext): Promise<string> {
   });
 }
 
-/** `--data`, else systemd's state folder, else the config's `dataDir` beside its file, else a folder here. */
+/** `--data`, else the config's `dataDir`, else systemd's state folder, else the usual place for where the config lies. */
 function dataFolderOf(context: CommandContext, config: FramepostConfig, file: string): string {
   if (context.dataFolder !== undefined) return resolve(context.dataFolder);
-  if (config.dataDir !== undefined) {
-    return isAbsolute(config.dataDir) ? config.dataDir : resolve(dirname(file), config.dataDir);
-  }
+  if (config.dataDir !== undefined) return config.dataDir;
   // systemd names several folders with colons between them; the unit has one.
   const fromService = context.environment["STATE_DIRECTORY"]?.split(":")[0];
-  return fromService === undefined || fromService === "" ? resolve("framepost-data") : fromService;
+  if (fromService !== undefined && fromService !== "") return fromService;
+  const configFolder = dirname(resolve(file));
+  return configFolder.startsWith("/etc") ? "/var/lib/framepost" : join(configFolder, "framepost-data");
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { opendir, stat } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
+import { basename, extname, join, resolve } from "node:path";
 import { AgentError, asAgentError } from "../../src/core/errors.ts";
 import { visionLimits } from "../../src/core/limits.ts";
 import type { DetectResult, Logger, Vision } from "../../src/core/ports.ts";
@@ -22,6 +22,8 @@ interface DetectOptions {
   readonly annotate?: string;
 }
 
+const comeBackMs = 15_000;
+
 /** The detector on files or folders. A file that cannot be read is reported and does not stop the rest. */
 export async function detect(
   context: CommandContext,
@@ -38,7 +40,7 @@ export async function detect(
     { model, detectionsMax: visionLimits.candidatesMax },
     { clock: context.clock, random: context.random, log },
   );
-  if (options.annotate !== undefined) await makeOutputFolder(options.annotate);
+  if (options.annotate !== undefined) await prepareAnnotations(images, options.annotate);
   try {
     await vision.start(context.signal);
     return await detectAll(context, vision, images, options);
@@ -71,10 +73,19 @@ async function detectAll(
       failed += 1;
       const problem = asAgentError(error, `reading ${image}`);
       terminal.note(aboutFile(image, problem));
+      if (problem.code.startsWith("VISION_")) await untilReady(context, vision);
     }
   }
   if (failed > 0) terminal.note(`${failed} of ${counted(images.length, "image")} failed`);
   return failed > 0 ? exitCodes.failed : exitCodes.ok;
+}
+
+/** A picture that ended the vision process costs itself, not those behind it: the process comes back in a moment. */
+async function untilReady({ clock, signal }: CommandContext, vision: Vision): Promise<void> {
+  const startedMs = clock.monotonicMs();
+  while (vision.health().state !== "ready" && clock.monotonicMs() - startedMs < comeBackMs) {
+    await clock.sleep(50, signal);
+  }
 }
 
 /** The form that others rely on: keep it. */
@@ -112,7 +123,27 @@ async function annotate(
 ): Promise<void> {
   const svg = boxesSvg(found, shown);
   const drawn = await vision.render(svg, { quality: 90, under: jpeg }, signal);
-  await writeOutput(join(folder, basename(image)), drawn.jpeg);
+  await writeOutput(annotatedFile(image, folder), drawn.jpeg);
+}
+
+/** Refuses what would replace a picture: the originals, or one copy by another of the same name. */
+async function prepareAnnotations(images: readonly string[], folder: string): Promise<void> {
+  const originals = new Set(images.map((image) => resolve(image)));
+  const copies = new Set<string>();
+  for (const image of images) {
+    const copy = resolve(annotatedFile(image, folder));
+    if (originals.has(copy) || copies.has(copy)) {
+      throw new AgentError("USAGE_ANNOTATE", `--annotate would write over ${copy}; name another folder`, {
+        disposition: "fatal",
+      });
+    }
+    copies.add(copy);
+  }
+  await makeOutputFolder(folder);
+}
+
+function annotatedFile(image: string, folder: string): string {
+  return join(folder, `${basename(image, extname(image))}.jpg`);
 }
 
 async function imageFiles(paths: readonly string[]): Promise<string[]> {

@@ -34,13 +34,10 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   return clean ? exitCodes.ok : exitCodes.failed;
 }
 
+/** The last line shows how things stood when the stop was asked for. */
 async function untilStopped({ clock, signal }: CommandContext, agent: Agent, log: Logger): Promise<void> {
-  for (;;) {
-    try {
-      await clock.sleep(healthEveryMs, signal);
-    } catch {
-      return;
-    }
+  while (!signal.aborted) {
+    await clock.sleep(healthEveryMs, signal).catch(() => undefined);
     log.info("health", healthFields(await healthReport(agent, clock)));
   }
 }

@@ -67,7 +67,7 @@ export class WatchedFolderDriver implements CameraDriver {
     for (;;) {
       if (!this.#started) throw notStarted();
       const name = this.#claimed.shift() ?? (await this.#claimSettled());
-      if (name !== undefined) return { kind: "image", jpeg: await this.#handOver(name) };
+      if (name !== undefined) return { kind: "image", jpeg: await this.#handOver(name), fileName: name };
       await this.#setAsideOne();
       await this.#pause(signal);
       await this.#rescan();

@@ -5,7 +5,7 @@ import { captureLimits } from "../core/limits.ts";
 import type { CameraDriver, Shot } from "../core/ports.ts";
 import { isPictureName } from "./folder-files.ts";
 import { WatchedFolderDriver, type FolderSeams } from "./folder-watch.ts";
-import type { CaptureLimits } from "./judge.ts";
+import { judgePicture, type CaptureLimits } from "./judge.ts";
 
 export interface FolderOptions {
   readonly path: string;
@@ -47,10 +47,14 @@ class ReplayedFolderDriver implements CameraDriver {
     try {
       const { size } = await stat(file);
       if (size > this.#limits.jpegBytesMax) throw new RangeError(`it has ${size} bytes`);
-      return { kind: "image", jpeg: await readFile(file, { signal }) };
+      const jpeg = await readFile(file, { signal });
+      // The supervisor would find the same, but it does not know the file's name.
+      const judgement = judgePicture(jpeg, this.#limits);
+      if (judgement.kind === "bad") throw new RangeError(judgement.why);
+      return { kind: "image", jpeg, fileName: name };
     } catch (error) {
       signal.throwIfAborted();
-      const message = `folder ${this.#path}: ${name} cannot be read: ${messageOf(error)}`;
+      const message = `folder ${this.#path}: ${name} cannot be used: ${messageOf(error)}`;
       throw new AgentError("CAMERA_BAD_IMAGE", message, { disposition: "retry", cause: error });
     }
   }

@@ -28,6 +28,7 @@ export interface SupervisedCameraOptions {
  */
 export class SupervisedCamera implements Camera {
   readonly id: string;
+  readonly pace: CameraDriver["pace"];
   readonly #driver: CameraDriver;
   readonly #intervalMs: number;
   readonly #limits: CaptureLimits;
@@ -52,6 +53,7 @@ export class SupervisedCamera implements Camera {
 
   constructor(options: SupervisedCameraOptions, seams: Seams) {
     this.id = options.id;
+    this.pace = options.driver.pace;
     this.#driver = options.driver;
     this.#intervalMs = options.intervalMs;
     this.#limits = { ...captureLimits, ...options.limits };
@@ -142,7 +144,7 @@ export class SupervisedCamera implements Camera {
       if (onDemand) await this.#slot.asked(signal);
       const shot = await this.#shoot(signal);
       if (shot?.kind === "end") return;
-      if (shot !== undefined) this.#take(shot.jpeg);
+      if (shot !== undefined) this.#take(shot);
       // A late shot moves the schedule; pictures are never taken in a burst to catch up.
       dueMs = Math.max(dueMs + this.#intervalMs, this.#clock.monotonicMs());
       const waitMs = dueMs - this.#clock.monotonicMs();
@@ -174,7 +176,7 @@ export class SupervisedCamera implements Camera {
     return new AgentError(code, `camera ${this.id} did not ${what} within ${limitMs} ms`, { disposition: "retry" });
   }
 
-  #take(jpeg: Buffer): void {
+  #take({ jpeg, fileName }: Extract<Shot, { kind: "image" }>): void {
     const judgement = judgePicture(jpeg, this.#limits);
     if (judgement.kind === "bad") {
       const message = `camera ${this.id} gave a bad picture: ${judgement.why}`;
@@ -182,7 +184,10 @@ export class SupervisedCamera implements Camera {
       return;
     }
     this.#badInARow = 0;
-    const frame = this.#frameOf(jpeg, judgement.facts);
+    const frame = {
+      ...this.#frameOf(jpeg, judgement.facts),
+      ...(fileName === undefined ? {} : { fileName }),
+    };
     if (this.#driver.mayRepeat !== true) this.#watchForFrozen(frame);
     this.#lastFrame = frame;
     this.#running();
@@ -207,7 +212,9 @@ export class SupervisedCamera implements Camera {
     this.#framesBad += 1;
     this.#badInARow += 1;
     this.#remember(error);
-    if (this.#badInARow === 1) this.#log.warn("camera.bad_image", { code: error.code, message: error.message });
+    // Noise of a camera is one line; files are each named, because somebody will want to look at them.
+    const isNews = this.#badInARow === 1 || this.#driver.pace === "every";
+    if (isNews) this.#log.warn("camera.bad_image", { code: error.code, message: error.message });
     // Bad files among many are not the fault of the folder they lie in: a finite source goes on with the next.
     if (this.#driver.pace === "newest" && this.#badInARow >= this.#limits.badImagesInARowMax) throw this.#broken(error);
   }

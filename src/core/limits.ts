@@ -86,6 +86,9 @@ export const spoolLimits = {
   hashHereBytesMax: 256 * KB,
   /** Requests to the index thread not yet answered; 32 targets and 64 cameras stay far below. */
   indexCallsMax: 1_024,
+  /** Deaths of the index thread that are made good within the time below; one more, and a fresh process has to help. */
+  indexDeathsMax: 3,
+  indexDeathsWithinMs: 10 * 60_000,
   /** Deferred deliveries that become due in one lease: bounds the transaction after a long pause. */
   wakeRecordsMax: 1_000,
   /** Rows per transaction while the index is rebuilt from the files. */
@@ -146,6 +149,9 @@ export const pipelineLimits = {
   requestsMax: 16,
   /** A camera port that fails instead of waiting is asked again after this. */
   cameraFailedMs: 1_000,
+  /** A frame that may not be given up is tried again while the spool is full or the vision process away. */
+  repeatFirstMs: 500,
+  repeatMaxMs: 30_000,
 } as const;
 
 export const healthLimits = {
@@ -171,6 +177,10 @@ export const linkLimits = {
   answerBytesMax: MB,
   /** What an error keeps of a foreign answer. */
   snippetChars: 200,
+  /** What is decoded and masked to get them; a whole answer stalls all else for tens of milliseconds. */
+  snippetBytes: 4 * KB,
+  /** Larger answers are judged by their opening: to parse one of 1 MB stalls all else. */
+  parsedAnswerBytesMax: 64 * KB,
   socketsPerTargetMax: 2,
   /** As large as a picture of 2 MP usually gets; what is larger is left to the garbage collector. */
   keptPayloadBytesMax: MB,
@@ -216,5 +226,4 @@ export const logLimits = {
 
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
-  targetBytesMax: 16 * KB,
 } as const;

@@ -27,7 +27,14 @@ export interface Seams {
 // ---------------------------------------------------------------------------------------------------------- capture
 
 /** What a driver hands over: bytes that claim to be a JPEG. The supervisor judges them. */
-export type Shot = { readonly kind: "image"; readonly jpeg: Buffer } | { readonly kind: "end" };
+export type Shot =
+  | {
+      readonly kind: "image";
+      readonly jpeg: Buffer;
+      /** Where the picture lay, for whoever has to be told that it is bad. */
+      readonly fileName?: string;
+    }
+  | { readonly kind: "end" };
 
 /**
  * How one kind of frame source is read. A driver never retries, paces, validates or logs: its supervisor does.
@@ -79,6 +86,8 @@ export interface CameraHealth {
 /** A supervised frame source. */
 export interface Camera {
   readonly id: string;
+  /** Its driver's: of an `every` camera no frame may be given up for what will pass. */
+  readonly pace: CameraDriver["pace"];
   start(signal: AbortSignal): Promise<void>;
   /** The newest frame nobody has taken yet; waits for one. `undefined` once a finite source is used up. */
   nextFrame(signal: AbortSignal): Promise<Frame | undefined>;

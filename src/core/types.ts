@@ -34,6 +34,8 @@ export interface Frame {
   /** Wall clock; may be wrong on a gateway without a battery clock. */
   readonly capturedAtMs: number;
   readonly monotonicMs: number;
+  /** Of a source that is made of files: without its folder. */
+  readonly fileName?: string;
 }
 
 /** `synchronised`: the system clock was set by a time source since boot; `unsynchronised`: it was not; `unknown`: cannot tell. */

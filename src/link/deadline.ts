@@ -1,3 +1,5 @@
+import { AgentError } from "../core/errors.ts";
+
 /**
  * Ends something once: when its time is over or its caller's signal fires. Cheaper by far than a signal of its own per
  * request (an AbortController costs 50 µs a request), and AbortSignal.any leaks on Node 20.
@@ -22,5 +24,22 @@ export class Deadline {
   clear(): void {
     clearTimeout(this.#timer);
     this.#outer.removeEventListener("abort", this.#end);
+  }
+}
+
+/** Waits for `work` no longer than its caller does: fails with `ABORTED` while the work itself goes on. */
+export async function unlessAborted(work: Promise<void>, signal: AbortSignal, attempted: string): Promise<void> {
+  let giveUp = () => {};
+  try {
+    await Promise.race([
+      work,
+      new Promise<never>((_, reject) => {
+        giveUp = () => reject(new AgentError("ABORTED", `${attempted}: stopped`, { disposition: "retry" }));
+        if (signal.aborted) giveUp();
+        signal.addEventListener("abort", giveUp, { once: true });
+      }),
+    ]);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
   }
 }

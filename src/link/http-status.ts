@@ -57,12 +57,14 @@ function statusDisposition(status: number): Disposition {
 
 /** The start of an answer as one line of at most 200 characters, secrets masked before it is cut. */
 export function answerSnippet(answer: HttpAnswer, secrets: readonly string[] = []): string {
-  let text = answer.body.toString("utf8");
-  for (const secret of secrets) {
-    if (secret === "") continue;
-    for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]) {
-      text = text.replaceAll(form, "***");
-    }
+  const forms = secrets
+    .filter((secret) => secret !== "")
+    .flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]);
+  let text = answer.body.toString("utf8", 0, linkLimits.snippetBytes);
+  for (const form of forms) text = text.replaceAll(form, "***");
+  // A secret may lie across this cut too, where the search cannot see it.
+  if (answer.body.length > linkLimits.snippetBytes) {
+    text = text.slice(0, -Math.max(1, ...forms.map(({ length }) => length)));
   }
   // \p{C} takes control, format and unpaired characters with it: this text reaches terminals and logs.
   const line = text

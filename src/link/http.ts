@@ -178,6 +178,15 @@ function plainHeaders(headers: AxiosResponse["headers"]): Readonly<Record<string
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 }
 
+/** People also write a `%` as it is, which is no encoding then. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /**
  * Reaches every address through CONNECT. What the package leaves open: its own deadline, the TLS options of the target,
  * and a proxy's refusal, which it passes on as if the target had answered it.
@@ -190,7 +199,7 @@ class TunnelAgent extends HttpsProxyAgent<string> {
 
   constructor(proxy: string, pool: http.AgentOptions, tls: TlsOptions, timeoutMs: number) {
     const { origin, username, password } = new URL(proxy);
-    const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    const user = `${decoded(username)}:${decoded(password)}`;
     // As a header and not in the address: the package prints its address when DEBUG is set.
     const headers = user === ":" ? {} : { "Proxy-Authorization": `Basic ${Buffer.from(user).toString("base64")}` };
     super(origin, { ...pool, headers });

@@ -1,15 +1,11 @@
-import { AgentError, errnoOf, messageOf, type Disposition } from "../core/errors.ts";
+import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
+import { linkLimits } from "../core/limits.ts";
+import { networkMeaning, type Meaning } from "./network-errors.ts";
 
 /**
  * What brokers, sockets and MQTT.js report, as AgentErrors. `broker` is a name such as `mqtt://host:1883`; no text here
  * ever holds the user name or the password.
  */
-
-interface Meaning {
-  readonly code: string;
-  readonly disposition: Disposition;
-  readonly text: string;
-}
 
 /** CONNACK codes of 3.1.1 (1–5) and of MQTT 5 (128 and up). Others count as the broker being unavailable. */
 const connackMeanings: Readonly<Record<number, Meaning>> = {
@@ -24,21 +20,6 @@ const connackMeanings: Readonly<Record<number, Meaning>> = {
   138: { code: "MQTT_CREDENTIALS", disposition: "fatal", text: "this client is banned" },
   140: { code: "MQTT_CREDENTIALS", disposition: "fatal", text: "it wants another way to authenticate" },
 };
-
-const errnoMeanings: Readonly<Record<string, Meaning>> = {
-  ECONNREFUSED: { code: "NET_REFUSED", disposition: "retry", text: "nothing listens there" },
-  ENOTFOUND: { code: "NET_DNS", disposition: "retry", text: "its name is not known" },
-  EAI_AGAIN: { code: "NET_DNS", disposition: "retry", text: "the name service does not answer" },
-  EHOSTUNREACH: { code: "NET_UNREACHABLE", disposition: "retry", text: "no way to that host" },
-  ENETUNREACH: { code: "NET_UNREACHABLE", disposition: "retry", text: "no way to that network" },
-  ETIMEDOUT: { code: "NET_CONNECT_TIMEOUT", disposition: "retry", text: "no answer in time" },
-  ECONNRESET: { code: "NET_RESET", disposition: "retry", text: "it reset the connection" },
-  EPIPE: { code: "NET_RESET", disposition: "retry", text: "it closed the connection" },
-};
-
-const untrustedCertificate =
-  /^(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_|CERT_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_CA)/;
-const clientCertificate = /CERTIFICATE_REQUIRED|BAD_CERTIFICATE|ALERT_UNKNOWN_CA|ALERT_CERTIFICATE|ACCESS_DENIED/;
 
 /** Why a connection could not be opened. `thrown` is what MQTT.js emitted. */
 export function connectError(broker: string, thrown: unknown): AgentError {
@@ -61,17 +42,8 @@ function connectMeaning(thrown: unknown): Meaning {
   }
   const errno = errnoOf(thrown);
   if (errno !== undefined) {
-    const known = errnoMeanings[errno];
-    if (known !== undefined) return known;
-    if (untrustedCertificate.test(errno)) {
-      return { code: "TLS_UNTRUSTED", disposition: "fatal", text: `its certificate is not trusted (${errno})` };
-    }
-    if (clientCertificate.test(errno)) {
-      return { code: "TLS_CLIENT_CERT", disposition: "fatal", text: `it wants another client certificate (${errno})` };
-    }
-    if (/^ERR_(SSL|TLS|OSSL)/.test(errno)) {
-      return { code: "TLS_FAILED", disposition: "fatal", text: `TLS failed (${errno})` };
-    }
+    const known = networkMeaning(errno, messageOf(thrown, linkLimits.snippetChars));
+    if (known !== undefined) return { ...known, text: `${known.text} (${errno})` };
     return { code: "NET_UNREACHABLE", disposition: "retry", text: errno };
   }
   // MQTT.js gives its own timeout no code.
@@ -97,7 +69,7 @@ function lostMeaning(reason: number | undefined, thrown: unknown): { readonly co
   if (reason !== undefined) return { code: "MQTT_CLOSED", text: `the broker ended it with reason ${reason}` };
   if (thrown === undefined) return { code: "MQTT_CLOSED", text: "the broker closed it" };
   const errno = errnoOf(thrown);
-  if (errno !== undefined) return { code: "MQTT_CLOSED", text: errnoMeanings[errno]?.text ?? errno };
+  if (errno !== undefined) return { code: "MQTT_CLOSED", text: networkMeaning(errno, "")?.text ?? errno };
   const text = messageOf(thrown, 100);
   if (text === "Keepalive timeout") return { code: "MQTT_CLOSED", text: "no answer to a ping" };
   return { code: "MQTT_PROTOCOL", text: `what the broker sent makes no sense: ${text}` };

@@ -2,6 +2,7 @@ import { Socket } from "node:net";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { AgentError } from "../core/errors.ts";
 import { linkLimits } from "../core/limits.ts";
+import { unlessAborted } from "./deadline.ts";
 import { connectError, lostError, publishRefused, tooLarge } from "./mqtt-errors.ts";
 import { publishBytes, publishHead, type PublishOptions } from "./mqtt-packet.ts";
 import { SendWindow } from "./mqtt-window.ts";
@@ -174,13 +175,35 @@ export class MqttConnection {
       waitingMax: linkLimits.mqttWaitingMax,
     });
     // A pause for the peer's delayed acknowledgement at the end of every picture is all that Nagle's algorithm brings.
-    if (this.#client?.stream instanceof Socket) this.#client.stream.setNoDelay(true);
+    if (this.#client?.stream instanceof Socket) {
+      this.#client.stream.setNoDelay(true);
+      this.#liveByProgress(this.#client, this.#client.stream);
+    }
     this.#limits = {
       version: this.#version,
       window,
       ...(maximumPacketSize === undefined ? {} : { maximumPacketSize }),
     };
     return this.#limits;
+  }
+
+  /**
+   * A ping waits behind the payloads before it, and MQTT.js would end a slow upload for the missing answer. So while bytes
+   * wait to leave, the connection is judged by whether they do: Node's socket timeout looks at what the system has taken
+   * of a write under way. Once all have left, the answer to a ping counts again.
+   */
+  #liveByProgress(client: MqttClient, socket: Socket): void {
+    const stillMs = client.keepalive * 1000;
+    const postpone = setInterval(() => {
+      if (socket.writableLength > 0) client.reschedulePing(true);
+    }, stillMs / 2);
+    socket.once("close", () => clearInterval(postpone));
+    socket.setTimeout(stillMs, () => {
+      if (socket.writableLength === 0 || this.#ended) return;
+      const message = `connection to ${this.#broker}: no byte leaves any more`;
+      const error = new AgentError("MQTT_CLOSED", message, { disposition: "retry" });
+      this.#finish(error, error);
+    });
   }
 
   async #send(topic: string, payload: Buffer, options: PublishOptions): Promise<void> {
@@ -314,20 +337,4 @@ function noSubscriber(topic: string, broker: string): AgentError {
   return new AgentError("MQTT_NO_SUBSCRIBER", `publish to ${topic} at ${broker}: nobody subscribes to it`, {
     disposition: "retry",
   });
-}
-
-async function unlessAborted(work: Promise<void>, signal: AbortSignal, attempted: string): Promise<void> {
-  let giveUp = () => {};
-  try {
-    await Promise.race([
-      work,
-      new Promise<never>((_, reject) => {
-        giveUp = () => reject(new AgentError("ABORTED", `${attempted}: stopped`, { disposition: "retry" }));
-        if (signal.aborted) giveUp();
-        signal.addEventListener("abort", giveUp, { once: true });
-      }),
-    ]);
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
 }

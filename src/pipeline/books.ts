@@ -4,6 +4,7 @@ import type { AgentError } from "../core/errors.ts";
 import type { LastError, PipelineHealth } from "../core/health.ts";
 import { LogGate } from "../core/log-gate.ts";
 import type { Logger, Random, Seams } from "../core/ports.ts";
+import type { Frame } from "../core/types.ts";
 import type { Processed, SeenFrame } from "./processed.ts";
 
 const stages = ["upright", "decode", "fill", "run", "post", "round", "append"] as const;
@@ -61,7 +62,7 @@ export class Books {
     else this.#log.warn("vision.away", { camera: cameraId, code: error.code, message: error.message });
   }
 
-  became(processed: Processed, cameraId: string): void {
+  became(processed: Processed, { cameraId, fileName }: Pick<Frame, "cameraId" | "fileName">): void {
     this.#frames += 1;
     switch (processed.kind) {
       case "stored":
@@ -80,7 +81,7 @@ export class Books {
         break;
       case "dropped":
         this.#dropped.add(processed.why);
-        this.#trouble("frame.dropped", processed.error, { camera: cameraId, why: processed.why });
+        this.#trouble("frame.dropped", processed.error, { camera: cameraId, file: fileName, why: processed.why });
         break;
     }
   }

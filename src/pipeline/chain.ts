@@ -25,7 +25,7 @@ export interface ChainFacts {
   readonly exact: boolean;
 }
 
-export type FrameSource = Pick<Frame, "cameraId" | "jpeg" | "capturedAtMs" | "monotonicMs">;
+export type FrameSource = Pick<Frame, "cameraId" | "jpeg" | "capturedAtMs" | "monotonicMs" | "fileName">;
 
 export interface Treatment {
   readonly rules: KeepRules;
@@ -64,7 +64,7 @@ export class Chain {
     signal: AbortSignal,
   ): Promise<{ readonly processed: Processed; readonly state: KeepState }> {
     const result = await this.#process(frame, treatment, signal);
-    if (!treatment.dryRun) this.#books.became(result.processed, frame.cameraId);
+    if (!treatment.dryRun) this.#books.became(result.processed, frame);
     return result;
   }
 
@@ -179,12 +179,13 @@ function assertSameSize(found: DetectResult, image: UprightImage): void {
   throw new AgentError("VISION_WRONG_SIZE", `detecting: the picture was seen as ${sizes}`, { disposition: "retry" });
 }
 
+/** Everything but the picture's own fault: a crash, a hang, a model that is missing, broken or of an unknown family. */
 function isVisionAway(error: unknown): error is AgentError {
-  return error instanceof AgentError && error.code.startsWith("VISION_");
+  return error instanceof AgentError && !error.code.startsWith("IMAGE_");
 }
 
 /** A frame is never stored turned wrongly, nor with its EXIF: without the vision process a turned one is lost. */
 function dropReason(failure: AgentError): DropReason {
   if (failure.code.startsWith("IMAGE_")) return "image-corrupt";
-  return failure.code.startsWith("VISION_") ? "orientation-unapplied" : "failed";
+  return isVisionAway(failure) ? "orientation-unapplied" : "failed";
 }

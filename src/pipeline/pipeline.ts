@@ -1,8 +1,9 @@
+import { backoffMs } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import type { PipelineHealth } from "../core/health.ts";
 import { pipelineLimits } from "../core/limits.ts";
-import type { Camera, Seams } from "../core/ports.ts";
+import type { Camera, Random, Seams } from "../core/ports.ts";
 import type { Detection, Frame } from "../core/types.ts";
 import { initialKeepState, type KeepRules, type KeepState } from "../keep/decide.ts";
 import { Books } from "./books.ts";
@@ -11,7 +12,7 @@ import type { Processed } from "./processed.ts";
 import { CaptureRequests, captureStopped } from "./requests.ts";
 
 export interface PipelineCamera {
-  readonly camera: Pick<Camera, "id" | "nextFrame">;
+  readonly camera: Pick<Camera, "id" | "pace" | "nextFrame">;
   readonly rules: KeepRules;
 }
 
@@ -45,6 +46,7 @@ export class Pipeline {
   readonly #chain: Chain;
   readonly #books: Books;
   readonly #clock: Clock;
+  readonly #random: Random;
   #stopping = new AbortController();
   #running: Promise<unknown> | undefined;
 
@@ -52,6 +54,7 @@ export class Pipeline {
     this.#books = new Books(seams);
     this.#chain = new Chain(parts, facts, seams, this.#books);
     this.#clock = seams.clock;
+    this.#random = seams.random;
     this.#lanes = new Map(parts.cameras.map(({ camera, rules }) => [camera.id, laneOf(camera, rules)]));
   }
 
@@ -121,7 +124,7 @@ export class Pipeline {
       try {
         const frame = await lane.camera.nextFrame(signal);
         if (frame === undefined) lane.ended = true;
-        else await this.#handle(lane, frame, signal);
+        else await this.#bringIn(lane, frame, signal);
       } catch (error) {
         const failure = asAgentError(error, `taking a frame of ${id}`);
         if (failure.code !== "ABORTED") this.#books.cameraFailed(id, failure);
@@ -131,8 +134,21 @@ export class Pipeline {
     lane.requests.failAll(lane.ended ? cameraEnded(id) : captureStopped(id));
   }
 
+  /**
+   * Asking an `every` camera for its next frame says that this one was dealt with: a watched folder then removes the
+   * file. So a frame that the spool or the vision process cannot take now is tried again instead.
+   */
+  async #bringIn(lane: Lane, frame: Frame, signal: AbortSignal): Promise<void> {
+    const { repeatFirstMs, repeatMaxMs } = pipelineLimits;
+    for (let tries = 1; ; tries += 1) {
+      const processed = await this.#handle(lane, frame, signal);
+      if (lane.camera.pace === "newest" || !willPass(processed)) return;
+      await this.#clock.sleep(backoffMs(tries, repeatFirstMs, repeatMaxMs, this.#random), signal);
+    }
+  }
+
   /** A dry run sees the frame beside its ordinary way, and changes nothing of it. */
-  async #handle(lane: Lane, frame: Frame, signal: AbortSignal): Promise<void> {
+  async #handle(lane: Lane, frame: Frame, signal: AbortSignal): Promise<Processed> {
     const requests = lane.requests.take(frame);
     const dry = requests.filter(({ dryRun }) => dryRun);
     const real = requests.filter(({ dryRun }) => !dryRun);
@@ -143,6 +159,7 @@ export class Pipeline {
       }
       const processed = await this.#process(lane, frame, real.length > 0, false, signal);
       for (const { answer } of real) answer(processed);
+      return processed;
     } catch (error) {
       for (const { fail } of requests) fail(error);
       throw error;
@@ -161,6 +178,12 @@ export class Pipeline {
     if (!dryRun) lane.state = state;
     return processed;
   }
+}
+
+/** The frame is good; only the moment is not. */
+function willPass(processed: Processed): boolean {
+  if (processed.kind === "refused") return processed.error.disposition === "retry";
+  return processed.kind === "dropped" && processed.why === "orientation-unapplied";
 }
 
 function laneOf(camera: PipelineCamera["camera"], rules: KeepRules): Lane {

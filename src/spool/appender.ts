@@ -19,18 +19,14 @@ export interface AppenderParts {
   readonly collect: () => Promise<void>;
 }
 
-export interface RecordNaming {
-  readonly device: string;
-  readonly spoolId: string;
-}
-
 /** Takes records in: the numbered steps of append. Rows are inserted in the order of sequences (invariant I3). */
 export class Appender {
   readonly #parts: AppenderParts;
-  readonly #naming: RecordNaming;
+  readonly #device: string;
   readonly #seams: Seams;
   readonly #ulids: Ulids;
   readonly #slots = new Slots(spoolLimits.appendsInParallelMax, spoolLimits.appendsWaitingMax);
+  #spoolId = "";
   /** The last sequence taken, and the last one that is in the index. */
   #taken = 0;
   #indexed = 0;
@@ -38,14 +34,15 @@ export class Appender {
   /** Settles when every append that took a sequence so far is in the index or has failed. */
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(parts: AppenderParts, naming: RecordNaming, seams: Seams) {
+  constructor(parts: AppenderParts, device: string, seams: Seams) {
     this.#parts = parts;
-    this.#naming = naming;
+    this.#device = device;
     this.#seams = seams;
     this.#ulids = new Ulids(seams.clock, seams.random);
   }
 
-  continueAfter(sequence: number): void {
+  continueAfter(sequence: number, spoolId: string): void {
+    this.#spoolId = spoolId;
     this.#taken = sequence;
     this.#indexed = sequence;
   }
@@ -104,12 +101,12 @@ export class Appender {
   }
 
   #recordOf(draft: RecordDraft, jpeg: Buffer, imageSha256: string): StoredRecord {
-    const { device, spoolId } = this.#naming;
+    const device = this.#device;
     const sequence = this.#taken + 1;
     return {
       ...draft,
       id: this.#ulids.next(),
-      name: `${device}-${spoolId}-${sequence}.jpg`,
+      name: `${device}-${this.#spoolId}-${sequence}.jpg`,
       device,
       sequence,
       imageBytes: jpeg.length,

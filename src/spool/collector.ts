@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { asAgentError, isAbort } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
+import { LogGate } from "../core/log-gate.ts";
 import type { Logger } from "../core/ports.ts";
 
 /**
@@ -10,23 +11,26 @@ import type { Logger } from "../core/ports.ts";
 export class Collector {
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #gate: LogGate;
   /** Removes one group. */
   readonly #collect: () => Promise<void>;
   readonly #stopping = new AbortController();
   #finished = 0;
+  #failed = false;
   #pausing: Promise<void> | undefined;
   #collecting: Promise<void> = Promise.resolve();
 
   constructor(clock: Clock, log: Logger, collect: () => Promise<void>) {
     this.#clock = clock;
     this.#log = log;
+    this.#gate = new LogGate(clock);
     this.#collect = collect;
   }
 
-  /** One more record is finished. Never fails: what cannot be removed now is tried again with the next. */
+  /** One more record is finished. Never fails: what cannot be removed now is tried again later, after a next one. */
   finished(): void {
     this.#finished += 1;
-    if (this.#finished >= spoolLimits.collectRecords) void this.now();
+    if (this.#finished === spoolLimits.collectRecords && !this.#failed) void this.now();
     else this.#pausing ??= this.#later().finally(() => (this.#pausing = undefined));
   }
 
@@ -58,10 +62,13 @@ export class Collector {
         const group = Math.min(this.#finished, spoolLimits.collectRecords);
         await this.#collect();
         this.#finished -= group;
+        this.#failed = false;
       }
     } catch (error) {
+      this.#failed = true;
       const { code, message } = asAgentError(error, "remove finished records");
-      this.#log.warn("spool.collect.failed", { code, message });
+      const suppressed = this.#gate.pass(code);
+      if (suppressed !== undefined) this.#log.warn("spool.collect.failed", { code, message, suppressed });
     }
   }
 }

@@ -56,6 +56,7 @@ export interface Metadata {
 
 /** Why a file is no envelope, or not any more. */
 export type Damage =
+  | "unreadable"
   | "too short"
   | "too long"
   | "no trailer"

@@ -1,4 +1,4 @@
-import { mkdir, open, unlink, writeFile, readFile, statfs, type FileHandle } from "node:fs/promises";
+import { mkdir, open, rename, unlink, writeFile, readFile, statfs, type FileHandle } from "node:fs/promises";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { captureLimits, spoolLimits } from "../core/limits.ts";
 import {
@@ -46,10 +46,7 @@ export class EnvelopeFiles {
       this.#folderFlushes = !entryComesWithFile.has((await statfs(folder)).type);
     });
     await attempt("read the spool's version", version, async () => {
-      const text = await readFile(version, "utf8").catch((error: unknown) => {
-        if (errnoOf(error) === "ENOENT") return undefined;
-        throw error;
-      });
+      const text = await textOf(version);
       if (text === undefined || text.trim() === "") {
         await writeFile(version, `${spoolFormat}\n`, { flush: true });
         await flush(folder);
@@ -60,6 +57,25 @@ export class EnvelopeFiles {
           { disposition: "fatal" },
         );
       }
+    });
+  }
+
+  /** The spool's id; undefined where none was written yet. */
+  async readId(): Promise<string | undefined> {
+    const { id } = this.#layout;
+    return await attempt("read the spool's id", id, async () => {
+      const text = (await textOf(id))?.trim();
+      return text !== undefined && /^[0-9a-z]{8}$/.test(text) ? text : undefined;
+    });
+  }
+
+  /** Resolves when the id survives a power cut. */
+  async writeId(spoolId: string): Promise<void> {
+    const { folder, id } = this.#layout;
+    await attempt("write the spool's id", id, async () => {
+      await writeFile(`${id}.tmp`, `${spoolId}\n`, { flush: true });
+      await rename(`${id}.tmp`, id);
+      await flush(folder);
     });
   }
 
@@ -174,6 +190,15 @@ export function diskError(verb: string, path: string, cause: unknown): AgentErro
     disposition: refused ? "fatal" : "retry",
     cause,
   });
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 async function flush(folder: string): Promise<void> {

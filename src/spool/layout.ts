@@ -5,6 +5,7 @@ import { spoolLimits } from "../core/limits.ts";
  * Where things lie in the spool's folder:
  *
  *     VERSION                      number of this format
+ *     id                           part of every record's name: another one whenever sequences start again
  *     lock, owner                  held by the process that owns the folder; its name, for error texts
  *     data/<shard>/<sequence>.jpg  one envelope a record; shard = floor(sequence / 4096)
  *     index.db, -wal, -shm         what is owed to whom; can be rebuilt from data/
@@ -21,6 +22,7 @@ export interface Layout {
   readonly index: string;
   readonly lock: string;
   readonly version: string;
+  readonly id: string;
 }
 
 export function layoutOf(folder: string): Layout {
@@ -31,6 +33,7 @@ export function layoutOf(folder: string): Layout {
     index: join(folder, "index.db"),
     lock: join(folder, "lock"),
     version: join(folder, "VERSION"),
+    id: join(folder, "id"),
   };
 }
 

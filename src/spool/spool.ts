@@ -1,11 +1,13 @@
-import { AgentError, messageOf } from "../core/errors.ts";
+import { AgentError, asAgentError, messageOf } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
 import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, SpoolStats } from "../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
+import { Ulids } from "../core/ulid.ts";
 import { Appender } from "./appender.ts";
 import { Collector } from "./collector.ts";
 import { DueSignals, stopped } from "./due.ts";
-import { EnvelopeFiles } from "./files.ts";
+import type { Metadata } from "./envelope.ts";
+import { EnvelopeFiles, type Reading } from "./files.ts";
 import { IndexClient } from "./index/client.ts";
 import type { OpenReport } from "./index/owner.ts";
 import type { ReadyDelivery } from "./index/store.ts";
@@ -42,8 +44,8 @@ export interface DiskSpoolOptions extends RoomOptions {
   readonly folder: string;
   /** First part of every record's name. */
   readonly device: string;
-  /** Second part: new whenever the state folder is, so that a restarted sequence is never taken for an old one. */
-  readonly spoolId: string;
+  /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
+  readonly onDead?: (error: AgentError) => void;
 }
 
 /** What the spool lost to damage, beside the port's figures. */
@@ -74,11 +76,13 @@ export class DiskSpool implements Spool {
     this.#index = new IndexClient({
       folder: options.folder,
       lastSequence: () => this.#appender.lastIndexedSequence(),
-      onRebuilt: (report, cause) => {
-        seams.log.error("spool.index.damaged", { code: cause.code, message: cause.message });
+      clock: seams.clock,
+      onReplaced: (report, cause) => {
+        seams.log.error("spool.index.replaced", { code: cause.code, message: cause.message });
         this.#adopt(report);
         this.#due.wakeAll();
       },
+      onDead: (error) => options.onDead?.(error),
     });
     this.#collector = new Collector(seams.clock, seams.log, async () => {
       this.#room.stored(await this.#index.call("collect"));
@@ -90,7 +94,7 @@ export class DiskSpool implements Spool {
         insert: async (entry) => await this.#index.call("insert", entry),
         collect: async () => await this.#collector.now(),
       },
-      options,
+      options.device,
       seams,
     );
   }
@@ -102,7 +106,7 @@ export class DiskSpool implements Spool {
     await this.#files.prepare();
     const report = await this.#index.start();
     this.#spoolTimeOffsetMs = report.deferredUntilMs - this.#seams.clock.monotonicMs();
-    this.#appender.continueAfter(report.lastSequence);
+    this.#appender.continueAfter(report.lastSequence, await this.#idFor(report));
     this.#adopt(report);
     this.#state = "running";
   }
@@ -193,6 +197,16 @@ export class DiskSpool implements Spool {
     this.#leases.clear();
   }
 
+  /** Second part of every record's name: new where sequences start, so that none is ever taken for an older one. */
+  async #idFor({ lastSequence }: OpenReport): Promise<string> {
+    const kept = lastSequence === 0 ? undefined : await this.#files.readId();
+    if (kept !== undefined) return kept;
+    const { clock, random } = this.#seams;
+    const made = new Ulids(clock, random).next().slice(-8).toLowerCase();
+    await this.#files.writeId(made);
+    return made;
+  }
+
   /** Ready deliveries that nobody works on, up to the limit but at least one. */
   async #choose(targetId: string, limit: LeaseLimit): Promise<readonly ReadyDelivery[]> {
     this.#due.leasing(targetId);
@@ -200,7 +214,13 @@ export class DiskSpool implements Spool {
     const recordsMax = Math.max(1, Math.min(limit.recordsMax, spoolLimits.listRecordsMax));
     // The leased ones are still in the queue, at its head.
     const asked = recordsMax + leased.size;
-    const { deliveries, nextAtMs } = await this.#index.call("ready", targetId, this.#spoolNowMs(), asked);
+    const { deliveries, nextAtMs } = await this.#index
+      .call("ready", targetId, this.#spoolNowMs(), asked)
+      .catch((error: unknown) => {
+        // Nobody knows whether something is due; whoever asks again paces itself.
+        this.#due.wake(targetId);
+        throw error;
+      });
     if (nextAtMs !== undefined) this.#due.wakeAt(targetId, nextAtMs - this.#spoolTimeOffsetMs);
     const chosen: ReadyDelivery[] = [];
     let bytes = 0;
@@ -236,24 +256,29 @@ export class DiskSpool implements Spool {
 
   /**
    * The record in an envelope. A damaged or missing one is given up for every target, counted and logged; one that the
-   * disk cannot read just now is deferred for `targetId`. Either way nothing else is held up.
+   * cannot be read just now, or may not be, is deferred for `targetId`. Either way nothing else is held up.
    */
   async #recordAt(sequence: number, targetId?: string): Promise<StoredRecord | undefined> {
+    let reading: Reading<Metadata>;
     try {
-      const reading = await this.#files.readMetadata(sequence);
-      if (reading.ok) return reading.value.record;
-      this.#seams.log.warn("spool.record.lost", { sequence, damage: reading.damage });
-      const why = reading.damage === "missing" ? "missing" : "damaged";
-      this.#room.stored(await this.#index.call("giveUp", sequence, why));
+      reading = await this.#files.readMetadata(sequence);
     } catch (error) {
-      if (!(error instanceof AgentError) || error.code !== "DISK_FAILED") throw error;
-      this.#seams.log.warn("spool.record.unreadable", { sequence, message: error.message });
-      if (targetId === undefined) return undefined;
-      const dueAtMs = this.#spoolNowMs() + spoolLimits.unreadableDelayMs;
-      await this.#index.call("defer", sequence, targetId, { dueAtMs, charged: false, error: errorOf(error) });
-      this.#due.wakeAt(targetId, dueAtMs - this.#spoolTimeOffsetMs);
+      const failure = asAgentError(error, `read record ${sequence}`);
+      this.#seams.log.warn("spool.record.unreadable", { sequence, code: failure.code, message: failure.message });
+      if (targetId !== undefined) await this.#passOver(sequence, targetId, failure);
+      return undefined;
     }
+    if (reading.ok) return reading.value.record;
+    this.#seams.log.warn("spool.record.lost", { sequence, damage: reading.damage });
+    const why = reading.damage === "missing" ? "missing" : "damaged";
+    this.#room.stored(await this.#index.call("giveUp", sequence, why));
     return undefined;
+  }
+
+  async #passOver(sequence: number, targetId: string, failure: AgentError): Promise<void> {
+    const dueAtMs = this.#spoolNowMs() + spoolLimits.unreadableDelayMs;
+    await this.#index.call("defer", sequence, targetId, { dueAtMs, charged: false, error: errorOf(failure) });
+    this.#due.wakeAt(targetId, dueAtMs - this.#spoolTimeOffsetMs);
   }
 
   async #imageOf({ id, sequence }: StoredRecord): Promise<Buffer> {

@@ -6,8 +6,6 @@ import { StateFile } from "./state-file.ts";
 /** Who this installation is. It stays for the life of the state folder. */
 export interface DeviceState {
   readonly deviceId: string;
-  /** Part of every record's name: another one whenever the state folder is another. */
-  readonly spoolId: string;
   /** Starts of the agent, this one included. */
   readonly startCount: number;
 }
@@ -29,11 +27,7 @@ export async function openDeviceState(
     version: 1,
     bytesMax: stateLimits.deviceBytesMax,
     parse: parseDeviceState,
-    initial: () => ({
-      deviceId: deviceId ?? `device-${base32(random, 8)}`,
-      spoolId: base32(random, 8),
-      startCount: 0,
-    }),
+    initial: () => ({ deviceId: deviceId ?? `device-${base32(random, 8)}`, startCount: 0 }),
   });
   await file.update((state) => ({
     ...state,
@@ -51,9 +45,8 @@ function base32(random: Random, digits: number): string {
 
 function parseDeviceState(value: unknown): DeviceState {
   if (typeof value !== "object" || value === null) throw new Error("it is no device state");
-  const { deviceId, spoolId, startCount } = value as Readonly<Record<string, unknown>>;
+  const { deviceId, startCount } = value as Readonly<Record<string, unknown>>;
   if (typeof deviceId !== "string" || deviceId === "") throw new Error("it has no deviceId");
-  if (typeof spoolId !== "string" || spoolId === "") throw new Error("it has no spoolId");
   if (typeof startCount !== "number") throw new Error("it has no startCount");
-  return { ...value, deviceId, spoolId, startCount };
+  return { deviceId, startCount };
 }

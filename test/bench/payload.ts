@@ -35,7 +35,7 @@ export async function payload(): Promise<BenchTable> {
       {
         name: "payload build at 200 KB",
         value: Number(ratioAtJudged.toFixed(1)),
-        bound: ">= 8",
+        bound: "≥ 8",
         holds: ratioAtJudged >= 8,
       },
     ],

@@ -20,7 +20,7 @@ export async function spoolAppend(): Promise<BenchTable> {
     const ratio = rounded(appendMs / bareMs);
     rows.push([`${sizeBytes / 1_000} KB`, rounded(bareMs), rounded(appendMs), ratio, rounded(fourMs)]);
     const name = `append / bare write + fsync at ${sizeBytes / 1_000} KB`;
-    verdicts.push({ name, value: ratio, bound: `<= ${timesBareMax}`, holds: ratio <= timesBareMax });
+    verdicts.push({ name, value: ratio, bound: `≤ ${timesBareMax}`, holds: ratio <= timesBareMax });
   }
   return {
     title: "Spool: append one record, owed to two targets",

@@ -12,7 +12,7 @@ targetContract("folder", async () => {
   return {
     target,
     secrets: [],
-    received: async () => (await readdir(join(path, "images"))).length,
+    received: async () => (await readdir(join(path, "images")).catch(() => [])).length,
     async vanish() {
       await rm(path, { recursive: true, force: true });
       await writeFile(path, "a disk that is not mounted");

@@ -158,7 +158,9 @@ describe("a daemon of which parts fail", function () {
       ],
     });
     const away: { readonly fromMs: number; readonly toMs: number }[] = [];
-    for (let kills = 1; kills <= 3; kills += 1) {
+    // By chance a new process may be there before the next frame is; pauses grow with each kill.
+    const isSeen = ({ fromMs, toMs }: (typeof away)[number]) => toMs - fromMs > 3 * intervalMs;
+    for (let kills = 1; kills <= 3 || !away.some(isSeen); kills += 1) {
       const labelled = () => arrivalsAt(subscriber).filter((arrival) => arrival.labelled).length;
       const before = labelled();
       await agent.until("frames are labelled", () => labelled() >= before + 3);
@@ -174,10 +176,8 @@ describe("a daemon of which parts fail", function () {
     for (const { fromMs, toMs } of away) {
       const kept = arrivals.filter(({ capturedAtMs }) => capturedAtMs >= fromMs && capturedAtMs <= toMs);
       assert.ok(kept.length >= 0.5 * ((toMs - fromMs) / intervalMs) - 1, `${kept.length} kept in ${toMs - fromMs} ms`);
-      assert.ok(
-        kept.some(({ labelled }) => !labelled),
-        "a frame without labels while the detector was away",
-      );
+      const unlabelled = kept.some((arrival) => !arrival.labelled);
+      assert.ok(unlabelled || !isSeen({ fromMs, toMs }), "a frame without labels while the detector was away");
     }
     const queued = await bench.queue();
     const owedToA = queued.filter(({ deliveries }) => deliveries.some(({ targetId }) => targetId === "a"));
@@ -264,17 +264,12 @@ describe("a daemon of which parts fail", function () {
     const seenAlready = arrivalsAt(subscriber).length;
     await broker.launch();
     const again = await new Subscriber().start(broker.url, "framepost/#");
+    again.packets.unshift(...subscriber.packets);
+    await subscriber.stop();
+    subscriber = again;
     await a.start();
     await b.start();
-    await agent.until(
-      "all that was owed arrives",
-      () => {
-        subscriber.packets.push(...again.packets.splice(0));
-        return haveArrived(owed);
-      },
-      40_000,
-    );
-    await again.stop();
+    await agent.until("all that was owed arrives", () => haveArrived(owed), 40_000);
     const order = arrivalsAt(subscriber)
       .slice(seenAlready)
       .filter(({ id }) => owed.includes(id));

@@ -116,7 +116,7 @@ describe("demo, as its user runs it", function () {
     assert.equal(code, 130);
     const shown = agent.stdoutText;
     const drawings = shown.split(`\r${escape}[2K`).filter((drawn) => /^frames \d/.test(drawn));
-    assert.ok(drawings.length > 5, `drawn ${drawings.length} times`);
+    assert.ok(drawings.length >= 3, `drawn ${drawings.length} times`);
     for (const drawn of drawings) assert.ok(!drawn.includes("\n") && drawn.length < 80, JSON.stringify(drawn));
     assert.match(shown, /records kept +\d+/);
     await leftNothingBehind();

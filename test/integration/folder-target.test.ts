@@ -132,6 +132,18 @@ describe("folder target", () => {
     await target.probe(never);
   });
 
+  it("probes without a change to the data set, which a writer may be at, and says when it is full", async () => {
+    await (await targetWith()).probe(never);
+    assert.deepEqual(await readdir(folder.path), []);
+    assert.equal(await verdict(await targetWith(), delivery(1, 10_000)), "accepted");
+    await appendFile(join(path, "annotations.jsonl"), '{"half');
+    await writeFile(join(path, "images", ".next.jpg.part"), "half");
+    const before = [await images(), await readFile(join(path, "annotations.jsonl"), "utf8")];
+    await (await targetWith()).probe(never);
+    await assert.rejects((await targetWith({ maxBytes: "10KB" })).probe(never), { code: "FOLDER_FULL" });
+    assert.deepEqual([await images(), await readFile(join(path, "annotations.jsonl"), "utf8")], before);
+  });
+
   it("never writes outside its folder", async () => {
     const target = await targetWith();
     for (const name of ["../out.jpg", "/tmp/out.jpg", ".hidden", "a\0b", ""]) {

@@ -54,6 +54,14 @@ describe("HTTP link through a proxy", () => {
     assert.deepEqual(proxy.tunnels, [new URL(url).host]);
   });
 
+  it("takes a password with a percent sign both encoded and as it is", async () => {
+    const proxy = await connectProxy(undo, `Basic ${Buffer.from("gw:50%off!").toString("base64")}`);
+    const url = await town();
+    for (const written of ["50%25off%21", "50%off!"]) {
+      assert.equal(await ask(linkThrough(`http://gw:${written}@127.0.0.1:${proxy.port}`), url), "200", written);
+    }
+  });
+
   it("checks the server's certificate inside the tunnel", async function () {
     needsProgram(this, "openssl", "openssl");
     await using folder = await tempFolder();

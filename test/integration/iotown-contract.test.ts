@@ -142,6 +142,26 @@ describe("IoT.own geometry", () => {
     assert.equal(await upload({}, "center", []), "rejected");
   });
 
+  it("is caught when the image is not the one that was captured, and counted every time", async () => {
+    const hashOf = (jpeg: Buffer) => createHash("sha256").update(jpeg).digest("hex");
+    const target = new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url, token }));
+    const send = async (seed: number) => {
+      const delivery = sampleDelivery(seed, sampleJpeg(seed));
+      return (await target.deliver([delivery], never)).get(delivery.record.id)?.kind;
+    };
+    assert.equal(await send(1), "accepted");
+    sandbox.expect(hashOf(sampleJpeg(2)), { boxes: [{ label: "person", box }] });
+    sandbox.expect(hashOf(sampleJpeg(3)), { boxes: [] });
+    assert.deepEqual(
+      [await send(2), await send(3), await send(4), await send(4)],
+      ["accepted", "rejected", "rejected", "rejected"],
+    );
+    assert.equal(sandbox.counts().violations, 3);
+    assert.match(sandbox.violations().at(-1) ?? "", /none of those that were captured$/);
+    await target.close();
+    await sandbox.stop();
+  });
+
   it("stays within a pixel for any box, clipped to the image", async () => {
     const random = seededRandom(4);
     const [imageWidth, imageHeight] = [64, 48];

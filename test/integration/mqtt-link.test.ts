@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, before, describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
 import { MqttLink, type MqttLinkOptions } from "../../src/link/mqtt-link.ts";
@@ -135,6 +136,41 @@ describe("MQTT link", () => {
     broker.thaw();
     await link.connected(soon());
   });
+
+  it("keeps a connection whose peer reads slowly for many times the keep-alive, while bytes still leave", async () => {
+    const large = Buffer.alloc(24 * 1024 * 1024);
+    // The last half comes fast: how much the system holds back on loopback is no part of what is tested.
+    const broker = new ScriptedBroker(async (socket) => {
+      let taken = 0;
+      let id: Uint8Array = Buffer.alloc(0);
+      for await (const chunk of socket as AsyncIterable<Buffer>) {
+        if (taken === 0) id = chunk.subarray(1 + 4 + 2 + "pictures".length).subarray(0, 2);
+        taken += chunk.length;
+        if (taken < large.length / 2) await delay(12);
+        if (taken >= large.length) socket.write(Buffer.from([0x40, 2, ...id]));
+      }
+    });
+    toStop.push(broker);
+    const link = linkTo(await broker.start(), { protocol: "5", timing: { keepaliveSeconds: 1 } });
+    await link.connected(soon());
+    const startedMs = performance.now();
+    await link.publish("pictures", large, qos1, AbortSignal.timeout(15_000));
+    assert.ok(performance.now() - startedMs > 2_000, "too fast to prove anything");
+    assert.equal(link.state().kind, "connected");
+  }).timeout(20_000);
+
+  it("ends a connection whose peer stops reading in the middle of a message", async () => {
+    const broker = new ScriptedBroker(async (socket) => void socket.pause());
+    toStop.push(broker);
+    const link = linkTo(await broker.start(), { protocol: "5", timing: { keepaliveSeconds: 1 } });
+    await link.connected(soon());
+    const sent = link.publish("pictures", Buffer.alloc(24 * 1024 * 1024), qos1, soon());
+    await assert.rejects(sent, (error: unknown) => {
+      codeIs("MQTT_CLOSED")(error);
+      assert.match(String(error), /no byte leaves any more$/);
+      return true;
+    });
+  }).timeout(6_000);
 
   it("gives up a message that is not answered in time, and the connection with it", async () => {
     const broker = await mosquitto();
@@ -289,10 +325,15 @@ function inspected(error: unknown): string {
   return error instanceof Error ? `${error.stack ?? ""}${String(error.cause)}` : "";
 }
 
-/** Accepts a connection, answers nothing, and says what a test tells it to. */
+/** Accepts a connection, answers nothing, and takes and says what a test tells it to. */
 class ScriptedBroker {
   readonly #server = createServer((socket) => this.#greet(socket));
+  readonly #take: (socket: Socket) => Promise<void>;
   #socket: Socket | undefined;
+
+  constructor(take: (socket: Socket) => Promise<void> = () => Promise.resolve()) {
+    this.#take = take;
+  }
 
   async start(): Promise<number> {
     this.#server.listen(0, "127.0.0.1");
@@ -312,7 +353,10 @@ class ScriptedBroker {
 
   #greet(socket: Socket): void {
     this.#socket = socket;
-    socket.once("data", () => socket.write(Buffer.from([0x20, 3, 0, 0, 0])));
+    socket.once("data", () => {
+      socket.write(Buffer.from([0x20, 3, 0, 0, 0]));
+      this.#take(socket).catch(() => {});
+    });
     socket.on("error", () => {});
   }
 }

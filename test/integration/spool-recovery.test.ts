@@ -63,16 +63,18 @@ describe("spool across restarts", () => {
 
   it("removes envelopes once their last target accepted, and keeps the others", async () => {
     await using folder = await tempFolder();
+    let names: readonly string[] = [];
     {
       await using first = await openSpool(folder.path);
-      await appendMany(first.spool, 3, ["a"]);
+      names = (await appendMany(first.spool, 3, ["a"])).map(({ name }) => name);
       await first.spool.append(draftOf(), imageOf(900), ["a", "b"]);
       await settleAll(first.spool, "a");
       assert.equal((await envelopesIn(folder.path)).length, 4, "a small group waits for a flush that pays for more");
     }
     assert.deepEqual(await envelopesIn(folder.path), ["00000000/000000000004.jpg"]);
     await using second = await openSpool(folder.path);
-    assert.equal((await second.spool.append(draftOf(), imageOf(900), ["a"])).name, "gw-abcd-5.jpg");
+    const { name } = await second.spool.append(draftOf(), imageOf(900), ["a"]);
+    assert.equal(name, names[0]?.replace(/-1\.jpg$/, "-5.jpg"));
   });
 
   it("removes a full group at once", async () => {
@@ -279,6 +281,22 @@ describe("spool folder", () => {
     await using third = await openSpool(folder.path);
     assert.equal((await third.spool.stats()).records, 0);
   });
+
+  for (const wiped of [[""], ["data", "index.db"], ["data", "index.db", "VERSION", "id"]]) {
+    it(`gives no name twice when ${wiped.join(", ") || "all of it"} was wiped and sequences start again`, async () => {
+      await using folder = await tempFolder();
+      const names = new Set<string>();
+      for (const round of [1, 2]) {
+        await using opened = await openSpool(join(folder.path, "spool"));
+        const { name, sequence } = await opened.spool.append(draftOf(), imageOf(300), ["a"]);
+        assert.equal(sequence, 1);
+        names.add(name);
+        assert.equal(names.size, round);
+        await opened.spool.stop();
+        for (const path of wiped) await rm(join(folder.path, "spool", path), { recursive: true });
+      }
+    });
+  }
 
   it("of a newer format is refused and left alone", async () => {
     await using folder = await tempFolder();

@@ -147,21 +147,19 @@ describe("device state", () => {
     const first = (await openDeviceState({ folder: folder.path }, { random: seededRandom(1) })).read();
     const second = (await openDeviceState({ folder: folder.path }, { random: seededRandom(2) })).read();
     assert.match(first.deviceId, /^device-[0-9a-hjkmnp-tv-z]{8}$/);
-    assert.match(first.spoolId, /^[0-9a-hjkmnp-tv-z]{8}$/);
     assert.deepEqual({ ...second, startCount: 1 }, first);
     assert.equal(second.startCount, 2);
   });
 
-  it("has another spool id in another folder, and takes the device id from the config", async () => {
+  it("makes up another device id in another folder, unless the config gives one", async () => {
     await using one = await tempFolder();
     await using other = await tempFolder();
     const random = seededRandom(1);
-    const a = (await openDeviceState({ folder: one.path, deviceId: "gw-7" }, { random })).read();
-    const b = (await openDeviceState({ folder: other.path, deviceId: "gw-7" }, { random })).read();
-    assert.equal(a.deviceId, "gw-7");
-    assert.notEqual(a.spoolId, b.spoolId);
+    const a = (await openDeviceState({ folder: one.path }, { random })).read();
+    const b = (await openDeviceState({ folder: other.path }, { random })).read();
+    assert.notEqual(a.deviceId, b.deviceId);
     const renamed = (await openDeviceState({ folder: one.path, deviceId: "gw-8" }, { random })).read();
-    assert.deepEqual(renamed, { deviceId: "gw-8", spoolId: a.spoolId, startCount: 2 });
+    assert.deepEqual(renamed, { deviceId: "gw-8", startCount: 2 });
   });
 });
 

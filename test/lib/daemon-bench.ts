@@ -89,8 +89,13 @@ export class DaemonBench implements AsyncDisposable {
     return lines.slice(0, -1) as SpoolListing[];
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends every process of it, whatever state it is in. */
+  async end(): Promise<void> {
     for (const agent of this.#agents) await agent[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
     await this.#temp[Symbol.asyncDispose]();
   }
 }

@@ -25,7 +25,7 @@ export function diskSpoolOf(
   const log = new RecordingLogger();
   const { clock = new PatientClock(), random = seededRandom((seed += 1)), ...options } = change;
   const spool = new DiskSpool(
-    { folder, device: "gw", spoolId: "abcd", bytesMax: Infinity, recordsMax: Infinity, freeBytesMin: 0, ...options },
+    { folder, device: "gw", bytesMax: Infinity, recordsMax: Infinity, freeBytesMin: 0, ...options },
     { clock, random, log },
   );
   return { spool, log };

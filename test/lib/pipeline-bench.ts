@@ -34,6 +34,7 @@ export const person: Detection = { label: "person", score: 0.9, box: { left: 1, 
 /** Holds the newest frame only, as a supervised camera does; `end` after the last. */
 export class FakeCamera {
   readonly id: string;
+  pace: "newest" | "every" = "newest";
   skipped = 0;
   readonly #clock: VirtualClock;
   #sequence = 0;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
+import { deliverLimits } from "../../src/core/limits.ts";
 import type { Delivery } from "../../src/core/ports.ts";
 import { accepted, answers, DeliverBench, hour, minute } from "../lib/deliver-bench.ts";
 import { type Answer, each } from "../lib/scripted-target.ts";
@@ -102,7 +103,7 @@ describe("delivery loop and targets that fail", () => {
     assert.deepEqual([...charged], [2]);
   });
 
-  for (const code of ["NET_REFUSED", "HTTP_503", "NET_TIMEOUT", "MQTT_OFFLINE", "UNEXPECTED"]) {
+  for (const code of ["NET_REFUSED", "HTTP_503", "NET_TIMEOUT", "UNEXPECTED"]) {
     it(`burns no attempt while a target is down for a week with ${code}, and calls it seldom`, async () => {
       await using bench = new DeliverBench();
       await bench.append(30, ["a"]);
@@ -124,6 +125,22 @@ describe("delivery loop and targets that fail", () => {
       assert.equal(bench.log.lines.filter(({ level }) => level === "warn" || level === "error").length, 1);
     });
   }
+
+  it("notices within seconds that a link which paces itself is back, and burns no attempt meanwhile", async () => {
+    await using bench = new DeliverBench();
+    await bench.append(30, ["a"]);
+    let up = false;
+    const target = bench.target(
+      "a",
+      each(() => (up ? accepted : answers("MQTT_OFFLINE"))),
+    );
+    bench.loop(target);
+    await bench.clock.run(hour);
+    assert.deepEqual(new Set(Object.values(await bench.attempts("a"))), new Set([0]));
+    assert.equal(bench.events("target.away", "target.needs-a-person", "target.back").length, 1);
+    up = true;
+    assert.ok(await bench.clock.run(deliverLimits.linkAwayBackoffMs + 1_000, () => target.accepted.length === 30));
+  });
 
   it("asks a target that refuses its credentials a few times an hour, and says once what is wrong", async () => {
     await using bench = new DeliverBench();

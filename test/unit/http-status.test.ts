@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
+import { linkLimits } from "../../src/core/limits.ts";
 import { shownUrl } from "../../src/link/http-errors.ts";
 import { answerSnippet, httpStatusError, type HttpAnswer } from "../../src/link/http-status.ts";
 import { isPrivateHost } from "../../src/link/hosts.ts";
@@ -62,6 +63,15 @@ describe("HTTP status error", () => {
       assert.ok(cut.length <= 200);
     }
     assert.ok(answerSnippet(answer(400, `was ${secret}`)).includes(secret), "the search finds what is not masked");
+  });
+
+  it("looks at the opening of a long answer only, and shows no part of a secret that its cut divides", () => {
+    const from = linkLimits.snippetBytes;
+    assert.equal(answerSnippet(answer(400, "opening" + " ".repeat(from) + "behind")), "opening");
+    for (let before = from - 14; before <= from; before += 1) {
+      const text = answerSnippet(answer(400, " ".repeat(before) + "CANARY-CANARY, and more"), ["CANARY-CANARY"]);
+      assert.ok(!text.includes("C"), `at ${before}: ${text}`);
+    }
   });
 
   it("takes line breaks and control characters out of foreign text", () => {

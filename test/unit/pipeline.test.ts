@@ -162,6 +162,20 @@ describe("pipeline", () => {
       assert.deepEqual(bench.events("vision.away", "vision.back"), ["vision.away", "vision.back"]);
     });
 
+    it("counts a model that is missing or broken as being away", async () => {
+      for (const code of ["MODEL_NONE", "MODEL_TRUNCATED", "IMAGING_MISSING"]) {
+        await using bench = new PipelineBench();
+        bench.vision.away = code;
+        bench.pipeline.start();
+        await bench.show(picture);
+        assert.deepEqual(
+          (await bench.stored()).map(({ record }) => record.labelled),
+          [false],
+          code,
+        );
+      }
+    });
+
     it("drops them when set so", async () => {
       await using bench = new PipelineBench({ rules: { whenAway: "drop" } });
       bench.vision.away = "VISION_TIMEOUT";
@@ -226,6 +240,31 @@ describe("pipeline", () => {
     assert.equal((await bench.stored()).length, 1, "a refused frame used up no interval, a stored one did");
     assert.equal(bench.pipeline.health().spoolFull, false);
     assert.deepEqual(bench.events("spool.full", "spool.takes-again"), ["spool.full", "spool.takes-again"]);
+  });
+
+  it("tries a frame of a camera that may lose none again, until the spool and the detector take it", async () => {
+    let full = true;
+    await using bench = new PipelineBench({
+      spool: (inner) => ({
+        append: async (...args) => {
+          if (full) throw new AgentError("SPOOL_FULL", "append: full", { disposition: "retry" });
+          return inner.append(...args);
+        },
+      }),
+    });
+    bench.camera.pace = "every";
+    bench.pipeline.start();
+    await bench.show(picture, handmadeJpeg(32, 32));
+    assert.equal((await bench.stored()).length, 0);
+    assert.ok(bench.pipeline.health().refused >= 2, "it is tried again");
+    full = false;
+    await bench.clock.run(60_000);
+    assert.deepEqual(await bench.images(), [picture, handmadeJpeg(32, 32)]);
+    bench.vision.away = "VISION_UNAVAILABLE";
+    await bench.show(rotated);
+    bench.vision.away = undefined;
+    await bench.clock.run(60_000);
+    assert.equal((await bench.stored()).length, 3);
   });
 
   it("asks the detector for one frame at a time, and each camera gets its turn", async () => {

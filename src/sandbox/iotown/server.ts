@@ -96,7 +96,10 @@ export class IotownSandbox {
     this.#faults.length = 0;
   }
 
-  /** From now on an image with this hash must carry exactly these boxes. */
+  /**
+   * From now on an image with this hash must carry exactly these boxes, and one with a hash that nobody named is a
+   * violation: the same bytes decode to the same pixels, and the sandbox decodes none.
+   */
   expect(sha256: string, truth: SandboxTruth): void {
     this.#store.expect(sha256, truth);
   }
@@ -190,6 +193,7 @@ export class IotownSandbox {
     const image = parseImageUpload(request.headers["content-type"] ?? "", body);
     const truth = this.#store.truthOf(image.sha256);
     if (truth !== undefined) requireTruth(image, truth);
+    else if (this.#store.knowsAllImages) throw new ContractViolation("the image is none of those that were captured");
     return image;
   }
 

@@ -39,6 +39,11 @@ export class SandboxStore {
     return this.#truths.get(sha256);
   }
 
+  /** Images are expected, and none of them is forgotten yet. */
+  get knowsAllImages(): boolean {
+    return this.#truths.size > 0 && this.#truths.size < imagesMax;
+  }
+
   violate(sentence: string): void {
     this.violationCount += 1;
     if (this.#violations.length < violationsMax) this.#violations.push(sentence);

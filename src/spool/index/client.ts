@@ -1,9 +1,13 @@
 import { Worker } from "node:worker_threads";
+import type { Clock } from "../../core/clock.ts";
 import { AgentError, messageOf } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
 import { indexDamaged } from "./codes.ts";
 import type { Arguments, Method, Reply, Request, Result } from "./messages.ts";
-import type { OpenReport } from "./owner.ts";
+import type { OpenOptions, OpenReport } from "./owner.ts";
+
+/** The index is whole, as far as anyone knows, but nobody answers for it. */
+const threadDied = "SPOOL_INDEX_DIED";
 
 interface Pending {
   resolve(value: unknown): void;
@@ -14,20 +18,28 @@ export interface IndexClientOptions {
   readonly folder: string;
   /** The last record in the index, as far as its owner knows: what a rebuild while running may not go beyond. */
   readonly lastSequence: () => number;
-  /** Called after the index was found damaged while running and has been rebuilt. */
-  readonly onRebuilt: (report: OpenReport, cause: AgentError) => void;
+  readonly clock: Clock;
+  /** Called after the thread was replaced while running: a damaged index has been rebuilt, a dead thread's opened again. */
+  readonly onReplaced: (report: OpenReport, cause: AgentError) => void;
+  /** Called when threads die so often that another one is no help. */
+  readonly onDead: (error: AgentError) => void;
 }
 
 /**
  * The index as the main thread sees it: typed requests to a thread, answered in order. When the index turns out to be
  * damaged the thread is replaced, for only the end of a thread closes its files for certain; the new one sets the index
- * aside, rebuilds it from the envelopes, and the failed requests are sent once more.
+ * aside, rebuilds it from the envelopes, and the failed requests are sent once more. A thread that died (out of memory, a
+ * bug) is replaced too, at once, so that no other process gets hold of the folder; its index is as good as after a crash.
  */
 export class IndexClient {
   readonly #options: IndexClientOptions;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
   #replacing: Promise<void> | undefined;
+  #running = false;
+  #failure: AgentError | undefined;
+  /** Monotonic, the latest few. */
+  #deathsMs: number[] = [];
   #nextId = 1;
 
   constructor(options: IndexClientOptions) {
@@ -36,20 +48,15 @@ export class IndexClient {
 
   async start(): Promise<OpenReport> {
     const { folder } = this.#options;
-    this.#spawn();
+    let report: OpenReport;
     try {
-      return await this.#send("open", { folder, setAside: false });
+      report = await this.#open({ folder, setAside: false });
     } catch (error) {
-      await this.#end();
-      if (!isDamage(error)) throw error;
+      if (!hasCode(error, indexDamaged)) throw error;
+      report = await this.#open({ folder, setAside: true });
     }
-    this.#spawn();
-    try {
-      return await this.#send("open", { folder, setAside: true });
-    } catch (error) {
-      await this.#end();
-      throw error;
-    }
+    this.#running = true;
+    return report;
   }
 
   async call<M extends Method>(method: M, ...values: Arguments<M>): Promise<Result<M>> {
@@ -57,15 +64,15 @@ export class IndexClient {
     try {
       return await this.#send(method, ...values);
     } catch (error) {
-      if (!isDamage(error)) throw error;
-      this.#replacing ??= this.#replace(error).finally(() => (this.#replacing = undefined));
-      await this.#replacing;
+      if (!this.#running || !(hasCode(error, indexDamaged) || hasCode(error, threadDied))) throw error;
+      await this.#replaced(error);
       return await this.#send(method, ...values);
     }
   }
 
   /** Safe at any time, also twice. */
   async stop(): Promise<void> {
+    this.#running = false;
     await this.#replacing?.catch(() => undefined);
     if (this.#worker === undefined) return;
     // A checkpoint that fails costs nothing: the next start does it.
@@ -73,26 +80,54 @@ export class IndexClient {
     await this.#end();
   }
 
+  /** One at a time: whoever meets the same trouble waits for the same replacement. */
+  async #replaced(cause: AgentError): Promise<void> {
+    this.#replacing ??= this.#replace(cause).finally(() => (this.#replacing = undefined));
+    await this.#replacing;
+  }
+
   async #replace(cause: AgentError): Promise<void> {
-    const { folder, lastSequence, onRebuilt } = this.#options;
-    // The others that wait for this thread fail as damaged too, and so are sent again.
+    const { folder, lastSequence, onReplaced } = this.#options;
+    // The others that wait for this thread fail for the same cause, and so are sent again.
     await this.#end(cause);
+    if (this.#deathsMs.length > spoolLimits.indexDeathsMax) throw this.#dead(cause);
+    const setAside = cause.code === indexDamaged;
+    onReplaced(await this.#open({ folder, setAside, lastSequence: lastSequence() }), cause);
+  }
+
+  #dead(cause: AgentError): AgentError {
+    const error = new AgentError("SPOOL_INDEX_FAILED", `${cause.message}, ${this.#deathsMs.length} times in a row`, {
+      disposition: "fatal",
+      cause,
+    });
+    this.#running = false;
+    this.#failure = error;
+    this.#options.onDead(error);
+    return error;
+  }
+
+  /** In a fresh thread, which does not outlive a failure. */
+  async #open(options: OpenOptions): Promise<OpenReport> {
     this.#spawn();
-    const report = await this.#send("open", { folder, setAside: true, lastSequence: lastSequence() });
-    onRebuilt(report, cause);
+    try {
+      return await this.#send("open", options);
+    } catch (error) {
+      await this.#end();
+      throw error;
+    }
   }
 
   #spawn(): void {
     // The compiled file: the compiler rewrites imports, not URLs.
     const worker = new Worker(new URL("./worker.js", import.meta.url), { name: "spool-index", execArgv: [] });
     worker.on("message", (reply: Reply) => this.#settle(reply));
-    worker.on("error", (error) => this.#fail(worker, `its thread failed: ${messageOf(error)}`));
-    worker.on("exit", () => this.#fail(worker, "its thread ended"));
+    worker.on("error", (error) => this.#died(worker, `its thread failed: ${messageOf(error)}`));
+    worker.on("exit", () => this.#died(worker, "its thread ended"));
     this.#worker = worker;
   }
 
   /** Requests without an answer fail with `error`. */
-  async #end(error = failure("index: its thread was ended")): Promise<void> {
+  async #end(error = died("its thread was ended")): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
     await worker?.terminate();
@@ -101,7 +136,7 @@ export class IndexClient {
 
   async #send<M extends Method>(method: M, ...values: Arguments<M>): Promise<Result<M>> {
     const worker = this.#worker;
-    if (worker === undefined) throw failure(`index ${method}: it is not running`);
+    if (worker === undefined) throw this.#failure ?? died(`it has no thread for ${method}`);
     if (this.#pending.size >= spoolLimits.indexCallsMax) {
       throw new AgentError("SPOOL_BUSY", `index ${method}: too many requests wait`, { disposition: "retry" });
     }
@@ -122,10 +157,15 @@ export class IndexClient {
     } else pending?.resolve(reply.value);
   }
 
-  #fail(worker: Worker, why: string): void {
+  #died(worker: Worker, why: string): void {
     if (this.#worker !== worker) return;
-    this.#worker = undefined;
-    this.#failPending(failure(`index: ${why}`));
+    const { clock } = this.#options;
+    const recentMs = clock.monotonicMs() - spoolLimits.indexDeathsWithinMs;
+    this.#deathsMs = [...this.#deathsMs.filter((atMs) => atMs > recentMs), clock.monotonicMs()];
+    const cause = died(why);
+    // A thread that dies while it opens fails that request, which ends or begins the replacement.
+    if (this.#running && this.#replacing === undefined) this.#replaced(cause).catch(() => undefined);
+    else this.#failPending(cause);
   }
 
   #failPending(error: AgentError): void {
@@ -135,10 +175,10 @@ export class IndexClient {
   }
 }
 
-function failure(message: string): AgentError {
-  return new AgentError("SPOOL_INDEX_FAILED", message, { disposition: "fatal" });
+function died(why: string): AgentError {
+  return new AgentError(threadDied, `index: ${why}`, { disposition: "retry" });
 }
 
-function isDamage(error: unknown): error is AgentError {
-  return error instanceof AgentError && error.code === indexDamaged;
+function hasCode(error: unknown, code: string): error is AgentError {
+  return error instanceof AgentError && error.code === code;
 }

@@ -39,7 +39,10 @@ export function sequencesInShard(layout: Layout, shard: number): readonly number
     .sort((a, b) => a - b);
 }
 
-/** What the index has to know of an envelope, from the envelope itself. */
+/** These say that the machine is short of something, and nothing about the file. */
+const shortages: ReadonlySet<string | undefined> = new Set(["EMFILE", "ENFILE", "ENOMEM"]);
+
+/** What the index has to know of an envelope, from the envelope itself. A file that cannot be read counts as damaged. */
 export function examine(layout: Layout, sequence: number, depth: Depth): Decoded<IndexEntry> {
   const path = envelopePath(layout, sequence);
   try {
@@ -50,7 +53,8 @@ export function examine(layout: Layout, sequence: number, depth: Depth): Decoded
       closeSync(file);
     }
   } catch (error) {
-    throw diskError("read", path, error);
+    if (shortages.has(errnoOf(error))) throw diskError("read", path, error);
+    return { ok: false, damage: "unreadable" };
   }
 }
 
@@ -88,18 +92,20 @@ function readEnd(file: number, fileBytes: number, lengthMax: number): Buffer {
   return buffer.subarray(0, filled);
 }
 
-/** Moves a damaged envelope out of the way; keeps the newest few for a person to look at. */
+/**
+ * Moves a damaged envelope out of the way; keeps the newest few for a person to look at. What cannot be moved stays where
+ * it is, and holds up nothing: no record goes by its sequence any more.
+ */
 export function setEnvelopeAside(layout: Layout, sequence: number): void {
-  const path = envelopePath(layout, sequence);
   try {
     mkdirSync(layout.bad, { recursive: true });
-    renameSync(path, join(layout.bad, `${String(sequence).padStart(12, "0")}.jpg.bad`));
+    renameSync(envelopePath(layout, sequence), join(layout.bad, `${String(sequence).padStart(12, "0")}.jpg.bad`));
     const kept = namesIn(layout.bad).sort();
     for (const name of kept.slice(0, Math.max(0, kept.length - spoolLimits.damagedFilesMax))) {
       rmSync(join(layout.bad, name), { recursive: true, force: true });
     }
-  } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw diskError("set aside", path, error);
+  } catch {
+    return;
   }
 }
 

@@ -62,7 +62,7 @@ export class IndexOwner {
     this.#opened = { layout, lock, store };
     const found = recover(layout, store, fresh ? "headers" : "all", lastSequence);
     store.checkpoint();
-    while (this.#collectSome()) continue;
+    this.#collectAll();
     return {
       ...found,
       lastSequence: store.highWater(),
@@ -118,6 +118,15 @@ export class IndexOwner {
     this.#opened?.store.checkpoint();
   }
 
+  /** What cannot be removed takes room, and is tried again later; it is no reason not to start. */
+  #collectAll(): void {
+    try {
+      while (this.#collectSome()) continue;
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code === indexDamaged) throw error;
+    }
+  }
+
   /** Index durable first, then unlink, then forget: any other order loses records in a power cut. False when none is left. */
   #collectSome(): boolean {
     const { layout, store } = this.#world();
@@ -148,6 +157,7 @@ function recover(
   const after = store.highWater();
   let recovered = 0;
   let damaged = 0;
+  let seen = after;
   let entries: IndexEntry[] = [];
   const flush = (): void => {
     store.insert(entries);
@@ -158,6 +168,7 @@ function recover(
   for (const shard of shards) {
     for (const sequence of sequencesInShard(layout, shard)) {
       if (sequence <= after || sequence > lastSequence || store.isFinished(sequence)) continue;
+      seen = sequence;
       const examined = examine(layout, sequence, depth);
       if (examined.ok) entries.push(examined.value);
       else {
@@ -169,6 +180,8 @@ function recover(
   }
   flush();
   store.countDamaged(damaged);
+  // Also past those without a row: their files may still be there, and their names have been given out.
+  if (damaged > 0) store.raiseHighWater(seen);
   const newest = shards.at(-1);
   if (Number.isFinite(lastSequence)) store.raiseHighWater(lastSequence);
   else if (newest !== undefined && newest > shardOf(store.highWater())) skipShard(store, newest);

@@ -1,5 +1,6 @@
-import { mkdir, open, opendir, rename, rm, stat, type FileHandle } from "node:fs/promises";
-import { join } from "node:path";
+import { constants } from "node:fs";
+import { access, mkdir, open, opendir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { AgentError, errnoOf } from "../../core/errors.ts";
 
 /**
@@ -27,7 +28,17 @@ export class FolderStore {
     return this.#attempt("open", async () => {
       await mkdir(this.#images, { recursive: true });
       await cutTornLine(this.#annotations);
-      return this.#measure();
+      return this.#measure((part) => rm(part, { force: true }));
+    });
+  }
+
+  /** Answers with the bytes in use where the folder can be written or made. Changes nothing: it may be in use. */
+  async check(): Promise<number> {
+    return this.#attempt("look at", async () => {
+      if (!(await mayWrite(this.#annotations))) await mustBeMakeable(this.#annotations);
+      if (await mayWrite(this.#images)) return this.#measure(() => Promise.resolve());
+      await mustBeMakeable(this.#images);
+      return 0;
     });
   }
 
@@ -69,11 +80,12 @@ export class FolderStore {
     return this.#attempt("read annotations.jsonl in", () => someLineStartsWith(this.#annotations, start));
   }
 
-  async #measure(): Promise<number> {
+  /** `onPart` is given the images that a crash, or a writer at work, has left half done. */
+  async #measure(onPart: (path: string) => Promise<void>): Promise<number> {
     let bytes = (await sizeOf(this.#annotations)) ?? 0;
     for await (const entry of await opendir(this.#images)) {
       const path = join(this.#images, entry.name);
-      if (entry.name.endsWith(".part")) await rm(path, { force: true });
+      if (entry.name.endsWith(".part")) await onPart(path);
       else bytes += (await sizeOf(path)) ?? 0;
     }
     return bytes;
@@ -100,6 +112,23 @@ async function sizeOf(path: string): Promise<number | undefined> {
     if (errnoOf(error) === "ENOENT") return undefined;
     throw error;
   }
+}
+
+/** False where there is nothing; fails where there is something that may not be written. */
+async function mayWrite(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.W_OK);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** The nearest folder above that exists must be one that something can be made in. */
+async function mustBeMakeable(path: string): Promise<void> {
+  let parent = dirname(path);
+  while (!(await mayWrite(parent))) parent = dirname(parent);
 }
 
 async function writeDurably(path: string, bytes: Buffer): Promise<void> {

@@ -3,12 +3,17 @@ import { captureLimits } from "../../core/limits.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Target, TargetCapacity } from "../../core/ports.ts";
 import type { RecordDraft } from "../../core/types.ts";
+import { unlessAborted } from "../../link/deadline.ts";
 import { filterWants } from "../filter.ts";
 import { annotationLine, idMark, isFileName } from "./annotation.ts";
 import type { FolderTargetConfig } from "./config.ts";
 import { FolderStore } from "./store.ts";
 
-/** A data set on a disk of this machine. Accepted means that image and line survive a power cut. */
+/**
+ * A data set on a disk of this machine. Accepted means that image and line survive a power cut. Work on the disk never
+ * overlaps: no line is touched by two writers, and a disk that hangs (an NFS server gone, a dying stick) holds one of the
+ * few threads that all file work of the process shares, and never a second one.
+ */
 export class FolderTarget implements Target {
   readonly kind = "folder";
   readonly id: string;
@@ -16,6 +21,8 @@ export class FolderTarget implements Target {
   readonly #store: FolderStore;
   /** Undefined until the folder was opened, which the first delivery does. */
   #usedBytes: number | undefined;
+  /** Work on the disk that has not come back, also after its caller gave it up. */
+  #underWay: Promise<void> | undefined;
 
   constructor(config: FolderTargetConfig) {
     this.id = config.id;
@@ -37,19 +44,20 @@ export class FolderTarget implements Target {
   }
 
   async probe(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    const usedBytes = await this.#store.open();
-    if (usedBytes >= this.#config.maxBytes) throw this.#full(usedBytes);
+    await this.#alone(`check ${this.#config.path}`, signal, async () => {
+      const usedBytes = await this.#store.check();
+      if (usedBytes >= this.#config.maxBytes) throw this.#full(usedBytes);
+    });
   }
 
   async deliver(deliveries: readonly Delivery[], signal: AbortSignal): Promise<ReadonlyMap<string, Outcome>> {
     const outcomes = new Map<string, Outcome>();
     for (const delivery of deliveries) {
+      const attempted = `write ${delivery.record.name} to ${this.#config.path}`;
       try {
-        await this.#write(delivery, signal);
+        await this.#alone(attempted, signal, () => this.#write(delivery, signal));
         outcomes.set(delivery.record.id, { kind: "accepted" });
       } catch (error) {
-        const attempted = `write ${delivery.record.name} to ${this.#config.path}`;
         outcomes.set(delivery.record.id, outcomeOf(asAgentError(error, attempted)));
       }
     }
@@ -60,9 +68,20 @@ export class FolderTarget implements Target {
     this.#usedBytes = undefined;
   }
 
+  async #alone(attempted: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#underWay !== undefined) {
+      throw new AgentError("DISK_FAILED", `${attempted}: earlier work on this disk has not come back, so it may hang`, {
+        disposition: "retry",
+      });
+    }
+    const underWay = work().finally(() => (this.#underWay = undefined));
+    this.#underWay = underWay;
+    await unlessAborted(underWay, signal, attempted);
+  }
+
   async #write(delivery: Delivery, signal: AbortSignal): Promise<void> {
     const { record } = delivery;
-    signal.throwIfAborted();
     if (!isFileName(record.name)) {
       throw new AgentError("ENCODE_FAILED", `write ${JSON.stringify(record.name)}: not the name of a file`, {
         disposition: "reject",

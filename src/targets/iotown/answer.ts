@@ -1,4 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
+import { linkLimits } from "../../core/limits.ts";
 import { outcomeOf } from "../../core/outcome.ts";
 import { answerSnippet, httpStatusError, type HttpAnswer, type StatusContext } from "../../link/http-status.ts";
 
@@ -42,9 +43,16 @@ function isWebPage({ headers, body }: HttpAnswer): boolean {
 }
 
 function errorCodeOf(body: Buffer): number | undefined {
+  if (body.length > linkLimits.parsedAnswerBytesMax) return openingErrorCode(body);
   const answer = parsed(body);
   if (typeof answer !== "object" || answer === null || !("errorCode" in answer)) return undefined;
   return typeof answer.errorCode === "number" ? answer.errorCode : undefined;
+}
+
+/** Of an answer too large to parse: the platform's refusals begin with it. */
+function openingErrorCode(body: Buffer): number | undefined {
+  const opening = /^\s*\{\s*"errorCode"\s*:\s*(-?\d{1,6})\b/.exec(body.toString("latin1", 0, 256));
+  return opening?.[1] === undefined ? undefined : Number(opening[1]);
 }
 
 function parsed(body: Buffer): unknown {

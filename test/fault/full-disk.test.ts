@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, before, beforeEach, describe, it } from "mocha";
+import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
+import { DaemonBench, hashesAt } from "../lib/daemon-bench.ts";
+import { freePort } from "../lib/mosquitto.ts";
+import { missing, needsProgram } from "../lib/programs.ts";
+import { runProgram } from "../lib/shell.ts";
+import { tempFolder } from "../lib/temp.ts";
+
+const token = "sandbox-token";
+
+function mountSmallDisk(path: string): void {
+  runProgram("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", path);
+}
+
+describe("a daemon whose disk fills up (tmpfs of 16 MB)", function () {
+  this.timeout(60_000);
+  let bench: DaemonBench;
+  let server: IotownSandbox;
+
+  before(async function () {
+    needsProgram(this, "mount", "mount");
+    await using probe = await tempFolder();
+    try {
+      mountSmallDisk(probe.path);
+      runProgram("umount", probe.path);
+    } catch {
+      missing(this, "root and leave to mount a small tmpfs");
+    }
+  });
+
+  beforeEach(async () => {
+    bench = await DaemonBench.make();
+    await mkdir(bench.dataFolder);
+    mountSmallDisk(bench.dataFolder);
+    server = new IotownSandbox({ token, port: await freePort() });
+  });
+
+  afterEach(async () => {
+    await bench.end();
+    runProgram("umount", bench.dataFolder);
+    await bench[Symbol.asyncDispose]();
+    await server.stop();
+  });
+
+  /** Takes what is left of the disk, but for so many bytes. */
+  async function fill(name: string, leave: number): Promise<string> {
+    const { bavail, bsize } = await statfs(bench.dataFolder);
+    const file = join(bench.dataFolder, name);
+    await writeFile(file, Buffer.alloc(bavail * bsize - leave));
+    return file;
+  }
+
+  it("goes on, says so, counts what it refuses, loses nothing it took, and stores again when there is room", async () => {
+    const { url } = await server.start();
+    await server.stop();
+    const size = { width: 320, height: 240 };
+    const config = {
+      cameras: [{ id: "scene", driver: "simulated", interval: "50ms", ...size, keep: { negativesEvery: 1 } }],
+      spool: { minFreeBytes: "1MB" },
+      targets: [{ id: "town", kind: "iotown", url, token, includeEmpty: true }],
+    };
+    const agent = await bench.start(config);
+    await agent.untilLogged("record.stored", 5);
+    // The spool leaves 5 MB alone: it is full long before the disk is.
+    const most = await fill("most", 5_600_000);
+    await agent.untilLogged("spool.full");
+    assert.match(String(agent.logged("spool.full")[0]?.["message"]), /bytes are free, and \d+ have to stay so/);
+    const rest = await fill("rest", 0);
+    await delay(1_000);
+    await rm(rest);
+    assert.equal(agent.logged("spool.full").length, 1, "said once");
+    await agent.stop();
+    const health = agent.logged("health").at(-1);
+    assert.ok(Number(health?.["refused"]) >= 5, `${String(health?.["refused"])} refused`);
+    assert.equal(health?.["frames"], Number(health?.["stored"]) + Number(health?.["refused"]));
+    assert.match(String(health["troubles"]), /the spool is full/);
+    const whenFull = bench.stored();
+    assert.equal((await bench.queue()).length, whenFull.length);
+
+    // Another film: records are counted by their pictures.
+    const [camera] = config.cameras;
+    const again = await bench.start({ ...config, cameras: [{ ...camera, seed: 2 }] });
+    await again.untilLogged("spool.full");
+    await rm(most);
+    await again.untilLogged("spool.takes-again");
+    await again.until("records again", () => bench.stored().length >= whenFull.length + 5);
+    const owed = bench.stored().length;
+    await server.start();
+    await again.until("all that was owed arrives", () => server.counts().accepted >= owed, 20_000);
+    await again.stop();
+    const left = (await bench.queue()).map(({ record }) => record.imageSha256);
+    assert.equal(new Set([...hashesAt(server), ...left]).size, bench.stored().length);
+    assert.deepEqual(server.violations(), []);
+  });
+});
