@@ -35,8 +35,16 @@ export function secretValues(schema: z.core.$ZodType, config: unknown): readonly
   return [...values].filter((text) => text !== "");
 }
 
-/** The effective config in the operator's form, every default filled in, secrets as `***`. */
-export function showConfig(schema: z.core.$ZodType, config: unknown): string {
+/**
+ * The effective config in the operator's form, every default filled in, secrets as `***`. `secrets` are the values that
+ * a LoadedConfig names: they are masked wherever they stand, for a placeholder may fill any field.
+ */
+export function showConfig(schema: z.core.$ZodType, config: unknown, secrets: readonly string[]): string {
+  return writeYaml(shownConfig(schema, config, secrets));
+}
+
+/** The same as a value. */
+export function shownConfig(schema: z.core.$ZodType, config: unknown, secrets: readonly string[]): unknown {
   const written = mapConfig(schema, config, (item, { codec, secret }) => {
     if (codec === undefined || secret) return item;
     // A value that cannot be written back, such as the result of a one-way transform, is shown as it is.
@@ -46,7 +54,36 @@ export function showConfig(schema: z.core.$ZodType, config: unknown): string {
       return item;
     }
   });
-  return writeYaml(redact(schema, written));
+  const hide = hiding(secrets);
+  const shown = mapConfig(schema, written, (item) => {
+    if (typeof item === "string") return hide(item);
+    // The 1 of a URL's `?channel=1` is no reason to mask every 1.
+    return typeof item === "number" && item >= 100 && hide(String(item)) === mask ? mask : item;
+  });
+  return redact(schema, shown);
+}
+
+/**
+ * Masks every one of `secrets` in a text, also in the forms that a field may give it: trimmed, or encoded for a URL. One
+ * of a letter or two is only masked where it is the whole text: anything else would make every text unreadable and
+ * protect nothing.
+ */
+export function hiding(secrets: readonly string[]): (text: string) => string {
+  const forms = new Set(
+    secrets.flatMap((secret) => [secret, secret.trim(), secret.replace(/\/+$/, "")]).flatMap(encoded),
+  );
+  const long = [...forms].filter((form) => form.length > 2).sort((a, b) => b.length - a.length);
+  return (text) =>
+    forms.has(text) && text !== "" ? mask : long.reduce((rest, form) => rest.replaceAll(form, mask), text);
+}
+
+function encoded(text: string): readonly string[] {
+  try {
+    return [text, encodeURI(text), encodeURIComponent(text)];
+  } catch {
+    // Half a surrogate pair cannot be encoded.
+    return [text];
+  }
 }
 
 function textsIn(value: unknown): readonly string[] {

@@ -7,7 +7,7 @@ import { describe, it } from "mocha";
 import { z } from "zod";
 import { parseConfig } from "../../src/config/load.ts";
 import { ConfigError, formatProblem } from "../../src/config/problem.ts";
-import { redact, secretPaths, secretValues, showConfig } from "../../src/config/redact.ts";
+import { redact, secretPaths, secretValues, showConfig, shownConfig } from "../../src/config/redact.ts";
 import { byteSize, duration, secret } from "../../src/config/values.ts";
 import { testSchema } from "../lib/config-schema.ts";
 import { tempFolder } from "../lib/temp.ts";
@@ -93,7 +93,7 @@ describe("secrets in the config", () => {
       testSchema,
       await environmentIn(folder.path),
     );
-    const shown = showConfig(testSchema, config);
+    const shown = showConfig(testSchema, config, secrets);
     // The search would find them: they are in the file and in the config.
     assert(text.includes(canary) && JSON.stringify(config).includes(canary));
     for (const output of [shown, JSON.stringify(redacted), inspect(redacted, { depth: 9 })])
@@ -110,6 +110,62 @@ describe("secrets in the config", () => {
         targets: [{ kind: "mqtt", password: "${env:PASSWORD}", pin: "${env:PIN:-***}" }],
       },
     );
+  });
+
+  it("are masked wherever a placeholder has put them, as text and as a value", async () => {
+    await using folder = await tempFolder();
+    await writeFile(join(folder.path, "key"), `${canary}-file/\n`, { mode: 0o600 });
+    const schema = z.strictObject({
+      url: z.url().transform((url) => url.replace(/\/+$/, "")),
+      encoded: z.url().transform((url) => new URL(url).href),
+      grpid: z.string(),
+      names: z.array(z.string().trim()),
+      port: z.coerce.number(),
+      wait: duration,
+      letter: z.string(),
+      digit: z.string(),
+      level: z.string().default("info"),
+      retries: z.int().default(3),
+      sizeBytes: z.int().default(1_482_130),
+    });
+    const yaml = `url: https://h.example/\${env:PATH_TOKEN}/\${credential:key}
+encoded: https://h.example/x\${env:SPACED_KEY}
+grpid: "\${env:GRP_SECRET}"
+names: ["\${env:SPACED_KEY} ", "user-\${file:${folder.path}/key}-x"]
+port: "\${env:PORT_KEY}"
+wait: \${env:WAIT_KEY}
+letter: \${env:LETTER_KEY}
+digit: \${env:DIGIT_KEY}
+`;
+    const variables = {
+      PATH_TOKEN: `${canary}-path`,
+      GRP_SECRET: `${canary}-group`,
+      SPACED_KEY: ` ${canary} ü $& space`,
+      PORT_KEY: "48213",
+      WAIT_KEY: "7s",
+      LETTER_KEY: "h",
+      DIGIT_KEY: "3",
+    };
+    const environment = { variables, credentialsFolder: folder.path };
+    const { config, secrets } = await parseConfig(yaml, "a.yaml", schema, environment);
+    assert(JSON.stringify(config).includes(canary));
+    const value = shownConfig(schema, config, secrets);
+    assert.deepEqual(value, {
+      url: "https://h.example/***/***",
+      encoded: "https://h.example/x***",
+      grpid: "***",
+      names: ["***", "user-***-x"],
+      port: "***",
+      wait: "***",
+      letter: "***",
+      digit: "***",
+      level: "info",
+      retries: 3,
+      sizeBytes: 1_482_130,
+    });
+    const shown = showConfig(schema, config, secrets);
+    assert(!shown.includes(canary) && !shown.includes("48213"), shown);
+    assert.match(shown, /url: https:\/\/h\.example\/\*{3}\/\*{3}\n/);
   });
 
   it("never stand in a problem, even where a schema quotes the value", async () => {
