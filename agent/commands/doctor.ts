@@ -40,7 +40,10 @@ function configProblems(error: AgentError, file: string | undefined): readonly C
   const failed = (found: string, mend: string): CheckResult => ({ check: "config", result: "failed", found, mend });
   if (!(error instanceof ConfigError)) return [failed(error.message, hintFor(error.code) ?? "look at the file")];
   const again = `framepost config check${file === undefined ? "" : ` -c ${file}`}`;
-  return error.problems.map((problem) => failed(formatProblem(problem), `mend this line; try again with: ${again}`));
+  // Without a cause it could be read, and is wrong.
+  const mend =
+    error.cause === undefined ? `mend this line; try again with: ${again}` : "write one with: framepost init";
+  return error.problems.map((problem) => failed(formatProblem(problem), mend));
 }
 
 function verdict(checks: number, failed: number, warnings: number): string {

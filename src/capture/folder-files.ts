@@ -116,7 +116,8 @@ export class WatchedFiles {
   }
 
   #unusable(error: unknown): AgentError {
-    const message = `watched folder ${this.path} cannot be used: ${messageOf(error)}`;
+    const why = errnoOf(error) === "ENOENT" ? "it is not there" : messageOf(error);
+    const message = `watched folder ${this.path} cannot be used: ${why}`;
     return new AgentError("CAMERA_NO_FOLDER", message, { disposition: "retry", cause: error });
   }
 }

@@ -14,7 +14,7 @@ export interface Finding {
 type Issue = z.core.$ZodIssue;
 
 const choicesShownMax = 20;
-const keyCharsMax = 64;
+const word = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/;
 
 /** Zod's issues in the operator's words, with what was probably meant. */
 export function findingsOf(schema: z.core.$ZodType, value: unknown, issues: readonly Issue[]): readonly Finding[] {
@@ -85,9 +85,10 @@ function missing(path: ConfigPath, expected: string): Finding {
 
 function unknownKey(key: string, known: readonly string[]): string {
   const meant = nearest(key, known);
-  const shown = key.length > keyCharsMax ? `${key.slice(0, keyCharsMax)}…` : key;
+  // What is no word is a slip of another kind, and may be a secret that stands in the wrong place.
+  if (!word.test(key)) return "something that is no key; expected `key: value`";
   const hint = meant === undefined ? `known here: ${known.toSorted().join(", ")}` : `did you mean "${meant}"?`;
-  return known.length === 0 ? `unknown key "${shown}"` : `unknown key "${shown}"; ${hint}`;
+  return known.length === 0 ? `unknown key "${key}"` : `unknown key "${key}"; ${hint}`;
 }
 
 /** The key that says which kind of thing this is: without it nothing else is checked, so a slip in it is told here. */

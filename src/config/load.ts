@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { configLimits } from "../core/limits.ts";
-import { maskUrls } from "../core/mask.ts";
+import { mask, maskUrls } from "../core/mask.ts";
 import { findingsOf } from "./findings.ts";
 import { hasPlaceholder, resolvePlaceholders } from "./placeholders.ts";
 import type { ConfigEnvironment, Remark } from "./placeholders.ts";
@@ -78,9 +78,14 @@ function placer(
   return ({ path, message }, at = "value") => ({
     file,
     ...source.positionOf(path, at),
-    path: maskUrls(path.join(".")),
+    path: maskUrls(path.map(shownStep).join(".")),
     message: maskUrls(hide(message)),
   });
+}
+
+/** A step of a path that is neither a position nor a word may be a secret in the place of a key. */
+function shownStep(step: string | number): string | number {
+  return typeof step === "number" || /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/.test(step) ? step : mask;
 }
 
 function plainSecrets(schema: z.ZodType, written: unknown): readonly Remark[] {

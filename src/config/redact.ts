@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { mask, maskUrls } from "../core/mask.ts";
+import { mask, maskUrls, urlsIn } from "../core/mask.ts";
 import { hasPlaceholder, maskedDefaults, maskedPlaceholders } from "./placeholders.ts";
 import { mapConfig, valueAt } from "./schema-walk.ts";
 import type { ConfigPath } from "./yaml.ts";
@@ -29,7 +29,8 @@ export function secretValues(schema: z.core.$ZodType, config: unknown): readonly
   const values = new Set<string>();
   mapConfig(schema, config, (item, { secret }) => {
     if (secret) for (const text of textsIn(item)) values.add(text);
-    else if (typeof item === "string") for (const text of urlSecrets(item)) values.add(text);
+    // Of a secret address too: what it carries may be shown without the rest of it, for example in a proxy's refusal.
+    if (typeof item === "string") for (const text of urlSecrets(item)) values.add(text);
   });
   return [...values].filter((text) => text !== "");
 }
@@ -106,7 +107,9 @@ function textsIn(value: unknown): readonly string[] {
 /** A user name alone is not secret, a password is; so is each value of a query and a fragment. */
 function urlSecrets(text: string): readonly string[] {
   const found: string[] = [];
-  for (const [url] of text.matchAll(/\b[a-z][a-z0-9+.-]{0,15}:\/\/[^\s"'<>`]+/gi)) {
+  // A value that is one address as a whole may hold a quote, which ends an address in running text.
+  const urls = /^[a-z][a-z0-9+.-]*:\/\/\S+$/i.test(text) ? [text] : urlsIn(text);
+  for (const url of urls) {
     const rest = url.slice(url.indexOf("://") + 3);
     const userInfo = rest.slice(0, Math.max(0, rest.lastIndexOf("@")));
     const colon = userInfo.indexOf(":");

@@ -1,8 +1,11 @@
 /** Stands in for every secret that would otherwise be shown. */
 export const mask = "***";
 
-/** The scheme is bounded so that a long text without any URL is scanned in linear time. */
-const urlPattern = /\b[a-z][a-z0-9+.-]{0,15}:\/\/[^\s"'<>`]+/gi;
+/**
+ * Scheme and user info are bounded so that any text is scanned in linear time. A quote may stand in a password, and ends
+ * an address anywhere else.
+ */
+const urlPattern = /\b[a-z][a-z0-9+.-]{0,15}:\/\/(?:[^\s"<>]{0,256}@)?[^\s"'<>`]*/gi;
 
 /**
  * Any text with the user info, query and fragment of each URL in it masked. A camera's password often holds an
@@ -17,4 +20,9 @@ export function maskUrls(text: string): string {
     const end = rest.search(/[?#]/);
     return end === -1 ? `${scheme}${rest}` : `${scheme}${rest.slice(0, end + 1)}${mask}`;
   });
+}
+
+/** The addresses in a text, as `maskUrls` sees them. */
+export function urlsIn(text: string): readonly string[] {
+  return text.match(urlPattern) ?? [];
 }

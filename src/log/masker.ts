@@ -7,6 +7,9 @@ export type Masker = (text: string) => string;
 /** Credentials in the two forms that HTTP headers have, whoever they belong to; an ordinary word after them is none. */
 const authorization = /\b(Basic|Bearer) (?=[a-z+/._~-]{0,64}[A-Z0-9=])[A-Za-z0-9+/=._~-]{8,}/g;
 
+/** Read from files that no config knows the content of; the end may have been cut off. */
+const privateKey = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[^-]*(-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----)?/g;
+
 export function createMasker(secrets: readonly string[]): Masker {
   const forms = [...new Set(secrets.flatMap(formsOf))].toSorted((a, b) => b.length - a.length);
   const longest = forms[0]?.length ?? 0;
@@ -14,7 +17,7 @@ export function createMasker(secrets: readonly string[]): Masker {
   return (text) => {
     const scanned = text.slice(0, logLimits.scannedChars);
     const withoutKnown = known === undefined ? scanned : scanned.replace(known, mask);
-    const masked = maskUrls(withoutKnown).replace(authorization, `$1 ${mask}`);
+    const masked = maskUrls(withoutKnown).replace(authorization, `$1 ${mask}`).replace(privateKey, mask);
     // The end of the scanned part may hold the beginning of a secret that the pattern could not see whole.
     const safeChars = scanned.length < text.length ? Math.max(0, masked.length - longest) : masked.length;
     const shownChars = Math.min(safeChars, logLimits.stringChars);
