@@ -39,8 +39,8 @@ async function check(context: CommandContext): Promise<ExitCode> {
 }
 
 async function show(context: CommandContext): Promise<ExitCode> {
-  const { config, redacted } = await loadSettings(context);
-  const shown = shownConfig(configSchema, config, redacted);
+  const { config, redacted, secrets } = await loadSettings(context);
+  const shown = shownConfig(configSchema, config, { redacted, secrets });
   context.terminal.data(context.json ? JSON.stringify(shown) : writeYaml(shown).trimEnd());
   return exitCodes.ok;
 }

@@ -1,6 +1,7 @@
 import { lstat, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
+import { Claims } from "./claims.ts";
 import { judgePicture, type CaptureLimits } from "./judge.ts";
 
 /** Uploaders write to `.name`, `name.part` or `name.tmp` and rename: none of these ends in .jpg without a leading dot. */
@@ -21,36 +22,34 @@ export interface SeenFile {
   readonly renamed: boolean;
 }
 
+/** `bad` is a judgement of bytes that were read; what cannot be read fails with `CAMERA_READ_FAILED` instead. */
 export type ReadPicture =
-  { readonly kind: "good"; readonly jpeg: Buffer } | { readonly kind: "bad"; readonly why: string };
+  | { readonly kind: "good"; readonly jpeg: Buffer }
+  | { readonly kind: "bad"; readonly why: string }
+  | { readonly kind: "gone" };
 
-/** Where a watched folder's own work happens: on the same file system, so that a rename claims a file at once. */
+/** The disk side of a watched folder. Every failure of its file system is an AgentError. */
 export class WatchedFiles {
   readonly path: string;
-  readonly #claimed: string;
+  readonly #claims: Claims;
   readonly #rejected: string;
   readonly #limits: CaptureLimits;
 
   constructor(path: string, limits: CaptureLimits) {
     this.path = path;
-    this.#claimed = join(path, ".framepost-claimed");
+    this.#claims = new Claims(path);
     this.#rejected = join(path, "rejected");
     this.#limits = limits;
   }
 
-  async prepare(): Promise<void> {
-    try {
-      await mkdir(this.#claimed, { mode: 0o700 }).catch(async (error: unknown) => {
-        if (!(await lstat(this.#claimed)).isDirectory()) throw error;
-      });
-    } catch (error) {
-      throw this.#unusable(error);
-    }
+  /** Files that were claimed and not finished are pictures of the folder again. */
+  async open(): Promise<void> {
+    await this.#claims.open().catch((error: unknown) => Promise.reject(this.#unusable(error)));
   }
 
-  /** Files that an earlier run claimed and did not finish. */
-  async leftovers(): Promise<string[]> {
-    return (await readdir(this.#claimed)).sort();
+  /** Puts back what is claimed. */
+  async close(): Promise<void> {
+    await this.#claims.close().catch((error: unknown) => Promise.reject(this.#unusable(error)));
   }
 
   /** Picture files proper: no folders, no links (an uploader could point one anywhere), no pipes that would block. */
@@ -72,48 +71,47 @@ export class WatchedFiles {
     return seen;
   }
 
-  /** Why a file is no complete picture (yet); undefined when it is one. */
-  async faultOf(name: string): Promise<string | undefined> {
-    const read = await readPicture(join(this.path, name), this.#limits);
-    return read.kind === "bad" ? read.why : undefined;
+  async read(name: string): Promise<ReadPicture> {
+    return this.#attempt(name, () => readPicture(join(this.path, name), this.#limits));
   }
 
-  /** Why the file could not be claimed, for example because somebody else took it; undefined when it is ours. */
-  async claim(name: string): Promise<string | undefined> {
-    return rename(join(this.path, name), join(this.#claimed, name)).then(
-      () => undefined,
-      (error: unknown) => `it cannot be claimed: ${messageOf(error)}`,
-    );
+  /** False when somebody else took the file. Fails with `CAMERA_NO_FOLDER` where nothing can be claimed any more. */
+  async claim(name: string): Promise<boolean> {
+    return this.#attempt(name, () => this.#claims.take(name));
   }
 
   async readClaimed(name: string): Promise<ReadPicture> {
-    return readPicture(join(this.#claimed, name), this.#limits);
+    return this.#attempt(name, () => readPicture(this.#claims.placeOf(name), this.#limits));
   }
 
-  async removeClaimed(name: string): Promise<void> {
-    await rm(join(this.#claimed, name), { force: true });
+  async finish(name: string): Promise<void> {
+    await this.#attempt(name, () => this.#claims.finish(name));
   }
 
-  async rejectClaimed(name: string, atMs: number): Promise<void> {
-    await this.#reject(join(this.#claimed, name), name, atMs);
-  }
-
-  async reject(name: string, atMs: number): Promise<void> {
-    await this.#reject(join(this.path, name), name, atMs);
+  async putBack(name: string): Promise<void> {
+    await this.#attempt(name, () => this.#claims.putBack(name));
   }
 
   /** Names begin with the time, so that two bad files of one name both stay and the oldest sort first. */
-  async #reject(file: string, name: string, atMs: number): Promise<void> {
-    try {
+  async reject(name: string, atMs: number): Promise<void> {
+    await this.#attempt(name, async () => {
       await mkdir(this.#rejected, { recursive: true });
-      await rename(file, join(this.#rejected, `${atMs}-${name}`));
+      await rename(join(this.path, name), join(this.#rejected, `${atMs}-${name}`));
       const kept = (await readdir(this.#rejected)).filter((entry) => /^\d+-/.test(entry)).sort();
       for (const entry of kept.slice(0, Math.max(0, kept.length - this.#limits.rejectedFilesMax))) {
         await rm(join(this.#rejected, entry), { force: true });
       }
+    });
+  }
+
+  /** What goes wrong with one file is the file's; without a place for claims it is the folder's. */
+  async #attempt<T>(name: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
     } catch (error) {
-      const message = `watched folder: ${JSON.stringify(name)} cannot be set aside: ${messageOf(error)}`;
-      throw new AgentError("CAMERA_BAD_IMAGE", message, { disposition: "retry", cause: error });
+      if (!(await this.#claims.isOpen())) throw this.#unusable(error);
+      const message = `watched folder: ${JSON.stringify(name)} cannot be taken: ${messageOf(error)}`;
+      throw new AgentError("CAMERA_READ_FAILED", message, { disposition: "retry", cause: error });
     }
   }
 
@@ -132,6 +130,7 @@ async function readPicture(file: string, limits: CaptureLimits): Promise<ReadPic
     const judgement = judgePicture(jpeg, limits);
     return judgement.kind === "bad" ? judgement : { kind: "good", jpeg };
   } catch (error) {
-    return { kind: "bad", why: `it cannot be read: ${messageOf(error)}` };
+    if (errnoOf(error) === "ENOENT") return { kind: "gone" };
+    throw error;
   }
 }

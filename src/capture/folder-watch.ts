@@ -17,14 +17,18 @@ export interface FolderSeams {
 interface Waiting {
   readonly signature: string;
   sinceMs: number;
-  /** Why it could not be taken as it is; it is tried again only after it changed. */
-  fault?: string;
+  /** Why it could not be taken as it is. `bad`: it is tried again only after it changed. `unreadable`: after a while. */
+  fault?: { readonly kind: "bad" | "unreadable"; readonly why: string };
 }
 
 /**
  * A folder into which cameras or people put pictures, each of which is consumed once. A file is ready when it is a
  * complete JPEG and has not changed for a while, or was renamed into place. It is claimed by a rename before it is
- * read, and removed when the next one is asked for: a crash in between repeats it and never loses it.
+ * read, and removed when the next one is asked for; when none is, it goes back. A crash in between repeats it and never
+ * loses it.
+ *
+ * Only what was read and is no picture is ever set aside. A file system that fails is no fault of the file: the driver
+ * fails, its supervisor starts it again, and other files are taken meanwhile.
  */
 export class WatchedFolderDriver implements CameraDriver {
   readonly kind = "folder";
@@ -38,12 +42,12 @@ export class WatchedFolderDriver implements CameraDriver {
   readonly #waiting = new Map<string, Waiting>();
   #started = false;
   #watcher: FSWatcher | undefined;
-  /** Names in the claimed folder that were not handed over yet. */
-  #claimed: string[] = [];
   #handedOver: string | undefined;
   /** From the last scan: files that may be read, oldest first, and files that will never be pictures. */
   #settled: SeenFile[] = [];
   #hopeless: string[] = [];
+  /** Told once nothing can be handed over: one file that cannot be read must not hold up the others. */
+  #trouble: AgentError | undefined;
 
   constructor(path: string, seams: FolderSeams) {
     this.#clock = seams.clock;
@@ -53,9 +57,8 @@ export class WatchedFolderDriver implements CameraDriver {
 
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    await this.#files.prepare();
-    this.#claimed = await this.#files.leftovers();
     this.#handedOver = undefined;
+    await this.#files.open();
     this.#watch();
     await this.#rescan();
     this.#started = true;
@@ -66,47 +69,81 @@ export class WatchedFolderDriver implements CameraDriver {
     await this.#finishLast();
     for (;;) {
       if (!this.#started) throw notStarted();
-      const name = this.#claimed.shift() ?? (await this.#claimSettled());
-      if (name !== undefined) return { kind: "image", jpeg: await this.#handOver(name), fileName: name };
+      const jpeg = await this.#takeSettled(signal);
+      signal.throwIfAborted();
+      const fileName = this.#handedOver;
+      if (jpeg !== undefined) return { kind: "image", jpeg, ...(fileName === undefined ? {} : { fileName }) };
       await this.#setAsideOne();
+      this.#tellTrouble();
       await this.#pause(signal);
       await this.#rescan();
     }
   }
 
+  /** The picture that was handed over last is put back, for it may never have been dealt with. */
   async stop(): Promise<void> {
     this.#started = false;
+    this.#handedOver = undefined;
     this.#bell.ring();
     this.#watcher?.close();
     this.#watcher = undefined;
+    await this.#files.close();
   }
 
   /** Only now is the last picture dealt with: the supervisor asks for the next one when its frame was taken. */
   async #finishLast(): Promise<void> {
     const name = this.#handedOver;
     this.#handedOver = undefined;
-    if (name !== undefined) await this.#files.removeClaimed(name);
+    if (name !== undefined) await this.#files.finish(name);
   }
 
   /** The oldest of the settled files that is a complete picture, and ours. */
-  async #claimSettled(): Promise<string | undefined> {
+  async #takeSettled(signal: AbortSignal): Promise<Buffer | undefined> {
     for (let file = this.#settled.shift(); file !== undefined; file = this.#settled.shift()) {
-      const fault = (await this.#files.faultOf(file.name)) ?? (await this.#files.claim(file.name));
-      if (fault === undefined) return file.name;
-      const waiting = this.#waiting.get(file.name);
-      if (waiting !== undefined) waiting.fault = fault;
+      try {
+        const jpeg = await this.#take(file.name, signal);
+        if (jpeg !== undefined || this.#hasEnded(signal)) return jpeg;
+      } catch (error) {
+        if (!(error instanceof AgentError) || error.code !== "CAMERA_READ_FAILED") throw error;
+        this.#trouble ??= error;
+        this.#remember(file.name, { kind: "unreadable", why: error.message });
+      }
     }
     return undefined;
   }
 
-  async #handOver(name: string): Promise<Buffer> {
-    const read = await this.#files.readClaimed(name);
-    if (read.kind === "good") {
-      this.#handedOver = name;
-      return read.jpeg;
+  async #take(name: string, signal: AbortSignal): Promise<Buffer | undefined> {
+    const seen = await this.#files.read(name);
+    if (seen.kind === "bad") this.#remember(name, seen);
+    if (seen.kind !== "good" || !(await this.#files.claim(name))) return undefined;
+    let claimed: Buffer | undefined;
+    try {
+      const read = await this.#files.readClaimed(name);
+      // Bad only now: it is being written anew.
+      if (read.kind === "good" && !this.#hasEnded(signal)) claimed = read.jpeg;
+    } finally {
+      if (claimed === undefined) await this.#files.putBack(name);
+      else this.#handedOver = name;
     }
-    await this.#files.rejectClaimed(name, this.#clock.nowMs());
-    throw setAside(name, read.why);
+    return claimed;
+  }
+
+  /** A shot that nobody waits for any more must claim nothing: the next one would take it for dealt with. */
+  #hasEnded(signal: AbortSignal): boolean {
+    return signal.aborted || !this.#started;
+  }
+
+  #remember(name: string, fault: Waiting["fault"]): void {
+    const waiting = this.#waiting.get(name);
+    if (waiting === undefined || fault === undefined) return;
+    waiting.fault = fault;
+    if (fault.kind === "unreadable") waiting.sinceMs = this.#clock.monotonicMs();
+  }
+
+  #tellTrouble(): void {
+    const trouble = this.#trouble;
+    this.#trouble = undefined;
+    if (trouble !== undefined) throw trouble;
   }
 
   /** One at a time, so that each is reported. A file that cannot even be moved is tried again later, and blocks none. */
@@ -116,7 +153,7 @@ export class WatchedFolderDriver implements CameraDriver {
     if (name === undefined || waiting === undefined) return;
     waiting.sinceMs = this.#clock.monotonicMs();
     await this.#files.reject(name, this.#clock.nowMs());
-    throw setAside(name, waiting.fault ?? "");
+    throw setAside(name, waiting.fault?.why ?? "");
   }
 
   async #rescan(): Promise<void> {
@@ -126,8 +163,8 @@ export class WatchedFolderDriver implements CameraDriver {
     this.#waiting.clear();
     for (const file of seen) {
       const known = before.get(file.name);
-      const unchanged = known?.signature === file.signature ? known : undefined;
-      this.#waiting.set(file.name, unchanged ?? { signature: file.signature, sinceMs: nowMs });
+      const isKnown = known?.signature === file.signature && !this.#isWorthAnotherTry(known);
+      this.#waiting.set(file.name, isKnown ? known : { signature: file.signature, sinceMs: nowMs });
     }
     this.#settled = seen.filter((file) => this.#isSettled(file)).sort((a, b) => a.mtimeMs - b.mtimeMs);
     this.#hopeless = seen.map((file) => file.name).filter((name) => this.#isHopeless(name));
@@ -139,10 +176,14 @@ export class WatchedFolderDriver implements CameraDriver {
     return file.renamed || this.#restedMs(waiting) >= this.#limits.watchSettleMs;
   }
 
+  #isWorthAnotherTry(waiting: Waiting): boolean {
+    return waiting.fault?.kind === "unreadable" && this.#restedMs(waiting) >= this.#limits.watchAbandonedMs;
+  }
+
   /** An upload may pause; only after a long rest is what lies there all that will ever come. */
   #isHopeless(name: string): boolean {
     const waiting = this.#waiting.get(name);
-    return waiting?.fault !== undefined && this.#restedMs(waiting) >= this.#limits.watchAbandonedMs;
+    return waiting?.fault?.kind === "bad" && this.#restedMs(waiting) >= this.#limits.watchAbandonedMs;
   }
 
   #restedMs(waiting: Waiting): number {

@@ -29,6 +29,10 @@ interface Ending {
 
 /** Whole seconds that `timeout` leaves a program between SIGTERM and SIGKILL. */
 const killAfterSeconds = 1;
+/** All that the program gets of our environment, where secrets of the config may stand. The shell fills them in. */
+const environmentKept = ["PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH"]
+  .map((name) => `\${${name}+"${name}=$${name}"}`)
+  .join(" ");
 /** Wall clock of the picture's file against ours: file systems keep coarse times. */
 const mtimeSlackMs = 2_000;
 
@@ -136,7 +140,8 @@ export class WebcamDriver implements CameraDriver {
       verbose: false,
     });
     const limitSeconds = this.#programTimeoutMs / 1_000;
-    webcam.bin = `echo $$ >${pidFile}; exec timeout -k ${killAfterSeconds} ${limitSeconds} ${program}`;
+    const limited = `timeout -k ${killAfterSeconds} ${limitSeconds} ${program}`;
+    webcam.bin = `echo $$ >${pidFile}; exec env -i ${environmentKept} ${limited}`;
     let said = "";
     const startedMs = this.#clock.monotonicMs();
     // The library's own check reads stderr and mistakes a missing folder for a missing camera.

@@ -6,7 +6,7 @@ import { hasPlaceholder, resolvePlaceholders } from "./placeholders.ts";
 import type { ConfigEnvironment, Remark } from "./placeholders.ts";
 import { ConfigError, inFileOrder } from "./problem.ts";
 import type { ConfigProblem } from "./problem.ts";
-import { redact, secretPaths, secretValues } from "./redact.ts";
+import { hiding, redact, secretPaths, secretValues } from "./redact.ts";
 import { valueAt } from "./schema-walk.ts";
 import { readTextFile } from "./text-file.ts";
 import { YamlSource } from "./yaml.ts";
@@ -74,13 +74,12 @@ function placer(
   file: string,
   secrets: readonly string[],
 ): (remark: Remark, at?: "key" | "value") => ConfigProblem {
-  // Masking a text of one or two letters would make every message unreadable and protect nothing.
-  const hidden = secrets.filter((secret) => secret.length > 2).toSorted((a, b) => b.length - a.length);
+  const hide = hiding(secrets);
   return ({ path, message }, at = "value") => ({
     file,
     ...source.positionOf(path, at),
     path: maskUrls(path.map(shownStep).join(".")),
-    message: maskUrls(hidden.reduce((text, secret) => text.replaceAll(secret, () => mask), message)),
+    message: maskUrls(hide(message)),
   });
 }
 

@@ -87,6 +87,11 @@ export function maskedPlaceholders(text: string): string {
   return shown.length === 1 && text.startsWith("${") && text.endsWith("}") ? (shown[0] ?? mask) : mask;
 }
 
+/** The text as written, only the defaults of its placeholders masked: for fields that are no secret as a whole. */
+export function maskedDefaults(text: string): string {
+  return text.replaceAll(pattern, (placeholder) => placeholder.replace(/:-.*$/s, `:-${mask}}`));
+}
+
 type Answer =
   | { readonly kind: "text"; readonly text: string; readonly secret: boolean; readonly warning?: string }
   | { readonly kind: "problem"; readonly message: string };

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { mask, maskUrls, urlsIn } from "../core/mask.ts";
-import { hasPlaceholder, maskedPlaceholders } from "./placeholders.ts";
+import { hasPlaceholder, maskedDefaults, maskedPlaceholders } from "./placeholders.ts";
 import { mapConfig, valueAt } from "./schema-walk.ts";
 import type { ConfigPath } from "./yaml.ts";
 
@@ -36,10 +36,14 @@ export function secretValues(schema: z.core.$ZodType, config: unknown): readonly
 }
 
 /**
- * The effective config in the operator's form, every default filled in. A secret is shown as the placeholder that names
- * it in `redacted` (what the operator wrote), so that what is shown works as a config again; else as `***`.
+ * The effective config in the operator's form, every default filled in. What a placeholder filled is shown as that
+ * placeholder, so that what is shown works as a config again; every other secret, wherever it stands, as `***`.
  */
-export function shownConfig(schema: z.core.$ZodType, config: unknown, redacted: unknown): unknown {
+export function shownConfig(
+  schema: z.core.$ZodType,
+  config: unknown,
+  { redacted, secrets }: { readonly redacted: unknown; readonly secrets: readonly string[] },
+): unknown {
   const inFileForm = mapConfig(schema, config, (item, { codec, secret }) => {
     if (codec === undefined || secret) return item;
     // A value that cannot be written back, such as the result of a one-way transform, is shown as it is.
@@ -49,9 +53,17 @@ export function shownConfig(schema: z.core.$ZodType, config: unknown, redacted: 
       return item;
     }
   });
-  return mapConfig(schema, redact(schema, inFileForm), (item, { path, secret }) => {
-    const written = secret ? valueAt(redacted, path) : undefined;
-    return typeof written === "string" && hasPlaceholder(written) ? written : item;
+  const hide = hiding(secrets);
+  const hidden = mapConfig(schema, inFileForm, (item, { secret }) => {
+    if (secret) return item;
+    if (typeof item === "string") return hide(item);
+    // The 1 of a URL's `?channel=1` is no reason to mask every 1.
+    return typeof item === "number" && item >= 100 && hide(String(item)) === mask ? mask : item;
+  });
+  return mapConfig(schema, redact(schema, hidden), (item, { path, secret }) => {
+    const written = valueAt(redacted, path);
+    if (typeof written !== "string" || !hasPlaceholder(written)) return item;
+    return secret ? maskedPlaceholders(written) : maskedDefaults(written);
   });
 }
 
@@ -60,6 +72,29 @@ function maskedSecret(secret: unknown): string {
   if (typeof secret !== "string") return mask;
   if (hasPlaceholder(secret)) return maskedPlaceholders(secret);
   return `${/^https?:\/\//.exec(secret)?.[0] ?? ""}${mask}`;
+}
+
+/**
+ * Masks every one of `secrets` in a text, also in the forms that a field may give it: trimmed, or encoded for a URL. One
+ * of a letter or two is only masked where it is the whole text: anything else would make every text unreadable and
+ * protect nothing.
+ */
+export function hiding(secrets: readonly string[]): (text: string) => string {
+  const forms = new Set(
+    secrets.flatMap((secret) => [secret, secret.trim(), secret.replace(/\/+$/, "")]).flatMap(encoded),
+  );
+  const long = [...forms].filter((form) => form.length > 2).sort((a, b) => b.length - a.length);
+  return (text) =>
+    forms.has(text) && text !== "" ? mask : long.reduce((rest, form) => rest.replaceAll(form, mask), text);
+}
+
+function encoded(text: string): readonly string[] {
+  try {
+    return [text, encodeURI(text), encodeURIComponent(text)];
+  } catch {
+    // Half a surrogate pair cannot be encoded.
+    return [text];
+  }
 }
 
 function textsIn(value: unknown): readonly string[] {

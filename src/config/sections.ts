@@ -37,7 +37,9 @@ export const detector = z
       .min(1)
       .max(64)
       .optional()
-      .describe("Threads of the detector; one less than the cores when left out"),
+      .describe(
+        "Threads of the detector. When left out: 1 for a model that runs in under 10 ms, else one less than the cores",
+      ),
     whenAway: z
       .enum(["keep-unlabelled", "drop"])
       .default("keep-unlabelled")

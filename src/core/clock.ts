@@ -10,7 +10,17 @@ export interface Clock {
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
+/** A timer of Node's takes 31 bits of milliseconds (24.8 days); a longer one fires at once. */
+const timerMaxMs = 2 ** 31 - 1;
+
 export class SystemClock implements Clock {
+  readonly #timerMaxMs: number;
+
+  /** The longest single timer, for tests. */
+  constructor(longestTimerMs = timerMaxMs) {
+    this.#timerMaxMs = longestTimerMs;
+  }
+
   nowMs(): number {
     return Date.now();
   }
@@ -20,6 +30,10 @@ export class SystemClock implements Clock {
   }
 
   async sleep(ms: number, signal: AbortSignal): Promise<void> {
-    await delay(ms, undefined, { signal });
+    const endMs = this.monotonicMs() + ms;
+    for (let leftMs = ms; ; leftMs = endMs - this.monotonicMs()) {
+      await delay(Math.min(leftMs, this.#timerMaxMs), undefined, { signal });
+      if (leftMs <= this.#timerMaxMs) return;
+    }
   }
 }

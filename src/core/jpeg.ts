@@ -43,6 +43,7 @@ export function scanJpeg(bytes: Buffer): JpegScan {
     if (marker === SOI) return damaged("a second picture starts inside it");
     const end = at + 2 + (at + 4 <= bytes.length ? bytes.readUInt16BE(at + 2) : Infinity);
     if (end > bytes.length) return damaged("it ends inside a header");
+    if (isFrameHeader(marker) && end < at + 9) return damaged("a header of it is cut short");
     if (isFrameHeader(marker)) size = { height: bytes.readUInt16BE(at + 5), width: bytes.readUInt16BE(at + 7) };
     if (marker === APP1) orientation = exifOrientation(bytes.subarray(at + 4, end)) ?? orientation;
     if (marker === APP1 || marker === APP13 || marker === COM) metadata.push({ start: at, end });

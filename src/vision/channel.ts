@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { AgentError } from "../core/errors.ts";
 import { visionLimits } from "../core/limits.ts";
 
 /**
@@ -50,9 +51,12 @@ export class Channel {
     this.#stream.on("end", () => this.#closed("ended"));
   }
 
+  /** Fails with `IMAGE_TOO_LARGE` before anything is sent: the other end would hang up on such a message. */
   send(header: object, body: Buffer = EMPTY): void {
     if (!this.#open) return;
     const text = Buffer.from(JSON.stringify(header));
+    const sizeBytes = text.length + body.length;
+    if (sizeBytes > visionLimits.messageBytesMax) throw tooLarge(sizeBytes);
     const head = Buffer.allocUnsafe(PREFIX_BYTES + text.length);
     head.writeUInt32LE(text.length, 0);
     head.writeUInt32LE(body.length, 4);
@@ -130,4 +134,9 @@ function parsed(bytes: Buffer): unknown {
   } catch {
     return undefined;
   }
+}
+
+function tooLarge(sizeBytes: number): AgentError {
+  const message = `a picture of ${sizeBytes} bytes does not pass to or from the vision process, which takes at most`;
+  return new AgentError("IMAGE_TOO_LARGE", `${message} ${visionLimits.messageBytesMax}`, { disposition: "reject" });
 }

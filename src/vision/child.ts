@@ -63,8 +63,8 @@ export class VisionChild {
 
   constructor(child: ChildProcess, stream: Duplex) {
     this.#process = child;
-    child.stderr?.on("data", (text: Buffer) => {
-      this.#stderrTail = (this.#stderrTail + text.toString()).slice(-visionLimits.stderrTailBytes);
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#stderrTail = (this.#stderrTail + text).slice(-visionLimits.stderrTailBytes);
     });
     this.#ended = new Promise((resolve) => {
       child.once("error", (error) => resolve(crashed(`it does not start: ${messageOf(error)}`)));
@@ -90,20 +90,21 @@ export class VisionChild {
   }
 
   /**
-   * One at a time. Rejects with the reason when the process ends first; an error of the task itself is in the reply. A
-   * process that misses the deadline hangs in native code: it is ended, because nothing else helps.
+   * One at a time. Rejects with the reason when the process ends first, and with `IMAGE_TOO_LARGE` before it is asked; an
+   * error of the task itself is in the reply. A process that misses the deadline hangs in native code: it is ended, because nothing else helps.
    */
   async ask(task: Task, body: Buffer | undefined, timeoutMs: number): Promise<ChildReply> {
     this.#calls += 1;
     const id = this.#calls;
     return new Promise((resolve, reject) => {
+      // First, because it refuses what is too large; no answer can come before this is through.
+      this.#channel.send({ id, task }, body);
       // A plain timer: it bounds a real process, and it is made and cleared on the way of every frame.
       const deadline = setTimeout(() => {
         this.#endedFor = late(task.kind, timeoutMs);
         this.#process.kill("SIGKILL");
       }, timeoutMs);
       this.#waiting = { id, resolve, reject, deadline };
-      this.#channel.send({ id, task }, body);
     });
   }
 
@@ -135,9 +136,21 @@ export class VisionChild {
 
   #howItEnded(code: number | null, signal: NodeJS.Signals | null): string {
     const how = signal === null ? `it ended with code ${code ?? -1}` : `it was ended by ${signal}`;
-    const said = messageOf(this.#stderrTail);
+    const said = messageOf(wordsOf(this.#stderrTail));
     return said === "" ? how : `${how}, after: ${said}`;
   }
+}
+
+/**
+ * The lines of a text that are words. A line that is binary, a dump of bytes or one long run of base64 may be a picture,
+ * which no error and no log may hold, and so may a single word, the rest of one; nor does the line that the bound of the tail has cut tell what it was.
+ */
+function wordsOf(tail: string): string {
+  const lines = tail.split("\n");
+  const whole = tail.length < visionLimits.stderrTailBytes ? lines : lines.slice(1);
+  const dump =
+    /[\u0000-\u0008\u000e-\u001f\u007f-\u009f\ufffd]|(?:\b[0-9a-f]{2}\b[\s,]*){8}|(?:\d{1,3},\s*){3}|[\w+/=]{60}/i;
+  return whole.filter((line) => line.trim().includes(" ") && !dump.test(line)).join("\n");
 }
 
 function crashed(how: string): AgentError {

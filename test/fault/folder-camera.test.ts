@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { appendFile, chmod, mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, it } from "mocha";
@@ -69,6 +69,12 @@ describe("folder camera", () => {
   }
 
   const put = async (name: string, bytes: Buffer) => writeFile(join(folder, name), bytes);
+
+  /** Names of the pictures that some process has claimed. */
+  async function claimed(): Promise<string[]> {
+    const entries = await readdir(join(folder, ".framepost-claimed"), { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+  }
 
   describe("once and loop", () => {
     it("replays JPEG files in the order of their names, whatever the case of the ending, then ends", async () => {
@@ -150,9 +156,11 @@ describe("folder camera", () => {
       await rename(join(folder, "upload.tmp"), join(folder, "a.JPG"));
       assert.deepEqual(await taken(camera), picture);
       assert.deepEqual((await readdir(folder)).sort(), [".framepost-claimed"]);
-      assert.deepEqual(await readdir(join(folder, ".framepost-claimed")), ["a.JPG"]);
+      assert.deepEqual(await claimed(), ["a.JPG"]);
       await nothingWithin(camera, 100);
-      assert.deepEqual(await readdir(join(folder, ".framepost-claimed")), []);
+      assert.deepEqual(await claimed(), []);
+      await camera.stop();
+      assert.deepEqual(await readdir(folder), []);
     });
 
     it("takes no picture before its last byte is there and it has settled", async () => {
@@ -234,38 +242,104 @@ describe("folder camera", () => {
       assert.equal(camera.health().framesBad, 0);
     });
 
-    it("sets a file aside that it may not read", async () => {
+    it("leaves a file alone that it may not read, says so, takes the others, and takes it once it may", async () => {
       await chmod(folder, 0o777);
-      await put("private.jpg", picture);
+      await put("private.jpg", await jpegOf(7));
       await chmod(join(folder, "private.jpg"), 0);
       const root = process.geteuid?.() === 0;
       await chmod(temp.path, 0o755);
       // Root may read everything, so that the test becomes somebody else for a moment.
       if (root) process.seteuid?.(65_534);
       try {
-        const camera = await started("watch");
+        const camera = await started("watch", { watchAbandonedMs: 300 });
         await put("good.jpg", picture);
         assert.deepEqual(await taken(camera), picture);
-        await nothingWithin(camera, 500);
-        assert.match(
-          camera.health().lastError?.message ?? "",
-          /"private.jpg" was set aside: it cannot be read: EACCES/,
-        );
+        const asked = taken(camera);
+        await until(() => camera.health().restarts >= 1, "the driver to be started again");
+        assert.equal(camera.health().lastError?.code, "CAMERA_READ_FAILED");
+        assert.match(camera.health().lastError?.message ?? "", /"private.jpg" cannot be taken: EACCES/);
+        if (root) process.seteuid?.(0);
+        await chmod(join(folder, "private.jpg"), 0o644);
+        if (root) process.seteuid?.(65_534);
+        assert.deepEqual(await asked, await jpegOf(7));
+        assert.equal(camera.health().framesBad, 0);
         await camera.stop();
       } finally {
         if (root) process.seteuid?.(0);
       }
+      assert.equal((await readdir(folder)).includes("rejected"), false);
     });
 
-    it("gives a claimed picture again after a crash, and first", async () => {
-      await mkdir(join(folder, ".framepost-claimed"));
-      await writeFile(join(folder, ".framepost-claimed", "z.jpg"), await jpegOf(1));
-      await writeFile(join(folder, ".framepost-claimed", "cut.jpg"), picture.subarray(0, -5));
+    it("gives a dead process's claimed picture again, and first", async () => {
+      const dead = execFileSync("sh", ["-c", "echo $$"], { encoding: "latin1" }).trim();
+      // The second has our process id, as in a container that was started again.
+      for (const [at, owner] of [`${dead}-123-abcdef`, `${process.pid}-123-abcdef`].entries()) {
+        const left = join(folder, ".framepost-claimed", owner);
+        await mkdir(left, { recursive: true });
+        await writeFile(join(left, "z.jpg"), await jpegOf(at));
+        await utimes(join(left, "z.jpg"), at, at);
+      }
       await put("a.jpg", await jpegOf(2));
       const camera = await started("watch");
+      for (const shade of [0, 1, 2]) assert.deepEqual(await taken(camera), await jpegOf(shade));
+    });
+
+    it("goes on when the folder of its claims disappears, and rejects no picture for it", async () => {
+      const camera = await started("watch");
+      await put("a.jpg", await jpegOf(1));
       assert.deepEqual(await taken(camera), await jpegOf(1));
-      assert.equal(camera.health().framesBad, 1);
-      assert.deepEqual(await taken(camera), await jpegOf(2));
+      await rm(join(folder, ".framepost-claimed"), { recursive: true });
+      const asked = taken(camera);
+      await put("b.jpg", await jpegOf(2));
+      assert.deepEqual(await asked, await jpegOf(2));
+      assert.equal(camera.health().framesBad, 0);
+      assert.equal(camera.health().lastError?.code, "CAMERA_NO_FOLDER");
+      assert.equal((await readdir(folder)).includes("rejected"), false);
+    });
+
+    it("puts a picture back that was not dealt with when it stops, under a free name where need be", async () => {
+      await put("a.jpg", await jpegOf(1));
+      const driver = folderDriver({ path: folder, mode: "watch" }, { clock, limits: quick });
+      await driver.start(never);
+      assert.deepEqual(await driver.shot(never), { kind: "image", jpeg: await jpegOf(1) });
+      await put("a.jpg", await jpegOf(2));
+      await driver.stop();
+      assert.deepEqual((await readdir(folder)).sort(), ["a.jpg", "a~1.jpg"]);
+      assert.deepEqual(await readFile(join(folder, "a.jpg")), await jpegOf(2));
+      assert.deepEqual(await readFile(join(folder, "a~1.jpg")), await jpegOf(1));
+    });
+
+    it("shares a folder: no other takes its claim, which comes back when it stops", async () => {
+      await put("a.jpg", await jpegOf(1));
+      const beside = folderDriver({ path: folder, mode: "watch" }, { clock, limits: quick });
+      await beside.start(never);
+      assert.equal((await beside.shot(never)).kind, "image");
+      const camera = await started("watch");
+      await nothingWithin(camera, 300);
+      assert.deepEqual(await claimed(), ["a.jpg"]);
+      const asked = taken(camera);
+      await beside.stop();
+      assert.deepEqual(await asked, await jpegOf(1));
+    });
+
+    it("shares a folder: of two that drain it, each picture goes to one", async () => {
+      const pictures = await Promise.all(Array.from({ length: 40 }, async (_, at) => jpegOf(at * 6)));
+      for (const [at, jpeg] of pictures.entries()) await put(`${at}.jpg`, jpeg);
+      const cameras = [await started("watch"), await started("watch")];
+      const seen: string[] = [];
+      const drained = cameras.map(async (camera) => {
+        for (;;) {
+          const frame = await camera.nextFrame(AbortSignal.timeout(700)).catch(() => undefined);
+          if (frame === undefined) return;
+          seen.push(frame.jpeg.toString("base64"));
+        }
+      });
+      await Promise.all(drained);
+      assert.deepEqual(seen.sort(), pictures.map((jpeg) => jpeg.toString("base64")).sort());
+      assert.deepEqual(
+        [0, 0],
+        cameras.map((camera) => camera.health().restarts),
+      );
     });
 
     it("survives the folder's disappearance", async () => {

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { describe, it } from "mocha";
 import { GraphWriter } from "../../models/tiny/onnx.ts";
 import { AgentError } from "../../src/core/errors.ts";
+import { visionLimits } from "../../src/core/limits.ts";
+import { VisionChild } from "../../src/vision/child.ts";
 import type { VisionProcess } from "../../src/vision/client.ts";
 import { resolveModel } from "../../src/vision/model.ts";
 import { randomScene } from "../lib/scenes.ts";
@@ -73,6 +76,21 @@ describe("vision with a bad picture", () => {
     }
     assert.equal((await vision.detect(jpeg, { exact: false }, never)).width, 1_280);
     assert.equal(vision.health().restarts, 0);
+  });
+
+  it("refuses a picture that is larger than a message without sending it, and serves the next one", async function () {
+    this.timeout(20_000);
+    await using vision = visionProcess({ model: await tinyModel() });
+    await vision.start(never);
+    const { jpeg } = await vision.render(svg, { quality: 90 }, never);
+    const large = Buffer.concat([jpeg, Buffer.alloc(visionLimits.messageBytesMax - jpeg.length)]);
+    assert.equal(await codeOf(vision.detect(large, { exact: false }, never)), "IMAGE_TOO_LARGE");
+    assert.equal(await codeOf(vision.reencode(large, { quality: 80 }, never)), "IMAGE_TOO_LARGE");
+    const longest = `${svg}<!--${" ".repeat(visionLimits.messageBytesMax)}-->`;
+    assert.equal(await codeOf(vision.render(longest, { quality: 80 }, never)), "IMAGE_TOO_LARGE");
+    await assert.rejects(vision.detect(large, { exact: false }, never), { disposition: "reject" });
+    assert.ok((await vision.detect(jpeg, { exact: false }, never)).detections.length > 0);
+    assert.deepEqual([vision.health().restarts, vision.health().lastError], [0, undefined]);
   });
 
   it("survives flipped bytes anywhere in the picture", async function () {
@@ -203,6 +221,38 @@ describe("vision process that dies or hangs", () => {
     assert.notEqual(pidOf(vision), pid);
     assert.equal(vision.health().restarts, 1);
     assert.ok((await vision.detect(jpeg, { exact: true }, never)).detections.length > 0);
+  });
+
+  it("tells what it said before it crashed, without a byte of a picture", async () => {
+    const { jpeg } = await (async () => {
+      await using vision = visionProcess({ model: undefined });
+      await vision.start(never);
+      return await vision.render(svg, { quality: 90 }, never);
+    })();
+    const dumps = [
+      "process.stderr.write(jpeg)",
+      "process.stderr.write(jpeg.toString('base64'))",
+      "console.error(jpeg)",
+      "console.error(new Uint8Array(jpeg))",
+      "console.error(jpeg.toString('hex').match(/.{1,76}/g).join('\\n'))",
+      "console.error(jpeg.toString('base64').match(/.{1,76}/g).join('\\n'))",
+    ];
+    for (const dump of dumps) {
+      const script = `const jpeg = Buffer.from(${JSON.stringify(jpeg.toString("base64"))}, "base64");
+        console.error("picture library: cannot go on");
+        ${dump}; process.exitCode = 3;`;
+      const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "ignore", "pipe", "pipe"] });
+      const stream: unknown = child.stdio[3];
+      assert.ok(stream instanceof Duplex);
+      const { code, message } = await new VisionChild(child, stream).ended;
+      assert.equal(code, "VISION_CRASHED");
+      const shown = message.replace("the vision process is gone: it ended with code 3", "");
+      assert.match(
+        shown,
+        /^(, after: picture library: cannot go on( Uint8Array\(\d+\) \[ ... \d+ more items)?)?$/,
+        `${dump}: ${message}`,
+      );
+    }
   });
 
   it("is ended when it hangs past the deadline, and comes back", async function () {

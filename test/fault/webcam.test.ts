@@ -250,6 +250,32 @@ describe("webcam driver against programs that fail", () => {
     assert.equal((await readdir(temp.path)).includes("injected"), false);
   });
 
+  it("gives the program no secret that stands in our environment, and leaves what programs need", async () => {
+    const odd = { TZ: "'; touch injected; \"$(touch injected)` x", LANG: "C.UTF-8", FRAMEPOST_TEST_TOKEN: "swordfish" };
+    const before = Object.fromEntries(Object.keys(odd).map((name) => [name, process.env[name]]));
+    Object.assign(process.env, odd);
+    try {
+      const program = await standIn(
+        "env >$dir/environment",
+        "cat /proc/$PPID/environ >>$dir/environment || :",
+        "cp $dir/good.jpg $out",
+      );
+      const driver = driverWith({ program });
+      await driver.start(never);
+      assert.equal((await driver.shot(never)).kind, "image");
+    } finally {
+      for (const [name, value] of Object.entries(before)) {
+        if (value === undefined) Reflect.deleteProperty(process.env, name);
+        else process.env[name] = value;
+      }
+    }
+    const seen = await readFile(join(temp.path, "environment"), "latin1");
+    assert.equal(seen.includes("swordfish"), false);
+    assert.ok(seen.includes(`PATH=${process.env["PATH"]}`));
+    assert.ok(seen.includes(`TZ=${odd.TZ}`) && seen.includes("LANG=C.UTF-8"));
+    assert.equal((await readdir(temp.path)).includes("injected"), false);
+  });
+
   it("puts pictures into a private folder, and sweeps those of dead agents", async () => {
     const dead = execFileSync("sh", ["-c", "echo $$"], { encoding: "latin1" }).trim();
     await mkdir(join(scratch, `framepost-shots-${dead}-abcdef`));

@@ -48,14 +48,14 @@ describe("the configs that ship with Framepost", () => {
     for (const file of files) {
       const text = await readFile(file, "utf8");
       const environment = await everythingNamed(text, join(temp.path, "credentials"));
-      const { config, warnings, redacted } = await loadConfig(file, configSchema, environment);
+      const { config, warnings, redacted, secrets } = await loadConfig(file, configSchema, environment);
       assert.deepEqual(warnings, [], file);
       assert(!JSON.stringify(redacted).includes("secret-of-"), file);
 
       const [, schema = ""] = /^# yaml-language-server: \$schema=(\S+)\n/.exec(text) ?? [];
       assert.equal(join(dirname(file), schema), join(folder, "framepost.schema.json"), file);
 
-      const shown = writeYaml(shownConfig(configSchema, config, redacted));
+      const shown = writeYaml(shownConfig(configSchema, config, { redacted, secrets }));
       assert(!shown.includes("secret-of-"), file);
       const again = await parseConfig(shown, file, configSchema, environment);
       assert.deepEqual(withoutSecrets(again.config), withoutSecrets(config), file);

@@ -94,7 +94,7 @@ describe("secrets in the config", () => {
       testSchema,
       await environmentIn(folder.path),
     );
-    const shown = writeYaml(shownConfig(testSchema, config, redacted));
+    const shown = writeYaml(shownConfig(testSchema, config, { redacted, secrets }));
     // The search would find them: they are in the file and in the config.
     assert(text.includes(canary) && JSON.stringify(config).includes(canary));
     for (const output of [shown, JSON.stringify(redacted), inspect(redacted, { depth: 9 })])
@@ -112,6 +112,62 @@ describe("secrets in the config", () => {
         targets: [{ kind: "mqtt", password: "${env:PASSWORD}", pin: "${env:PIN:-***}" }],
       },
     );
+  });
+
+  it("are masked wherever a placeholder has put them, as text and as a value", async () => {
+    await using folder = await tempFolder();
+    await writeFile(join(folder.path, "key"), `${canary}-file/\n`, { mode: 0o600 });
+    const schema = z.strictObject({
+      url: z.url().transform((url) => url.replace(/\/+$/, "")),
+      encoded: z.url().transform((url) => new URL(url).href),
+      grpid: z.string(),
+      names: z.array(z.string().trim()),
+      port: z.coerce.number(),
+      wait: duration,
+      letter: z.string(),
+      digit: z.string(),
+      level: z.string().default("info"),
+      retries: z.int().default(3),
+      sizeBytes: z.int().default(1_482_130),
+    });
+    const yaml = `url: https://h.example/\${env:PATH_TOKEN}/\${credential:key}
+encoded: https://h.example/x\${env:SPACED_KEY}
+grpid: "\${env:GRP_SECRET}"
+names: ["\${env:SPACED_KEY} ", "user-\${file:${folder.path}/key}-x"]
+port: "\${env:PORT_KEY}"
+wait: \${env:WAIT_KEY}
+letter: \${env:LETTER_KEY}
+digit: \${env:DIGIT_KEY}
+`;
+    const variables = {
+      PATH_TOKEN: `${canary}-path`,
+      GRP_SECRET: `${canary}-group`,
+      SPACED_KEY: ` ${canary} ü $& space`,
+      PORT_KEY: "48213",
+      WAIT_KEY: "7s",
+      LETTER_KEY: "h",
+      DIGIT_KEY: "3",
+    };
+    const environment = { variables, credentialsFolder: folder.path };
+    const { config, redacted, secrets } = await parseConfig(yaml, "a.yaml", schema, environment);
+    assert(JSON.stringify(config).includes(canary));
+    assert.deepEqual(shownConfig(schema, config, { redacted: {}, secrets }), {
+      url: "https://h.example/***/***",
+      encoded: "https://h.example/x***",
+      grpid: "***",
+      names: ["***", "user-***-x"],
+      port: "***",
+      wait: "***",
+      letter: "***",
+      digit: "***",
+      level: "info",
+      retries: 3,
+      sizeBytes: 1_482_130,
+    });
+    const shown = writeYaml(shownConfig(schema, config, { redacted, secrets }));
+    assert(!shown.includes(canary) && !/\b48213\b/.test(shown), shown);
+    // The placeholders themselves say where a value comes from, and make what is shown a config again.
+    assert.deepEqual((await parseConfig(shown, "b.yaml", schema, environment)).config, config);
   });
 
   it("never stand in a problem, even where a schema quotes the value", async () => {

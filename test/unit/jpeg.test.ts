@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { describe, it } from "mocha";
 import { scanJpeg, withoutMetadata } from "../../src/core/jpeg.ts";
 
@@ -58,5 +59,46 @@ describe("JPEG scan", () => {
     const whole = picture();
     const spliced = Buffer.concat([whole.subarray(0, whole.length - 3), whole]);
     assert.equal(scanJpeg(spliced).kind, "damaged");
+  });
+
+  it("calls a picture damaged whose size does not fit into its header", () => {
+    for (let length = 0; length < 7; length += 1) {
+      const bytes = Buffer.from([0xff, 0xd8, 0xff, 0xc0, 0, length]);
+      assert.equal(scanJpeg(bytes).kind, "damaged", `a header of ${length} bytes`);
+      assert.equal(scanJpeg(Buffer.concat([bytes.subarray(0, 6), scan, eoi])).kind, "damaged");
+    }
+  });
+
+  it("never throws, whatever bytes are changed or missing", () => {
+    const whole = picture(exif(6), segment(0xfe, Buffer.from("a comment")));
+    // Every byte may become a marker's, and every length the smallest or the largest.
+    const byte = fc.oneof(fc.nat(255), fc.constantFrom(0, 2, 0xc0, 0xd8, 0xd9, 0xda, 0xe1, 0xff));
+    const changes = fc.array(fc.tuple(fc.nat(whole.length - 1), byte), { maxLength: 6 });
+    const cut = fc.tuple(fc.nat(whole.length), fc.nat(whole.length));
+    fc.assert(
+      fc.property(changes, cut, (changed, [from, to]) => {
+        const bytes = Buffer.from(whole);
+        for (const [at, value] of changed) bytes[at] = value;
+        for (const text of [
+          bytes,
+          bytes.subarray(0, to),
+          Buffer.concat([bytes.subarray(0, from), bytes.subarray(to)]),
+        ]) {
+          const found = scanJpeg(text);
+          if (found.kind === "complete") withoutMetadata(text, found.facts);
+        }
+      }),
+      { numRuns: 3_000 },
+    );
+    // Headers that lie about their length, one after the other, with the end anywhere.
+    const marker = fc.oneof(fc.integer({ min: 0xc0, max: 0xef }), fc.constant(0xfe));
+    const header = fc.tuple(marker, fc.nat(12), fc.uint8Array({ maxLength: 12 }));
+    fc.assert(
+      fc.property(fc.array(header, { maxLength: 5 }), (headers) => {
+        const parts = headers.map(([kind, length, body]) => Buffer.from([0xff, kind, 0, length, ...body]));
+        scanJpeg(Buffer.concat([soi, ...parts]));
+      }),
+      { numRuns: 3_000 },
+    );
   });
 });

@@ -55,6 +55,19 @@ describe("recognising a model's family", () => {
       { outputs: { o: ["batch", 84, "cells"] }, metadata: { task: "detect" }, labels: 80 },
     ],
     ["YOLO26", "end-to-end", 80, { outputs: { o: [1, 300, 6] }, metadata: { end2end: "True" }, labels: 80 }],
+    [
+      "YOLO26 of two classes",
+      "end-to-end",
+      2,
+      { outputs: { o: [1, 300, 6] }, metadata: { end2end: "True" }, labels: 2 },
+    ],
+    [
+      "YOLO11 of two classes exported with suppression",
+      "end-to-end",
+      2,
+      { outputs: { o: [1, 300, 6] }, metadata: { end2end: "False", args: "{'batch': 1, 'nms': True}" }, labels: 2 },
+    ],
+    ["YOLOv10 of three classes", "end-to-end", 3, { outputs: { o: [1, 300, 6] }, labels: 3 }],
     ["YOLOv10 without metadata", "end-to-end", 0, { outputs: { o: [1, 300, 6] } }],
     ["an EdgeEye model", "ssd", 1, { outputs: { scores: [1, 4420, 2], boxes: [1, 4420, 4] } }],
     ["SSD with three classes, boxes first", "ssd", 3, { outputs: { boxes: [1, 99, 4], scores: [1, 99, 4] } }],
@@ -76,6 +89,7 @@ describe("recognising a model's family", () => {
     ["fastestdet", { outputs: { o: [1, 85, 22, 22] }, side: 352 }],
     ["yunet", { outputs: { cls_8: [1, 6400, 1], obj_8: [1, 6400, 1], bbox_8: [1, 6400, 4], kps_8: [1, 6400, 10] } }],
     ["tf-ssd", { outputs: { detection_boxes: [1, 8, 4], detection_scores: [1, 8], num_detections: [1] } }],
+    ["rtdetr", { outputs: { o: [1, 300, 84] }, metadata: { task: "detect", end2end: "False" }, labels: 80 }],
     ["detr-raw", { outputs: { pred_logits: [1, 100, 92], pred_boxes: [1, 100, 4] } }],
   ];
   for (const [family, facts] of notYet) {
@@ -89,6 +103,21 @@ describe("recognising a model's family", () => {
     ["rotated boxes or detection", /could be yolo8 or yolo8-obb/, { outputs: { o: [1, 20, 8400] } }],
     ["one class in six columns", /could be end-to-end or yolox/, { outputs: { o: [1, 8400, 6] } }],
     ["open rows of six columns", /could be end-to-end or yolo5 or yolox/, { outputs: { o: [1, "rows", 6] } }],
+    ["two classes or end to end", /could be end-to-end or rtdetr/, { outputs: { o: [1, 300, 6] }, labels: 2 }],
+    [
+      "RT-DETR of two classes by its own account",
+      /could be end-to-end or rtdetr/,
+      {
+        outputs: { o: [1, 300, 6] },
+        metadata: { task: "detect", end2end: "False", args: "{'nms': False}" },
+        labels: 2,
+      },
+    ],
+    [
+      "a head that says it is not final",
+      /could be end-to-end/,
+      { outputs: { o: [1, 300, 6] }, metadata: { end2end: "False" }, labels: 80 },
+    ],
     ["two unnamed outputs", /could be ssd or detr-raw/, { outputs: { a: [1, 900, 21], b: [1, 900, 4] } }],
   ];
   for (const [what, candidates, facts] of uncertain) {

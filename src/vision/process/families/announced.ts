@@ -9,6 +9,8 @@ import { isBatchOfOne, isGrid, onlyOutput, taskOf } from "./shapes.ts";
 type Rule = (signature: Signature) => Sign | undefined;
 
 const sureIf = (condition: boolean): Sign | undefined => (condition ? { certainty: "sure", classes: 0 } : undefined);
+/** RT-DETR asks 300; no grid of a usual input is this small. */
+const QUERIES_MAX = 1_000;
 const possible: Sign = { certainty: "possible", classes: 0 };
 
 /** [1, N, 5 + classes] with `perCell` rows for each cell of the grid. */
@@ -36,6 +38,15 @@ const wideGrid =
     if (taskOf(signature) !== undefined) return sureIf(taskOf(signature) === task);
     return signature.labels === undefined && fits(rows) ? possible : undefined;
   };
+
+/** [1, queries, 4 + classes]; with two classes it has the columns of an end-to-end model. */
+const rtdetr: Rule = (signature) => {
+  const [, rows, columns] = onlyOutput(signature, 3)?.shape ?? [];
+  const labels = signature.labels?.length;
+  if (labels === undefined || columns !== 4 + labels) return undefined;
+  if (typeof rows !== "number" || rows > QUERIES_MAX || isGrid(signature, rows)) return undefined;
+  return columns === 6 ? possible : sureIf(true);
+};
 
 const segments: Rule = (signature) => {
   const [boxes, masks, third] = signature.outputs;
@@ -119,6 +130,7 @@ export const announcedFamilies: readonly KnownFamily[] = [
           hasOutputs(signature, "labels", "boxes", "scores"),
       ),
   },
+  { name: "rtdetr", sign: rtdetr },
   { name: "detr-raw", sign: logitsAndBoxes },
 ];
 

@@ -22,7 +22,11 @@ export const endToEnd: Family = {
     if (output?.shape[2] !== COLUMNS || rows === undefined) return undefined;
     if (task !== undefined && task !== "detect") return undefined;
     const classes = signature.labels?.length ?? 0;
-    if (signature.metadata.get("end2end") === "True") return { certainty: "sure", classes };
+    if (saysFinal(signature)) return { certainty: "sure", classes };
+    // RT-DETR has 4 + classes columns, other values in them, and as many rows.
+    if (classes === COLUMNS - 4 || signature.metadata.get("end2end") === "False") {
+      return { certainty: "possible", classes };
+    }
     if (typeof rows === "string") return { certainty: "possible", classes };
     // A raw grid of one class has the same six columns.
     if (isGrid(signature, rows) || isGrid(signature, rows, 3)) return { certainty: "possible", classes };
@@ -40,3 +44,8 @@ export const endToEnd: Family = {
     }
   },
 };
+
+/** What Ultralytics writes into its files: a head that suppresses by itself, or suppression added by the export. */
+function saysFinal({ metadata }: Signature): boolean {
+  return metadata.get("end2end") === "True" || /'nms': True\b/.test(metadata.get("args") ?? "");
+}
