@@ -7,8 +7,8 @@ export type Masker = (text: string) => string;
 /** Credentials in the two forms that HTTP headers have, whoever they belong to; an ordinary word after them is none. */
 const authorization = /\b(Basic|Bearer) (?=[a-z+/._~-]{0,64}[A-Z0-9=])[A-Za-z0-9+/=._~-]{8,}/g;
 
-/** Read from files that no config knows the content of; the end may have been cut off. */
-const privateKey = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[^-]*(-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----)?/g;
+/** Read from files that no config knows the content of; also URL-encoded, and with the end cut off. */
+const privateKey = /-----BEGIN[A-Z0-9 %+]{1,60}KEY-----[^-]*(-----END[A-Z0-9 %+]{1,60}KEY-----)?/g;
 
 export function createMasker(secrets: readonly string[]): Masker {
   const forms = [...new Set(secrets.flatMap(formsOf))].toSorted((a, b) => b.length - a.length);

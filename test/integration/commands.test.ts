@@ -261,7 +261,7 @@ describe("the commands", function () {
         /2\.jpg: .* \(IMAGE_UNREADABLE\)\n.*3\.jpg: .* \(IMAGE_UNREADABLE\)\n2 of 4 images failed\n$/,
       );
       assertNoStack(ran);
-      assert.deepEqual((await readdir(drawn)).sort(), ["1.jpg", "4.JPEG"]);
+      assert.deepEqual((await readdir(drawn)).sort(), ["1.jpg", "4.jpg"]);
       const [line = ""] = ran.stdout.split("\n");
       const { detections } = JSON.parse(line) as {
         detections: { box: { left: number; top: number; height: number } }[];

@@ -267,6 +267,20 @@ describe("the log", () => {
     );
   });
 
+  it("shows no private key, also one that no config knows, encoded or cut off", () => {
+    const key = [
+      "-----BEGIN EC PRIVATE KEY-----",
+      "MHcCAQEEIcanary",
+      "AwEHoUQDQcanary",
+      "-----END EC PRIVATE KEY-----",
+    ];
+    const text = key.join("\n");
+    for (const shown of [text, JSON.stringify(text), encodeURIComponent(text), `${key[0] ?? ""}\n${key[1] ?? ""}`]) {
+      const { said } = logged((log) => log.error("x", { said: `before ${shown}` }));
+      assert.match(String(said), /^before "?\*\*\*"?$/);
+    }
+  });
+
   it("stays readable: short secrets and ordinary words are left alone", () => {
     const lines: string[] = [];
     logInto(lines, { secrets: ["", "a", "abc"] }).info("basic information about a Bearer certificate, tokens: 3", {
