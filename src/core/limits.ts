@@ -113,6 +113,8 @@ export const deliverLimits = {
   /** Full jitter, doubling; the first delay is uniform over 0–15 s only for reconnects of a fleet (linkLimits). */
   backoffFirstMs: 1_000,
   backoffMaxMs: 15 * 60_000,
+  /** Where asking costs nothing (the link itself knows that it is down): as often as the link reconnects. */
+  freeBackoffMaxMs: 60_000,
   /** Wrong credentials or addresses need a person: asking more often only fills the platform's log. */
   credentialsBackoffMs: 5 * 60_000,
   /** A server's Retry-After is honoured up to this. */
@@ -125,7 +127,9 @@ export const deliverLimits = {
   suspectsMax: 256,
   recordBackoffFirstMs: 5_000,
   recordBackoffMaxMs: 10 * 60_000,
-  /** A call may take this long plus what its bytes need at `bytesPerSecondMin`. */
+  /** Far more than a gateway has cameras; beyond it all are tried again. */
+  heldCamerasMax: 256,
+  /** A call may take this long plus what its bytes, and those of the calls before it, need at `bytesPerSecondMin`. */
   callTimeoutMs: 30_000,
   bytesPerSecondMin: 8 * KB,
   /** A target that does not end at its deadline is abandoned after this, so that it cannot keep its lane. */
@@ -134,7 +138,7 @@ export const deliverLimits = {
   stopGraceMs: 5_000,
   /** A spool that announced work and had none is asked again after this. */
   emptyLeaseMs: 250,
-  /** About two minutes of trying before an outcome is given up as unsettled, which sends its record again after a restart. */
+  /** Tries to settle an outcome: some 40 s on average, 80 s at most, before it is given up as unsettled. */
   settleTriesMax: 10,
   spoolBackoffFirstMs: 200,
   spoolBackoffMaxMs: 30_000,

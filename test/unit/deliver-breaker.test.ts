@@ -76,6 +76,12 @@ describe("breaker", () => {
     }
   });
 
+  it("asks every minute at least where asking costs nothing", () => {
+    const breaker = new Breaker(new SimulatedClock(), () => 1);
+    for (let failures = 1; failures <= 100; failures += 1) breaker.failed(breaker.era, failure("MQTT_OFFLINE"));
+    assert.equal(waitOf(breaker), 60_000);
+  });
+
   it("waits at least as long as it was asked to, up to an hour", () => {
     const breaker = new Breaker(new SimulatedClock(), () => 0.5);
     breaker.failed(breaker.era, failure("HTTP_429"), 120_000);

@@ -3,6 +3,7 @@ import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
 import type { Delivery } from "../../src/core/ports.ts";
 import { accepted, answers, DeliverBench, hour, minute } from "../lib/deliver-bench.ts";
+import { draftOf, imageOf } from "../lib/drafts.ts";
 import { type Answer, each } from "../lib/scripted-target.ts";
 
 const sequenceOf = ({ record }: Delivery) => record.sequence;
@@ -102,7 +103,13 @@ describe("delivery loop and targets that fail", () => {
     assert.deepEqual([...charged], [2]);
   });
 
-  for (const code of ["NET_REFUSED", "HTTP_503", "NET_TIMEOUT", "MQTT_OFFLINE", "UNEXPECTED"]) {
+  for (const [code, callsMin, callsMax] of [
+    ["NET_REFUSED", 672, 2_500],
+    ["HTTP_503", 672, 2_500],
+    ["NET_TIMEOUT", 672, 2_500],
+    ["UNEXPECTED", 672, 2_500],
+    ["MQTT_OFFLINE", 10_080, 25_000],
+  ] as const) {
     it(`burns no attempt while a target is down for a week with ${code}, and calls it seldom`, async () => {
       await using bench = new DeliverBench();
       await bench.append(30, ["a"]);
@@ -115,7 +122,7 @@ describe("delivery loop and targets that fail", () => {
       bench.loop(target);
       await bench.clock.run(7 * 24 * hour);
       const { calls } = target;
-      assert.ok(calls.length > 672 && calls.length < 2_500, `${calls.length} calls`);
+      assert.ok(calls.length > callsMin && calls.length < callsMax, `${calls.length} calls`);
       assert.deepEqual(new Set(Object.values(await bench.attempts("a"))), new Set([0]));
       assert.equal(bench.events("target.away", "target.needs-a-person", "target.back").length, 1);
       up = true;
@@ -146,6 +153,32 @@ describe("delivery loop and targets that fail", () => {
     assert.ok((loop.health().retryInMs ?? 0) > 0);
     assert.deepEqual(Object.values(await bench.attempts("a")), [0, 0, 0, 0, 0]);
   });
+
+  for (const code of ["MQTT_NOT_AUTHORISED", "MQTT_NO_SUBSCRIBER"]) {
+    it(`lets other cameras' records flow while one camera's meet ${code}, and sends few of those in vain`, async () => {
+      await using bench = new DeliverBench();
+      let mended = false;
+      const target = bench.target(
+        "a",
+        each(({ record }) => (mended || record.cameraId === "good" ? accepted : answers(code))),
+        { callsInFlightMax: 4 },
+      );
+      bench.loop(target);
+      for (let at = 0; at < 3 * 60; at += 1) {
+        await bench.spool.append(draftOf({ cameraId: "bad" }), imageOf(200), ["a"]);
+        await bench.spool.append(draftOf({ cameraId: "good" }), imageOf(200), ["a"]);
+        await bench.clock.run(minute);
+      }
+      assert.equal(target.accepted.length, 180);
+      assert.ok(target.calls.length < 180 + 100, `${target.calls.length - 180} sent in vain in three hours`);
+      const held = bench.log.lines.filter(({ event }) => event === "delivery.camera-held");
+      assert.equal(held[0]?.fields["cameraId"], "bad");
+      assert.deepEqual(new Set(Object.values(await bench.attempts("a"))), new Set([0]));
+      mended = true;
+      await bench.clock.run(20 * minute);
+      assert.equal(target.accepted.length, 360);
+    });
+  }
 
   for (const code of ["HTTP_400", "HTTP_413", "HTTP_422", "RECORD_UNREADABLE", "MQTT_TOO_LARGE"]) {
     it(`sets a record refused with ${code} aside and goes on`, async () => {
