@@ -127,7 +127,9 @@ export const deliverLimits = {
   suspectsMax: 256,
   recordBackoffFirstMs: 5_000,
   recordBackoffMaxMs: 10 * 60_000,
-  /** A call may take this long plus what its bytes need at `bytesPerSecondMin`. */
+  /** Far more than a gateway has cameras; beyond it all are tried again. */
+  heldCamerasMax: 256,
+  /** A call may take this long plus what its bytes, and those of the calls before it, need at `bytesPerSecondMin`. */
   callTimeoutMs: 30_000,
   bytesPerSecondMin: 8 * KB,
   /** A target that does not end at its deadline is abandoned after this, so that it cannot keep its lane. */
@@ -136,7 +138,7 @@ export const deliverLimits = {
   stopGraceMs: 5_000,
   /** A spool that announced work and had none is asked again after this. */
   emptyLeaseMs: 250,
-  /** About two minutes of trying before an outcome is given up as unsettled, which sends its record again after a restart. */
+  /** Tries to settle an outcome: some 40 s on average, 80 s at most, before it is given up as unsettled. */
   settleTriesMax: 10,
   spoolBackoffFirstMs: 200,
   spoolBackoffMaxMs: 30_000,

@@ -7,7 +7,7 @@ export type Outcome =
   | { readonly kind: "rejected"; readonly error: AgentError }
   | {
       readonly kind: "retry";
-      /** `target`: nobody's record is to blame, the target's breaker opens. `record`: counts against this record. */
+      /** `target`: nobody's record is to blame, the target's breaker opens. `record`: it is this record's own affair. */
       readonly scope: "target" | "record";
       readonly error: AgentError;
       readonly afterMs?: number;
@@ -19,12 +19,15 @@ interface Verdict {
   readonly scope: "target" | "record";
   /** The record itself may be what makes the target fail: three such failures between successes of others are charged to it. */
   readonly suspect: boolean;
+  /** False where the record is in order and its camera is held: it waits as long as it takes. */
+  readonly charged: boolean;
 }
 
-const targetAway: Verdict = { kind: "retry", scope: "target", suspect: false };
-const targetFailed: Verdict = { kind: "retry", scope: "target", suspect: true };
-const recordRetry: Verdict = { kind: "retry", scope: "record", suspect: false };
-const recordRefused: Verdict = { kind: "rejected", scope: "record", suspect: false };
+const targetAway: Verdict = { kind: "retry", scope: "target", suspect: false, charged: true };
+const targetFailed: Verdict = { kind: "retry", scope: "target", suspect: true, charged: true };
+const recordRetry: Verdict = { kind: "retry", scope: "record", suspect: false, charged: true };
+const cameraHeld: Verdict = { kind: "retry", scope: "record", suspect: false, charged: false };
+const recordRefused: Verdict = { kind: "rejected", scope: "record", suspect: false, charged: true };
 
 /**
  * The retry-or-not table: every error that a delivery has met, by code. It lies in core because targets answer outcomes
@@ -77,12 +80,14 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   MQTT_OFFLINE: targetAway,
   MQTT_BUSY: targetAway,
   MQTT_CREDENTIALS: targetAway,
-  MQTT_NOT_AUTHORISED: targetAway,
+  /** The broker speaks of one topic, which names the camera: others may be free to write to theirs. */
+  MQTT_NOT_AUTHORISED: cameraHeld,
   MQTT_QUOTA: targetAway,
   MQTT_ACK_TIMEOUT: targetFailed,
   MQTT_CLOSED: targetFailed,
   MQTT_PROTOCOL: targetFailed,
-  MQTT_NO_SUBSCRIBER: targetAway,
+  /** The same: the record is in order, and waits for somebody to listen. */
+  MQTT_NO_SUBSCRIBER: cameraHeld,
   MQTT_REFUSED: recordRetry,
   MQTT_TOO_LARGE: recordRefused,
 
@@ -128,4 +133,9 @@ export function outcomeOf(error: AgentError): Outcome {
 /** True when the record may be the cause although the failure counts as the target's (5xx, timeout, disconnect). */
 export function suspectsRecord(error: AgentError): boolean {
   return verdictOf(error).suspect;
+}
+
+/** False when the record waits with all others of its camera, and no attempt is counted against it. */
+export function chargesRecord(error: AgentError): boolean {
+  return verdictOf(error).charged;
 }

@@ -3,7 +3,7 @@ import { Summary } from "../core/counters.ts";
 import type { AgentError } from "../core/errors.ts";
 import type { DeliveryHealth, LastError } from "../core/health.ts";
 import { LogGate } from "../core/log-gate.ts";
-import type { Outcome } from "../core/outcome.ts";
+import { chargesRecord, type Outcome } from "../core/outcome.ts";
 import type { Delivery, Logger, Seams, Settlement, Target } from "../core/ports.ts";
 import { needsPerson } from "./breaker.ts";
 
@@ -47,6 +47,7 @@ export class Books {
       return;
     }
     this.#remember(outcome.error);
+    if (!chargesRecord(outcome.error)) this.#cameraHeld(delivery, outcome.error);
     if (settlement.kind !== "rejected") {
       this.#retried += 1;
       this.#log.debug("record.retried", { ...facts, code: outcome.error.code, message: outcome.error.message });
@@ -57,6 +58,11 @@ export class Books {
     const fields = { ...facts, code: settlement.code, message: settlement.message };
     if (suppressed === undefined) this.#log.debug("record.quarantined", fields);
     else this.#log.warn("record.quarantined", { ...fields, suppressed });
+  }
+
+  #cameraHeld({ record: { cameraId } }: Delivery, { code, message }: AgentError): void {
+    const suppressed = this.#gate.pass(`held:${cameraId}:${code}`);
+    if (suppressed !== undefined) this.#log.warn("delivery.camera-held", { cameraId, code, message, suppressed });
   }
 
   /** A single failure is nothing to report: a bad record between good ones makes many of them. */
@@ -81,7 +87,7 @@ export class Books {
     this.#log.error("delivery.spool-failed", { code: error.code, message: error.message, suppressed });
   }
 
-  /** The spool never took the outcome: the record stays leased, and is sent again after a restart. */
+  /** The spool never took the outcome: an accepted record is sent again after a restart, any other one before. */
   unsettled(delivery: Delivery, settlement: Settlement, error: AgentError): void {
     this.#unsettled += 1;
     const facts = { recordId: delivery.record.id, name: delivery.record.name, outcome: settlement.kind };

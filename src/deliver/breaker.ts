@@ -52,7 +52,7 @@ export class Breaker {
   failed(era: number, error: AgentError, afterMs = 0): boolean {
     if (era !== this.#era) return false;
     this.#failures += 1;
-    const ownMs = this.#ownDelayMs(error);
+    const ownMs = needsPerson(error) ? this.#personDelayMs() : this.#delayMs(error);
     // A thousand gateways that are told the same time would come back in the same second.
     const askedMs = Math.min(afterMs, deliverLimits.retryAfterMaxMs) * (1 + 0.1 * this.#random());
     this.#openUntilMs = this.#clock.monotonicMs() + Math.max(ownMs, askedMs);
@@ -60,21 +60,21 @@ export class Breaker {
     return true;
   }
 
-  #ownDelayMs(error: AgentError): number {
-    if (needsPerson(error)) return this.#personDelayMs();
-    const waitMs = this.#backoffMs(deliverLimits.backoffFirstMs);
-    // Its link is back long before a doubled delay would be over.
-    return error.code === "MQTT_OFFLINE" ? Math.min(waitMs, deliverLimits.linkAwayBackoffMs) : waitMs;
-  }
-
   /** Starts at the credentials' delay and never exceeds the cap, both met by chance alone. */
   #personDelayMs(): number {
     const firstMs = deliverLimits.credentialsBackoffMs;
-    return firstMs + Math.min(this.#backoffMs(firstMs), deliverLimits.backoffMaxMs - firstMs);
+    return (
+      firstMs + Math.min(this.#backoffMs(firstMs, deliverLimits.backoffMaxMs), deliverLimits.backoffMaxMs - firstMs)
+    );
   }
 
-  #backoffMs(firstMs: number): number {
-    return backoffMs(this.#failures, firstMs, deliverLimits.backoffMaxMs, this.#random);
+  #delayMs({ code }: AgentError): number {
+    const { backoffFirstMs, backoffMaxMs, linkAwayBackoffMs } = deliverLimits;
+    return this.#backoffMs(backoffFirstMs, freeCodes.has(code) ? linkAwayBackoffMs : backoffMaxMs);
+  }
+
+  #backoffMs(firstMs: number, maxMs: number): number {
+    return backoffMs(this.#failures, firstMs, maxMs, this.#random);
   }
 }
 
@@ -91,6 +91,9 @@ const personCodes: ReadonlySet<string> = new Set([
   "MQTT_CREDENTIALS",
   "MQTT_NOT_AUTHORISED",
 ]);
+
+/** The link answers by itself, and nothing is sent. */
+const freeCodes: ReadonlySet<string> = new Set(["MQTT_OFFLINE"]);
 
 /** Wrong credentials or a wrong address: waiting alone will not mend it. */
 export function needsPerson(error: AgentError): boolean {

@@ -11,10 +11,10 @@ import type { Delivery, Target } from "../core/ports.ts";
 export async function callTarget(
   target: Target,
   deliveries: readonly Delivery[],
+  timeoutMs: number,
   clock: Clock,
   stop: AbortSignal,
 ): Promise<ReadonlyMap<Delivery, Outcome>> {
-  const timeoutMs = callTimeoutMs(deliveries);
   const deadline = beginDeadline(clock, timeoutMs, stop);
   const late = () =>
     new AgentError("NET_TIMEOUT", `delivering to ${target.id}: no answer within ${Math.round(timeoutMs / 1000)} s`, {
@@ -38,9 +38,13 @@ export async function callTarget(
   }
 }
 
-export function callTimeoutMs(deliveries: readonly Delivery[]): number {
-  const bytes = deliveries.reduce((sum, { record }) => sum + record.imageBytes, 0);
-  return deliverLimits.callTimeoutMs + (bytes / deliverLimits.bytesPerSecondMin) * 1_000;
+export function imageBytesOf(deliveries: readonly Delivery[]): number {
+  return deliveries.reduce((sum, { record }) => sum + record.imageBytes, 0);
+}
+
+/** `imageBytes`: of this call and of all that share the line with it. As base64 they are a third more. */
+export function callTimeoutMs(imageBytes: number): number {
+  return deliverLimits.callTimeoutMs + ((imageBytes * 4) / 3 / deliverLimits.bytesPerSecondMin) * 1_000;
 }
 
 interface Deadline {

@@ -7,8 +7,9 @@ import type { Outcome } from "../core/outcome.ts";
 import type { Delivery, Random, Seams, Settlement, Spool, Target } from "../core/ports.ts";
 import { Books } from "./books.ts";
 import { Breaker } from "./breaker.ts";
-import { callTarget } from "./call.ts";
-import { type Ruling, ruleOn } from "./ruling.ts";
+import { callTarget, callTimeoutMs, imageBytesOf } from "./call.ts";
+import { HeldCameras } from "./held-cameras.ts";
+import { type Ruling, ruleOn, waiting } from "./ruling.ts";
 import { Suspects } from "./suspects.ts";
 
 export type DeliverySpool = Pick<Spool, "lease" | "settle" | "waitForDue">;
@@ -30,7 +31,9 @@ export class DeliveryLoop {
   readonly #books: Books;
   readonly #breaker: Breaker;
   readonly #suspects = new Suspects();
+  readonly #held: HeldCameras;
   readonly #calls = new Set<Promise<void>>();
+  #imageBytesInFlight = 0;
   /** Leasing ends first, calls in flight when the grace is over. */
   #leasing = new AbortController();
   #calling = new AbortController();
@@ -43,6 +46,7 @@ export class DeliveryLoop {
     this.#random = seams.random;
     this.#books = new Books(target, seams);
     this.#breaker = new Breaker(seams.clock, seams.random);
+    this.#held = new HeldCameras(seams.clock, seams.random);
   }
 
   /** Returns at once. Whoever made the target starts it, and closes it only after `stop`. */
@@ -112,7 +116,19 @@ export class DeliveryLoop {
       : { recordsMax: Math.max(1, capacity.recordsPerCallMax), bytesMax: capacity.bytesPerCallMax };
     const leased = await this.#spool.lease(this.#target.id, limit);
     if (leased.length === 0) return this.#clock.sleep(deliverLimits.emptyLeaseMs, leasing);
-    await (probing ? this.#probe(leased, era) : this.#deliver(leased, era));
+    const free = await this.#withoutHeld(leased);
+    if (free.length > 0) await (probing ? this.#probe(free, era) : this.#deliver(free, era));
+  }
+
+  /** Puts off what has to wait for its camera. */
+  async #withoutHeld(leased: readonly Delivery[]): Promise<readonly Delivery[]> {
+    const free: Delivery[] = [];
+    for (const delivery of leased) {
+      const wait = this.#held.waiting(delivery);
+      if (wait === undefined) free.push(delivery);
+      else await this.#settle(delivery, waiting(wait.error, wait.afterMs));
+    }
+    return free;
   }
 
   async #probe(leased: readonly Delivery[], era: number): Promise<void> {
@@ -153,7 +169,11 @@ export class DeliveryLoop {
   async #call(deliveries: readonly Delivery[], alone: boolean): Promise<void> {
     const { era } = this.#breaker;
     const startedMs = this.#clock.monotonicMs();
-    const outcomes = await callTarget(this.#target, deliveries, this.#clock, this.#calling.signal);
+    const imageBytes = imageBytesOf(deliveries);
+    this.#imageBytesInFlight += imageBytes;
+    const timeoutMs = callTimeoutMs(this.#imageBytesInFlight);
+    const outcomes = await callTarget(this.#target, deliveries, timeoutMs, this.#clock, this.#calling.signal);
+    this.#imageBytesInFlight -= imageBytes;
     this.#books.called(this.#clock.monotonicMs() - startedMs);
     // What was accepted comes first: it tells whether a failure beside it is the target's.
     const verdicts = [...outcomes]
@@ -168,7 +188,7 @@ export class DeliveryLoop {
   #rule(delivery: Delivery, outcome: Outcome, alone: boolean): Ruling {
     const stopped = this.#calling.signal.aborted && outcome.kind === "retry" && outcome.error.code === "ABORTED";
     if (stopped) return { settlement: { kind: "release" }, target: "unknown" };
-    return ruleOn(delivery, outcome, alone, this.#suspects, this.#random);
+    return ruleOn(delivery, outcome, alone, this.#suspects, this.#held, this.#random);
   }
 
   #moveBreaker(era: number, verdicts: readonly (Ruling & { readonly outcome: Outcome })[]): void {
@@ -183,7 +203,10 @@ export class DeliveryLoop {
     for (const delivery of deliveries) await this.#settle(delivery, { kind: "release" });
   }
 
-  /** Holds its lane until the spool has the outcome, so a broken spool slows the sending down; gives up in the end. */
+  /**
+   * Holds its lane until the spool has the outcome, so a broken spool slows the sending down; gives up in the end. Then an
+   * accepted record stays leased, so that it is not sent again before a restart; any other one is put back.
+   */
   async #settle(delivery: Delivery, settlement: Settlement): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
@@ -195,11 +218,21 @@ export class DeliveryLoop {
         const hopeless = failure.disposition !== "retry" || tries >= deliverLimits.settleTriesMax;
         if (hopeless || this.#calling.signal.aborted) {
           this.#books.unsettled(delivery, settlement, failure);
+          if (settlement.kind !== "accepted") await this.#putBack(delivery);
           return;
         }
         await this.#clock.sleep(this.#spoolBackoffMs(tries), this.#calling.signal).catch(() => undefined);
       }
     }
+  }
+
+  /** Not at once: the record would come straight back, to the same end. */
+  async #putBack(delivery: Delivery): Promise<void> {
+    const pause = this.#clock.sleep(deliverLimits.spoolBackoffMaxMs, this.#calling.signal);
+    await pause.catch(() => undefined);
+    const released = this.#spool.settle(this.#target.id, delivery.record.id, { kind: "release" });
+    // A release needs no disk; one that fails nevertheless leaves the record leased, as it was.
+    await released.catch(() => undefined);
   }
 
   #spoolBackoffMs(failures: number): number {

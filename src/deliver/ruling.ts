@@ -1,9 +1,10 @@
 import { backoffMs } from "../core/backoff.ts";
 import type { AgentError } from "../core/errors.ts";
 import { deliverLimits, spoolLimits } from "../core/limits.ts";
-import { type Outcome, suspectsRecord } from "../core/outcome.ts";
+import { chargesRecord, type Outcome, suspectsRecord } from "../core/outcome.ts";
 import type { Delivery, Random, Settlement } from "../core/ports.ts";
 import type { Cursor } from "../core/types.ts";
+import type { HeldCameras } from "./held-cameras.ts";
 import type { Suspects } from "./suspects.ts";
 
 /** What an outcome means for the delivery (how it is settled) and for its target (whether it may be called again). */
@@ -20,11 +21,13 @@ export function ruleOn(
   outcome: Outcome,
   alone: boolean,
   suspects: Suspects,
+  held: HeldCameras,
   random: Random,
 ): Ruling {
   switch (outcome.kind) {
     case "accepted":
       suspects.accepted(delivery);
+      held.accepted(delivery);
       return { settlement: accepted(outcome.remoteId), target: "up" };
     case "rejected":
       suspects.forget(delivery);
@@ -34,7 +37,10 @@ export function ruleOn(
       const moved = cursor !== undefined && cursor !== (delivery.cursor ?? "");
       if (outcome.scope === "record") {
         // An emptied cursor starts over, which is no step forward.
-        const settlement = moved && cursor !== "" ? onward(outcome) : charged(delivery, outcome, random);
+        if (moved && cursor !== "") return { settlement: onward(outcome), target: "unknown" };
+        const settlement = chargesRecord(outcome.error)
+          ? charged(delivery, outcome, random)
+          : waiting(outcome.error, held.failed(delivery, outcome.error, outcome.afterMs));
         return { settlement, target: "unknown" };
       }
       const guilty = suspectsRecord(outcome.error) && suspects.failed(delivery, alone);
@@ -69,6 +75,11 @@ function charged(delivery: Delivery, outcome: Retry, random: Random): Settlement
   const ownMs = backoffMs(attempts, recordBackoffFirstMs, recordBackoffMaxMs, random);
   const afterMs = waitMs(Math.max(ownMs, outcome.afterMs ?? 0));
   return { kind: "retry", afterMs, charged: true, ...errorOf(outcome.error), ...cursorOf(outcome.cursor) };
+}
+
+/** For a record whose camera is held. */
+export function waiting(error: AgentError, afterMs: number): Settlement {
+  return { kind: "retry", afterMs: waitMs(afterMs), charged: false, ...errorOf(error) };
 }
 
 /** Never at once, whatever a target says: a record whose turn comes back without a pause is a busy loop. */

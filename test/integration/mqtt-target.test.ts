@@ -155,7 +155,7 @@ describe("MQTT target", () => {
       const acl = await mosquitto({ lines: ["allow_anonymous true", "acl_file @/acl"], files });
       const forbidden = await targetTo(acl.url);
       await forbidden.probe(soon());
-      assert.equal(await verdict(forbidden), "target MQTT_NOT_AUTHORISED");
+      assert.equal(await verdict(forbidden), "record MQTT_NOT_AUTHORISED");
       const closed = await mosquitto({ lines: ["allow_anonymous false", "password_file @/passwords"], files });
       const unknown = await targetTo(closed.url, { username: "a", password: "b" });
       await assert.rejects(unknown.probe(soon()), { code: "MQTT_CREDENTIALS" });
@@ -166,7 +166,7 @@ describe("MQTT target", () => {
       const broker = await mosquitto();
       const target = await targetTo(broker.url, { requireSubscriber: true });
       await target.probe(soon());
-      assert.equal(await verdict(target), "target MQTT_NO_SUBSCRIBER");
+      assert.equal(await verdict(target), "record MQTT_NO_SUBSCRIBER");
       const receiver = new Subscriber();
       toStop.push(receiver);
       await receiver.start(broker.url);

@@ -4,6 +4,7 @@ import { AgentError } from "../../src/core/errors.ts";
 import { deliverLimits } from "../../src/core/limits.ts";
 import type { Delivery } from "../../src/core/ports.ts";
 import { accepted, answers, DeliverBench, hour, minute } from "../lib/deliver-bench.ts";
+import { draftOf, imageOf } from "../lib/drafts.ts";
 import { type Answer, each } from "../lib/scripted-target.ts";
 
 const sequenceOf = ({ record }: Delivery) => record.sequence;
@@ -163,6 +164,32 @@ describe("delivery loop and targets that fail", () => {
     assert.ok((loop.health().retryInMs ?? 0) > 0);
     assert.deepEqual(Object.values(await bench.attempts("a")), [0, 0, 0, 0, 0]);
   });
+
+  for (const code of ["MQTT_NOT_AUTHORISED", "MQTT_NO_SUBSCRIBER"]) {
+    it(`lets other cameras' records flow while one camera's meet ${code}, and sends few of those in vain`, async () => {
+      await using bench = new DeliverBench();
+      let mended = false;
+      const target = bench.target(
+        "a",
+        each(({ record }) => (mended || record.cameraId === "good" ? accepted : answers(code))),
+        { callsInFlightMax: 4 },
+      );
+      bench.loop(target);
+      for (let at = 0; at < 3 * 60; at += 1) {
+        await bench.spool.append(draftOf({ cameraId: "bad" }), imageOf(200), ["a"]);
+        await bench.spool.append(draftOf({ cameraId: "good" }), imageOf(200), ["a"]);
+        await bench.clock.run(minute);
+      }
+      assert.equal(target.accepted.length, 180);
+      assert.ok(target.calls.length < 180 + 100, `${target.calls.length - 180} sent in vain in three hours`);
+      const held = bench.log.lines.filter(({ event }) => event === "delivery.camera-held");
+      assert.equal(held[0]?.fields["cameraId"], "bad");
+      assert.deepEqual(new Set(Object.values(await bench.attempts("a"))), new Set([0]));
+      mended = true;
+      await bench.clock.run(20 * minute);
+      assert.equal(target.accepted.length, 360);
+    });
+  }
 
   for (const code of ["HTTP_400", "HTTP_413", "HTTP_422", "RECORD_UNREADABLE", "MQTT_TOO_LARGE"]) {
     it(`sets a record refused with ${code} aside and goes on`, async () => {

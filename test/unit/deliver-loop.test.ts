@@ -78,7 +78,7 @@ describe("delivery loop", () => {
 
   it("aborts a hanging call at its deadline, which depends on its bytes", async () => {
     await using bench = new DeliverBench();
-    await bench.spool.append(draftOf(), imageOf(800 * 1024), ["a"]);
+    await bench.spool.append(draftOf(), imageOf(600 * 1024), ["a"]);
     let abortedAtMs = 0;
     const hang: Answer = (_deliveries, signal) =>
       new Promise((_resolve, reject) => {
@@ -93,6 +93,49 @@ describe("delivery loop", () => {
     await bench.clock.settle();
     assert.equal(loop.health().lastError?.code, "NET_TIMEOUT");
     assert.deepEqual(await bench.attempts("a"), { 1: 0 });
+  });
+
+  it("gives a call the time that the calls before it need on the same line", async () => {
+    await using bench = new DeliverBench();
+    for (const size of [600, 300, 60]) await bench.spool.append(draftOf(), imageOf(size * 1024), ["a"]);
+    const abortedAtMs: number[] = [];
+    const hang: Answer = (_deliveries, signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => {
+          abortedAtMs.push(bench.clock.monotonicMs());
+          reject(new DOMException("aborted", "AbortError"));
+        });
+      });
+    bench.loop(bench.target("a", hang, { callsInFlightMax: 3 }));
+    await bench.clock.run(300_000, () => abortedAtMs.length === 3);
+    assert.deepEqual(abortedAtMs, [130_000, 180_000, 190_000]);
+  });
+
+  it("puts a record back whose failure cannot be settled, after a pause, and keeps an accepted one leased", async () => {
+    await using bench = new DeliverBench();
+    await bench.append(2, ["a"]);
+    const target = bench.target(
+      "a",
+      each(({ record }) => (record.sequence === 1 ? accepted : answers("MQTT_REFUSED"))),
+    );
+    let failing = true;
+    const readOnly = bench.spoolWith({
+      settle: async (targetId, recordId, settlement) => {
+        if (failing && settlement.kind !== "release") {
+          throw new AgentError("DISK_FULL", "settle: no space", { disposition: "retry" });
+        }
+        await bench.spool.settle(targetId, recordId, settlement);
+      },
+    });
+    const loop = bench.loop(target, readOnly);
+    await bench.clock.run(hour);
+    assert.ok(target.calls.length > 10 && target.calls.length < 130, `${target.calls.length} calls`);
+    assert.equal(target.accepted.length, 1, "nothing is accepted twice");
+    failing = false;
+    await bench.clock.run(5 * minute);
+    assert.ok((Object.values(await bench.attempts("a")).at(-1) ?? 0) > 2);
+    assert.equal((await bench.backlog("a"))?.leased, 1);
+    assert.ok(loop.health().unsettled > 10);
   });
 
   it("delivers twice and loses nothing when it dies between send and settle", async () => {

@@ -3,9 +3,11 @@ import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
 import { type Outcome, outcomeOf } from "../../src/core/outcome.ts";
 import type { Delivery } from "../../src/core/ports.ts";
+import { HeldCameras } from "../../src/deliver/held-cameras.ts";
 import { ruleOn } from "../../src/deliver/ruling.ts";
 import { Suspects } from "../../src/deliver/suspects.ts";
 import { draftOf } from "../lib/drafts.ts";
+import { SimulatedClock } from "../lib/seams.ts";
 
 const delivery = (change: Partial<Delivery> = {}): Delivery => ({
   record: { ...draftOf(), id: "r", name: "r.jpg", device: "d", sequence: 1, imageBytes: 1, imageSha256: "" },
@@ -27,7 +29,7 @@ const retry = (
 });
 const half = () => 0.5;
 const rule = (outcome: Outcome, change: Partial<Delivery> = {}) =>
-  ruleOn(delivery(change), outcome, true, new Suspects(), half);
+  ruleOn(delivery(change), outcome, true, new Suspects(), new HeldCameras(new SimulatedClock(), half), half);
 
 describe("ruling on an outcome", () => {
   it("accepts with the remote id, cut to what the spool keeps", () => {
@@ -68,6 +70,18 @@ describe("ruling on an outcome", () => {
     });
   }
 
+  for (const [code, afterMs] of [
+    ["MQTT_NO_SUBSCRIBER", 1_000],
+    ["MQTT_NOT_AUTHORISED", 450_000],
+  ] as const) {
+    it(`has a record wait for its camera after ${code}, charges it nothing, and does not blame the target`, () => {
+      assert.deepEqual(rule(outcomeOf(error(code)), { attempts: 4 }), {
+        settlement: { kind: "retry", charged: false, afterMs, code, message: "text" },
+        target: "unknown",
+      });
+    });
+  }
+
   it("gives up at the fifth charged failure, and keeps the last reason", () => {
     assert.deepEqual(rule(retry("record", "MQTT_REFUSED"), { attempts: 4 }).settlement, {
       kind: "rejected",
@@ -78,7 +92,14 @@ describe("ruling on an outcome", () => {
 
   it("never brings a record back at once, nor later than an hour", () => {
     const after = (outcome: Outcome) => {
-      const { settlement } = ruleOn(delivery(), outcome, true, new Suspects(), () => 0);
+      const { settlement } = ruleOn(
+        delivery(),
+        outcome,
+        true,
+        new Suspects(),
+        new HeldCameras(new SimulatedClock(), half),
+        () => 0,
+      );
       return settlement.kind === "retry" ? settlement.afterMs : undefined;
     };
     assert.equal(after(retry("record", "X")), 1_000);

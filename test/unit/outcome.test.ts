@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { AgentError, asAgentError, type Disposition } from "../../src/core/errors.ts";
-import { outcomeOf, suspectsRecord } from "../../src/core/outcome.ts";
+import { chargesRecord, outcomeOf, suspectsRecord } from "../../src/core/outcome.ts";
 
 const error = (code: string, disposition: Disposition = "retry") =>
   new AgentError(code, "tried, failed", { disposition });
@@ -12,7 +12,7 @@ const expected = {
     ...["ABORTED", "NET_REFUSED", "NET_DNS", "NET_UNREACHABLE", "NET_CONNECT_TIMEOUT", "PROXY_FAILED"],
     ...["TLS_UNTRUSTED", "TLS_CLIENT_CERT", "TLS_FAILED", "TLS_CONFIG", "HTTP_REDIRECT", "HTTP_BAD_REQUEST"],
     ...["HTTP_401", "HTTP_404", "HTTP_405", "HTTP_407", "HTTP_425", "HTTP_429", "HTTP_302"],
-    ...["MQTT_OFFLINE", "MQTT_CREDENTIALS", "MQTT_NOT_AUTHORISED", "MQTT_QUOTA", "MQTT_NO_SUBSCRIBER"],
+    ...["MQTT_OFFLINE", "MQTT_CREDENTIALS", "MQTT_QUOTA"],
     ...["DISK_FULL", "FOLDER_FULL"],
   ],
   "the target failed, perhaps at this record": [
@@ -21,6 +21,7 @@ const expected = {
     ...["MQTT_ACK_TIMEOUT", "MQTT_CLOSED", "MQTT_PROTOCOL", "DISK_FAILED", "UNEXPECTED"],
   ],
   "the record is charged": ["MQTT_REFUSED"],
+  "the camera is held": ["MQTT_NO_SUBSCRIBER", "MQTT_NOT_AUTHORISED"],
   "the record is refused": [
     ...["HTTP_400", "HTTP_409", "HTTP_411", "HTTP_413", "HTTP_415", "HTTP_422", "HTTP_418"],
     ...["MQTT_TOO_LARGE", "RECORD_UNREADABLE", "ENCODE_FAILED"],
@@ -31,7 +32,7 @@ function reading(of: AgentError): string {
   const outcome = outcomeOf(of);
   if (outcome.kind === "accepted") return "accepted";
   if (outcome.kind === "rejected") return "the record is refused";
-  if (outcome.scope === "record") return "the record is charged";
+  if (outcome.scope === "record") return chargesRecord(of) ? "the record is charged" : "the camera is held";
   return suspectsRecord(of) ? "the target failed, perhaps at this record" : "the target is away";
 }
 
