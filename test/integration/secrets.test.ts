@@ -99,7 +99,7 @@ describe("secrets", () => {
   });
 
   async function plantFiles(): Promise<void> {
-    for (const name of ["tmp", "credentials"]) await mkdir(join(folder, name), { mode: 0o700 });
+    for (const name of ["tmp", "data", "credentials"]) await mkdir(join(folder, name), { mode: 0o700 });
     await writeFile(join(folder, "token"), `${textOf("token in a file")}\n`, { mode: 0o600 });
     await writeFile(join(folder, "credentials", "token"), textOf("token as credential"), { mode: 0o600 });
     await writeFile(join(folder, "credentials", "password"), textOf("broker password"), { mode: 0o600 });
