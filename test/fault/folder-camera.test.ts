@@ -301,7 +301,7 @@ describe("folder camera", () => {
       await put("a.jpg", await jpegOf(1));
       const driver = folderDriver({ path: folder, mode: "watch" }, { clock, limits: quick });
       await driver.start(never);
-      assert.deepEqual(await driver.shot(never), { kind: "image", jpeg: await jpegOf(1) });
+      assert.deepEqual(await driver.shot(never), { kind: "image", jpeg: await jpegOf(1), fileName: "a.jpg" });
       await put("a.jpg", await jpegOf(2));
       await driver.stop();
       assert.deepEqual((await readdir(folder)).sort(), ["a.jpg", "a~1.jpg"]);

@@ -32,7 +32,7 @@ describe("commands run as root", () => {
     await chown(folder.path, nobody, nobody);
     const captured = framepost(folder.path, "--json", "capture");
     assert.match(captured, /"stored"/);
-    assert.match(framepost(folder.path, "queue", "stats"), /^1 records/);
+    assert.match(framepost(folder.path, "queue", "stats"), /^1 record,/);
     assert.deepEqual([...(await ownersIn(folder.path))], [`${nobody}:${nobody}`]);
   });
 
