@@ -35,12 +35,12 @@ describe("folder camera", () => {
     await temp[Symbol.asyncDispose]();
   });
 
-  async function started(mode: FolderOptions["mode"], limits = {}) {
+  async function started(mode: FolderOptions["mode"], limits = {}, intervalMs = 0) {
     const bounds = { ...quick, ...limits };
     const driver = folderDriver({ path: folder, mode }, { clock, limits: bounds });
     const log = new RecordingLogger();
     const seams = { clock, random: seededRandom(1), log };
-    const camera = new SupervisedCamera({ id: "yard", driver, intervalMs: 0, limits: bounds }, seams);
+    const camera = new SupervisedCamera({ id: "yard", driver, intervalMs, limits: bounds }, seams);
     cameras.push(camera);
     await camera.start(never);
     return camera;
@@ -138,6 +138,15 @@ describe("folder camera", () => {
       await until(() => camera.health().lastError?.code === "CAMERA_NO_PICTURE", "an empty folder to be reported");
       await put("late.jpg", picture);
       assert.deepEqual(await asked, picture);
+    });
+
+    it("waits for days between two pictures, and so does its watchdog", async () => {
+      await put("a.jpg", picture);
+      const camera = await started("loop", {}, 30 * 24 * 60 * 60_000);
+      await taken(camera);
+      await nothingWithin(camera, 60);
+      const { framesCaptured, restarts, state } = camera.health();
+      assert.deepEqual({ framesCaptured, restarts, state }, { framesCaptured: 1, restarts: 0, state: "running" });
     });
 
     it("refuses a folder of more files than it would hold names of", async () => {
