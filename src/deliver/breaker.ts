@@ -78,7 +78,7 @@ export class Breaker {
   }
 }
 
-export type Permit =
+type Permit =
   { readonly kind: "flow" } | { readonly kind: "probe" } | { readonly kind: "wait"; readonly waitMs: number };
 
 const personCodes: ReadonlySet<string> = new Set([

@@ -89,9 +89,9 @@ export class DeliveryLoop {
         await this.#turn(leasing);
         failures = 0;
       } catch (error) {
+        if (this.#leasing.signal.aborted) break;
         failures += 1;
-        const failure = asAgentError(error, `leasing records for ${this.#target.id}`);
-        if (failure.code !== "ABORTED") this.#books.spoolFailed(failure);
+        this.#books.spoolFailed(asAgentError(error, `leasing records for ${this.#target.id}`));
         await this.#clock.sleep(this.#spoolBackoffMs(failures), leasing).catch(() => undefined);
       }
     }

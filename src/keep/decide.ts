@@ -42,10 +42,10 @@ export type KeepDecision =
   /** `why` is stable: it is counted and shown. */
   | { readonly keep: false; readonly why: KeepRefusal; readonly state: KeepState };
 
-export type KeepRefusal = "empty" | "label" | "score" | "interval" | "vision-away";
+type KeepRefusal = "empty" | "label" | "score" | "interval" | "vision-away";
 
 /** What a person waits for goes first and is evicted last; then what a rule saw; then examples and the unseen. */
-export const keepPriorities = { requested: 2, detection: 1, negative: 0, unlabelled: 0 } as const;
+const keepPriorities = { requested: 2, detection: 1, negative: 0, unlabelled: 0 } as const;
 
 export function decide(rules: KeepRules, state: KeepState, candidate: Candidate): KeepDecision {
   // A request is beside the rules: it neither waits for an interval nor starts one.

@@ -8,7 +8,7 @@ import type { Frame } from "../core/types.ts";
 import type { Processed, SeenFrame } from "./processed.ts";
 
 const stages = ["upright", "decode", "fill", "run", "post", "round", "append"] as const;
-export type Stage = (typeof stages)[number];
+type Stage = (typeof stages)[number];
 
 /** Counts what became of the frames, and says changes of state once and repeated trouble seldom. */
 export class Books {

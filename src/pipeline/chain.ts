@@ -25,9 +25,9 @@ export interface ChainFacts {
   readonly exact: boolean;
 }
 
-export type FrameSource = Pick<Frame, "cameraId" | "jpeg" | "capturedAtMs" | "monotonicMs" | "fileName">;
+type FrameSource = Pick<Frame, "cameraId" | "jpeg" | "capturedAtMs" | "monotonicMs" | "fileName">;
 
-export interface Treatment {
+interface Treatment {
   readonly rules: KeepRules;
   readonly state: KeepState;
   readonly requested: boolean;

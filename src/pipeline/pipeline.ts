@@ -126,8 +126,8 @@ export class Pipeline {
         if (frame === undefined) lane.ended = true;
         else await this.#bringIn(lane, frame, signal);
       } catch (error) {
-        const failure = asAgentError(error, `taking a frame of ${id}`);
-        if (failure.code !== "ABORTED") this.#books.cameraFailed(id, failure);
+        if (this.#stopping.signal.aborted) break;
+        this.#books.cameraFailed(id, asAgentError(error, `taking a frame of ${id}`));
         await this.#clock.sleep(pipelineLimits.cameraFailedMs, signal).catch(() => undefined);
       }
     }

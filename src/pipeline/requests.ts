@@ -3,7 +3,7 @@ import { pipelineLimits } from "../core/limits.ts";
 import type { Frame } from "../core/types.ts";
 import type { Processed } from "./processed.ts";
 
-export interface CaptureRequest {
+interface CaptureRequest {
   readonly dryRun: boolean;
   readonly answer: (processed: Processed) => void;
   readonly fail: (error: unknown) => void;
@@ -24,18 +24,17 @@ export class CaptureRequests {
       const message = `capturing from ${cameraId}: ${this.#waiting.size} callers wait already`;
       throw new AgentError("CAPTURE_BUSY", message, { disposition: "retry" });
     }
-    const over = new AbortController();
     let request: WaitingRequest | undefined;
+    let abort = () => {};
     try {
       return await new Promise<Processed>((answer, fail) => {
         request = { sinceMs, dryRun, answer, fail };
         this.#waiting.add(request);
-        const abort = () =>
-          fail(new AgentError("ABORTED", `capturing from ${cameraId}: stopped`, { disposition: "retry" }));
-        signal.addEventListener("abort", abort, { once: true, signal: over.signal });
+        abort = () => fail(captureStopped(cameraId));
+        signal.addEventListener("abort", abort);
       });
     } finally {
-      over.abort();
+      signal.removeEventListener("abort", abort);
       if (request !== undefined) this.#waiting.delete(request);
     }
   }

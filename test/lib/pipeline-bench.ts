@@ -80,7 +80,7 @@ export class FakeCamera {
 }
 
 /** Finds what it is told, in the time it is told; away when told so. */
-export class FakeVision {
+class FakeVision {
   detections: readonly Detection[] = [person];
   away: string | undefined;
   tookMs = 0;
