@@ -1,6 +1,7 @@
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { Duplex } from "node:stream";
 import { visionLimits } from "../../src/core/limits.ts";
 import type { Vision } from "../../src/core/ports.ts";
@@ -18,6 +19,7 @@ import { median, percentile, rounded, type BenchTable } from "./table.ts";
 
 const ROUNDS = 240;
 const WARM_UP = 20;
+const PAUSE_MS = 10;
 const BOUND_MS = 0.5;
 
 export async function visionBoundary(): Promise<BenchTable> {
@@ -61,8 +63,8 @@ export async function visionBoundary(): Promise<BenchTable> {
       row("detect inside this process", inside),
       row("difference, pair by pair", paired),
       row("through the process, less the stages inside it", around),
-      row("frame there and a number back, our framing", ours),
-      row("frame there and a number back, Node's messages", nodes),
+      row("bare echo after a pause: frame there, a number back, our framing", ours),
+      row("the same over Node's own messages", nodes),
     ],
     verdicts: [
       { name: "added by the boundary", value: rounded(added), bound: `≤ ${BOUND_MS} ms`, holds: added <= BOUND_MS },
@@ -115,6 +117,8 @@ async function echoOverMessages(frame: Buffer): Promise<readonly number[]> {
 async function timeRounds(call: () => Promise<void>): Promise<readonly number[]> {
   const times: number[] = [];
   for (let round = -WARM_UP; round < ROUNDS; round += 1) {
+    // As long as a detection takes: both processes then sleep, and waking them is most of the cost.
+    await delay(PAUSE_MS);
     const ms = await timed(call);
     if (round >= 0) times.push(ms);
   }
