@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { AgentError, errnoOf, messageOf } from "../src/core/errors.ts";
 
 /** Why a file could not be read or written, in words that do not name it again. */
@@ -20,6 +20,15 @@ export function fileProblem(error: unknown): string {
       return "the disk is full";
     default:
       return messageOf(error);
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

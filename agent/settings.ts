@@ -1,4 +1,3 @@
-import { access } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { AgentError } from "../src/core/errors.ts";
 import type { Logger } from "../src/core/ports.ts";
@@ -7,6 +6,7 @@ import { formatProblem } from "../src/config/problem.ts";
 import { createLogger } from "../src/log/logger.ts";
 import { configSchema, type FramepostConfig } from "./config-schema.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
+import { exists } from "./files.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
 import { targetWarnings } from "./warnings.ts";
 
@@ -63,13 +63,4 @@ function dataFolderOf(context: CommandContext, config: FramepostConfig, file: st
   if (fromService !== undefined && fromService !== "") return fromService;
   const configFolder = dirname(resolve(file));
   return configFolder.startsWith("/etc") ? "/var/lib/framepost" : join(configFolder, "framepost-data");
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

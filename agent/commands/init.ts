@@ -1,4 +1,4 @@
-import { access, mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { discoverCameras, type FoundCamera } from "../../src/capture/discover.ts";
@@ -8,7 +8,7 @@ import { starterConfig, type StarterChoices } from "../../src/config/starter.ts"
 import { configSchema } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
-import { fileProblem } from "../files.ts";
+import { fileProblem, exists } from "../files.ts";
 import { type Judge, Questions } from "../questions.ts";
 import { packageFolder } from "../version.ts";
 
@@ -149,13 +149,4 @@ function deviceName(host: string): string {
     .replace(/^[^a-z0-9]+/, "")
     .slice(0, 32);
   return name === "" || name === "all" || name === "group" ? "gateway" : name;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,6 +1,7 @@
 import { link, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { join, parse } from "node:path";
 import { errnoOf } from "../core/errors.ts";
+import { isAlive } from "./process-group.ts";
 
 /**
  * Pictures that were taken out of a watched folder and are not dealt with yet. They lie in a folder of the one who took
@@ -141,13 +142,4 @@ async function beginOf(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
   // The second field, a name in brackets, may hold blanks and brackets itself.
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) === "EPERM";
-  }
 }

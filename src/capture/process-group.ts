@@ -40,3 +40,13 @@ function signalGroup(leader: number, signal: NodeJS.Signals): void {
     }
   }
 }
+
+/** True for a process of another user's too. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === "EPERM";
+  }
+}

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AgentError, errnoOf } from "../core/errors.ts";
+import { AgentError } from "../core/errors.ts";
+import { isAlive } from "./process-group.ts";
 
 const prefix = "framepost-shots-";
 /** In a container every agent has the same process id; no two have begun at the same moment. */
@@ -39,14 +40,5 @@ async function sweep(place: string): Promise<void> {
     if (maker === process.pid ? name.startsWith(ownPrefix) : isAlive(maker)) continue;
     // Another user's folder cannot be removed, and is not ours to remove.
     await rm(join(place, name), { recursive: true, force: true }).catch(() => undefined);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) === "EPERM";
   }
 }

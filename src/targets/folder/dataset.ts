@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { copyFile, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { clipBox } from "../../core/detections.ts";
 import { AgentError, errnoOf } from "../../core/errors.ts";
@@ -8,6 +8,7 @@ import { parseAnnotation, type Annotation } from "./annotation.ts";
 import { CocoFormat } from "./coco.ts";
 import type { DatasetFormat, ExampleBox } from "./formats.ts";
 import { linesOf } from "./lines.ts";
+import { sizeOf } from "./store.ts";
 import { VocFormat } from "./voc.ts";
 import { YoloFormat } from "./yolo.ts";
 
@@ -191,15 +192,6 @@ function formatOf(name: DatasetFormatName): DatasetFormat {
 
 function annotationsOf(from: string): string {
   return join(from, "annotations.jsonl");
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
 }
 
 function refused(code: string, message: string): AgentError {

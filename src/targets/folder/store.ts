@@ -105,7 +105,8 @@ export class FolderStore {
   }
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
+/** Undefined where there is no such file. */
+export async function sizeOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size;
   } catch (error) {
