@@ -1,4 +1,4 @@
-import type { Detection } from "../src/core/types.ts";
+import { shownDetections } from "../src/core/detections.ts";
 import type { Processed } from "../src/pipeline/processed.ts";
 import type { Answer } from "./answer-book.ts";
 import { counted, textTable } from "./terminal.ts";
@@ -22,14 +22,14 @@ export function processedFacts(processed: Processed): Readonly<Record<string, un
     sizeBytes: seen.image.jpeg.length,
     labelled: seen.labelled,
     ...(seen.model === undefined ? {} : { model: seen.model.name }),
-    detections: shownOf(processed),
+    detections: shownDetections(processed.seen),
   };
 }
 
 export function processedLines(processed: Processed): string[] {
   if (processed.kind === "dropped") return [`dropped (${processed.why}): ${processed.error.message}`];
   const { image, labelled, cameraId } = processed.seen;
-  const shown = shownOf(processed);
+  const shown = shownDetections(processed.seen);
   const rows = shown.map(({ label, score, box }) => [
     `  ${label}`,
     Number(score.toFixed(3)),
@@ -69,10 +69,6 @@ export function answerLines(answers: readonly Answer[]): string[] {
       .filter((text) => text !== undefined)
       .join("  "),
   );
-}
-
-function shownOf({ seen }: Exclude<Processed, { kind: "dropped" }>): readonly Detection[] {
-  return seen.detections.filter(({ score }) => score >= (seen.model?.threshold ?? 0));
 }
 
 function errorFacts({ code, message }: { readonly code: string; readonly message: string }) {

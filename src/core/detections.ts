@@ -1,9 +1,23 @@
-import type { Box, Detection, RecordDraft } from "./types.ts";
+import type { Box, Detection, ModelStamp, RecordDraft } from "./types.ts";
+
+interface Labelled {
+  readonly detections: readonly Detection[];
+  /** Absent when nobody, or a person, labelled it. */
+  readonly model?: Pick<ModelStamp, "threshold">;
+}
 
 /** The detections a record shows: those at or above the model's threshold, or a stricter one of the target's. */
-export function shownDetections(draft: RecordDraft, minScore = 0): readonly Detection[] {
-  const threshold = Math.max(minScore, draft.model?.threshold ?? 0);
-  return draft.detections.filter((detection) => detection.score >= threshold);
+export function shownDetections({ detections, model }: Labelled, minScore = 0): readonly Detection[] {
+  const threshold = Math.max(minScore, model?.threshold ?? 0);
+  return detections.filter(({ score }) => score >= threshold);
+}
+
+/** What targets send: the shown detections, clipped to the image; one that lies outside it is left out. */
+export function sentDetections(draft: RecordDraft, minScore: number): readonly Detection[] {
+  return shownDetections(draft, minScore).flatMap((detection) => {
+    const box = clipBox(detection.box, draft.imageWidth, draft.imageHeight);
+    return box === undefined ? [] : [{ ...detection, box }];
+  });
 }
 
 /** The part of `box` inside an image, or undefined when nothing is left of it. */

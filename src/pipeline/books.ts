@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { shownDetections } from "../core/detections.ts";
 import { Summary, type SummarySnapshot, Tally } from "../core/counters.ts";
 import type { AgentError } from "../core/errors.ts";
 import type { LastError, PipelineHealth } from "../core/health.ts";
@@ -41,9 +42,10 @@ export class Books {
     this.#stages[stage].add(ms);
   }
 
-  seen({ timings, detections, model }: SeenFrame, turned: boolean): void {
+  seen(seen: SeenFrame, turned: boolean): void {
+    const { timings } = seen;
     if (turned) this.#turnedUpright += 1;
-    for (const { label, score } of detections) if (score >= (model?.threshold ?? 0)) this.#detections.add(label);
+    for (const { label } of shownDetections(seen)) this.#detections.add(label);
     if (timings === undefined) return;
     this.stage("decode", timings.decodeMs);
     this.stage("fill", timings.fillMs);

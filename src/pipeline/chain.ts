@@ -1,4 +1,4 @@
-import { clipBox } from "../core/detections.ts";
+import { clipBox, shownDetections } from "../core/detections.ts";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { visionLimits } from "../core/limits.ts";
@@ -82,7 +82,7 @@ export class Chain {
       monotonicMs: frame.monotonicMs,
       requested: treatment.requested,
       labelled: seen.labelled,
-      detections: seen.detections.filter(({ score }) => score >= (seen.model?.threshold ?? 0)),
+      detections: shownDetections(seen),
     });
     if (!decision.keep) {
       return { processed: { kind: "not-kept", seen, why: decision.why } as const, state: decision.state };

@@ -1,4 +1,4 @@
-import { clipBox, shownDetections } from "../../core/detections.ts";
+import { sentDetections } from "../../core/detections.ts";
 import type { Box, Detection, StoredRecord } from "../../core/types.ts";
 
 /** One line of `annotations.jsonl`: the truth of the data set, from which every other format is made. */
@@ -30,7 +30,7 @@ export function annotationLine(record: StoredRecord, minScore: number): string {
     width: record.imageWidth,
     height: record.imageHeight,
     labelled: record.labelled,
-    detections: clippedDetections(record, minScore),
+    detections: sentDetections(record, minScore),
     ...(record.model === undefined ? {} : { model: modelOf(record.model) }),
   };
   return `${JSON.stringify(annotation)}\n`;
@@ -65,14 +65,6 @@ export function parseAnnotation(line: string): Annotation | undefined {
 /** Neither a way out of the folder nor hidden. */
 export function isFileName(name: string): boolean {
   return /^[^/\\\0.][^/\\\0]{0,254}$/.test(name);
-}
-
-function clippedDetections(record: StoredRecord, minScore: number): readonly Detection[] {
-  return shownDetections(record, minScore).flatMap(({ label, score, box, polygon }) => {
-    const clipped = clipBox(box, record.imageWidth, record.imageHeight);
-    if (clipped === undefined) return [];
-    return [{ label, score, box: clipped, ...(polygon === undefined ? {} : { polygon }) }];
-  });
 }
 
 function modelOf({ name, sha256, threshold }: NonNullable<StoredRecord["model"]>): Annotation["model"] & object {

@@ -1,4 +1,4 @@
-import { clipBox, shownDetections } from "../../core/detections.ts";
+import { sentDetections } from "../../core/detections.ts";
 import type { Box, RecordDraft } from "../../core/types.ts";
 import { jsonWithBase64 } from "../../link/payload.ts";
 
@@ -21,11 +21,10 @@ export interface IotownLabel {
 }
 
 export function iotownLabels(draft: RecordDraft, encoding: IotownEncoding): readonly IotownLabel[] {
-  const { imageWidth, imageHeight } = draft;
-  return shownDetections(draft, encoding.minScore).flatMap(({ label, box }) => {
-    const clipped = clipBox(box, imageWidth, imageHeight);
-    return clipped === undefined ? [] : [{ name: label, ...fractions(clipped, draft, encoding.boxOrigin) }];
-  });
+  return sentDetections(draft, encoding.minScore).map(({ label, box }) => ({
+    name: label,
+    ...fractions(box, draft, encoding.boxOrigin),
+  }));
 }
 
 /** The request body of an image upload: `image`, `type`, `labels`, and nothing else. */

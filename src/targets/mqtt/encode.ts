@@ -1,5 +1,5 @@
-import { clipBox, shownDetections } from "../../core/detections.ts";
-import type { Detection, StoredRecord } from "../../core/types.ts";
+import { sentDetections } from "../../core/detections.ts";
+import type { StoredRecord } from "../../core/types.ts";
 import { jsonWithBase64 } from "../../link/payload.ts";
 import { iotownLabels, type IotownEncoding } from "../iotown/encode.ts";
 
@@ -29,7 +29,8 @@ export function recordText(record: StoredRecord, encoding: IotownEncoding): Reco
     width: record.imageWidth,
     height: record.imageHeight,
     labelled: record.labelled,
-    detections: shownInPixels(record, encoding.minScore),
+    // In the order of `labels`, in pixels of the image.
+    detections: sentDetections(record, encoding.minScore).map(({ label, score, box }) => ({ label, score, box })),
   });
   const after = `",${rest.slice(1)}`;
   const base64Bytes = Math.ceil(record.imageBytes / 3) * 4;
@@ -38,12 +39,4 @@ export function recordText(record: StoredRecord, encoding: IotownEncoding): Reco
 
 export function recordPayload(text: RecordText, jpeg: Buffer, allocate?: (sizeBytes: number) => Buffer): Buffer {
   return jsonWithBase64(text.before, jpeg, text.after, allocate);
-}
-
-/** In the order of `labels`, with scores, in pixels of the image. */
-function shownInPixels(record: StoredRecord, minScore: number): readonly Omit<Detection, "polygon">[] {
-  return shownDetections(record, minScore).flatMap(({ label, score, box }) => {
-    const clipped = clipBox(box, record.imageWidth, record.imageHeight);
-    return clipped === undefined ? [] : [{ label, score, box: clipped }];
-  });
 }
