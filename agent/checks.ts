@@ -52,7 +52,7 @@ export async function* runChecks(
     if (disk.result !== "failed") yield failed("state", error);
     return;
   }
-  const vision = new Lifecycle(agent.parts.keeping.slice(1), settings.log);
+  const vision = new Lifecycle([agent.parts.vision], settings.log);
   const targetParts = agent.targets.map((target) => ({
     name: target.id,
     start: () => target.start(),
@@ -181,7 +181,7 @@ async function* liveChecks(context: CommandContext, settings: Settings): AsyncGe
   const seams: Seams = { clock: context.clock, random: context.random, log: settings.log };
   const wrapTarget = (target: Target) => answers.watch(target);
   const agent = await composeAgent(settings.config, { dataFolder: settings.dataFolder, wrapTarget }, seams);
-  const lifecycle = new Lifecycle([...agent.parts.keeping, ...agent.parts.sending], settings.log);
+  const lifecycle = new Lifecycle([agent.parts.spool, agent.parts.vision, ...agent.parts.sending], settings.log);
   const [camera] = agent.cameras;
   if (camera === undefined) return;
   try {

@@ -36,9 +36,10 @@ export interface Agent {
   readonly targets: readonly Target[];
   readonly loops: readonly DeliveryLoop[];
   readonly pipeline: Pipeline;
-  /** In the order to start them: what keeps, what labels, what sends, and last what captures. */
+  /** In the order to start them. A command that stores nothing starts without the spool and works beside the daemon. */
   readonly parts: {
-    readonly keeping: readonly Part[];
+    readonly spool: Part;
+    readonly vision: Part;
     readonly sending: readonly Part[];
     readonly capturing: readonly Part[];
   };
@@ -80,7 +81,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const pipeline = new Pipeline({ cameras: watched, vision, spool, targets }, facts, seams);
 
   const parts = {
-    keeping: [part("spool", spool), visionPart(vision, seams)],
+    spool: part("spool", spool),
+    vision: visionPart(vision, seams),
     sending: [
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
       ...loops.map((loop) => part("delivery", loop)),

@@ -64,7 +64,7 @@ async function fromConfig(context: CommandContext, id: string): Promise<Frame> {
   const agent = await composeAgent(config, { dataFolder }, { clock: context.clock, random: context.random, log });
   const camera = cameraOf(agent, id);
   // The simulated camera draws with the vision process; the spool is left alone, so this works beside the daemon.
-  return firstFrame(context, agent.parts.keeping.slice(1), camera, log);
+  return firstFrame(context, [agent.parts.vision], camera, log);
 }
 
 async function firstFrame(

@@ -32,11 +32,11 @@ export async function capture(context: CommandContext, options: CaptureOptions):
   const camera = cameraOf(agent, cameraId);
 
   // A dry run stores nothing, so it needs no spool and works beside the daemon.
-  const [spoolPart, ...otherKeeping] = agent.parts.keeping;
-  const keeping = options.dryRun === true || spoolPart === undefined ? otherKeeping : [spoolPart, ...otherKeeping];
-  const sending = options.wait === true && options.dryRun !== true ? agent.parts.sending : [];
+  const { spool, vision, sending } = agent.parts;
+  const storing = options.dryRun === true ? [] : [spool];
+  const waitedFor = options.wait === true && options.dryRun !== true ? sending : [];
   const cameraPart = { name: camera.id, start: (s: AbortSignal) => camera.start(s), stop: () => camera.stop() };
-  const lifecycle = new Lifecycle([...keeping, ...sending, cameraPart], log);
+  const lifecycle = new Lifecycle([...storing, vision, ...waitedFor, cameraPart], log);
   if (options.save !== undefined) await makeOutputFolder(options.save);
   try {
     await lifecycle.start(signal);

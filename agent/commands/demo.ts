@@ -96,7 +96,7 @@ class FirstAccepted {
 /** True when it ended as asked: after all records were accepted by every target, or by Ctrl-C where no end was set. */
 async function play(context: CommandContext, agent: Agent, frames: number | undefined, log: Logger): Promise<boolean> {
   const { terminal, clock, signal } = context;
-  const standing = new Lifecycle([...agent.parts.keeping, ...agent.parts.sending], log);
+  const standing = new Lifecycle([agent.parts.spool, agent.parts.vision, ...agent.parts.sending], log);
   const capturing = new Lifecycle(agent.parts.capturing, log);
   let capturingStopped: Promise<boolean> | undefined;
   let lastProgress = { accepted: 0, atMs: clock.monotonicMs() };

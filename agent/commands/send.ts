@@ -33,7 +33,7 @@ export async function send(context: CommandContext, files: readonly string[], op
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const answers = new AnswerBook();
   const agent = await composeAgent(config, { dataFolder, wrapTarget: (target) => answers.watch(target) }, seams);
-  const lifecycle = new Lifecycle([...agent.parts.keeping, ...agent.parts.sending], log);
+  const lifecycle = new Lifecycle([agent.parts.spool, agent.parts.vision, ...agent.parts.sending], log);
   const outcomes: (readonly Answer[] | undefined)[] = [];
   try {
     await lifecycle.start(signal);
