@@ -6,15 +6,9 @@ import { afterEach, before, beforeEach, describe, it } from "mocha";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { DaemonBench, hashesAt } from "../lib/daemon-bench.ts";
 import { freePort } from "../lib/mosquitto.ts";
-import { missing, needsProgram } from "../lib/programs.ts";
-import { runProgram } from "../lib/shell.ts";
-import { tempFolder } from "../lib/temp.ts";
+import { mountSmallDisk, needsSmallDisk, unmount } from "../lib/small-disk.ts";
 
 const token = "sandbox-token";
-
-function mountSmallDisk(path: string): void {
-  runProgram("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", path);
-}
 
 describe("a daemon whose disk fills up (tmpfs of 16 MB)", function () {
   this.timeout(60_000);
@@ -22,26 +16,19 @@ describe("a daemon whose disk fills up (tmpfs of 16 MB)", function () {
   let server: IotownSandbox;
 
   before(async function () {
-    needsProgram(this, "mount", "mount");
-    await using probe = await tempFolder();
-    try {
-      mountSmallDisk(probe.path);
-      runProgram("umount", probe.path);
-    } catch {
-      missing(this, "root and leave to mount a small tmpfs");
-    }
+    await needsSmallDisk(this);
   });
 
   beforeEach(async () => {
     bench = await DaemonBench.make();
     await mkdir(bench.dataFolder);
-    mountSmallDisk(bench.dataFolder);
+    mountSmallDisk(bench.dataFolder, 16);
     server = new IotownSandbox({ token, port: await freePort() });
   });
 
   afterEach(async () => {
     await bench.end();
-    runProgram("umount", bench.dataFolder);
+    unmount(bench.dataFolder);
     await bench[Symbol.asyncDispose]();
     await server.stop();
   });

@@ -6,8 +6,7 @@ import type { Spool } from "../../src/core/ports.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
 import { openSpool } from "../lib/disk-spool.ts";
-import { missing, needsProgram } from "../lib/programs.ts";
-import { runProgram } from "../lib/shell.ts";
+import { mountSmallDisk, needsSmallDisk, unmount } from "../lib/small-disk.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const image = imageOf(100_000);
@@ -26,10 +25,6 @@ async function fill(spool: Spool, recordsMax = 1_000): Promise<{ records: Stored
   throw new Error("the disk never filled up");
 }
 
-function mountSmallDisk(path: string): void {
-  runProgram("mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", path);
-}
-
 async function envelopesIn(folder: string): Promise<string[]> {
   return (await readdir(join(folder, "spool", "data"), { recursive: true })).filter((name) => name.endsWith(".jpg"));
 }
@@ -38,23 +33,16 @@ describe("spool on a full disk (tmpfs of 12 MB)", () => {
   let folder: Awaited<ReturnType<typeof tempFolder>>;
 
   before(async function () {
-    needsProgram(this, "mount", "mount");
-    await using probe = await tempFolder();
-    try {
-      mountSmallDisk(probe.path);
-      runProgram("umount", probe.path);
-    } catch {
-      missing(this, "root and leave to mount a small tmpfs");
-    }
+    await needsSmallDisk(this);
   });
 
   beforeEach(async () => {
     folder = await tempFolder();
-    mountSmallDisk(folder.path);
+    mountSmallDisk(folder.path, 12);
   });
 
   afterEach(async () => {
-    runProgram("umount", folder.path);
+    unmount(folder.path);
     await folder[Symbol.asyncDispose]();
   });
 

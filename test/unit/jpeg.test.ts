@@ -2,12 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, it } from "mocha";
 import { scanJpeg, withoutMetadata } from "../../src/core/jpeg.ts";
+import { exifSegment, segment } from "../lib/jpegs.ts";
 
-const segment = (marker: number, body: Buffer) => {
-  const head = Buffer.from([0xff, marker, 0, 0]);
-  head.writeUInt16BE(body.length + 2, 2);
-  return Buffer.concat([head, body]);
-};
 const soi = Buffer.from([0xff, 0xd8]);
 const eoi = Buffer.from([0xff, 0xd9]);
 const frameHeader = segment(0xc0, Buffer.from([8, 0, 48, 0, 64, 1, 1, 0x11, 0]));
@@ -17,18 +13,8 @@ const scan = Buffer.concat([
 ]);
 const picture = (...extra: Buffer[]) => Buffer.concat([soi, ...extra, frameHeader, scan, eoi]);
 
-/** An EXIF segment with an orientation tag and a thumbnail that holds its own start and end markers. */
-function exif(orientation: number): Buffer {
-  const tiff = Buffer.alloc(26);
-  tiff.write("II*\0", 0, "latin1");
-  tiff.writeUInt32LE(8, 4);
-  tiff.writeUInt16LE(1, 8);
-  tiff.writeUInt16LE(0x0112, 10);
-  tiff.writeUInt16LE(3, 12);
-  tiff.writeUInt32LE(1, 14);
-  tiff.writeUInt16LE(orientation, 18);
-  return segment(0xe1, Buffer.concat([Buffer.from("Exif\0\0", "latin1"), tiff, soi, eoi]));
-}
+/** With a thumbnail's own start and end markers in it. */
+const exif = (orientation: number) => exifSegment(orientation, Buffer.concat([soi, eoi]).toString("latin1"));
 
 describe("JPEG scan", () => {
   it("reads size, orientation and length past an EXIF thumbnail", () => {
