@@ -4,6 +4,7 @@ import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, Spoo
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { Appender } from "./appender.ts";
+import { keyOf, RecordCipher } from "./cipher.ts";
 import { Collector } from "./collector.ts";
 import { DueSignals, stopped } from "./due.ts";
 import type { Metadata } from "./envelope.ts";
@@ -44,6 +45,12 @@ export interface DiskSpoolOptions extends RoomOptions {
   readonly folder: string;
   /** First part of every record's name. */
   readonly device: string;
+  /**
+   * Encrypts every record from now on: 64 hexadecimal digits, or 32 bytes in base64. Records in the clear stay readable.
+   * Another form fails with `SPOOL_KEY_INVALID`; `start` fails with `SPOOL_KEY_WRONG` or `SPOOL_KEY_MISSING` while the
+   * folder holds records that it cannot decrypt.
+   */
+  readonly encryptionKey?: string;
   /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
   readonly onDead?: (error: AgentError) => void;
 }
@@ -53,6 +60,7 @@ export interface DiskSpoolStats extends SpoolStats {
   /** Envelopes that were cut or changed, and envelopes that somebody removed. */
   readonly damaged: number;
   readonly missing: number;
+  readonly encrypted: number;
 }
 
 export class DiskSpool implements Spool {
@@ -70,11 +78,14 @@ export class DiskSpool implements Spool {
 
   constructor(options: DiskSpoolOptions, seams: Seams) {
     this.#seams = seams;
-    this.#files = new EnvelopeFiles(layoutOf(options.folder));
+    const key = options.encryptionKey === undefined ? undefined : keyOf(options.encryptionKey);
+    const cipher = key === undefined ? undefined : new RecordCipher(key);
+    this.#files = new EnvelopeFiles(layoutOf(options.folder), cipher);
     this.#room = new Room(options);
     this.#due = new DueSignals(seams.clock);
     this.#index = new IndexClient({
       folder: options.folder,
+      encryptionKey: key,
       lastSequence: () => this.#appender.lastIndexedSequence(),
       clock: seams.clock,
       onReplaced: (report, cause) => {

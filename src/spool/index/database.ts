@@ -35,7 +35,7 @@ export const indexFormat = 1;
 const schema = `
   CREATE TABLE item (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL, priority INTEGER NOT NULL, created_ms INTEGER NOT NULL,
-    image_bytes INTEGER NOT NULL, bytes INTEGER NOT NULL
+    image_bytes INTEGER NOT NULL, bytes INTEGER NOT NULL, encrypted INTEGER NOT NULL DEFAULT 0
   );
   CREATE TABLE dlv (
     seq INTEGER NOT NULL, target TEXT NOT NULL, state INTEGER NOT NULL, priority INTEGER NOT NULL,
@@ -46,12 +46,12 @@ const schema = `
   CREATE INDEX dlv_deferred ON dlv (target, due_at) WHERE state = 1;
   CREATE TABLE gone (seq INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);
   CREATE TABLE kv (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-  INSERT INTO kv VALUES ('format', ${indexFormat});
+  INSERT INTO kv VALUES ('format', ${indexFormat}), ('rebuilding', 1);
 `;
 
 export interface OpenedIndex {
   readonly sql: Sql;
-  /** True when there was none: what the files hold is not in it. */
+  /** True when there was none, or one whose first filling was cut short: what the files hold is not in it. */
   readonly fresh: boolean;
 }
 
@@ -70,11 +70,12 @@ function openOrCreate(path: string): OpenedIndex {
   sql.prepare("PRAGMA journal_mode = WAL").get();
   // NORMAL: a commit costs no flush. The index may fall back in a power cut, and the files bring it up again.
   sql.exec("PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096");
-  const fresh = sql.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all().length === 0;
-  if (fresh) sql.exec(`BEGIN IMMEDIATE; ${schema} COMMIT;`);
+  const empty = sql.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all().length === 0;
+  if (empty) sql.exec(`BEGIN IMMEDIATE; ${schema} COMMIT;`);
   const format = sql.prepare("SELECT value FROM kv WHERE name = 'format'").get();
   if (numberIn(format, "value") !== indexFormat) throw damageError(`open ${path}: it has another format`);
-  return { sql, fresh };
+  const rebuilding = sql.prepare("SELECT value FROM kv WHERE name = 'rebuilding'").get();
+  return { sql, fresh: numberIn(rebuilding, "value") === 1 };
 }
 
 /**

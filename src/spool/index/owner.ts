@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
+import type { RecordCipher } from "../cipher.ts";
 import { type Layout, layoutOf, shardOf } from "../layout.ts";
 import { indexDamaged } from "./codes.ts";
 import { flushWal, openIndex, setIndexAside, takeLock, type Sql } from "./database.ts";
@@ -14,6 +15,7 @@ import {
   setEnvelopeAside,
   shardsOnDisk,
 } from "./disk.ts";
+import { admitKey } from "./key.ts";
 import {
   type Amount,
   type Deferral,
@@ -30,6 +32,7 @@ export interface OpenOptions {
   readonly setAside: boolean;
   /** While running: records after this one are not in the index yet, so their files are nobody's business. */
   readonly lastSequence?: number;
+  readonly encryptionKey?: Uint8Array;
 }
 
 export interface OpenReport {
@@ -50,7 +53,7 @@ export interface OpenReport {
 export class IndexOwner {
   #opened: { readonly layout: Layout; readonly lock: Sql; readonly store: IndexStore } | undefined;
 
-  open({ folder, setAside, lastSequence }: OpenOptions): OpenReport {
+  open({ folder, setAside, lastSequence, encryptionKey: key }: OpenOptions): OpenReport {
     const layout = layoutOf(folder);
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
@@ -60,7 +63,10 @@ export class IndexOwner {
     flushFolder(folder);
     const store = new IndexStore(sql);
     this.#opened = { layout, lock, store };
-    const found = recover(layout, store, fresh ? "headers" : "all", lastSequence);
+    const known = { encryptedRecords: store.encryptedRecords(), highWater: store.highWater() };
+    const cipher = admitKey({ layout, key, ...known, flush: () => store.checkpoint() });
+    const found = recover({ layout, store, depth: fresh ? "headers" : "all", cipher }, lastSequence);
+    if (fresh) store.endRebuild();
     store.checkpoint();
     this.#collectAll();
     return {
@@ -144,14 +150,19 @@ export class IndexOwner {
   }
 }
 
+interface Recovery {
+  readonly layout: Layout;
+  readonly store: IndexStore;
+  readonly depth: Depth;
+  readonly cipher: RecordCipher | undefined;
+}
+
 /**
  * Brings the index up to what the files say. Only files above the high water are examined: all others were in the index
  * when it was last durable. A fresh index has no high water, so then it is all of them.
  */
 function recover(
-  layout: Layout,
-  store: IndexStore,
-  depth: Depth,
+  { layout, store, depth, cipher }: Recovery,
   lastSequence = Infinity,
 ): { readonly recovered: number; readonly damaged: number } {
   const after = store.highWater();
@@ -169,7 +180,7 @@ function recover(
     for (const sequence of sequencesInShard(layout, shard)) {
       if (sequence <= after || sequence > lastSequence || store.isFinished(sequence)) continue;
       seen = sequence;
-      const examined = examine(layout, sequence, depth);
+      const examined = examine(layout, sequence, depth, cipher);
       if (examined.ok) entries.push(examined.value);
       else {
         setEnvelopeAside(layout, sequence);

@@ -9,6 +9,7 @@ export interface IndexEntry {
   readonly imageBytes: number;
   /** Of the whole file. */
   readonly bytes: number;
+  readonly encrypted: boolean;
   readonly owedTo: readonly string[];
 }
 
@@ -60,6 +61,7 @@ export interface TargetCounts {
 
 export interface IndexStats extends Amount {
   readonly targets: readonly TargetCounts[];
+  readonly encrypted: number;
   /** Records given up since the index was made because their file was damaged, or gone. */
   readonly damaged: number;
   readonly missing: number;
@@ -86,10 +88,11 @@ export class IndexStore {
   }
 
   /** In as few statements as there are tables: an append waits for this. */
-  #insertOne({ sequence, id, priority, createdMs, imageBytes, bytes, owedTo }: IndexEntry): void {
+  #insertOne({ sequence, id, priority, createdMs, imageBytes, bytes, encrypted, owedTo }: IndexEntry): void {
     const added = this.#run(
-      "INSERT OR IGNORE INTO item (seq, id, priority, created_ms, image_bytes, bytes) VALUES (?, ?, ?, ?, ?, ?)",
-      ...[sequence, id, priority, createdMs, imageBytes, bytes],
+      `INSERT OR IGNORE INTO item (seq, id, priority, created_ms, image_bytes, bytes, encrypted)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      ...[sequence, id, priority, createdMs, imageBytes, bytes, encrypted ? 1 : 0],
     );
     if (added === 0) return;
     const targetIds = [...new Set(owedTo)];
@@ -99,12 +102,21 @@ export class IndexStore {
       ...targetIds.flatMap((targetId) => [sequence, targetId, priority]),
     );
     const pending = targetIds.map((targetId) => [`pending:${targetId}`, 1] as const);
-    this.#count(["records", 1], ["bytes", bytes], ...pending);
+    this.#count(["records", 1], ["bytes", bytes], ["encrypted", encrypted ? 1 : 0], ...pending);
   }
 
   /** All records up to here are known: no file at or below it needs a look at the next start. */
   raiseHighWater(sequence: number): void {
     this.#transaction("raise the high water", () => this.#raiseHighWater(sequence));
+  }
+
+  /** What the files hold is in the index now. */
+  endRebuild(): void {
+    this.#transaction("end the rebuild", () => this.#run("UPDATE kv SET value = 0 WHERE name = 'rebuilding'"));
+  }
+
+  encryptedRecords(): number {
+    return classified("count", () => this.#value("encrypted"));
   }
 
   /** The last sequence that was ever in the index. Rows are inserted in order, so the newest row counts too. */
@@ -237,6 +249,7 @@ export class IndexStore {
       return {
         records: valueOf("records"),
         bytes: valueOf("bytes"),
+        encrypted: valueOf("encrypted"),
         damaged: valueOf("damaged"),
         missing: valueOf("missing"),
         targets: [...targetIds].sort().map((targetId) => ({
@@ -268,9 +281,10 @@ export class IndexStore {
   }
 
   #forget(sequence: number, bytes: number): void {
+    const encrypted = numberIn(this.#get("SELECT encrypted FROM item WHERE seq = ?", sequence), "encrypted");
     this.#raiseHighWater(sequence);
     this.#run("DELETE FROM item WHERE seq = ?", sequence);
-    this.#count(["records", -1], ["bytes", -bytes]);
+    this.#count(["records", -1], ["bytes", -bytes], ["encrypted", -encrypted]);
   }
 
   #raiseHighWater(sequence: number): void {
