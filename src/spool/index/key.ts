@@ -11,7 +11,8 @@ import { flushFolder, tryEncrypted } from "./disk.ts";
  * a wrong key, or none, each of them would pass for damaged. A refusal changes nothing in the folder.
  *
  * The file `key` holds a value that only the right key yields. It is written before the first record is encrypted, and
- * counts for nothing once no encrypted record is left. Where it is lost or damaged the records themselves are tried.
+ * counts for nothing once no encrypted record is left. Where it does not agree, the records themselves are tried, for it
+ * may be the file that is wrong: damaged, or lost.
  */
 export interface KeyQuestion {
   readonly layout: Layout;
@@ -44,16 +45,15 @@ export function admitKey(question: KeyQuestion): RecordCipher | undefined {
   const cipher = new RecordCipher(key);
   if (written === checkValue) return cipher;
   const encrypted = encryptedRecords > 0 || holdsUnknownEncrypted(question);
-  if (encrypted && !fits(layout, written, cipher)) throw keyWrong(layout.folder);
+  if (encrypted && !fits(layout, cipher)) throw keyWrong(layout.folder);
   flush();
   writeCheckValue(layout, checkValue);
   return cipher;
 }
 
-/** For a value that differs. Where it is damaged or gone, a key that decrypts a record is the right one. */
-function fits(layout: Layout, written: string | undefined, cipher: RecordCipher): boolean {
-  const whole = written !== undefined && /^[0-9a-f]{32}$/.test(written);
-  return !whole && tryEncrypted(layout, 0, spoolLimits.keyProbesMax, cipher) !== "refused";
+/** The value differs, or is gone, and may be damaged itself: a key that decrypts a record is the right one. */
+function fits(layout: Layout, cipher: RecordCipher): boolean {
+  return tryEncrypted(layout, 0, spoolLimits.keyProbesMax, cipher) !== "refused";
 }
 
 /** After a lost index, or a power cut that it fell back in, the files know more than the index. */
