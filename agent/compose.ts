@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { DiskBudget } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
 import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/ports.ts";
 import { webcamOptions } from "../src/capture/config.ts";
@@ -57,7 +58,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const { dataFolder } = options;
   const wrapDriver = options.wrapDriver ?? ((driver: CameraDriver) => driver);
   const wrapTarget = options.wrapTarget ?? ((target: Target) => target);
-  const { device, spool } = await openSpool(config, dataFolder, seams);
+  const budget = new DiskBudget(config.spool.maxBytes);
+  const { device, spool } = await openSpool(config, dataFolder, seams, budget);
   const found = await findModel(config, dataFolder);
   const [model, modelProblem] = found instanceof AgentError ? [undefined, found] : [found, undefined];
   if (modelProblem !== undefined) {
@@ -101,6 +103,7 @@ export async function openSpool(
   config: Pick<FramepostConfig, "device" | "spool">,
   dataFolder: string,
   seams: Seams,
+  budget = new DiskBudget(config.spool.maxBytes),
 ): Promise<{ readonly device: string; readonly spool: DiskSpool }> {
   await makeDataFolder(dataFolder);
   await actAsOwnerOf(dataFolder);
@@ -112,8 +115,11 @@ export async function openSpool(
   );
   const { deviceId: device } = state.read();
   const { maxBytes: bytesMax, maxRecords: recordsMax, minFreeBytes: freeBytesMin, encryption } = config.spool;
+  const { maxAge, eviction, quarantine } = config.spool;
   const options = {
-    ...{ folder: join(dataFolder, "spool"), device, bytesMax, recordsMax, freeBytesMin, onDead },
+    ...{ folder: join(dataFolder, "spool"), device, bytesMax, recordsMax, freeBytesMin, onDead, eviction, budget },
+    ...{ quarantine: { share: quarantine.maxShare, ageMaxMs: quarantine.maxAge } },
+    ...(maxAge === undefined ? {} : { ageMaxMs: maxAge }),
     ...(encryption === undefined ? {} : { encryptionKey: encryption.key }),
   };
   return { device, spool: new DiskSpool(options, seams) };

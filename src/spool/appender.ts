@@ -7,6 +7,9 @@ import { Ulids } from "../core/ulid.ts";
 import { stopped } from "./due.ts";
 import { draftEnvelope, type EnvelopeDraft, priorityOf } from "./envelope.ts";
 import type { EnvelopeFiles } from "./files.ts";
+import type { Admitted, Caps } from "./caps.ts";
+import type { Evictor } from "./evictor.ts";
+import type { Backlog } from "./index/backlogs.ts";
 import type { IndexEntry } from "./index/store.ts";
 import type { Room } from "./room.ts";
 import { Slots } from "./slots.ts";
@@ -14,10 +17,18 @@ import { Slots } from "./slots.ts";
 export interface AppenderParts {
   readonly files: EnvelopeFiles;
   readonly room: Room;
-  readonly insert: (entry: IndexEntry) => Promise<void>;
-  /** Makes room by removing what is finished. */
-  readonly collect: () => Promise<void>;
+  readonly evictor: Evictor;
+  readonly caps: Caps;
+  readonly insert: (entry: IndexEntry, admitted: Admitted) => Promise<readonly Backlog[]>;
 }
+
+interface Written {
+  readonly record: StoredRecord;
+  readonly backlogs: readonly Backlog[];
+}
+
+/** What the metadata of a record holds besides its draft: ids, names, sizes, a digest; some bytes to spare. */
+const metadataBytesMore = 768;
 
 /** Takes records in: the numbered steps of append. Rows are inserted in the order of sequences (invariant I3). */
 export class Appender {
@@ -52,31 +63,51 @@ export class Appender {
   }
 
   async append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord> {
-    const { files, room, collect } = this.#parts;
+    const { caps, evictor } = this.#parts;
     return await this.#slots.use(async () => {
-      const [free, imageSha256] = await Promise.all([files.freeBytes(), sha256Of(jpeg)]);
-      let freeBytes = free;
-      if (!room.has(jpeg.length + spoolLimits.metadataBytesMax, freeBytes)) {
-        await collect();
-        freeBytes = await files.freeBytes();
-      }
-      if (this.#closed) throw stopped("append");
-      // From here to the write nothing waits, so that no other append can take the same sequence or the same room.
-      const record = this.#recordOf(draft, jpeg, imageSha256);
-      const createdMs = this.#seams.clock.nowMs();
-      const envelope = draftEnvelope(jpeg, { record, owedTo }, createdMs);
-      if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
-      room.reserve(envelope.sizeBytes, freeBytes);
-      this.#taken = record.sequence;
-      const indexed = this.#writeInTurn(jpeg, envelope, this.#entryOf(record, envelope, owedTo, createdMs));
-      this.#tail = indexed.catch(() => undefined);
+      const imageSha256 = await sha256Of(jpeg);
+      const priority = priorityOf(draft);
+      // Before it is encoded nobody knows the size to the byte.
+      const bytes = jpeg.length + Buffer.byteLength(JSON.stringify([draft, owedTo])) + metadataBytesMore;
+      const admitted = await caps.admit(owedTo, bytes, priority);
+      let backlogs: readonly Backlog[] = [];
       try {
-        await indexed;
-        return record;
+        await evictor.reserve(bytes, priority);
+        const written = await this.#writeOrMakeRoom(draft, jpeg, imageSha256, admitted);
+        ({ backlogs } = written);
+        return written.record;
       } finally {
-        room.giveBack(envelope.sizeBytes);
+        caps.done(admitted, backlogs);
       }
     });
+  }
+
+  /** The record's room is reserved. Where the disk is fuller than it said, something else goes, and it is tried once more. */
+  async #writeOrMakeRoom(draft: RecordDraft, jpeg: Buffer, imageSha256: string, admitted: Admitted): Promise<Written> {
+    const { room, evictor } = this.#parts;
+    try {
+      return await this.#write(draft, jpeg, imageSha256, admitted).catch(async (error: unknown) => {
+        if (!isDiskFull(error) || !(await evictor.afterDiskFull(priorityOf(draft)))) throw error;
+        return await this.#write(draft, jpeg, imageSha256, admitted);
+      });
+    } finally {
+      room.giveBack(admitted.bytes);
+    }
+  }
+
+  async #write(draft: RecordDraft, jpeg: Buffer, imageSha256: string, admitted: Admitted): Promise<Written> {
+    if (this.#closed) throw stopped("append");
+    // From here to the write nothing waits, so that no other append can take the same sequence.
+    const { owedTo } = admitted;
+    const record = this.#recordOf(draft, jpeg, imageSha256);
+    const createdMs = this.#seams.clock.nowMs();
+    const envelope = draftEnvelope(jpeg, { record, owedTo }, createdMs);
+    if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
+    this.#taken = record.sequence;
+    const entry = this.#entryOf(record, envelope, owedTo, createdMs);
+    const indexed = this.#writeInTurn(jpeg, envelope, entry, admitted);
+    this.#tail = indexed.catch(() => undefined);
+    return { record, backlogs: await indexed };
   }
 
   /** Takes nothing in any more; resolves when what was being written is in the index. */
@@ -85,15 +116,21 @@ export class Appender {
     await this.#tail;
   }
 
-  async #writeInTurn(jpeg: Buffer, envelope: EnvelopeDraft, entry: IndexEntry): Promise<void> {
+  async #writeInTurn(
+    jpeg: Buffer,
+    envelope: EnvelopeDraft,
+    entry: IndexEntry,
+    admitted: Admitted,
+  ): Promise<readonly Backlog[]> {
     const { files, room, insert } = this.#parts;
     const before = this.#tail;
     const [written] = await Promise.allSettled([files.write(entry.sequence, jpeg, envelope), before]);
     if (written.status === "rejected") throw asAgentError(written.reason, "append");
     try {
-      await insert(entry);
+      const backlogs = await insert(entry, admitted);
       room.added(entry.bytes);
       this.#indexed = entry.sequence;
+      return backlogs;
     } catch (error) {
       await files.remove(entry.sequence).catch(() => undefined);
       throw error;
@@ -130,6 +167,10 @@ export class Appender {
 async function sha256Of(jpeg: Buffer): Promise<string> {
   if (jpeg.length <= spoolLimits.hashHereBytesMax) return createHash("sha256").update(jpeg).digest("hex");
   return Buffer.from(await crypto.subtle.digest("SHA-256", jpeg)).toString("hex");
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof AgentError && error.code === "DISK_FULL";
 }
 
 function tooLarge(metadataBytes: number): AgentError {

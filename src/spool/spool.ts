@@ -1,18 +1,24 @@
+import { DiskBudget } from "../core/disk-budget.ts";
 import { AgentError } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
 import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, SpoolStats } from "../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
+import { Ages } from "./ages.ts";
 import { Appender } from "./appender.ts";
+import { Caps } from "./caps.ts";
 import { keyOf, RecordCipher } from "./cipher.ts";
 import { Collector } from "./collector.ts";
 import { Deliveries } from "./deliveries.ts";
 import { DueSignals, stopped } from "./due.ts";
+import { Evictor } from "./evictor.ts";
 import { EnvelopeFiles } from "./files.ts";
+import type { EvictionPolicy } from "./index/bounds.ts";
 import { IndexClient } from "./index/client.ts";
 import type { OpenReport } from "./index/owner.ts";
 import { layoutOf } from "./layout.ts";
 import { Leases } from "./leases.ts";
+import { LossLog } from "./loss-log.ts";
 import { RecordReader } from "./reader.ts";
 import { Room, type RoomOptions } from "./room.ts";
 import { SpoolTime } from "./spool-time.ts";
@@ -55,6 +61,17 @@ export interface DiskSpoolOptions extends RoomOptions {
    * folder holds records that it cannot decrypt.
    */
   readonly encryptionKey?: string;
+  /** Records that have been here for this long, in running time, are given up. */
+  readonly ageMaxMs?: number;
+  /**
+   * What goes when there is no room for a new record: of the lowest priority the oldest, or records spread evenly over
+   * time; or nothing, and the new one is refused. Never what is leased or held, nor what matters more than the new one.
+   */
+  readonly eviction: EvictionPolicy | "none";
+  /** For records that only quarantine holds: their share of `bytesMax` and of `recordsMax`, and how long, in running time. */
+  readonly quarantine: { readonly share: number; readonly ageMaxMs: number };
+  /** What else lies on the disk and counts; `bytesMax` alone when absent. */
+  readonly budget?: DiskBudget;
   /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
   readonly onDead?: (error: AgentError) => void;
 }
@@ -89,6 +106,7 @@ export class DiskSpool implements Spool {
   readonly #leases = new Leases();
   readonly #due: DueSignals;
   readonly #collector: Collector;
+  readonly #losses: LossLog;
   readonly #time: SpoolTime;
   readonly #reader: RecordReader;
   readonly #deliveries: Deliveries;
@@ -100,7 +118,9 @@ export class DiskSpool implements Spool {
     const key = options.encryptionKey === undefined ? undefined : keyOf(options.encryptionKey);
     const cipher = key === undefined ? undefined : new RecordCipher(key);
     this.#files = new EnvelopeFiles(layoutOf(options.folder), cipher);
-    this.#room = new Room(options);
+    const budget = options.budget ?? new DiskBudget(options.bytesMax);
+    this.#room = new Room(options, budget);
+    this.#losses = new LossLog(seams.clock, seams.log);
     this.#due = new DueSignals(seams.clock);
     this.#time = new SpoolTime(seams.clock);
     this.#index = new IndexClient({
@@ -119,12 +139,17 @@ export class DiskSpool implements Spool {
     this.#collector = new Collector(seams.clock, seams.log, async () => {
       this.#room.stored(await this.#index.call("collect", this.#time.ranMs()));
     });
+    const parts = {
+      ...{ index: this.#index, leases: this.#leases, files: this.#files, room: this.#room },
+      ...{ collector: this.#collector, losses: this.#losses },
+    };
+    const evictor = new Evictor({ ...parts, policy: options.eviction });
+    const ranMs = (): number => this.#time.ranMs();
     this.#appender = new Appender(
       {
-        files: this.#files,
-        room: this.#room,
-        insert: async (entry) => await this.#index.call("insert", entry, this.#time.ranMs()),
-        collect: async () => await this.#collector.now(),
+        ...{ files: this.#files, room: this.#room, evictor, caps: new Caps(options.targets ?? [], parts) },
+        insert: async (entry, { unowed, capped }) =>
+          await this.#index.call("insert", entry, ranMs(), { unowed, asked: capped }),
       },
       options.device,
       seams,
@@ -141,7 +166,9 @@ export class DiskSpool implements Spool {
         if (finished) this.#collector.finished();
       },
     });
-    this.#upkeep = new Upkeep(seams.clock, seams.log, []);
+    const limits = { ...options, targets: options.targets ?? [] };
+    const overhead = budget.share("index");
+    this.#upkeep = new Upkeep(seams.clock, seams.log, [new Ages(limits, { ...parts, evictor, overhead, ranMs })]);
   }
 
   /** Fails with `SPOOL_LOCKED` when another process works on the folder. An object starts once. */
@@ -188,6 +215,7 @@ export class DiskSpool implements Spool {
     return {
       ...figures,
       lastSequence: this.#appender.lastIndexedSequence(),
+      evicting: this.#losses.evicting(),
       targets: targets.map((target) => ({ ...target, leased: this.#leases.count(target.targetId) })),
     };
   }
@@ -217,6 +245,7 @@ export class DiskSpool implements Spool {
     await this.#appender.close();
     await this.#collector.stop();
     await this.#index.stop();
+    this.#losses.say(true);
     this.#leases.clear();
   }
 

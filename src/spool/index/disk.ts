@@ -9,6 +9,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   unlinkSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -151,14 +152,22 @@ export function setEnvelopeAside(layout: Layout, sequence: number): void {
   }
 }
 
-/** Removes envelopes, then the shards that are empty now: never the newest, which remembers how far sequences got. */
-export function removeEnvelopes(layout: Layout, sequences: readonly number[]): void {
+/**
+ * Removes envelopes, then the shards that are empty now: never the newest, which remembers how far sequences got. Says of
+ * each one that it is gone, so that a failure in the middle leaves no doubt.
+ */
+export function removeEnvelopes(
+  layout: Layout,
+  sequences: readonly number[],
+  onRemoved: (sequence: number) => void = () => {},
+): void {
   for (const sequence of sequences) {
     try {
       unlinkSync(envelopePath(layout, sequence));
     } catch (error) {
       if (errnoOf(error) !== "ENOENT") throw diskError("remove", envelopePath(layout, sequence), error);
     }
+    onRemoved(sequence);
   }
   const touched = new Set(sequences.map(shardOf));
   const newest = shardsOnDisk(layout).at(-1) ?? 0;
@@ -183,6 +192,19 @@ export function flushFolder(path: string): void {
   } catch (error) {
     throw diskError("flush", path, error);
   }
+}
+
+/** What lies in the folder beside records: the index with its companions, and what was set aside. */
+export function overheadBytes(layout: Layout): number {
+  const beside = namesIn(layout.folder).map((name) => join(layout.folder, name));
+  const setAside = namesIn(layout.bad).map((name) => join(layout.bad, name));
+  return [...beside, ...setAside].reduce((sum, path) => sum + fileBytes(path), 0);
+}
+
+/** 0 for what is no file, or gone by now. */
+function fileBytes(path: string): number {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.isFile() === true ? found.size : 0;
 }
 
 function namesIn(folder: string): string[] {

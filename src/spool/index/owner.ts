@@ -5,9 +5,11 @@ import { spoolLimits } from "../../core/limits.ts";
 import type { SentEntry } from "../../core/ports.ts";
 import type { SentPage } from "../../core/queue.ts";
 import { type Layout, layoutOf } from "../layout.ts";
+import type { Backlog, BacklogLimit, Trimmed } from "./backlogs.ts";
+import { Bounds, type Evicted, type EvictionRequest, type QuarantinePlace, type QuarantineSweep } from "./bounds.ts";
 import { indexDamaged } from "./codes.ts";
 import { flushWal, setIndexAside, takeLock, type Sql } from "./database.ts";
-import { flushFolder, removeEnvelopes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
+import { flushFolder, overheadBytes, removeEnvelopes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import { admitKey } from "./key.ts";
 import { type IndexedRecord, type IndexStats, Listings } from "./listings.ts";
 import { Losses } from "./losses.ts";
@@ -50,6 +52,7 @@ interface World {
   readonly listings: Listings;
   readonly losses: Losses;
   readonly sentLog: SentLog;
+  readonly bounds: Bounds;
 }
 
 /**
@@ -78,10 +81,11 @@ export class IndexOwner {
       listings: new Listings(sql, losses),
       losses,
       sentLog: new SentLog(sql),
+      bounds: new Bounds(layout, sql, store, losses),
     };
     const known = { encryptedRecords: sql.value("encrypted"), highWater: store.highWater() };
     const cipher = admitKey({ layout, key, ...known, flush: () => sql.checkpoint() });
-    const ranMs = Math.max(sql.value("ran_ms"), knownRanMs);
+    const ranMs = Math.max(sql.value("ran_ms"), knownRanMs, store.newestAddedAtMs());
     const found = recover(layout, store, { depth: fresh ? "headers" : "all", cipher }, ranMs, lastSequence);
     if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
     sql.checkpoint();
@@ -96,13 +100,31 @@ export class IndexOwner {
     };
   }
 
-  /** `ranMs` is running time. */
-  insert(entry: IndexEntry, ranMs: number): void {
-    this.#world().store.insert([entry], ranMs);
+  /**
+   * `ranMs` is running time. `unowed` are targets whose share had no place for the record, which is counted. Answers with
+   * what waits for the targets in `asked`.
+   */
+  insert(
+    entry: IndexEntry,
+    ranMs: number,
+    { unowed = [], asked = [] }: { readonly unowed?: readonly string[]; readonly asked?: readonly string[] } = {},
+  ): readonly Backlog[] {
+    const { sql, store, losses, bounds } = this.#world();
+    bounds.catchUp();
+    store.insert([entry], ranMs);
+    if (unowed.length > 0) {
+      const { priority } = entry;
+      sql.transaction("count what has no place", () =>
+        losses.count(unowed.map((targetId) => ({ targetId, priority, reason: "cap", deliveries: 1 }))),
+      );
+    }
+    return asked.map((targetId) => bounds.backlog(targetId));
   }
 
   ready(targetId: string, nowMs: number, deliveriesMax: number): ReadyDeliveries {
-    return this.#world().store.ready(targetId, nowMs, deliveriesMax, spoolLimits.wakeRecordsMax);
+    const { store, bounds } = this.#world();
+    bounds.catchUp();
+    return bounds.onlyThere(deliveriesMax, (rows) => store.ready(targetId, nowMs, rows, spoolLimits.wakeRecordsMax));
   }
 
   /** Takes the delivery off and notes it in the sent log. True when the record is finished. */
@@ -115,8 +137,8 @@ export class IndexOwner {
     });
   }
 
-  quarantine(sequence: number, targetId: string, error: string): void {
-    this.#world().store.quarantine(sequence, targetId, error);
+  quarantine(sequence: number, targetId: string, error: string, ranMs: number): void {
+    this.#world().store.quarantine(sequence, targetId, error, ranMs);
   }
 
   defer(sequence: number, targetId: string, deferral: Deferral): void {
@@ -125,7 +147,8 @@ export class IndexOwner {
 
   /** Gives a record up for every target, because its file is damaged or gone. */
   giveUp(sequence: number, why: "damaged" | "missing"): Amount {
-    const { layout, sql, store, losses } = this.#world();
+    const { layout, sql, store, losses, bounds } = this.#world();
+    if (bounds.isGone(sequence)) return bounds.onDisk();
     if (why === "damaged") setEnvelopeAside(layout, sequence);
     sql.transaction("give up", () => {
       const removed = store.removeRecord(sequence);
@@ -133,19 +156,61 @@ export class IndexOwner {
       losses.count(removed.map((delivery) => ({ ...delivery, reason: why, deliveries: 1 })));
       sql.count([why, 1]);
     });
-    return store.onDisk();
+    return bounds.onDisk();
   }
 
   /** Makes what was settled durable, then removes one group of finished envelopes. */
   collect(ranMs: number): Amount {
-    const { sql, store } = this.#world();
-    sql.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
+    const { bounds } = this.#world();
     this.#collectSome();
-    return store.onDisk();
+    bounds.catchUp();
+    this.#noteTime(ranMs);
+    return bounds.onDisk();
+  }
+
+  evict(request: EvictionRequest): Evicted & { readonly onDisk: Amount } {
+    const { bounds } = this.#world();
+    return { ...bounds.evict(request), onDisk: bounds.onDisk() };
+  }
+
+  /** Records that were added at or before this running time. */
+  evictOld(addedAtMaxMs: number, leased: readonly number[]): Evicted & { readonly onDisk: Amount } {
+    const { bounds } = this.#world();
+    return { ...bounds.evictOld(addedAtMaxMs, leased), onDisk: bounds.onDisk() };
+  }
+
+  evictQuarantined(wanted: Amount, leased: readonly number[]): Evicted & { readonly onDisk: Amount } {
+    const { bounds } = this.#world();
+    return { ...bounds.evictQuarantined(wanted, leased), onDisk: bounds.onDisk() };
+  }
+
+  sweepQuarantine(after: QuarantinePlace, sinceMaxMs: number): QuarantineSweep {
+    return this.#world().bounds.sweepQuarantine(after, sinceMaxMs);
+  }
+
+  /** Brings what waits for one target down below its limit, as far as nothing above `priorityMax` goes. */
+  trim(limit: BacklogLimit, priorityMax: number, leased: readonly number[]): Trimmed & { readonly backlog: Backlog } {
+    const { bounds } = this.#world();
+    return { ...bounds.trim(limit, priorityMax, leased), backlog: bounds.backlog(limit.targetId) };
+  }
+
+  /** Gives up what was added for one target at or before this running time. */
+  trimOld(targetId: string, addedAtMaxMs: number, leased: readonly number[]): Trimmed {
+    return this.#world().bounds.trimOld(targetId, addedAtMaxMs, leased);
+  }
+
+  /** Notes the running time; answers with what else than records lies in the folder. */
+  lookAfter(ranMs: number): { readonly overheadBytes: number } {
+    const { layout, bounds } = this.#world();
+    bounds.catchUp();
+    this.#noteTime(ranMs);
+    return { overheadBytes: overheadBytes(layout) };
   }
 
   stats(): IndexStats {
-    return this.#world().listings.stats();
+    const { listings, bounds } = this.#world();
+    bounds.catchUp();
+    return listings.stats();
   }
 
   list(afterSequence: number, recordsMax: number): readonly IndexedRecord[] {
@@ -157,9 +222,15 @@ export class IndexOwner {
   }
 
   close(ranMs: number): void {
-    const sql = this.#opened?.sql;
-    sql?.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
-    sql?.checkpoint();
+    if (this.#opened === undefined) return;
+    this.#opened.bounds.catchUp();
+    this.#noteTime(ranMs);
+    this.#opened.sql.checkpoint();
+  }
+
+  #noteTime(ranMs: number): void {
+    const { sql } = this.#world();
+    sql.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
   }
 
   /** What cannot be removed takes room, and is tried again later; it is no reason not to start. */

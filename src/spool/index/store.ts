@@ -104,6 +104,13 @@ export class IndexStore {
     );
   }
 
+  /** Running time when the newest record was added: the least that it can be now. */
+  newestAddedAtMs(): number {
+    return classified("read the newest record", () =>
+      numberIn(this.#sql.get("SELECT added_at FROM item ORDER BY seq DESC LIMIT 1"), "added_at"),
+    );
+  }
+
   /** Ready deliveries in order, after those whose delay has passed were made ready: at most `wakeMax` in one call. */
   ready(targetId: string, nowMs: number, deliveriesMax: number, wakeMax: number): ReadyDeliveries {
     return this.#sql.transaction("select what is due", () => {
@@ -161,7 +168,8 @@ export class IndexStore {
     return true;
   }
 
-  quarantine(sequence: number, targetId: string, error: string): void {
+  /** `ranMs` is running time: since when it is quarantined. */
+  quarantine(sequence: number, targetId: string, error: string, ranMs: number): void {
     this.#sql.transaction("settle as rejected", () => {
       const row = this.#sql.get(
         `SELECT i.bytes AS bytes FROM dlv d CROSS JOIN item i ON i.seq = d.seq
@@ -170,8 +178,8 @@ export class IndexStore {
       );
       if (row === undefined) return;
       this.#sql.run(
-        `UPDATE dlv SET state = ${QUARANTINED}, error = ? WHERE seq = ? AND target = ?`,
-        ...[error, sequence, targetId],
+        `UPDATE dlv SET state = ${QUARANTINED}, error = ?, due_at = ? WHERE seq = ? AND target = ?`,
+        ...[error, ranMs, sequence, targetId],
       );
       this.#uncount(targetId, READY, numberIn(row, "bytes"));
       this.#sql.count([`quarantined:${targetId}`, 1]);
