@@ -1,0 +1,32 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { SystemClock } from "../../src/core/clock.ts";
+import { Ulids } from "../../src/core/ulid.ts";
+import { encodeEnvelope } from "../../src/spool/envelope.ts";
+import { envelopePath, layoutOf, shardOf, shardPath } from "../../src/spool/layout.ts";
+import { draftOf, imageOf } from "../lib/drafts.ts";
+import { seededRandom } from "../lib/seams.ts";
+
+/** Puts envelopes into an empty spool as fast as the disk takes them: no fsync, and no index, which the spool then rebuilds. */
+export function fillSpool(folder: string, records: number, sizeBytes: number, owedTo: readonly string[]): void {
+  const layout = layoutOf(folder);
+  const ulids = new Ulids(new SystemClock(), seededRandom(1));
+  const jpeg = imageOf(sizeBytes);
+  let made = -1;
+  for (let sequence = 1; sequence <= records; sequence += 1) {
+    if (shardOf(sequence) > made) {
+      made = shardOf(sequence);
+      mkdirSync(shardPath(layout, made), { recursive: true });
+    }
+    const record = {
+      ...draftOf(),
+      id: ulids.next(),
+      name: `gw-bench000-${sequence}.jpg`,
+      device: "gw",
+      sequence,
+      imageBytes: jpeg.length,
+      imageSha256: "0".repeat(64),
+    };
+    const { metadata, trailer } = encodeEnvelope(jpeg, { record, owedTo }, Date.now());
+    writeFileSync(envelopePath(layout, sequence), Buffer.concat([jpeg, metadata, trailer]));
+  }
+}
