@@ -97,6 +97,13 @@ export const spoolLimits = {
   tailReadBytes: 8 * KB,
   /** Damaged envelopes kept for a person to look at; further ones are deleted and only counted. */
   damagedFilesMax: 16,
+  /**
+   * An append changes about five pages of the index, and each goes to the WAL whole: small pages write 16 KB less per
+   * record than SQLite's usual 4 KB.
+   */
+  indexPageBytes: KB,
+  /** The WAL is folded into the index at 4 MB; each time costs a few flushes, and holds the index's next answer up. */
+  walPagesMax: 4_000,
   /** Records never take the last bytes of a disk: settling needs them, for the WAL reaches 4 MB before it is folded in. */
   indexReserveBytes: 5 * MB,
   /** A record that the disk cannot read just now is passed over for this long. */

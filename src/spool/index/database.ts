@@ -1,6 +1,7 @@
 import { fdatasyncSync, closeSync, openSync, renameSync, rmSync } from "node:fs";
 import Database from "libsql";
 import { AgentError, errnoOf, messageOf } from "../../core/errors.ts";
+import { spoolLimits } from "../../core/limits.ts";
 import { diskError } from "../files.ts";
 import { indexDamaged } from "./codes.ts";
 
@@ -67,9 +68,11 @@ export function openIndex(path: string): OpenedIndex {
 
 function openOrCreate(path: string): OpenedIndex {
   const sql = connect(path);
+  sql.exec(`PRAGMA page_size = ${spoolLimits.indexPageBytes}`);
   sql.prepare("PRAGMA journal_mode = WAL").get();
   // NORMAL: a commit costs no flush. The index may fall back in a power cut, and the files bring it up again.
   sql.exec("PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096");
+  sql.exec(`PRAGMA wal_autocheckpoint = ${spoolLimits.walPagesMax}`);
   const fresh = sql.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all().length === 0;
   if (fresh) sql.exec(`BEGIN IMMEDIATE; ${schema} COMMIT;`);
   const format = sql.prepare("SELECT value FROM kv WHERE name = 'format'").get();
