@@ -16,7 +16,7 @@ const targets = ["a", "b"];
 const warmUpRecords = 400;
 /** A shard is made once in so many: its share counts. */
 const records = spoolLimits.recordsPerShard;
-const bareFiles = Number(process.env["BF"] ?? 400);
+const bareFiles = spoolLimits.recordsPerShard;
 const settledRecords = 1_024;
 
 const title = `Spool: what reaches an ext4 device, images of ${sizeBytes / 1_000} KB`;
@@ -27,7 +27,7 @@ export async function spoolDevice(): Promise<BenchTable> {
   await using folder = await tempFolder();
   let disk: LoopDisk;
   try {
-    disk = await LoopDisk.mount(folder.path, Number(process.env["MB"] ?? 1024));
+    disk = await LoopDisk.mount(folder.path, 2_048);
   } catch (error) {
     return { title, columns, rows: [], verdicts: [], leftOut: [`all of it, for it needs root: ${messageOf(error)}`] };
   }

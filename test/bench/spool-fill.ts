@@ -5,8 +5,12 @@ import { encodeEnvelope } from "../../src/spool/envelope.ts";
 import { envelopePath, layoutOf, shardOf, shardPath } from "../../src/spool/layout.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
 import { seededRandom } from "../lib/seams.ts";
+import { runProgram } from "../lib/shell.ts";
 
-/** Puts envelopes into an empty spool as fast as the disk takes them: no fsync, and no index, which the spool then rebuilds. */
+/**
+ * Puts envelopes into an empty spool as fast as the disk takes them: no index, which the spool then rebuilds, and one flush
+ * at the end, for what the kernel still has to write would slow down whatever is measured next.
+ */
 export function fillSpool(folder: string, records: number, sizeBytes: number, owedTo: readonly string[]): void {
   const layout = layoutOf(folder);
   const ulids = new Ulids(new SystemClock(), seededRandom(1));
@@ -29,4 +33,5 @@ export function fillSpool(folder: string, records: number, sizeBytes: number, ow
     const { metadata, trailer } = encodeEnvelope(jpeg, { record, owedTo }, Date.now());
     writeFileSync(envelopePath(layout, sequence), Buffer.concat([jpeg, metadata, trailer]));
   }
+  runProgram("sync", "-f", folder);
 }
