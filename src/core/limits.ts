@@ -97,20 +97,26 @@ export const spoolLimits = {
   tailReadBytes: 8 * KB,
   /** Damaged envelopes kept for a person to look at; further ones are deleted and only counted. */
   damagedFilesMax: 16,
-  /**
-   * An append changes about five pages of the index, and each goes to the WAL whole: small pages write 16 KB less per
-   * record than SQLite's usual 4 KB.
-   */
+  /** An append changes six pages of the index or more, and each goes to the WAL whole: so they are small. */
   indexPageBytes: KB,
-  /** The WAL is folded into the index at 4 MB; each time costs a few flushes, and holds the index's next answer up. */
-  walPagesMax: 4_000,
+  /** The WAL is folded into the index at this size: that costs some flushes, and holds up the index's next answer. */
+  walBytesMax: 4 * MB,
   /** Records never take the last bytes of a disk: settling needs them, for the WAL reaches 4 MB before it is folded in. */
   indexReserveBytes: 5 * MB,
+  /** Records tried with a key that the check value does not vouch for; some may be damaged, and one decrypted is enough. */
+  keyProbesMax: 16,
   /** A record that the disk cannot read just now is passed over for this long. */
   unreadableDelayMs: 60_000,
   remoteIdCharsMax: 256,
   errorCharsMax: 300,
   listRecordsMax: 1_000,
+  /** Ages, grace periods and shares are looked after this often, and not before the first deliveries are on their way. */
+  upkeepFirstMs: 10_000,
+  upkeepEveryMs: 45_000,
+  /** Some weeks at one delivery a minute; about 10 MB of index. */
+  sentEntriesMax: 50_000,
+  /** 32 targets, 8 reasons and a few priorities stay below. */
+  lossRowsMax: 1_024,
   defaultBytesMax: 2_048 * MB,
   defaultRecordsMax: 1_000_000,
   defaultFreeBytesMin: 256 * MB,

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { SystemClock } from "../../src/core/clock.ts";
@@ -15,20 +16,24 @@ const addedBytes = 900;
 async function main(): Promise<void> {
   await using folder = await tempFolder();
   await using opened = await openSpool(join(folder.path, "spool"), { clock: new SystemClock() });
+  const encryptionKey = randomBytes(32).toString("hex");
+  await using keyed = await openSpool(join(folder.path, "keyed"), { clock: new SystemClock(), encryptionKey });
   const bare = join(folder.path, "bare");
   await mkdir(bare);
   const jpeg = imageOf(sizeBytes);
   const bareBytes = Buffer.concat([jpeg, Buffer.alloc(addedBytes)]);
-  const append = async (): Promise<unknown> => await opened.spool.append(draftOf(), jpeg, ["a", "b"]);
+  const append = async ({ spool } = opened): Promise<unknown> => await spool.append(draftOf(), jpeg, ["a", "b"]);
   const bareMs: number[] = [];
   const appendMs: number[] = [];
   const fourMs: number[] = [];
+  const encryptedMs: number[] = [];
   const ratios: number[] = [];
   for (let at = 0; at < perRound; at += 1) await append();
   for (let round = 0; round < rounds; round += 1) {
     for (let at = 0; at < perRound; at += 1) {
       bareMs.push(await timed(async () => await writeBare(join(bare, `${round}-${at}.jpg`), bareBytes)));
       appendMs.push(await timed(append));
+      encryptedMs.push(await timed(async () => await append(keyed)));
     }
     ratios.push(median(appendMs.slice(-perRound)) / median(bareMs.slice(-perRound)));
     for (let at = 0; at < perRound / 4; at += 1) {
@@ -36,8 +41,9 @@ async function main(): Promise<void> {
     }
   }
   const figures = { bareMs: median(bareMs), appendMs: median(appendMs), fourMs: median(fourMs) };
+  const encrypted = { encryptedMs: median(encryptedMs) };
   const spread = { lowest: Math.min(...ratios), highest: Math.max(...ratios) };
-  process.stdout.write(`${JSON.stringify({ ...figures, ...spread })}\n`);
+  process.stdout.write(`${JSON.stringify({ ...figures, ...spread, ...encrypted })}\n`);
 }
 
 async function writeBare(path: string, bytes: Buffer): Promise<void> {

@@ -57,7 +57,7 @@ async function booted(
 ): Promise<{ medianMs: number; worstMs: number; residentMb: number }> {
   await using folder = await tempFolder();
   const spoolFolder = join(folder.path, "spool");
-  fillSpool(spoolFolder, records, sizeBytes, ["a", "b"]);
+  await fillSpool(spoolFolder, records, sizeBytes, ["a", "b"]);
   await workedUntilKilled(spoolFolder, sizeBytes);
   const bootMs: number[] = [];
   const residentMb: number[] = [];

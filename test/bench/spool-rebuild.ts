@@ -13,7 +13,7 @@ const rounds = 3;
 export async function spoolRebuild(): Promise<BenchTable> {
   await using folder = await tempFolder();
   const spoolFolder = join(folder.path, "spool");
-  fillSpool(spoolFolder, records, 1_000, ["a", "b"]);
+  await fillSpool(spoolFolder, records, 1_000, ["a", "b"]);
   const rows: (string | number)[][] = [];
   const seconds: number[] = [];
   for (let round = 1; round <= rounds; round += 1) {
