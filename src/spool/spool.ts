@@ -17,8 +17,8 @@ import { Room, type RoomOptions } from "./room.ts";
 
 /**
  * Promise: at least once per (record, target). A record that `append` accepted survives kill -9 and a power cut. After
- * kill -9 no settled outcome is lost; after a power cut at most those of the last 64 finished records or 5 seconds are
- * sent again; after a rebuilt index every record still on disk is owed again. Memory does not depend on the backlog.
+ * kill -9 no settled outcome is lost; after a power cut at most those of the last 64 deliveries or 5 seconds are sent
+ * again; after a rebuilt index every record still on disk is owed again. Memory does not depend on the backlog.
  *
  * Invariants
  *   I1  A record is visible if and only if the index has a row for it. No temporary names are needed.
@@ -34,8 +34,9 @@ import { Room, type RoomOptions } from "./room.ts";
  *          (up to four at a time) · 4 wait for the records before · 5 insert the rows, no flush · 6 acknowledge.
  *          On failure the file is removed and the sequence stays unused.
  * Settle   1 write the outcome, no flush · 2 when it was the last target, move the row to `gone` · 3 end the lease.
- * Collect  every 64 finished records or 5 s, in the index thread: 1 fdatasync the WAL · 2 unlink the envelopes of `gone`
- *          · 3 forget them. A crash before 3 unlinks again what is not there, which is no error.
+ * Collect  every 64 outcomes, or 5 s after the first, in the index thread: 1 fdatasync the WAL, which makes the outcomes
+ *          durable · 2 unlink the envelopes of `gone` · 3 forget them. A crash before 3 unlinks again what is not there,
+ *          which is no error.
  * Recover  1 take the lock · 2 open the index; a damaged one is set aside, and an empty one begun · 3 examine the
  *          envelopes above the high water: whole ones get rows, owed to those their metadata names; damaged ones are
  *          set aside · 4 checkpoint, which makes it durable · 5 collect.
@@ -84,8 +85,10 @@ export class DiskSpool implements Spool {
       },
       onDead: (error) => options.onDead?.(error),
     });
-    this.#collector = new Collector(seams.clock, seams.log, async () => {
-      this.#room.stored(await this.#index.call("collect"));
+    this.#collector = new Collector(seams.clock, seams.log, async (again) => {
+      const { onDisk, ...collected } = await this.#index.call("collect", again);
+      this.#room.stored(onDisk);
+      return collected;
     });
     this.#appender = new Appender(
       {
@@ -138,7 +141,7 @@ export class DiskSpool implements Spool {
     const sequence = this.#leases.sequenceOf(targetId, recordId);
     switch (settlement.kind) {
       case "accepted":
-        if (await this.#index.call("accept", sequence, targetId)) this.#collector.finished();
+        await this.#index.call("accept", sequence, targetId);
         break;
       case "rejected":
         await this.#index.call("quarantine", sequence, targetId, errorOf(settlement));
@@ -149,6 +152,7 @@ export class DiskSpool implements Spool {
       case "release":
         break;
     }
+    if (settlement.kind !== "release") this.#collector.settled();
     this.#leases.remove(targetId, recordId);
     if (settlement.kind === "release" || (settlement.kind === "retry" && settlement.afterMs <= 0)) {
       this.#due.wake(targetId);

@@ -12,7 +12,7 @@ import {
   unlinkSync,
 } from "node:fs";
 import { join } from "node:path";
-import { errnoOf } from "../../core/errors.ts";
+import { type AgentError, errnoOf } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
 import { decodeMetadata, type Decoded, decodeTrailer, imageIsWhole, trailerBytes } from "../envelope.ts";
 import { diskError, envelopeBytesMax } from "../files.ts";
@@ -109,18 +109,32 @@ export function setEnvelopeAside(layout: Layout, sequence: number): void {
   }
 }
 
-/** Removes envelopes, then the shards that are empty now: never the newest, which remembers how far sequences got. */
-export function removeEnvelopes(layout: Layout, sequences: readonly number[]): void {
-  for (const sequence of sequences) {
+export interface Stuck {
+  readonly sequence: number;
+  readonly error: AgentError;
+}
+
+/**
+ * Removes envelopes, then the shards that are empty now: never the newest, which remembers how far sequences got. One
+ * that cannot be removed holds up no other; the answer names them.
+ */
+export function removeEnvelopes(layout: Layout, sequences: readonly number[]): readonly Stuck[] {
+  const stuck = sequences.flatMap((sequence) => {
+    const path = envelopePath(layout, sequence);
     try {
-      unlinkSync(envelopePath(layout, sequence));
+      unlinkSync(path);
     } catch (error) {
-      if (errnoOf(error) !== "ENOENT") throw diskError("remove", envelopePath(layout, sequence), error);
+      if (errnoOf(error) !== "ENOENT") return [{ sequence, error: diskError("remove", path, error) }];
     }
-  }
-  const touched = new Set(sequences.map(shardOf));
+    return [];
+  });
+  removeEmptyShards(layout, new Set(sequences.map(shardOf)));
+  return stuck;
+}
+
+function removeEmptyShards(layout: Layout, shards: ReadonlySet<number>): void {
   const newest = shardsOnDisk(layout).at(-1) ?? 0;
-  for (const shard of touched) {
+  for (const shard of shards) {
     if (shard >= newest) continue;
     try {
       rmdirSync(shardPath(layout, shard));

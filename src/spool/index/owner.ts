@@ -4,16 +4,9 @@ import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
 import { type Layout, layoutOf, shardOf } from "../layout.ts";
 import { indexDamaged } from "./codes.ts";
-import { flushWal, openIndex, setIndexAside, takeLock, type Sql } from "./database.ts";
-import {
-  type Depth,
-  examine,
-  flushFolder,
-  removeEnvelopes,
-  sequencesInShard,
-  setEnvelopeAside,
-  shardsOnDisk,
-} from "./disk.ts";
+import { openIndex, setIndexAside, takeLock, type Sql } from "./database.ts";
+import { type Depth, examine, flushFolder, sequencesInShard, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
+import { FinishedEnvelopes, type Removal } from "./finished.ts";
 import {
   type Amount,
   type Deferral,
@@ -43,12 +36,19 @@ export interface OpenReport {
   readonly damaged: number;
 }
 
+interface World {
+  readonly layout: Layout;
+  readonly lock: Sql;
+  readonly store: IndexStore;
+  readonly finished: FinishedEnvelopes;
+}
+
 /**
  * The index thread's whole world: it owns the folder's lock and the index, finds again what a crash left behind, and
  * removes finished envelopes. Its public methods are the requests that the main thread may send.
  */
 export class IndexOwner {
-  #opened: { readonly layout: Layout; readonly lock: Sql; readonly store: IndexStore } | undefined;
+  #opened: World | undefined;
 
   open({ folder, setAside, lastSequence }: OpenOptions): OpenReport {
     const layout = layoutOf(folder);
@@ -59,7 +59,7 @@ export class IndexOwner {
     const { sql, fresh } = openIndex(layout.index);
     flushFolder(folder);
     const store = new IndexStore(sql);
-    this.#opened = { layout, lock, store };
+    this.#opened = { layout, lock, store, finished: new FinishedEnvelopes(layout, store) };
     const found = recover(layout, store, fresh ? "headers" : "all", lastSequence);
     store.checkpoint();
     this.#collectAll();
@@ -100,10 +100,10 @@ export class IndexOwner {
     return store.onDisk();
   }
 
-  /** Removes one group of finished envelopes. */
-  collect(): Amount {
-    this.#collectSome();
-    return this.#world().store.onDisk();
+  /** Makes all outcomes so far durable and removes one group of finished envelopes; `again` tries stuck ones anew. */
+  collect(again: boolean): Removal & { readonly onDisk: Amount } {
+    const { store, finished } = this.#world();
+    return { ...finished.removeGroup(again), onDisk: store.onDisk() };
   }
 
   stats(): IndexStats {
@@ -120,25 +120,15 @@ export class IndexOwner {
 
   /** What cannot be removed takes room, and is tried again later; it is no reason not to start. */
   #collectAll(): void {
+    const { store, finished } = this.#world();
     try {
-      while (this.#collectSome()) continue;
+      while (store.finished(1).length > 0 && finished.removeGroup(false).more) continue;
     } catch (error) {
       if (!(error instanceof AgentError) || error.code === indexDamaged) throw error;
     }
   }
 
-  /** Index durable first, then unlink, then forget: any other order loses records in a power cut. False when none is left. */
-  #collectSome(): boolean {
-    const { layout, store } = this.#world();
-    const sequences = store.finished(spoolLimits.collectRecords);
-    if (sequences.length === 0) return false;
-    flushWal(layout.index);
-    removeEnvelopes(layout, sequences);
-    store.forgetFinished(sequences);
-    return true;
-  }
-
-  #world(): { readonly layout: Layout; readonly store: IndexStore } {
+  #world(): World {
     if (this.#opened !== undefined) return this.#opened;
     throw new AgentError(indexDamaged, "use the index: it is not open", { disposition: "retry" });
   }
