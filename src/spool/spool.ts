@@ -83,6 +83,10 @@ export class DiskSpool implements Spool {
         this.#adopt(report);
         this.#due.wakeAll();
       },
+      onChecked: (verdict, tookMs) => {
+        if (verdict.kind === "failed") seams.log.warn("spool.index.unchecked", { ...verdict });
+        else seams.log.info("spool.index.checked", { tookMs });
+      },
       onDead: (error) => options.onDead?.(error),
     });
     this.#collector = new Collector(seams.clock, seams.log, async (again) => {
@@ -312,11 +316,12 @@ export class DiskSpool implements Spool {
     this.#due.wakeAt(targetId, dueAtMs - this.#spoolTimeOffsetMs);
   }
 
-  #adopt({ onDisk, rebuilt, recovered, damaged, lastSequence }: OpenReport): void {
+  #adopt({ onDisk, rebuilt, recovered, damaged, immovable, unlisted, lastSequence }: OpenReport): void {
     this.#room.stored(onDisk);
     if (rebuilt) this.#seams.log.warn("spool.index.rebuilt", { records: recovered, lastSequence });
     else if (recovered > 0) this.#seams.log.info("spool.recovered", { records: recovered });
-    if (damaged > 0) this.#seams.log.warn("spool.envelopes.damaged", { records: damaged });
+    if (damaged > 0) this.#seams.log.warn("spool.envelopes.damaged", { records: damaged, leftInPlace: immovable });
+    if (unlisted > 0) this.#seams.log.warn("spool.shards.unlisted", { shards: unlisted });
   }
 
   #spoolNowMs(): number {

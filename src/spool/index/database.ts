@@ -13,6 +13,10 @@ export interface Sql {
   prepare(source: string): Statement;
 }
 
+export interface Connection extends Sql {
+  close(): void;
+}
+
 export interface Statement {
   run(...values: readonly SqlValue[]): { readonly changes: number };
   get(...values: readonly SqlValue[]): unknown;
@@ -75,6 +79,16 @@ function openOrCreate(path: string): OpenedIndex {
   const format = sql.prepare("SELECT value FROM kv WHERE name = 'format'").get();
   if (numberIn(format, "value") !== indexFormat) throw damageError(`open ${path}: it has another format`);
   return { sql, fresh };
+}
+
+/** Beside the owner's connection, in another thread of the same process; it writes nothing. */
+export function connectToRead(path: string): Connection {
+  return classified(`open ${path} to read`, () => {
+    const connection = connect(path);
+    // The driver cannot open a file read-only.
+    connection.exec("PRAGMA query_only = ON; PRAGMA cache_size = -1024");
+    return connection;
+  });
 }
 
 /**
@@ -153,9 +167,13 @@ function classify(attempted: string, error: unknown): AgentError {
   return new AgentError("UNEXPECTED", message, options);
 }
 
-function connect(path: string): Sql {
+function connect(path: string): Connection {
   const database = new Database(path);
-  return { exec: (source) => database.exec(source), prepare: (source) => database.prepare<SqlValue[]>(source) };
+  return {
+    exec: (source) => database.exec(source),
+    prepare: (source) => database.prepare<SqlValue[]>(source),
+    close: () => void database.close(),
+  };
 }
 
 function codeOf(error: unknown): string | undefined {

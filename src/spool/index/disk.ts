@@ -32,8 +32,19 @@ export function shardsOnDisk(layout: Layout, fromSequence = 0): readonly number[
     .sort((a, b) => a - b);
 }
 
-export function sequencesInShard(layout: Layout, shard: number): readonly number[] {
-  return namesIn(shardPath(layout, shard))
+/** Undefined when the shard cannot be listed. */
+export function sequencesInShard(layout: Layout, shard: number): readonly number[] | undefined {
+  const path = shardPath(layout, shard);
+  let names: readonly string[];
+  try {
+    names = readdirSync(path);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === "ENOENT") return [];
+    if (shortages.has(errno)) throw diskError("list", path, error);
+    return undefined;
+  }
+  return names
     .flatMap((name) => sequenceOfName(name) ?? [])
     .filter((sequence) => shardOf(sequence) === shard)
     .sort((a, b) => a - b);
@@ -93,10 +104,10 @@ function readEnd(file: number, fileBytes: number, lengthMax: number): Buffer {
 }
 
 /**
- * Moves a damaged envelope out of the way; keeps the newest few for a person to look at. What cannot be moved stays where
- * it is, and holds up nothing: no record goes by its sequence any more.
+ * Moves a damaged envelope out of the way; keeps the newest few for a person to look at. False when it cannot be moved:
+ * then it stays where it is, and holds up nothing, for no record goes by its sequence any more.
  */
-export function setEnvelopeAside(layout: Layout, sequence: number): void {
+export function setEnvelopeAside(layout: Layout, sequence: number): boolean {
   try {
     mkdirSync(layout.bad, { recursive: true });
     renameSync(envelopePath(layout, sequence), join(layout.bad, `${String(sequence).padStart(12, "0")}.jpg.bad`));
@@ -104,8 +115,9 @@ export function setEnvelopeAside(layout: Layout, sequence: number): void {
     for (const name of kept.slice(0, Math.max(0, kept.length - spoolLimits.damagedFilesMax))) {
       rmSync(join(layout.bad, name), { recursive: true, force: true });
     }
+    return true;
   } catch {
-    return;
+    return false;
   }
 }
 

@@ -7,6 +7,7 @@ import { indexDamaged } from "./codes.ts";
 import { openIndex, setIndexAside, takeLock, type Sql } from "./database.ts";
 import { type Depth, examine, flushFolder, sequencesInShard, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import { FinishedEnvelopes, type Removal } from "./finished.ts";
+import { IndexMarks } from "./marks.ts";
 import {
   type Amount,
   type Deferral,
@@ -31,15 +32,22 @@ export interface OpenReport {
   /** No delivery is deferred beyond this: spool time goes on from here. */
   readonly deferredUntilMs: number;
   readonly rebuilt: boolean;
+  /** The owner before did not close the index, so nobody vouches for every page of it. */
+  readonly leftOpen: boolean;
   /** Envelopes that the index did not know. */
   readonly recovered: number;
   readonly damaged: number;
+  /** Of the damaged ones, those that could not be moved out of the way. */
+  readonly immovable: number;
+  /** Shards that could not be listed: what they hold waits for a later start. */
+  readonly unlisted: number;
 }
 
 interface World {
   readonly layout: Layout;
   readonly lock: Sql;
   readonly store: IndexStore;
+  readonly marks: IndexMarks;
   readonly finished: FinishedEnvelopes;
 }
 
@@ -54,13 +62,15 @@ export class IndexOwner {
     const layout = layoutOf(folder);
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
-    writeFileSync(ownerPath, `process ${process.pid}\n`);
+    sign(ownerPath);
     if (setAside) setIndexAside(layout.index);
     const { sql, fresh } = openIndex(layout.index);
     flushFolder(folder);
     const store = new IndexStore(sql);
-    this.#opened = { layout, lock, store, finished: new FinishedEnvelopes(layout, store) };
-    const found = recover(layout, store, fresh ? "headers" : "all", lastSequence);
+    const marks = new IndexMarks(sql);
+    const closed = marks.takeClosed();
+    this.#opened = { layout, lock, store, marks, finished: new FinishedEnvelopes(layout, store) };
+    const found = recover({ layout, store, marks }, fresh ? "headers" : "all", lastSequence);
     store.checkpoint();
     this.#collectAll();
     return {
@@ -68,6 +78,7 @@ export class IndexOwner {
       lastSequence: store.highWater(),
       onDisk: store.onDisk(),
       deferredUntilMs: store.deferredUntilMs(),
+      leftOpen: !fresh && !closed,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
     };
   }
@@ -115,7 +126,9 @@ export class IndexOwner {
   }
 
   close(): void {
-    this.#opened?.store.checkpoint();
+    const { marks, store } = this.#world();
+    marks.close();
+    store.checkpoint();
   }
 
   /** What cannot be removed takes room, and is tried again later; it is no reason not to start. */
@@ -134,54 +147,98 @@ export class IndexOwner {
   }
 }
 
+type Found = Pick<OpenReport, "recovered" | "damaged" | "immovable" | "unlisted">;
+
 /**
  * Brings the index up to what the files say. Only files above the high water are examined: all others were in the index
- * when it was last durable. A fresh index has no high water, so then it is all of them.
+ * when it was last durable. A fresh index has no high water, so then it is all of them. A shard that cannot be listed is
+ * passed over and remembered: its sequences are never used again, and the next start looks into it anew.
  */
-function recover(
-  layout: Layout,
-  store: IndexStore,
-  depth: Depth,
-  lastSequence = Infinity,
-): { readonly recovered: number; readonly damaged: number } {
+function recover(world: Pick<World, "layout" | "store" | "marks">, depth: Depth, lastSequence = Infinity): Found {
+  const { layout, store, marks } = world;
   const after = store.highWater();
-  let recovered = 0;
-  let damaged = 0;
-  let seen = after;
-  let entries: IndexEntry[] = [];
-  const flush = (): void => {
-    store.insert(entries);
-    recovered += entries.length;
-    entries = [];
-  };
-  const shards = shardsOnDisk(layout, after + 1);
-  for (const shard of shards) {
-    for (const sequence of sequencesInShard(layout, shard)) {
-      if (sequence <= after || sequence > lastSequence || store.isFinished(sequence)) continue;
-      seen = sequence;
-      const examined = examine(layout, sequence, depth);
-      if (examined.ok) entries.push(examined.value);
-      else {
-        setEnvelopeAside(layout, sequence);
-        damaged += 1;
-      }
-      if (entries.length >= spoolLimits.rebuildRecords) flush();
-    }
+  const intake = new Intake(layout, store);
+  for (const [shard, wanted] of marks.unlisted()) {
+    const sequences = sequencesInShard(layout, shard);
+    if (sequences === undefined) continue;
+    intake.take(
+      sequences.filter((sequence) => sequence > wanted && sequence <= lastSequence),
+      "headers",
+    );
+    marks.removeUnlisted(shard);
   }
-  flush();
-  store.countDamaged(damaged);
+  const shards = shardsOnDisk(layout, after + 1);
+  const unlisted = shards.filter((shard) => {
+    const sequences = sequencesInShard(layout, shard);
+    const unknown = sequences?.filter((sequence) => sequence > after && sequence <= lastSequence);
+    intake.take(unknown ?? [], depth);
+    return sequences === undefined;
+  });
+  intake.flush();
+  store.countDamaged(intake.damaged);
   // Also past those without a row: their files may still be there, and their names have been given out.
-  if (damaged > 0) store.raiseHighWater(seen);
+  if (intake.damaged > 0) store.raiseHighWater(intake.seen);
+  for (const shard of unlisted) {
+    if (!marks.unlisted().has(shard)) marks.addUnlisted(shard, after);
+    skipShard(store, shard);
+  }
   const newest = shards.at(-1);
   if (Number.isFinite(lastSequence)) store.raiseHighWater(lastSequence);
   else if (newest !== undefined && newest > shardOf(store.highWater())) skipShard(store, newest);
   else if (newest !== undefined && depth === "headers") skipShard(store, newest);
-  return { recovered, damaged };
+  const { recovered, damaged, immovable } = intake;
+  return { recovered, damaged, immovable, unlisted: marks.unlisted().size };
+}
+
+/** Takes envelopes into the index, in groups; damaged ones are set aside. */
+class Intake {
+  recovered = 0;
+  damaged = 0;
+  immovable = 0;
+  /** The last sequence that was examined. */
+  seen = 0;
+  readonly #layout: Layout;
+  readonly #store: IndexStore;
+  #entries: IndexEntry[] = [];
+
+  constructor(layout: Layout, store: IndexStore) {
+    this.#layout = layout;
+    this.#store = store;
+  }
+
+  take(sequences: readonly number[], depth: Depth): void {
+    for (const sequence of sequences) {
+      if (this.#store.isFinished(sequence)) continue;
+      this.seen = sequence;
+      const examined = examine(this.#layout, sequence, depth);
+      if (examined.ok) this.#entries.push(examined.value);
+      else {
+        this.damaged += 1;
+        if (!setEnvelopeAside(this.#layout, sequence)) this.immovable += 1;
+      }
+      if (this.#entries.length >= spoolLimits.rebuildRecords) this.flush();
+    }
+  }
+
+  flush(): void {
+    this.#store.insert(this.#entries);
+    this.recovered += this.#entries.length;
+    this.#entries = [];
+  }
 }
 
 /** How many sequences of this shard were used cannot be known any more: go on after it. */
 function skipShard(store: IndexStore, shard: number): void {
   store.raiseHighWater((shard + 1) * spoolLimits.recordsPerShard - 1);
+}
+
+/** For error texts only, so that nothing in its place is a reason not to start. */
+function sign(path: string): void {
+  try {
+    writeFileSync(path, `process ${process.pid}\n`);
+  } catch {
+    return;
+  }
 }
 
 function ownerOf(path: string): string {
