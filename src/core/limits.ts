@@ -82,6 +82,10 @@ export const spoolLimits = {
   stuckFilesMax: 1_024,
   /** They are tried anew this often: on a dying disk each try may take seconds. */
   stuckAgainMs: 10 * 60_000,
+  /** VERSION and id hold a few characters. */
+  smallFileBytesMax: 64,
+  /** Envelopes that are asked for the format where the folder does not say it. */
+  formatSamplesMax: 16,
   /** The index is checked this long after a start that followed a crash: deliveries come first. */
   checkDelayMs: 10_000,
   /** More files in flight gain nothing: the fsyncs of four already share one flush of the journal. */

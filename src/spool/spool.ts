@@ -110,7 +110,8 @@ export class DiskSpool implements Spool {
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#state !== "new") throw stopped("start");
-    await this.#files.prepare();
+    const format = await this.#files.prepare();
+    if (format === "envelopes") this.#seams.log.warn("spool.version.restored");
     const report = await this.#index.start();
     this.#spoolTimeOffsetMs = report.deferredUntilMs - this.#seams.clock.monotonicMs();
     this.#appender.continueAfter(report.lastSequence, await this.#idFor(report));
@@ -209,6 +210,7 @@ export class DiskSpool implements Spool {
   async #idFor({ lastSequence }: OpenReport): Promise<string> {
     const kept = lastSequence === 0 ? undefined : await this.#files.readId();
     if (kept !== undefined) return kept;
+    if (lastSequence > 0) this.#seams.log.warn("spool.id.renewed", { lastSequence });
     const { clock, random } = this.#seams;
     const made = new Ulids(clock, random).next().slice(-8).toLowerCase();
     await this.#files.writeId(made);

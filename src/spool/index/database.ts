@@ -1,4 +1,4 @@
-import { fdatasyncSync, closeSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync, renameSync, rmSync, statSync, truncateSync } from "node:fs";
 import Database from "libsql";
 import { AgentError, errnoOf, messageOf } from "../../core/errors.ts";
 import { diskError } from "../files.ts";
@@ -96,17 +96,44 @@ export function connectToRead(path: string): Connection {
  * stale one can be left behind, whatever kills the owner.
  */
 export function takeLock(path: string, ownerPath: string, owner: () => string): Sql {
-  const sql = classified(`lock ${path}`, () => connect(path));
   try {
-    sql.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    return lockedFile(path);
   } catch (error) {
-    if (codeOf(error) !== "SQLITE_BUSY") throw classify(`lock ${path}`, error);
-    throw new AgentError("SPOOL_LOCKED", `open ${ownerPath}: another process works on it (${owner()})`, {
-      disposition: "fatal",
-      cause: error,
-    });
+    if (codeOf(error) === "SQLITE_BUSY") throw lockedError(ownerPath, owner(), error);
+    return classified(`lock ${path}`, () => lockedMendedFile(path, ownerPath, owner));
   }
-  return sql;
+}
+
+function lockedFile(path: string): Sql {
+  const connection = connect(path);
+  try {
+    connection.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+/**
+ * Something else lies in the lock's place. A file is emptied where it is, because another process may have locked that
+ * very one; a folder cannot be locked by anybody.
+ */
+function lockedMendedFile(path: string, ownerPath: string, owner: () => string): Sql {
+  if (statSync(path).isDirectory()) rmSync(path, { recursive: true });
+  else truncateSync(path);
+  try {
+    return lockedFile(path);
+  } catch (error) {
+    throw codeOf(error) === "SQLITE_BUSY" ? lockedError(ownerPath, owner(), error) : error;
+  }
+}
+
+function lockedError(ownerPath: string, owner: string, cause: unknown): AgentError {
+  return new AgentError("SPOOL_LOCKED", `open ${ownerPath}: another process works on it (${owner})`, {
+    disposition: "fatal",
+    cause,
+  });
 }
 
 /** Renames the index and its companions out of the way. No connection may be open to them: closing one late would delete the new WAL. */
