@@ -1,12 +1,13 @@
 import { AgentError } from "../../core/errors.ts";
-import { classified, numberIn, type Sql, textIn } from "./database.ts";
+import { numberIn, textIn } from "./database.ts";
+import type { Statements } from "./statements.ts";
 
 /** What the index remembers for the next start, beside what is owed. */
 export class IndexMarks {
-  readonly #sql: Sql;
+  readonly #sql: Statements;
 
-  constructor(sql: Sql) {
-    this.#sql = sql;
+  constructor(statements: Statements) {
+    this.#sql = statements;
   }
 
   /**
@@ -15,11 +16,10 @@ export class IndexMarks {
    */
   takeClosed(): boolean {
     try {
-      return classified("read how the index was left", () => {
-        const row = this.#sql.prepare("SELECT value FROM kv WHERE name = 'closed'").get();
-        if (numberIn(row, "value") !== 1) return false;
-        this.#set("closed", 0);
-        return true;
+      return this.#sql.transaction("read how the index was left", () => {
+        const closed = this.#sql.value("closed") === 1;
+        if (closed) this.#set("closed", 0);
+        return closed;
       });
     } catch (error) {
       if (error instanceof AgentError && error.code === "DISK_FULL") return false;
@@ -28,30 +28,31 @@ export class IndexMarks {
   }
 
   close(): void {
-    classified("mark the index as closed", () => this.#set("closed", 1));
+    this.#sql.transaction("mark the index as closed", () => this.#set("closed", 1));
   }
 
   /** Shards whose records could not be taken in, and after which sequence of theirs. */
   unlisted(): ReadonlyMap<number, number> {
-    return classified("read which shards are unlisted", () => {
-      const rows = this.#sql.prepare("SELECT name, value FROM kv WHERE name LIKE 'unlisted\\_%' ESCAPE '\\'").all();
-      return new Map(rows.map((row) => [Number(textIn(row, "name")?.slice(9)), numberIn(row, "value")]));
-    });
+    const rows = this.#sql.all("SELECT name, value FROM kv WHERE substr(name, 1, 9) = 'unlisted_'");
+    return new Map(
+      rows.map((row) => [Number((textIn(row, "name") ?? "").slice("unlisted_".length)), numberIn(row, "value")]),
+    );
   }
 
   addUnlisted(shard: number, afterSequence: number): void {
-    classified("remember an unlisted shard", () => this.#set(`unlisted_${shard}`, afterSequence));
+    this.#sql.transaction("remember an unlisted shard", () => this.#set(`unlisted_${shard}`, afterSequence));
   }
 
   removeUnlisted(shard: number): void {
-    classified("forget an unlisted shard", () =>
-      this.#sql.prepare("DELETE FROM kv WHERE name = ?").run(`unlisted_${shard}`),
+    this.#sql.transaction("forget an unlisted shard", () =>
+      this.#sql.run("DELETE FROM kv WHERE name = ?", `unlisted_${shard}`),
     );
   }
 
   #set(name: string, value: number): void {
-    this.#sql
-      .prepare("INSERT INTO kv (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-      .run(name, value);
+    this.#sql.run(
+      "INSERT INTO kv (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+      ...[name, value],
+    );
   }
 }

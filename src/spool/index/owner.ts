@@ -2,21 +2,21 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
-import { type Layout, layoutOf, shardOf } from "../layout.ts";
+import type { SentEntry } from "../../core/ports.ts";
+import type { SentPage } from "../../core/queue.ts";
+import { type Layout, layoutOf } from "../layout.ts";
 import { indexDamaged } from "./codes.ts";
-import { openIndex, setIndexAside, takeLock, type Sql } from "./database.ts";
-import { type Depth, examine, flushFolder, sequencesInShard, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
+import { setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
+import { flushFolder, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import { FinishedEnvelopes, type Removal } from "./finished.ts";
+import { type IndexedRecord, type IndexStats, Listings } from "./listings.ts";
+import { Losses } from "./losses.ts";
 import { IndexMarks } from "./marks.ts";
-import {
-  type Amount,
-  type Deferral,
-  type IndexedRecord,
-  type IndexEntry,
-  type IndexStats,
-  IndexStore,
-  type ReadyDeliveries,
-} from "./store.ts";
+import { recover, type Recovered } from "./recovery.ts";
+import { openIndex } from "./schema.ts";
+import { SentLog } from "./sent-log.ts";
+import { Statements } from "./statements.ts";
+import { type Amount, type Deferral, type IndexEntry, IndexStore, type ReadyDeliveries } from "./store.ts";
 
 export interface OpenOptions {
   readonly folder: string;
@@ -24,31 +24,33 @@ export interface OpenOptions {
   readonly setAside: boolean;
   /** While running: records after this one are not in the index yet, so their files are nobody's business. */
   readonly lastSequence?: number;
+  /** While running: no record that is found again is older than this. */
+  readonly ranMs?: number;
 }
 
-export interface OpenReport {
+export interface OpenReport extends Recovered {
   readonly lastSequence: number;
   readonly onDisk: Amount;
   /** No delivery is deferred beyond this: spool time goes on from here. */
   readonly deferredUntilMs: number;
+  /** How long spools have run on this folder, as far as the index knows. */
+  readonly ranMs: number;
   readonly rebuilt: boolean;
   /** The owner before did not close the index, so nobody vouches for every page of it. */
   readonly leftOpen: boolean;
-  /** Envelopes that the index did not know. */
-  readonly recovered: number;
-  readonly damaged: number;
-  /** Of the damaged ones, those that could not be moved out of the way. */
-  readonly immovable: number;
-  /** Shards that could not be listed: what they hold waits for a later start. */
-  readonly unlisted: number;
 }
 
 interface World {
   readonly layout: Layout;
+  /** Held as long as this thread lives. */
   readonly lock: Sql;
-  readonly store: IndexStore;
+  readonly sql: Statements;
   readonly marks: IndexMarks;
+  readonly store: IndexStore;
   readonly finished: FinishedEnvelopes;
+  readonly listings: Listings;
+  readonly losses: Losses;
+  readonly sentLog: SentLog;
 }
 
 /**
@@ -58,42 +60,63 @@ interface World {
 export class IndexOwner {
   #opened: World | undefined;
 
-  open({ folder, setAside, lastSequence }: OpenOptions): OpenReport {
+  open({ folder, setAside, lastSequence, ranMs: knownRanMs = 0 }: OpenOptions): OpenReport {
     const layout = layoutOf(folder);
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
     sign(ownerPath);
     if (setAside) setIndexAside(layout.index);
-    const { sql, fresh } = openIndex(layout.index);
+    else setFoldersAside(layout.index);
+    const { sql: connection, fresh } = openIndex(layout.index);
     flushFolder(folder);
+    const sql = new Statements(connection);
     const store = new IndexStore(sql);
+    const losses = new Losses(sql);
     const marks = new IndexMarks(sql);
     const closed = marks.takeClosed();
-    this.#opened = { layout, lock, store, marks, finished: new FinishedEnvelopes(layout, store) };
-    const found = recover({ layout, store, marks }, fresh ? "headers" : "all", lastSequence);
-    store.checkpoint();
+    this.#opened = {
+      layout,
+      lock,
+      sql,
+      marks,
+      store,
+      finished: new FinishedEnvelopes(layout, store),
+      listings: new Listings(sql, losses),
+      losses,
+      sentLog: new SentLog(sql),
+    };
+    const ranMs = Math.max(sql.value("ran_ms"), knownRanMs);
+    const found = recover({ layout, store, marks }, fresh ? "headers" : "all", ranMs, lastSequence);
+    sql.checkpoint();
     this.#collectAll();
     return {
       ...found,
       lastSequence: store.highWater(),
       onDisk: store.onDisk(),
       deferredUntilMs: store.deferredUntilMs(),
+      ranMs,
       leftOpen: !fresh && !closed,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
     };
   }
 
-  insert(entry: IndexEntry): void {
-    this.#world().store.insert([entry]);
+  /** `ranMs` is running time. */
+  insert(entry: IndexEntry, ranMs: number): void {
+    this.#world().store.insert([entry], ranMs);
   }
 
   ready(targetId: string, nowMs: number, deliveriesMax: number): ReadyDeliveries {
     return this.#world().store.ready(targetId, nowMs, deliveriesMax, spoolLimits.wakeRecordsMax);
   }
 
-  /** True when the record is finished. */
-  accept(sequence: number, targetId: string): boolean {
-    return this.#world().store.accept(sequence, targetId);
+  /** Takes the delivery off and notes it in the sent log. True when the record is finished. */
+  accept(entry: Omit<SentEntry, "number">): boolean {
+    const { sql, store, sentLog } = this.#world();
+    return sql.transaction("settle as accepted", () => {
+      const finished = store.accept(entry.sequence, entry.targetId);
+      if (finished !== undefined) sentLog.add(entry);
+      return finished === true;
+    });
   }
 
   quarantine(sequence: number, targetId: string, error: string): void {
@@ -104,31 +127,53 @@ export class IndexOwner {
     this.#world().store.defer(sequence, targetId, deferral);
   }
 
+  /** Gives a record up for every target, because its file is damaged or gone. */
   giveUp(sequence: number, why: "damaged" | "missing"): Amount {
-    const { layout, store } = this.#world();
+    const { layout, sql, store, losses } = this.#world();
     if (why === "damaged") setEnvelopeAside(layout, sequence);
-    store.giveUp(sequence, why);
+    sql.transaction("give up", () => {
+      const removed = store.removeRecord(sequence);
+      if (removed.length === 0) return;
+      losses.count(removed.map((delivery) => ({ ...delivery, reason: why, deliveries: 1 })));
+      sql.count([why, 1]);
+    });
     return store.onDisk();
   }
 
-  /** Makes all outcomes so far durable and removes one group of finished envelopes; `again` tries stuck ones anew. */
-  collect(again: boolean): Removal & { readonly onDisk: Amount } {
+  /** Makes what was settled durable, then removes one group of finished envelopes; `again` tries stuck ones anew. */
+  collect(ranMs: number, again: boolean): Removal & { readonly onDisk: Amount } {
     const { store, finished } = this.#world();
+    this.#noteRunningTime(ranMs);
     return { ...finished.removeGroup(again), onDisk: store.onDisk() };
   }
 
   stats(): IndexStats {
-    return this.#world().store.stats();
+    return this.#world().listings.stats();
   }
 
   list(afterSequence: number, recordsMax: number): readonly IndexedRecord[] {
-    return this.#world().store.list(afterSequence, recordsMax);
+    return this.#world().listings.list(afterSequence, recordsMax);
   }
 
-  close(): void {
-    const { marks, store } = this.#world();
+  sent(page: SentPage): readonly SentEntry[] {
+    return this.#world().sentLog.page(page);
+  }
+
+  close(ranMs: number): void {
+    const { sql, marks } = this.#world();
+    this.#noteRunningTime(ranMs);
     marks.close();
-    store.checkpoint();
+    sql.checkpoint();
+  }
+
+  /** On a full disk it has to wait: what makes room comes first. */
+  #noteRunningTime(ranMs: number): void {
+    const { sql } = this.#world();
+    try {
+      sql.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== "DISK_FULL") throw error;
+    }
   }
 
   /** What cannot be removed takes room, and is tried again later; it is no reason not to start. */
@@ -145,91 +190,6 @@ export class IndexOwner {
     if (this.#opened !== undefined) return this.#opened;
     throw new AgentError(indexDamaged, "use the index: it is not open", { disposition: "retry" });
   }
-}
-
-type Found = Pick<OpenReport, "recovered" | "damaged" | "immovable" | "unlisted">;
-
-/**
- * Brings the index up to what the files say. Only files above the high water are examined: all others were in the index
- * when it was last durable. A fresh index has no high water, so then it is all of them. A shard that cannot be listed is
- * passed over and remembered: its sequences are never used again, and the next start looks into it anew.
- */
-function recover(world: Pick<World, "layout" | "store" | "marks">, depth: Depth, lastSequence = Infinity): Found {
-  const { layout, store, marks } = world;
-  const after = store.highWater();
-  const intake = new Intake(layout, store);
-  for (const [shard, wanted] of marks.unlisted()) {
-    const sequences = sequencesInShard(layout, shard);
-    if (sequences === undefined) continue;
-    intake.take(
-      sequences.filter((sequence) => sequence > wanted && sequence <= lastSequence),
-      "headers",
-    );
-    marks.removeUnlisted(shard);
-  }
-  const shards = shardsOnDisk(layout, after + 1);
-  const unlisted = shards.filter((shard) => {
-    const sequences = sequencesInShard(layout, shard);
-    const unknown = sequences?.filter((sequence) => sequence > after && sequence <= lastSequence);
-    intake.take(unknown ?? [], depth);
-    return sequences === undefined;
-  });
-  intake.flush();
-  store.countDamaged(intake.damaged);
-  // Also past those without a row: their files may still be there, and their names have been given out.
-  if (intake.damaged > 0) store.raiseHighWater(intake.seen);
-  for (const shard of unlisted) {
-    if (!marks.unlisted().has(shard)) marks.addUnlisted(shard, after);
-    skipShard(store, shard);
-  }
-  const newest = shards.at(-1);
-  if (Number.isFinite(lastSequence)) store.raiseHighWater(lastSequence);
-  else if (newest !== undefined && newest > shardOf(store.highWater())) skipShard(store, newest);
-  else if (newest !== undefined && depth === "headers") skipShard(store, newest);
-  const { recovered, damaged, immovable } = intake;
-  return { recovered, damaged, immovable, unlisted: marks.unlisted().size };
-}
-
-/** Takes envelopes into the index, in groups; damaged ones are set aside. */
-class Intake {
-  recovered = 0;
-  damaged = 0;
-  immovable = 0;
-  /** The last sequence that was examined. */
-  seen = 0;
-  readonly #layout: Layout;
-  readonly #store: IndexStore;
-  #entries: IndexEntry[] = [];
-
-  constructor(layout: Layout, store: IndexStore) {
-    this.#layout = layout;
-    this.#store = store;
-  }
-
-  take(sequences: readonly number[], depth: Depth): void {
-    for (const sequence of sequences) {
-      if (this.#store.isFinished(sequence)) continue;
-      this.seen = sequence;
-      const examined = examine(this.#layout, sequence, depth);
-      if (examined.ok) this.#entries.push(examined.value);
-      else {
-        this.damaged += 1;
-        if (!setEnvelopeAside(this.#layout, sequence)) this.immovable += 1;
-      }
-      if (this.#entries.length >= spoolLimits.rebuildRecords) this.flush();
-    }
-  }
-
-  flush(): void {
-    this.#store.insert(this.#entries);
-    this.recovered += this.#entries.length;
-    this.#entries = [];
-  }
-}
-
-/** How many sequences of this shard were used cannot be known any more: go on after it. */
-function skipShard(store: IndexStore, shard: number): void {
-  store.raiseHighWater((shard + 1) * spoolLimits.recordsPerShard - 1);
 }
 
 /** For error texts only, so that nothing in its place is a reason not to start. */
