@@ -193,7 +193,7 @@ describe("state file", () => {
     const file = await StateFile.open({ ...options, version: 3, parse: (_, version) => ({ count: version }) });
     assert.deepEqual(file.read(), { count: 2 });
     await file.update((current) => current);
-    assert.equal(JSON.parse(await readFile(options.path, "utf8")).version, 3);
+    assert.deepEqual(JSON.parse(await readFile(options.path, "utf8")), { version: 3, state: { count: 2 } });
     await assert.rejects(StateFile.open(options), { code: "STATE_VERSION_UNKNOWN" }, "the older one cannot go back");
   });
 

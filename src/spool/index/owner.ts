@@ -9,6 +9,7 @@ import { indexDamaged } from "./codes.ts";
 import { setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
 import { flushFolder, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import { FinishedEnvelopes, type Removal } from "./finished.ts";
+import { admitKey } from "./key.ts";
 import { type IndexedRecord, type IndexStats, Listings } from "./listings.ts";
 import { Losses } from "./losses.ts";
 import { IndexMarks } from "./marks.ts";
@@ -26,6 +27,7 @@ export interface OpenOptions {
   readonly lastSequence?: number;
   /** While running: no record that is found again is older than this. */
   readonly ranMs?: number;
+  readonly encryptionKey?: Uint8Array;
 }
 
 export interface OpenReport extends Recovered {
@@ -60,7 +62,7 @@ interface World {
 export class IndexOwner {
   #opened: World | undefined;
 
-  open({ folder, setAside, lastSequence, ranMs: knownRanMs = 0 }: OpenOptions): OpenReport {
+  open({ folder, setAside, lastSequence, ranMs: knownRanMs = 0, encryptionKey: key }: OpenOptions): OpenReport {
     const layout = layoutOf(folder);
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
@@ -73,7 +75,6 @@ export class IndexOwner {
     const store = new IndexStore(sql);
     const losses = new Losses(sql);
     const marks = new IndexMarks(sql);
-    const closed = marks.takeClosed();
     this.#opened = {
       layout,
       lock,
@@ -85,8 +86,12 @@ export class IndexOwner {
       losses,
       sentLog: new SentLog(sql),
     };
+    const known = { encryptedRecords: sql.value("encrypted"), highWater: store.highWater() };
+    const cipher = admitKey({ layout, key, ...known, flush: () => sql.checkpoint() });
     const ranMs = Math.max(sql.value("ran_ms"), knownRanMs);
-    const found = recover({ layout, store, marks }, fresh ? "headers" : "all", ranMs, lastSequence);
+    const closed = marks.takeClosed();
+    const found = recover({ layout, store, marks, cipher }, fresh ? "headers" : "all", ranMs, lastSequence);
+    if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
     sql.checkpoint();
     this.#collectAll();
     return {

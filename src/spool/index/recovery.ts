@@ -1,4 +1,5 @@
 import { spoolLimits } from "../../core/limits.ts";
+import type { RecordCipher } from "../cipher.ts";
 import { type Layout, shardOf } from "../layout.ts";
 import { type Depth, examine, sequencesInShard, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import type { IndexMarks } from "./marks.ts";
@@ -18,6 +19,7 @@ export interface RecoveryParts {
   readonly layout: Layout;
   readonly store: IndexStore;
   readonly marks: IndexMarks;
+  readonly cipher: RecordCipher | undefined;
 }
 
 /**
@@ -28,14 +30,10 @@ export interface RecoveryParts {
  * A shard that cannot be listed is passed over and remembered: its sequences are never used again, and every later start
  * looks into it anew.
  */
-export function recover(
-  { layout, store, marks }: RecoveryParts,
-  depth: Depth,
-  addedAtMs: number,
-  lastSequence = Infinity,
-): Recovered {
+export function recover(parts: RecoveryParts, depth: Depth, addedAtMs: number, lastSequence = Infinity): Recovered {
+  const { layout, store, marks } = parts;
   const after = store.highWater();
-  const intake = new Intake(layout, store, addedAtMs);
+  const intake = new Intake(parts, addedAtMs);
   const take = (shard: number, afterSequence: number, depthThere: Depth): boolean => {
     const sequences = sequencesInShard(layout, shard);
     for (const sequence of sequences ?? []) {
@@ -77,31 +75,30 @@ class Intake {
   immovable = 0;
   /** The last sequence that was examined. */
   seen = 0;
-  readonly #layout: Layout;
-  readonly #store: IndexStore;
+  readonly #parts: RecoveryParts;
   readonly #addedAtMs: number;
   #entries: IndexEntry[] = [];
 
-  constructor(layout: Layout, store: IndexStore, addedAtMs: number) {
-    this.#layout = layout;
-    this.#store = store;
+  constructor(parts: RecoveryParts, addedAtMs: number) {
+    this.#parts = parts;
     this.#addedAtMs = addedAtMs;
   }
 
   take(sequence: number, depth: Depth): void {
-    if (this.#store.isFinished(sequence)) return;
+    const { layout, store, cipher } = this.#parts;
+    if (store.isFinished(sequence)) return;
     this.seen = Math.max(this.seen, sequence);
-    const examined = examine(this.#layout, sequence, depth);
+    const examined = examine(layout, sequence, depth, cipher);
     if (examined.ok) this.#entries.push(examined.value);
     else {
       this.damaged += 1;
-      if (!setEnvelopeAside(this.#layout, sequence)) this.immovable += 1;
+      if (!setEnvelopeAside(layout, sequence)) this.immovable += 1;
     }
     if (this.#entries.length >= spoolLimits.rebuildRecords) this.flush();
   }
 
   flush(): void {
-    this.#store.insert(this.#entries, this.#addedAtMs);
+    this.#parts.store.insert(this.#entries, this.#addedAtMs);
     this.recovered += this.#entries.length;
     this.#entries = [];
   }
