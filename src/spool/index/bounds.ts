@@ -136,13 +136,12 @@ export class Bounds {
   }
 
   #spared(leased: readonly number[]): Spared {
-    return new Set([...leased, ...this.#evictions.gone()]);
+    return new Set([...leased, ...this.#evictions.spared()]);
   }
 
   #evict(haul: Haul, reason: LossReason): Evicted {
-    const victims = haul.victims();
-    this.#evictions.evict(victims, reason);
-    const bytes = victims.reduce((sum, victim) => sum + victim.bytes, 0);
-    return { records: victims.length, bytes, lost: this.#evictions.report() };
+    const gone = this.#evictions.evict(haul.victims(), reason);
+    const bytes = gone.reduce((sum, victim) => sum + victim.bytes, 0);
+    return { records: gone.length, bytes, lost: this.#evictions.report() };
   }
 }

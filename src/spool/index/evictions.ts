@@ -31,6 +31,8 @@ export class Evictions {
   readonly #losses: Losses;
   /** Records whose files are gone and whose rows are not. */
   readonly #rowsLeft = new Map<number, Evicted>();
+  /** Records whose files cannot be removed: they hold up no other. */
+  readonly #stuck = new Set<number>();
   #unreported: Loss[] = [];
 
   constructor(layout: Layout, statements: Statements, store: IndexStore, losses: Losses) {
@@ -45,27 +47,31 @@ export class Evictions {
     return new Set(this.#rowsLeft.keys());
   }
 
+  /** Nobody may choose them: gone already, or not to be removed. */
+  spared(): Spared {
+    return new Set([...this.#rowsLeft.keys(), ...this.#stuck]);
+  }
+
   has(sequence: number): boolean {
     return this.#rowsLeft.has(sequence);
   }
 
-  /** Fails when a file cannot be removed, or with `DISK_FULL` while too many rows wait for room. */
-  evict(victims: readonly Victim[], reason: LossReason): void {
+  /** Answers with those that are gone now. Fails with `DISK_FULL` while too many rows wait for room. */
+  evict(victims: readonly Victim[], reason: LossReason): readonly Victim[] {
     this.forgetRows();
-    if (victims.length === 0) return;
+    if (victims.length === 0) return [];
     if (this.#rowsLeft.size + victims.length > spoolLimits.evictedRowsMax) {
       const message = `evict: the index of ${this.#layout.folder} has no room to forget the records that are gone`;
       throw new AgentError("DISK_FULL", message, { disposition: "retry" });
     }
-    const bytesOf = new Map(victims.map(({ sequence, bytes }) => [sequence, bytes]));
     flushWal(this.#layout.index);
-    try {
-      removeEnvelopes(this.#layout, [...bytesOf.keys()], (sequence) =>
-        this.#rowsLeft.set(sequence, { bytes: bytesOf.get(sequence) ?? 0, reason }),
-      );
-    } finally {
-      this.forgetRows();
-    }
+    const sequences = victims.map(({ sequence }) => sequence);
+    const stuck = new Set(removeEnvelopes(this.#layout, sequences).map(({ sequence }) => sequence));
+    const removed = victims.filter(({ sequence }) => !stuck.has(sequence));
+    for (const { sequence, bytes } of removed) this.#rowsLeft.set(sequence, { bytes, reason });
+    this.#passOver(stuck);
+    this.forgetRows();
+    return removed;
   }
 
   /** As far as the disk lets it; fails only when the index is damaged. */
@@ -88,6 +94,12 @@ export class Evictions {
   uncounted(): Amount {
     const bytes = [...this.#rowsLeft.values()].reduce((sum, evicted) => sum + evicted.bytes, 0);
     return { records: this.#rowsLeft.size, bytes };
+  }
+
+  /** Until there are too many to remember: then all are tried again. */
+  #passOver(stuck: Spared): void {
+    if (this.#stuck.size > spoolLimits.stuckFilesMax) this.#stuck.clear();
+    for (const sequence of stuck) this.#stuck.add(sequence);
   }
 
   #forgetSome(): void {

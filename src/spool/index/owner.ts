@@ -8,12 +8,14 @@ import { type Layout, layoutOf } from "../layout.ts";
 import type { Backlog, BacklogLimit, Trimmed } from "./backlogs.ts";
 import { Bounds, type Evicted, type EvictionRequest, type QuarantinePlace, type QuarantineSweep } from "./bounds.ts";
 import { indexDamaged } from "./codes.ts";
-import { flushWal, setIndexAside, takeLock, type Sql } from "./database.ts";
-import { flushFolder, overheadBytes, removeEnvelopes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
+import { setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
+import { flushFolder, overheadBytes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
+import { FinishedEnvelopes, type Removal } from "./finished.ts";
 import { admitKey } from "./key.ts";
 import { type IndexedRecord, type IndexStats, Listings } from "./listings.ts";
 import { Losses } from "./losses.ts";
-import { recover } from "./recovery.ts";
+import { IndexMarks } from "./marks.ts";
+import { recover, type Recovered } from "./recovery.ts";
 import { openIndex } from "./schema.ts";
 import { SentLog } from "./sent-log.ts";
 import { Statements } from "./statements.ts";
@@ -30,7 +32,7 @@ export interface OpenOptions {
   readonly encryptionKey?: Uint8Array;
 }
 
-export interface OpenReport {
+export interface OpenReport extends Recovered {
   readonly lastSequence: number;
   readonly onDisk: Amount;
   /** No delivery is deferred beyond this: spool time goes on from here. */
@@ -38,9 +40,8 @@ export interface OpenReport {
   /** How long spools have run on this folder, as far as the index knows. */
   readonly ranMs: number;
   readonly rebuilt: boolean;
-  /** Envelopes that the index did not know. */
-  readonly recovered: number;
-  readonly damaged: number;
+  /** The owner before did not close the index, so nobody vouches for every page of it. */
+  readonly leftOpen: boolean;
 }
 
 interface World {
@@ -48,7 +49,9 @@ interface World {
   /** Held as long as this thread lives. */
   readonly lock: Sql;
   readonly sql: Statements;
+  readonly marks: IndexMarks;
   readonly store: IndexStore;
+  readonly finished: FinishedEnvelopes;
   readonly listings: Listings;
   readonly losses: Losses;
   readonly sentLog: SentLog;
@@ -66,18 +69,22 @@ export class IndexOwner {
     const layout = layoutOf(folder);
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
-    writeFileSync(ownerPath, `process ${process.pid}\n`);
+    sign(ownerPath);
     if (setAside) setIndexAside(layout.index);
+    else setFoldersAside(layout.index);
     const { sql: connection, fresh } = openIndex(layout.index);
     flushFolder(folder);
     const sql = new Statements(connection);
     const store = new IndexStore(sql);
     const losses = new Losses(sql);
+    const marks = new IndexMarks(sql);
     this.#opened = {
       layout,
       lock,
       sql,
+      marks,
       store,
+      finished: new FinishedEnvelopes(layout, store),
       listings: new Listings(sql, losses),
       losses,
       sentLog: new SentLog(sql),
@@ -86,7 +93,8 @@ export class IndexOwner {
     const known = { encryptedRecords: sql.value("encrypted"), highWater: store.highWater() };
     const cipher = admitKey({ layout, key, ...known, flush: () => sql.checkpoint() });
     const ranMs = Math.max(sql.value("ran_ms"), knownRanMs, store.newestAddedAtMs());
-    const found = recover(layout, store, { depth: fresh ? "headers" : "all", cipher }, ranMs, lastSequence);
+    const closed = marks.takeClosed();
+    const found = recover({ layout, store, marks, cipher }, fresh ? "headers" : "all", ranMs, lastSequence);
     if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
     sql.checkpoint();
     this.#collectAll();
@@ -96,6 +104,7 @@ export class IndexOwner {
       onDisk: store.onDisk(),
       deferredUntilMs: store.deferredUntilMs(),
       ranMs,
+      leftOpen: !fresh && !closed,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
     };
   }
@@ -159,13 +168,13 @@ export class IndexOwner {
     return bounds.onDisk();
   }
 
-  /** Makes what was settled durable, then removes one group of finished envelopes. */
-  collect(ranMs: number): Amount {
-    const { bounds } = this.#world();
-    this.#collectSome();
+  /** Makes what was settled durable, then removes one group of finished envelopes; `again` tries stuck ones anew. */
+  collect(ranMs: number, again: boolean): Removal & { readonly onDisk: Amount } {
+    const { finished, bounds } = this.#world();
+    const removal = finished.removeGroup(again);
     bounds.catchUp();
-    this.#noteTime(ranMs);
-    return bounds.onDisk();
+    this.#noteRunningTime(ranMs);
+    return { ...removal, onDisk: bounds.onDisk() };
   }
 
   evict(request: EvictionRequest): Evicted & { readonly onDisk: Amount } {
@@ -203,7 +212,7 @@ export class IndexOwner {
   lookAfter(ranMs: number): { readonly overheadBytes: number } {
     const { layout, bounds } = this.#world();
     bounds.catchUp();
-    this.#noteTime(ranMs);
+    this.#noteRunningTime(ranMs);
     return { overheadBytes: overheadBytes(layout) };
   }
 
@@ -222,40 +231,45 @@ export class IndexOwner {
   }
 
   close(ranMs: number): void {
-    if (this.#opened === undefined) return;
-    this.#opened.bounds.catchUp();
-    this.#noteTime(ranMs);
-    this.#opened.sql.checkpoint();
+    const { sql, marks, bounds } = this.#world();
+    bounds.catchUp();
+    this.#noteRunningTime(ranMs);
+    marks.close();
+    sql.checkpoint();
   }
 
-  #noteTime(ranMs: number): void {
+  /** On a full disk it has to wait: what makes room comes first. */
+  #noteRunningTime(ranMs: number): void {
     const { sql } = this.#world();
-    sql.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
+    try {
+      sql.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== "DISK_FULL") throw error;
+    }
   }
 
   /** What cannot be removed takes room, and is tried again later; it is no reason not to start. */
   #collectAll(): void {
+    const { store, finished } = this.#world();
     try {
-      while (this.#collectSome()) continue;
+      while (store.finished(1).length > 0 && finished.removeGroup(false).more) continue;
     } catch (error) {
       if (!(error instanceof AgentError) || error.code === indexDamaged) throw error;
     }
   }
 
-  /** Index durable first, then unlink, then forget: any other order loses records in a power cut. False when none is left. */
-  #collectSome(): boolean {
-    const { layout, store } = this.#world();
-    const sequences = store.finished(spoolLimits.collectRecords);
-    if (sequences.length === 0) return false;
-    flushWal(layout.index);
-    removeEnvelopes(layout, sequences);
-    store.forgetFinished(sequences);
-    return true;
-  }
-
   #world(): World {
     if (this.#opened !== undefined) return this.#opened;
     throw new AgentError(indexDamaged, "use the index: it is not open", { disposition: "retry" });
+  }
+}
+
+/** For error texts only, so that nothing in its place is a reason not to start. */
+function sign(path: string): void {
+  try {
+    writeFileSync(path, `process ${process.pid}\n`);
+  } catch {
+    return;
   }
 }
 
