@@ -69,10 +69,13 @@ export class Evictor {
   async #makeRoom(bytes: number, priority: number): Promise<void> {
     const { files, room, collector } = this.#parts;
     await collector.now();
-    for (let steps = 0; ; steps += 1) {
+    for (let steps = 0, freeBefore = -1; ; steps += 1) {
       const freeBytes = await files.freeBytes();
       const shortage = room.shortage(bytes, freeBytes);
-      const goesOn = shortage?.canBeMade === true && steps < spoolLimits.evictStepsMax;
+      // Where somebody else takes what becomes free, all would go for nothing.
+      const inVain = shortage?.code === "DISK_FULL" && freeBytes <= freeBefore;
+      freeBefore = freeBytes;
+      const goesOn = shortage?.canBeMade === true && !inVain && steps < spoolLimits.evictStepsMax;
       if (goesOn && (await this.#evict(shortage.over, priority)) > 0) continue;
       room.reserve(bytes, freeBytes);
       return;
