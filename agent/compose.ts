@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { DiskBudget } from "../src/core/disk-budget.ts";
+import { DiskBudget, type DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
 import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/ports.ts";
 import { webcamOptions } from "../src/capture/config.ts";
@@ -20,6 +20,7 @@ import { VisionProcess } from "../src/vision/client.ts";
 import { type ModelSpec, resolveModel } from "../src/vision/model.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
+import { diskBudgetOf, shareOf } from "./disks.ts";
 import { fileProblem } from "./files.ts";
 import type { Part } from "./lifecycle.ts";
 import { modelsFolders } from "./locations.ts";
@@ -58,7 +59,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const { dataFolder } = options;
   const wrapDriver = options.wrapDriver ?? ((driver: CameraDriver) => driver);
   const wrapTarget = options.wrapTarget ?? ((target: Target) => target);
-  const budget = new DiskBudget(config.spool.maxBytes);
+  const budget = await diskBudgetOf(config, dataFolder);
   const { device, spool } = await openSpool(config, dataFolder, seams, budget);
   const found = await findModel(config, dataFolder);
   const [model, modelProblem] = found instanceof AgentError ? [undefined, found] : [found, undefined];
@@ -68,7 +69,11 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const { threads } = config.detector;
   const vision = new VisionProcess({ model, ...(threads === undefined ? {} : { threads }) }, seams);
 
-  const targets = config.targets.map((target) => wrapTarget(buildTarget(target, device, seams)));
+  const targets: Target[] = [];
+  for (const target of config.targets) {
+    const share = target.kind === "folder" ? await shareOf(budget, target, dataFolder) : undefined;
+    targets.push(wrapTarget(buildTarget(target, { device, share }, seams)));
+  }
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));
@@ -207,13 +212,17 @@ function buildDriver(camera: CameraConfig, vision: Vision, { clock }: Seams): Ca
   }
 }
 
-function buildTarget(target: TargetConfig, device: string, seams: Seams): Target {
+function buildTarget(
+  target: TargetConfig,
+  { device, share }: { readonly device: string; readonly share: DiskShare | undefined },
+  seams: Seams,
+): Target {
   switch (target.kind) {
     case "iotown":
       return new IotownTarget(target);
     case "mqtt":
       return new MqttTarget({ config: target, device }, seams);
     case "folder":
-      return new FolderTarget(target);
+      return new FolderTarget(target, share);
   }
 }

@@ -39,6 +39,8 @@ export const captureLimits = {
   watchQuietMs: 50,
   /** An upload that stood still for this long never ends: the file is set aside. */
   watchAbandonedMs: 60_000,
+  /** Reserved on the disk for the picture that a camera program writes: one of 12 MP at quality 100. */
+  scratchBytes: 8 * MB,
   /** Files set aside are kept for a look at them, the oldest go first. */
   rejectedFilesMax: 256,
 } as const;

@@ -31,21 +31,29 @@ import { Upkeep } from "./upkeep.ts";
  *
  * Invariants
  *   I1  A record is visible if and only if the index has a row for it. No temporary names are needed.
- *   I2  A row is written only after its envelope is durable. A row without an envelope is a loss from outside: counted.
+ *   I2  A row is written only after its envelope is durable. A row without an envelope was being evicted when the process
+ *       ended, or is a loss from outside: counted as missing.
  *   I3  Rows are written in the order of sequences, and the high water is the last of them. So after any crash every
  *       acknowledged record is in the index, or has an envelope above the index's high water.
- *   I4  An envelope is removed only after the index that says "finished" is durable.
+ *   I4  An envelope is removed only after the index that says "finished" is durable, or, where it is evicted, after the
+ *       index that knows its record is. What is leased or held is never evicted.
  *   I5  A sequence is never used twice, also when the index is lost: the newest shard is never removed, and after a loss
  *       sequences go on in the next one.
  *   I6  One process owns the folder.
  *
- * Append   1 check the bounds and the free space · 2 take a sequence · 3 write the envelope under its final name, fsync
- *          (up to four at a time) · 4 wait for the records before · 5 insert the rows, no flush · 6 acknowledge.
- *          On failure the file is removed and the sequence stays unused.
+ * Append   1 check the bounds and the free space, and evict where they do not hold · 2 take a sequence · 3 write the
+ *          envelope under its final name, fsync (up to four at a time) · 4 wait for the records before · 5 insert the
+ *          rows, no flush · 6 acknowledge. On failure the file is removed and the sequence stays unused; when the disk
+ *          turns out to be full, there is one eviction and one more try.
  * Settle   1 write the outcome, no flush · 2 when it was the last target, move the row to `gone` · 3 end the lease.
  * Collect  every 64 outcomes, or 5 s after the first, in the index thread: 1 fdatasync the WAL, which makes the outcomes
  *          durable · 2 unlink the envelopes of `gone` · 3 forget them. A crash before 3 unlinks again what is not there,
  *          which is no error.
+ * Evict    in this order: what is finished; what only quarantine holds; per target, its deliveries beyond its share;
+ *          the lowest priority, by policy, but never above that of the record that needs the room. In the index thread,
+ *          while nobody leases: 1 choose by reading alone · 2 fdatasync the WAL, which takes no room · 3 unlink, several
+ *          at a time · 4 delete the rows and count the losses, in one transaction; on a full disk as soon as it lets
+ *          them go, and until then nobody is given these records. Deliveries that go alone are taken off as settled ones.
  * Recover  1 take the lock · 2 open the index; a damaged one is set aside, and an empty one begun · 3 examine the
  *          envelopes above the high water: whole ones get rows, owed to those their metadata names; damaged ones are
  *          set aside · 4 checkpoint, which makes it durable · 5 collect.

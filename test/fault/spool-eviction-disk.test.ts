@@ -28,9 +28,9 @@ for (const kind of diskKinds) {
       await folder[Symbol.asyncDispose]();
     });
 
-    async function freeBytes(): Promise<number> {
-      const { bavail, bsize } = await statfs(folder.path);
-      return bavail * bsize;
+    async function mustBeFull(filler: { readonly path: string }): Promise<void> {
+      const { bavail, bsize } = await statfs(filler.path);
+      assert.ok(bavail * bsize < 4_096, `${bavail * bsize} bytes are free`);
     }
 
     it("goes on for ever with one target away, and loses nothing but what it counts", async () => {
@@ -56,7 +56,7 @@ for (const kind of diskKinds) {
       for (let at = 0; at < 110; at += 1) await oracle.append();
       await oracle.accept("up", 20);
       await using filler = await fillUp(join(folder.path, "filler"));
-      assert.ok(filler !== undefined && (await freeBytes()) < 4_096, `${await freeBytes()} bytes are free`);
+      await mustBeFull(filler);
       for (let at = 0; at < 40; at += 1) await oracle.append();
       await oracle.accept("up", 30);
       await oracle.check();
@@ -70,7 +70,7 @@ for (const kind of diskKinds) {
         const oracle = new EvictionOracle(spool, ["a"], 20_000);
         for (let at = 0; at < 100; at += 1) await oracle.append();
         await using filler = await fillUp(join(folder.path, "filler"));
-        assert.ok(filler !== undefined);
+        await mustBeFull(filler);
         let refused = 0;
         const leased = await spool.lease("a", { recordsMax: 60, bytesMax: Infinity });
         assert.equal(leased.length, 60);
@@ -112,7 +112,7 @@ for (const kind of diskKinds) {
       const { spool } = opened;
       {
         await using filler = await fillUp(join(folder.path, "filler"));
-        assert.ok(filler !== undefined);
+        await mustBeFull(filler);
         await assert.rejects(spool.append(draftOf(), imageOf(100_000), ["a"]), { code: "DISK_FULL" });
         const left = (await readdir(data)).length;
         assert.ok(left >= 20 && left < 60, `${left} files left`);

@@ -27,7 +27,7 @@ export function unmount(path: string): void {
 }
 
 /** Another program that takes every byte that is left. */
-export async function fillUp(path: string): Promise<AsyncDisposable> {
+export async function fillUp(path: string): Promise<AsyncDisposable & { readonly path: string }> {
   const file = await open(path, "w");
   try {
     for (let bytes = 1_048_576; bytes >= 512;) {
@@ -38,7 +38,7 @@ export async function fillUp(path: string): Promise<AsyncDisposable> {
   } finally {
     await file.close();
   }
-  return { [Symbol.asyncDispose]: async () => await rm(path, { force: true }) };
+  return { path, [Symbol.asyncDispose]: async () => await rm(path, { force: true }) };
 }
 
 function imageOf(path: string): string {
