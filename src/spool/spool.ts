@@ -1,6 +1,6 @@
 import { AgentError } from "../core/errors.ts";
-import { spoolLimits } from "../core/limits.ts";
 import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, SpoolStats } from "../core/ports.ts";
+import type { Queue } from "../core/queue.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { Appender } from "./appender.ts";
@@ -12,10 +12,13 @@ import { IndexClient } from "./index/client.ts";
 import type { OpenReport } from "./index/owner.ts";
 import { layoutOf } from "./layout.ts";
 import { Leases } from "./leases.ts";
+import { listRecords } from "./listing.ts";
+import { SpoolQueue } from "./queue.ts";
 import { RecordReader } from "./reader.ts";
 import { Room, type RoomOptions } from "./room.ts";
 import { SpoolTime } from "./spool-time.ts";
 import { Upkeep } from "./upkeep.ts";
+import { Verifier } from "./verifier.ts";
 
 /**
  * Promise: at least once per (record, target). A record that `append` accepted survives kill -9 and a power cut. After
@@ -86,6 +89,8 @@ export class DiskSpool implements Spool {
   readonly #reader: RecordReader;
   readonly #deliveries: Deliveries;
   readonly #upkeep: Upkeep;
+  /** What an operator does with this spool. */
+  readonly queue: Queue;
   #state: "new" | "running" | "stopped" = "new";
 
   constructor(options: DiskSpoolOptions, seams: Seams) {
@@ -132,6 +137,24 @@ export class DiskSpool implements Spool {
       },
     });
     this.#upkeep = new Upkeep(seams.clock, seams.log, []);
+    this.queue = new SpoolQueue({
+      index: this.#index,
+      files: this.#files,
+      reader: this.#reader,
+      leases: this.#leases,
+      due: this.#due,
+      verifier: new Verifier({
+        index: this.#index,
+        files: this.#files,
+        room: this.#room,
+        leases: this.#leases,
+        lastSequence: () => this.#appender.lastIndexedSequence(),
+      }),
+      stats: async () => await this.stats(),
+      finished: (records) => this.#collector.finished(records),
+      device: options.device,
+      mustRun: (attempted) => this.#mustRun(attempted),
+    });
   }
 
   /** Fails with `SPOOL_LOCKED` when another process works on the folder. An object starts once. */
@@ -184,19 +207,7 @@ export class DiskSpool implements Spool {
 
   async list(page: { readonly afterSequence: number; readonly recordsMax: number }): Promise<readonly SpoolListing[]> {
     this.#mustRun("list");
-    const recordsMax = Math.min(page.recordsMax, spoolLimits.listRecordsMax);
-    const listed: SpoolListing[] = [];
-    let { afterSequence } = page;
-    while (listed.length < recordsMax) {
-      const rows = await this.#index.call("list", afterSequence, recordsMax - listed.length);
-      for (const { sequence, deliveries } of rows) {
-        afterSequence = sequence;
-        const reading = await this.#reader.record(sequence);
-        if (reading.kind === "record") listed.push({ record: reading.record, deliveries });
-      }
-      if (rows.length === 0) break;
-    }
-    return listed;
+    return await listRecords(this.#index, this.#reader, page);
   }
 
   /** Safe at any time, also twice. Waits for what is being written. */

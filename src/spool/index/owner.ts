@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
 import type { SentEntry } from "../../core/ports.ts";
-import type { SentPage } from "../../core/queue.ts";
+import type { DeliverySelection, SentPage } from "../../core/queue.ts";
 import { type Layout, layoutOf } from "../layout.ts";
+import { type Change, Changes, type ChangeStep, type LeasedDelivery } from "./changes.ts";
 import { indexDamaged } from "./codes.ts";
 import { flushWal, setIndexAside, takeLock, type Sql } from "./database.ts";
 import { flushFolder, removeEnvelopes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
-import { type IndexedRecord, type IndexStats, Listings } from "./listings.ts";
+import { type FoundId, type IndexedRecord, type IndexStats, Listings, type ListSelection } from "./listings.ts";
 import { Losses } from "./losses.ts";
 import { recover } from "./recovery.ts";
 import { openIndex } from "./schema.ts";
@@ -48,6 +49,7 @@ interface World {
   readonly listings: Listings;
   readonly losses: Losses;
   readonly sentLog: SentLog;
+  readonly changes: Changes;
 }
 
 /**
@@ -76,6 +78,7 @@ export class IndexOwner {
       listings: new Listings(sql, losses),
       losses,
       sentLog: new SentLog(sql),
+      changes: new Changes(sql, store, losses),
     };
     const ranMs = Math.max(sql.value("ran_ms"), knownRanMs);
     const found = recover(layout, store, fresh ? "headers" : "all", ranMs, lastSequence);
@@ -143,8 +146,26 @@ export class IndexOwner {
     return this.#world().listings.stats();
   }
 
-  list(afterSequence: number, recordsMax: number): readonly IndexedRecord[] {
-    return this.#world().listings.list(afterSequence, recordsMax);
+  list(afterSequence: number, recordsMax: number, selection?: ListSelection): readonly IndexedRecord[] {
+    return this.#world().listings.list(afterSequence, recordsMax, selection);
+  }
+
+  findId(id: string, afterSequence: number): FoundId {
+    return this.#world().listings.findId(id, afterSequence);
+  }
+
+  newest(recordsMax: number): readonly number[] {
+    return this.#world().listings.newest(recordsMax);
+  }
+
+  /** One step of an operator's retry or drop; none of `leased` is touched. */
+  change(
+    change: Change,
+    selection: DeliverySelection,
+    afterSequence: number,
+    leased: readonly LeasedDelivery[],
+  ): ChangeStep {
+    return this.#world().changes.step(change, selection, afterSequence, leased);
   }
 
   sent(page: SentPage): readonly SentEntry[] {
