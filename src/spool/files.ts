@@ -1,4 +1,4 @@
-import { mkdir, open, rename, unlink, writeFile, readFile, statfs, type FileHandle } from "node:fs/promises";
+import { mkdir, open, rename, unlink, writeFile, readFile, stat, statfs, type FileHandle } from "node:fs/promises";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { captureLimits, spoolLimits } from "../core/limits.ts";
 import {
@@ -134,6 +134,19 @@ export class EnvelopeFiles {
       const bytes = await readAt(file, 0, fileBytes);
       const trailer = decodeTrailer(bytes, fileBytes);
       return trailer.ok ? wholeImage(trailer.value, bytes) : trailer;
+    });
+  }
+
+  /** Of the whole file; undefined when it is gone. */
+  async sizeBytes(sequence: number): Promise<number | undefined> {
+    const path = envelopePath(this.#layout, sequence);
+    return await attempt("measure", path, async () => {
+      try {
+        return (await stat(path)).size;
+      } catch (error) {
+        if (errnoOf(error) === "ENOENT") return undefined;
+        throw error;
+      }
     });
   }
 

@@ -10,7 +10,9 @@ import { indexDamaged } from "./codes.ts";
 import { flushWal, setIndexAside, takeLock, type Sql } from "./database.ts";
 import { flushFolder, removeEnvelopes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import { type FoundId, type IndexedRecord, type IndexStats, Listings, type ListSelection } from "./listings.ts";
+import { type InspectedPage, type InspectedTotals, Inspection } from "./inspection.ts";
 import { Losses } from "./losses.ts";
+import { Mender, type Mending } from "./mending.ts";
 import { recover } from "./recovery.ts";
 import { openIndex } from "./schema.ts";
 import { SentLog } from "./sent-log.ts";
@@ -50,6 +52,8 @@ interface World {
   readonly losses: Losses;
   readonly sentLog: SentLog;
   readonly changes: Changes;
+  readonly inspection: Inspection;
+  readonly mender: Mender;
 }
 
 /**
@@ -70,6 +74,7 @@ export class IndexOwner {
     const sql = new Statements(connection);
     const store = new IndexStore(sql);
     const losses = new Losses(sql);
+    const inspection = new Inspection(sql, store, layout);
     this.#opened = {
       layout,
       lock,
@@ -79,6 +84,8 @@ export class IndexOwner {
       losses,
       sentLog: new SentLog(sql),
       changes: new Changes(sql, store, losses),
+      inspection,
+      mender: new Mender(sql, store, losses, inspection, layout),
     };
     const ranMs = Math.max(sql.value("ran_ms"), knownRanMs);
     const found = recover(layout, store, fresh ? "headers" : "all", ranMs, lastSequence);
@@ -170,6 +177,24 @@ export class IndexOwner {
 
   sent(page: SentPage): readonly SentEntry[] {
     return this.#world().sentLog.page(page);
+  }
+
+  inspect(afterSequence: number, lastIndexed: number): InspectedPage {
+    return this.#world().inspection.page(afterSequence, lastIndexed);
+  }
+
+  hasRow(sequence: number): boolean {
+    return this.#world().inspection.hasRow(sequence);
+  }
+
+  inspectTotals(): InspectedTotals {
+    return this.#world().inspection.totals();
+  }
+
+  mend(mending: Mending): Amount {
+    const { mender, store } = this.#world();
+    mender.mend(mending);
+    return store.onDisk();
   }
 
   close(ranMs: number): void {
