@@ -84,9 +84,10 @@ export async function checkSpool(folder: string, oracle: SpoolOracle): Promise<v
   const seen = new Map(listings.map((listing) => [listing.record.id, listingSeen(listing)]));
   const images = new Map<string, () => Promise<Buffer>>();
   for (const targetId of targets) {
-    for (const { record, attempts, cursor, image } of await leaseAll(spool, targetId)) {
-      seen.get(record.id)?.states.set(targetId, pending(attempts, cursor));
-      images.set(record.id, image);
+    for (const delivery of await leaseAll(spool, targetId)) {
+      const { id } = delivery.record;
+      seen.get(id)?.states.set(targetId, pending(delivery.attempts, delivery.cursor));
+      images.set(id, async () => await delivery.image());
     }
   }
   oracle.compare([...seen.values()]);

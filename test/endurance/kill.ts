@@ -1,0 +1,12 @@
+import type { BenchTable } from "../bench/table.ts";
+import { killRounds } from "../lib/spool-crash.ts";
+import { tempFolder } from "../lib/temp.ts";
+import { crashTable } from "./suite.ts";
+
+const rounds = Number(process.env["FRAMEPOST_KILL_ROUNDS"] ?? 200);
+
+/** `npm run test:endurance -- kill` */
+export async function kill(seed: number): Promise<BenchTable> {
+  await using folder = await tempFolder();
+  return crashTable(`Spool: ${rounds} times kill -9, state carried over`, await killRounds(folder.path, rounds, seed));
+}
