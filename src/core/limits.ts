@@ -104,6 +104,13 @@ export const spoolLimits = {
   remoteIdCharsMax: 256,
   errorCharsMax: 300,
   listRecordsMax: 1_000,
+  /** Ages, grace periods and shares are looked after this often, and not before the first deliveries are on their way. */
+  upkeepFirstMs: 10_000,
+  upkeepEveryMs: 45_000,
+  /** Some weeks at one delivery a minute; about 10 MB of index. */
+  sentEntriesMax: 50_000,
+  /** 32 targets, 8 reasons and a few priorities stay below. */
+  lossRowsMax: 1_024,
   defaultBytesMax: 2_048 * MB,
   defaultRecordsMax: 1_000_000,
   defaultFreeBytesMin: 256 * MB,

@@ -212,19 +212,51 @@ export interface TargetBacklog {
   readonly accepted: number;
 }
 
+/**
+ * Why deliveries were given up: older than `maxAge` or the target's own limit (`age`), over a target's share (`cap`), to
+ * make room for newer ones (`room`), set aside for too long or beyond their share (`quarantine`), owed to a target that is
+ * configured no more (`target-removed`), on an operator's word (`dropped`), or because the file was damaged or gone.
+ */
+export type LossReason = "age" | "cap" | "room" | "quarantine" | "target-removed" | "dropped" | "damaged" | "missing";
+
+/** Deliveries that will never be made, since the spool began. */
+export interface Loss {
+  readonly targetId: string;
+  readonly priority: number;
+  readonly reason: LossReason;
+  readonly deliveries: number;
+}
+
 export interface SpoolStats {
   readonly records: number;
   readonly bytes: number;
   readonly lastSequence: number;
   readonly targets: readonly TargetBacklog[];
+  readonly lost: readonly Loss[];
+}
+
+/** One delivery that a target accepted. */
+export interface SentEntry {
+  /** Position in the sent log, from 1. */
+  readonly number: number;
+  readonly sequence: number;
+  /** The record's. */
+  readonly id: string;
+  readonly name: string;
+  readonly targetId: string;
+  readonly remoteId?: string;
+  /** Wall clock when the acceptance was noted. */
+  readonly atMs: number;
 }
 
 export interface SpoolListing {
   readonly record: StoredRecord;
   readonly deliveries: readonly {
     readonly targetId: string;
-    readonly state: "pending" | "quarantined";
+    /** `held`: being moved to another spool. */
+    readonly state: "pending" | "quarantined" | "held";
     readonly attempts: number;
+    readonly cursor?: Cursor;
     readonly error?: string;
   }[];
 }

@@ -122,7 +122,16 @@ function entryOf(
   createdMs: number,
 ): IndexEntry {
   const { id, sequence, imageBytes } = record;
-  return { sequence, id, priority: priorityOf(record), createdMs, imageBytes, bytes: sizeBytes, owedTo };
+  return {
+    sequence,
+    id,
+    priority: priorityOf(record),
+    createdMs,
+    imageBytes,
+    bytes: sizeBytes,
+    encrypted: false,
+    owedTo,
+  };
 }
 
 /** A large image takes longer than the loop may stand still; for a small one the way to another thread takes longer. */

@@ -1,19 +1,21 @@
-import { AgentError, asAgentError, messageOf } from "../core/errors.ts";
+import { AgentError } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
 import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, SpoolStats } from "../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { Appender } from "./appender.ts";
 import { Collector } from "./collector.ts";
+import { Deliveries } from "./deliveries.ts";
 import { DueSignals, stopped } from "./due.ts";
-import type { Metadata } from "./envelope.ts";
-import { EnvelopeFiles, type Reading } from "./files.ts";
+import { EnvelopeFiles } from "./files.ts";
 import { IndexClient } from "./index/client.ts";
 import type { OpenReport } from "./index/owner.ts";
-import type { ReadyDelivery } from "./index/store.ts";
 import { layoutOf } from "./layout.ts";
 import { Leases } from "./leases.ts";
+import { RecordReader } from "./reader.ts";
 import { Room, type RoomOptions } from "./room.ts";
+import { SpoolTime } from "./spool-time.ts";
+import { Upkeep } from "./upkeep.ts";
 
 /**
  * Promise: at least once per (record, target). A record that `append` accepted survives kill -9 and a power cut. After
@@ -42,10 +44,24 @@ import { Room, type RoomOptions } from "./room.ts";
  */
 export interface DiskSpoolOptions extends RoomOptions {
   readonly folder: string;
+  /** Those of the config. Absent where a command only looks: then none counts as new or as removed. */
+  readonly targets?: readonly SpoolTarget[];
   /** First part of every record's name. */
   readonly device: string;
   /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
   readonly onDead?: (error: AgentError) => void;
+}
+
+/** What the spool has to know of a configured target. */
+export interface SpoolTarget {
+  readonly id: string;
+  /** 0 to 1: the share of what is leased that goes to the newest records while more waits than one lease takes. */
+  readonly newestShare: number;
+  /** A new target is owed the records that are there already, as far as it wants them. */
+  readonly backfill: boolean;
+  /** Bounds of what waits for this target alone; beyond them its oldest deliveries are given up. */
+  readonly backlog: { readonly recordsMax?: number; readonly bytesMax?: number; readonly ageMaxMs?: number };
+  readonly wants: (draft: RecordDraft) => boolean;
 }
 
 /** What the spool lost to damage, beside the port's figures. */
@@ -53,6 +69,8 @@ export interface DiskSpoolStats extends SpoolStats {
   /** Envelopes that were cut or changed, and envelopes that somebody removed. */
   readonly damaged: number;
   readonly missing: number;
+  /** Of `records`: those that need the key. */
+  readonly encrypted: number;
 }
 
 export class DiskSpool implements Spool {
@@ -64,18 +82,22 @@ export class DiskSpool implements Spool {
   readonly #leases = new Leases();
   readonly #due: DueSignals;
   readonly #collector: Collector;
+  readonly #time: SpoolTime;
+  readonly #reader: RecordReader;
+  readonly #deliveries: Deliveries;
+  readonly #upkeep: Upkeep;
   #state: "new" | "running" | "stopped" = "new";
-  /** What to add to monotonic time to get spool time, in which delays are stored: it goes on across restarts. */
-  #spoolTimeOffsetMs = 0;
 
   constructor(options: DiskSpoolOptions, seams: Seams) {
     this.#seams = seams;
     this.#files = new EnvelopeFiles(layoutOf(options.folder));
     this.#room = new Room(options);
     this.#due = new DueSignals(seams.clock);
+    this.#time = new SpoolTime(seams.clock);
     this.#index = new IndexClient({
       folder: options.folder,
       lastSequence: () => this.#appender.lastIndexedSequence(),
+      ranMs: () => this.#time.ranMs(),
       clock: seams.clock,
       onReplaced: (report, cause) => {
         seams.log.error("spool.index.replaced", { code: cause.code, message: cause.message });
@@ -85,18 +107,31 @@ export class DiskSpool implements Spool {
       onDead: (error) => options.onDead?.(error),
     });
     this.#collector = new Collector(seams.clock, seams.log, async () => {
-      this.#room.stored(await this.#index.call("collect"));
+      this.#room.stored(await this.#index.call("collect", this.#time.ranMs()));
     });
     this.#appender = new Appender(
       {
         files: this.#files,
         room: this.#room,
-        insert: async (entry) => await this.#index.call("insert", entry),
+        insert: async (entry) => await this.#index.call("insert", entry, this.#time.ranMs()),
         collect: async () => await this.#collector.now(),
       },
       options.device,
       seams,
     );
+    this.#reader = new RecordReader({ files: this.#files, index: this.#index, room: this.#room, log: seams.log });
+    this.#deliveries = new Deliveries({
+      index: this.#index,
+      leases: this.#leases,
+      due: this.#due,
+      time: this.#time,
+      reader: this.#reader,
+      nowMs: () => seams.clock.nowMs(),
+      settled: (finished) => {
+        if (finished) this.#collector.finished();
+      },
+    });
+    this.#upkeep = new Upkeep(seams.clock, seams.log, []);
   }
 
   /** Fails with `SPOOL_LOCKED` when another process works on the folder. An object starts once. */
@@ -105,10 +140,11 @@ export class DiskSpool implements Spool {
     if (this.#state !== "new") throw stopped("start");
     await this.#files.prepare();
     const report = await this.#index.start();
-    this.#spoolTimeOffsetMs = report.deferredUntilMs - this.#seams.clock.monotonicMs();
+    this.#time.begin(report);
     this.#appender.continueAfter(report.lastSequence, await this.#idFor(report));
     this.#adopt(report);
     this.#state = "running";
+    this.#upkeep.start();
   }
 
   async append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord> {
@@ -122,37 +158,13 @@ export class DiskSpool implements Spool {
   }
 
   async lease(targetId: string, limit: LeaseLimit): Promise<readonly Delivery[]> {
-    return await this.#leases.inTurn(targetId, async () => {
-      for (;;) {
-        this.#mustRun("lease");
-        const chosen = await this.#choose(targetId, limit);
-        const leased = await this.#open(targetId, chosen);
-        // All chosen ones unreadable: they are set aside or deferred now, so the next ones have their turn.
-        if (leased.length > 0 || chosen.length === 0) return leased;
-      }
-    });
+    this.#mustRun("lease");
+    return await this.#deliveries.lease(targetId, limit);
   }
 
   async settle(targetId: string, recordId: string, settlement: Settlement): Promise<void> {
     this.#mustRun("settle");
-    const sequence = this.#leases.sequenceOf(targetId, recordId);
-    switch (settlement.kind) {
-      case "accepted":
-        if (await this.#index.call("accept", sequence, targetId)) this.#collector.finished();
-        break;
-      case "rejected":
-        await this.#index.call("quarantine", sequence, targetId, errorOf(settlement));
-        break;
-      case "retry":
-        await this.#defer(targetId, recordId, sequence, settlement);
-        break;
-      case "release":
-        break;
-    }
-    this.#leases.remove(targetId, recordId);
-    if (settlement.kind === "release" || (settlement.kind === "retry" && settlement.afterMs <= 0)) {
-      this.#due.wake(targetId);
-    }
+    await this.#deliveries.settle(targetId, recordId, settlement);
   }
 
   async waitForDue(targetId: string, signal: AbortSignal): Promise<void> {
@@ -179,8 +191,8 @@ export class DiskSpool implements Spool {
       const rows = await this.#index.call("list", afterSequence, recordsMax - listed.length);
       for (const { sequence, deliveries } of rows) {
         afterSequence = sequence;
-        const record = await this.#recordAt(sequence);
-        if (record !== undefined) listed.push({ record, deliveries });
+        const reading = await this.#reader.record(sequence);
+        if (reading.kind === "record") listed.push({ record: reading.record, deliveries });
       }
       if (rows.length === 0) break;
     }
@@ -191,6 +203,7 @@ export class DiskSpool implements Spool {
   async stop(): Promise<void> {
     this.#state = "stopped";
     this.#due.close();
+    await this.#upkeep.stop();
     await this.#appender.close();
     await this.#collector.stop();
     await this.#index.stop();
@@ -207,107 +220,6 @@ export class DiskSpool implements Spool {
     return made;
   }
 
-  /** Ready deliveries that nobody works on, up to the limit but at least one. */
-  async #choose(targetId: string, limit: LeaseLimit): Promise<readonly ReadyDelivery[]> {
-    this.#due.leasing(targetId);
-    const leased = this.#leases.sequences(targetId);
-    const recordsMax = Math.max(1, Math.min(limit.recordsMax, spoolLimits.listRecordsMax));
-    // The leased ones are still in the queue, at its head.
-    const asked = recordsMax + leased.size;
-    const { deliveries, nextAtMs } = await this.#index
-      .call("ready", targetId, this.#spoolNowMs(), asked)
-      .catch((error: unknown) => {
-        // Nobody knows whether something is due; whoever asks again paces itself.
-        this.#due.wake(targetId);
-        throw error;
-      });
-    if (nextAtMs !== undefined) this.#due.wakeAt(targetId, nextAtMs - this.#spoolTimeOffsetMs);
-    const chosen: ReadyDelivery[] = [];
-    let bytes = 0;
-    for (const delivery of deliveries) {
-      if (leased.has(delivery.sequence)) continue;
-      bytes += delivery.imageBytes;
-      const full = chosen.length >= recordsMax || bytes > limit.bytesMax;
-      if (full && chosen.length > 0) break;
-      chosen.push(delivery);
-    }
-    if (leased.size + chosen.length < deliveries.length || deliveries.length === asked) this.#due.wake(targetId);
-    return chosen;
-  }
-
-  /** Reads the records of chosen deliveries and leases them: all of them, or on a failure none. */
-  async #open(targetId: string, chosen: readonly ReadyDelivery[]): Promise<readonly Delivery[]> {
-    const leased: Delivery[] = [];
-    try {
-      for (const { sequence, attempts, cursor } of chosen) {
-        const record = await this.#recordAt(sequence, targetId);
-        if (record === undefined) continue;
-        this.#leases.add(targetId, record.id, sequence);
-        const image = async (): Promise<Buffer> => await this.#imageOf(record);
-        leased.push({ record, attempts, ...(cursor === undefined ? {} : { cursor }), image });
-      }
-      return leased;
-    } catch (error) {
-      for (const { record } of leased) this.#leases.remove(targetId, record.id);
-      this.#due.wake(targetId);
-      throw error;
-    }
-  }
-
-  /**
-   * The record in an envelope. A damaged or missing one is given up for every target, counted and logged; one that the
-   * cannot be read just now, or may not be, is deferred for `targetId`. Either way nothing else is held up.
-   */
-  async #recordAt(sequence: number, targetId?: string): Promise<StoredRecord | undefined> {
-    let reading: Reading<Metadata>;
-    try {
-      reading = await this.#files.readMetadata(sequence);
-    } catch (error) {
-      const failure = asAgentError(error, `read record ${sequence}`);
-      this.#seams.log.warn("spool.record.unreadable", { sequence, code: failure.code, message: failure.message });
-      if (targetId !== undefined) await this.#passOver(sequence, targetId, failure);
-      return undefined;
-    }
-    if (reading.ok) return reading.value.record;
-    this.#seams.log.warn("spool.record.lost", { sequence, damage: reading.damage });
-    const why = reading.damage === "missing" ? "missing" : "damaged";
-    this.#room.stored(await this.#index.call("giveUp", sequence, why));
-    return undefined;
-  }
-
-  async #passOver(sequence: number, targetId: string, failure: AgentError): Promise<void> {
-    const dueAtMs = this.#spoolNowMs() + spoolLimits.unreadableDelayMs;
-    await this.#index.call("defer", sequence, targetId, { dueAtMs, charged: false, error: errorOf(failure) });
-    this.#due.wakeAt(targetId, dueAtMs - this.#spoolTimeOffsetMs);
-  }
-
-  async #imageOf({ id, sequence }: StoredRecord): Promise<Buffer> {
-    const reading = await this.#files.readImage(sequence);
-    if (reading.ok) return reading.value;
-    throw new AgentError("RECORD_UNREADABLE", `read the image of record ${id}: ${reading.damage}`, {
-      disposition: "reject",
-    });
-  }
-
-  async #defer(
-    targetId: string,
-    recordId: string,
-    sequence: number,
-    settlement: Extract<Settlement, { kind: "retry" }>,
-  ): Promise<void> {
-    const { afterMs, charged, cursor } = settlement;
-    if (cursor !== undefined && Buffer.byteLength(cursor) > spoolLimits.cursorBytesMax) {
-      throw new AgentError("SPOOL_CURSOR_TOO_LONG", `settle ${recordId} for ${targetId}: its cursor is too long`, {
-        disposition: "reject",
-        facts: { bytesMax: spoolLimits.cursorBytesMax },
-      });
-    }
-    const dueAtMs = this.#spoolNowMs() + Math.max(0, afterMs);
-    const kept = cursor === undefined ? {} : { cursor };
-    await this.#index.call("defer", sequence, targetId, { dueAtMs, charged, error: errorOf(settlement), ...kept });
-    this.#due.wakeAt(targetId, dueAtMs - this.#spoolTimeOffsetMs);
-  }
-
   #adopt({ onDisk, rebuilt, recovered, damaged, lastSequence }: OpenReport): void {
     this.#room.stored(onDisk);
     if (rebuilt) this.#seams.log.warn("spool.index.rebuilt", { records: recovered, lastSequence });
@@ -315,15 +227,7 @@ export class DiskSpool implements Spool {
     if (damaged > 0) this.#seams.log.warn("spool.envelopes.damaged", { records: damaged });
   }
 
-  #spoolNowMs(): number {
-    return this.#seams.clock.monotonicMs() + this.#spoolTimeOffsetMs;
-  }
-
   #mustRun(attempted: string): void {
     if (this.#state !== "running") throw stopped(attempted);
   }
-}
-
-function errorOf({ code, message }: { readonly code: string; readonly message: string }): string {
-  return messageOf(`${code}: ${message}`, spoolLimits.errorCharsMax);
 }

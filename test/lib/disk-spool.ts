@@ -3,10 +3,16 @@ import type { Seams } from "../../src/core/ports.ts";
 import { DiskSpool, type DiskSpoolOptions } from "../../src/spool/spool.ts";
 import { RecordingLogger, SimulatedClock, seededRandom } from "./seams.ts";
 
-/** The collector's pause would move the simulated time on behind a test's back, so here it only ends with the spool. */
+const patient: ReadonlySet<number> = new Set([
+  spoolLimits.collectIntervalMs,
+  spoolLimits.upkeepFirstMs,
+  spoolLimits.upkeepEveryMs,
+]);
+
+/** The collector's and the upkeep's pauses would move the simulated time on behind a test's back, so here they only end with the spool. */
 export class PatientClock extends SimulatedClock {
   override async sleep(ms: number, signal: AbortSignal): Promise<void> {
-    if (ms !== spoolLimits.collectIntervalMs) {
+    if (!patient.has(ms)) {
       await super.sleep(ms, signal);
       return;
     }

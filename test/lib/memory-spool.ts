@@ -187,6 +187,7 @@ export class MemorySpool implements Spool {
       bytes: all.reduce((sum, { jpeg }) => sum + jpeg.length, 0),
       lastSequence: this.#sequence,
       targets: [...targetIds].sort().map(backlog),
+      lost: [],
     };
   }
 
@@ -196,10 +197,11 @@ export class MemorySpool implements Spool {
       .slice(0, page.recordsMax)
       .map(({ record, owed }) => ({
         record,
-        deliveries: [...owed].sort(byTarget).map(([targetId, { state, attempts, error }]) => ({
+        deliveries: [...owed].sort(byTarget).map(([targetId, { state, attempts, cursor, error }]) => ({
           targetId,
           state,
           attempts,
+          ...(cursor === undefined ? {} : { cursor }),
           ...(error === undefined ? {} : { error }),
         })),
       }));

@@ -47,6 +47,7 @@ const parts: HealthParts = {
     records: 2,
     bytes: 400,
     lastSequence: 9,
+    lost: [],
     targets: [{ targetId: "b", pending: 2, leased: 1, quarantined: 1, accepted: 3 }],
   },
   deliveries: [delivery("a"), delivery("b")],

@@ -18,6 +18,8 @@ export interface IndexClientOptions {
   readonly folder: string;
   /** The last record in the index, as far as its owner knows: what a rebuild while running may not go beyond. */
   readonly lastSequence: () => number;
+  /** Running time: ages go on through a rebuild. */
+  readonly ranMs: () => number;
   readonly clock: Clock;
   /** Called after the thread was replaced while running: a damaged index has been rebuilt, a dead thread's opened again. */
   readonly onReplaced: (report: OpenReport, cause: AgentError) => void;
@@ -76,7 +78,7 @@ export class IndexClient {
     await this.#replacing?.catch(() => undefined);
     if (this.#worker === undefined) return;
     // A checkpoint that fails costs nothing: the next start does it.
-    await this.#send("close").catch(() => undefined);
+    await this.#send("close", this.#options.ranMs()).catch(() => undefined);
     await this.#end();
   }
 
@@ -87,12 +89,12 @@ export class IndexClient {
   }
 
   async #replace(cause: AgentError): Promise<void> {
-    const { folder, lastSequence, onReplaced } = this.#options;
+    const { folder, lastSequence, ranMs, onReplaced } = this.#options;
     // The others that wait for this thread fail for the same cause, and so are sent again.
     await this.#end(cause);
     if (this.#deathsMs.length > spoolLimits.indexDeathsMax) throw this.#dead(cause);
     const setAside = cause.code === indexDamaged;
-    onReplaced(await this.#open({ folder, setAside, lastSequence: lastSequence() }), cause);
+    onReplaced(await this.#open({ folder, setAside, lastSequence: lastSequence(), ranMs: ranMs() }), cause);
   }
 
   #dead(cause: AgentError): AgentError {

@@ -21,62 +21,6 @@ export interface Statement {
 
 export type SqlValue = number | string | null;
 
-export const indexFormat = 1;
-
-/**
- * - `item`: records that are owed to somebody. What they hold is in their files.
- * - `dlv`: one row for each delivery that is ready (0), deferred until `due_at` (1) or quarantined (2).
- * - `gone`: finished records whose file is still there.
- * - `kv`: counters.
- *
- * An append touches one page each of item, dlv and kv, and one page a target of dlv_ready: that is what keeps the bytes
- * written per record low.
- */
-const schema = `
-  CREATE TABLE item (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, priority INTEGER NOT NULL, created_ms INTEGER NOT NULL,
-    image_bytes INTEGER NOT NULL, bytes INTEGER NOT NULL
-  );
-  CREATE TABLE dlv (
-    seq INTEGER NOT NULL, target TEXT NOT NULL, state INTEGER NOT NULL, priority INTEGER NOT NULL,
-    attempts INTEGER NOT NULL, due_at REAL NOT NULL, cursor TEXT, error TEXT,
-    PRIMARY KEY (seq, target)
-  ) WITHOUT ROWID;
-  CREATE INDEX dlv_ready ON dlv (target, priority DESC, seq) WHERE state = 0;
-  CREATE INDEX dlv_deferred ON dlv (target, due_at) WHERE state = 1;
-  CREATE TABLE gone (seq INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);
-  CREATE TABLE kv (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-  INSERT INTO kv VALUES ('format', ${indexFormat});
-`;
-
-export interface OpenedIndex {
-  readonly sql: Sql;
-  /** True when there was none: what the files hold is not in it. */
-  readonly fresh: boolean;
-}
-
-/** The caller holds the folder's lock. Whatever is no usable index of this format counts as damage. */
-export function openIndex(path: string): OpenedIndex {
-  try {
-    return classified(`open ${path}`, () => openOrCreate(path));
-  } catch (error) {
-    if (error instanceof AgentError && error.code === "UNEXPECTED") throw damageError(error.message, error);
-    throw error;
-  }
-}
-
-function openOrCreate(path: string): OpenedIndex {
-  const sql = connect(path);
-  sql.prepare("PRAGMA journal_mode = WAL").get();
-  // NORMAL: a commit costs no flush. The index may fall back in a power cut, and the files bring it up again.
-  sql.exec("PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096");
-  const fresh = sql.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all().length === 0;
-  if (fresh) sql.exec(`BEGIN IMMEDIATE; ${schema} COMMIT;`);
-  const format = sql.prepare("SELECT value FROM kv WHERE name = 'format'").get();
-  if (numberIn(format, "value") !== indexFormat) throw damageError(`open ${path}: it has another format`);
-  return { sql, fresh };
-}
-
 /**
  * Ownership of a folder is an exclusive lock of SQLite's on an empty file: the kernel drops it with the process, so no
  * stale one can be left behind, whatever kills the owner.
@@ -153,7 +97,7 @@ function classify(attempted: string, error: unknown): AgentError {
   return new AgentError("UNEXPECTED", message, options);
 }
 
-function connect(path: string): Sql {
+export function connect(path: string): Sql {
   const database = new Database(path);
   return { exec: (source) => database.exec(source), prepare: (source) => database.prepare<SqlValue[]>(source) };
 }

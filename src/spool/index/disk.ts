@@ -76,7 +76,7 @@ function examineOpen(file: number, sequence: number, depth: Depth): Decoded<Inde
   const { id, priority, createdMs } = trailer.value;
   return {
     ok: true,
-    value: { sequence, id, priority, createdMs, imageBytes, bytes, owedTo: metadata.value.owedTo },
+    value: { sequence, id, priority, createdMs, imageBytes, bytes, encrypted: false, owedTo: metadata.value.owedTo },
   };
 }
 

@@ -1,9 +1,8 @@
 import type { Disposition } from "../../core/errors.ts";
 import type { IndexOwner } from "./owner.ts";
 
-/** What may be asked of the index thread: the owner's methods, by name. */
-export type Method =
-  "open" | "insert" | "ready" | "accept" | "quarantine" | "defer" | "giveUp" | "collect" | "stats" | "list" | "close";
+/** What may be asked of the index thread: the owner's public methods, by name. */
+export type Method = keyof IndexOwner;
 export type Arguments<M extends Method> = Parameters<IndexOwner[M]>;
 export type Result<M extends Method> = ReturnType<IndexOwner[M]>;
 

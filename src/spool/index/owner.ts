@@ -2,27 +2,19 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
-import { type Layout, layoutOf, shardOf } from "../layout.ts";
+import type { SentEntry } from "../../core/ports.ts";
+import type { SentPage } from "../../core/queue.ts";
+import { type Layout, layoutOf } from "../layout.ts";
 import { indexDamaged } from "./codes.ts";
-import { flushWal, openIndex, setIndexAside, takeLock, type Sql } from "./database.ts";
-import {
-  type Depth,
-  examine,
-  flushFolder,
-  removeEnvelopes,
-  sequencesInShard,
-  setEnvelopeAside,
-  shardsOnDisk,
-} from "./disk.ts";
-import {
-  type Amount,
-  type Deferral,
-  type IndexedRecord,
-  type IndexEntry,
-  type IndexStats,
-  IndexStore,
-  type ReadyDeliveries,
-} from "./store.ts";
+import { flushWal, setIndexAside, takeLock, type Sql } from "./database.ts";
+import { flushFolder, removeEnvelopes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
+import { type IndexedRecord, type IndexStats, Listings } from "./listings.ts";
+import { Losses } from "./losses.ts";
+import { recover } from "./recovery.ts";
+import { openIndex } from "./schema.ts";
+import { SentLog } from "./sent-log.ts";
+import { Statements } from "./statements.ts";
+import { type Amount, type Deferral, type IndexEntry, IndexStore, type ReadyDeliveries } from "./store.ts";
 
 export interface OpenOptions {
   readonly folder: string;
@@ -30,6 +22,8 @@ export interface OpenOptions {
   readonly setAside: boolean;
   /** While running: records after this one are not in the index yet, so their files are nobody's business. */
   readonly lastSequence?: number;
+  /** While running: no record that is found again is older than this. */
+  readonly ranMs?: number;
 }
 
 export interface OpenReport {
@@ -37,10 +31,23 @@ export interface OpenReport {
   readonly onDisk: Amount;
   /** No delivery is deferred beyond this: spool time goes on from here. */
   readonly deferredUntilMs: number;
+  /** How long spools have run on this folder, as far as the index knows. */
+  readonly ranMs: number;
   readonly rebuilt: boolean;
   /** Envelopes that the index did not know. */
   readonly recovered: number;
   readonly damaged: number;
+}
+
+interface World {
+  readonly layout: Layout;
+  /** Held as long as this thread lives. */
+  readonly lock: Sql;
+  readonly sql: Statements;
+  readonly store: IndexStore;
+  readonly listings: Listings;
+  readonly losses: Losses;
+  readonly sentLog: SentLog;
 }
 
 /**
@@ -48,41 +55,59 @@ export interface OpenReport {
  * removes finished envelopes. Its public methods are the requests that the main thread may send.
  */
 export class IndexOwner {
-  #opened: { readonly layout: Layout; readonly lock: Sql; readonly store: IndexStore } | undefined;
+  #opened: World | undefined;
 
-  open({ folder, setAside, lastSequence }: OpenOptions): OpenReport {
+  open({ folder, setAside, lastSequence, ranMs: knownRanMs = 0 }: OpenOptions): OpenReport {
     const layout = layoutOf(folder);
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
     writeFileSync(ownerPath, `process ${process.pid}\n`);
     if (setAside) setIndexAside(layout.index);
-    const { sql, fresh } = openIndex(layout.index);
+    const { sql: connection, fresh } = openIndex(layout.index);
     flushFolder(folder);
+    const sql = new Statements(connection);
     const store = new IndexStore(sql);
-    this.#opened = { layout, lock, store };
-    const found = recover(layout, store, fresh ? "headers" : "all", lastSequence);
-    store.checkpoint();
+    const losses = new Losses(sql);
+    this.#opened = {
+      layout,
+      lock,
+      sql,
+      store,
+      listings: new Listings(sql, losses),
+      losses,
+      sentLog: new SentLog(sql),
+    };
+    const ranMs = Math.max(sql.value("ran_ms"), knownRanMs);
+    const found = recover(layout, store, fresh ? "headers" : "all", ranMs, lastSequence);
+    sql.checkpoint();
     this.#collectAll();
     return {
       ...found,
       lastSequence: store.highWater(),
       onDisk: store.onDisk(),
       deferredUntilMs: store.deferredUntilMs(),
+      ranMs,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
     };
   }
 
-  insert(entry: IndexEntry): void {
-    this.#world().store.insert([entry]);
+  /** `ranMs` is running time. */
+  insert(entry: IndexEntry, ranMs: number): void {
+    this.#world().store.insert([entry], ranMs);
   }
 
   ready(targetId: string, nowMs: number, deliveriesMax: number): ReadyDeliveries {
     return this.#world().store.ready(targetId, nowMs, deliveriesMax, spoolLimits.wakeRecordsMax);
   }
 
-  /** True when the record is finished. */
-  accept(sequence: number, targetId: string): boolean {
-    return this.#world().store.accept(sequence, targetId);
+  /** Takes the delivery off and notes it in the sent log. True when the record is finished. */
+  accept(entry: Omit<SentEntry, "number">): boolean {
+    const { sql, store, sentLog } = this.#world();
+    return sql.transaction("settle as accepted", () => {
+      const finished = store.accept(entry.sequence, entry.targetId);
+      if (finished !== undefined) sentLog.add(entry);
+      return finished === true;
+    });
   }
 
   quarantine(sequence: number, targetId: string, error: string): void {
@@ -93,29 +118,43 @@ export class IndexOwner {
     this.#world().store.defer(sequence, targetId, deferral);
   }
 
+  /** Gives a record up for every target, because its file is damaged or gone. */
   giveUp(sequence: number, why: "damaged" | "missing"): Amount {
-    const { layout, store } = this.#world();
+    const { layout, sql, store, losses } = this.#world();
     if (why === "damaged") setEnvelopeAside(layout, sequence);
-    store.giveUp(sequence, why);
+    sql.transaction("give up", () => {
+      const removed = store.removeRecord(sequence);
+      if (removed.length === 0) return;
+      losses.count(removed.map((delivery) => ({ ...delivery, reason: why, deliveries: 1 })));
+      sql.count([why, 1]);
+    });
     return store.onDisk();
   }
 
-  /** Removes one group of finished envelopes. */
-  collect(): Amount {
+  /** Makes what was settled durable, then removes one group of finished envelopes. */
+  collect(ranMs: number): Amount {
+    const { sql, store } = this.#world();
+    sql.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
     this.#collectSome();
-    return this.#world().store.onDisk();
+    return store.onDisk();
   }
 
   stats(): IndexStats {
-    return this.#world().store.stats();
+    return this.#world().listings.stats();
   }
 
   list(afterSequence: number, recordsMax: number): readonly IndexedRecord[] {
-    return this.#world().store.list(afterSequence, recordsMax);
+    return this.#world().listings.list(afterSequence, recordsMax);
   }
 
-  close(): void {
-    this.#opened?.store.checkpoint();
+  sent(page: SentPage): readonly SentEntry[] {
+    return this.#world().sentLog.page(page);
+  }
+
+  close(ranMs: number): void {
+    const sql = this.#opened?.sql;
+    sql?.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
+    sql?.checkpoint();
   }
 
   /** What cannot be removed takes room, and is tried again later; it is no reason not to start. */
@@ -138,60 +177,10 @@ export class IndexOwner {
     return true;
   }
 
-  #world(): { readonly layout: Layout; readonly store: IndexStore } {
+  #world(): World {
     if (this.#opened !== undefined) return this.#opened;
     throw new AgentError(indexDamaged, "use the index: it is not open", { disposition: "retry" });
   }
-}
-
-/**
- * Brings the index up to what the files say. Only files above the high water are examined: all others were in the index
- * when it was last durable. A fresh index has no high water, so then it is all of them.
- */
-function recover(
-  layout: Layout,
-  store: IndexStore,
-  depth: Depth,
-  lastSequence = Infinity,
-): { readonly recovered: number; readonly damaged: number } {
-  const after = store.highWater();
-  let recovered = 0;
-  let damaged = 0;
-  let seen = after;
-  let entries: IndexEntry[] = [];
-  const flush = (): void => {
-    store.insert(entries);
-    recovered += entries.length;
-    entries = [];
-  };
-  const shards = shardsOnDisk(layout, after + 1);
-  for (const shard of shards) {
-    for (const sequence of sequencesInShard(layout, shard)) {
-      if (sequence <= after || sequence > lastSequence || store.isFinished(sequence)) continue;
-      seen = sequence;
-      const examined = examine(layout, sequence, depth);
-      if (examined.ok) entries.push(examined.value);
-      else {
-        setEnvelopeAside(layout, sequence);
-        damaged += 1;
-      }
-      if (entries.length >= spoolLimits.rebuildRecords) flush();
-    }
-  }
-  flush();
-  store.countDamaged(damaged);
-  // Also past those without a row: their files may still be there, and their names have been given out.
-  if (damaged > 0) store.raiseHighWater(seen);
-  const newest = shards.at(-1);
-  if (Number.isFinite(lastSequence)) store.raiseHighWater(lastSequence);
-  else if (newest !== undefined && newest > shardOf(store.highWater())) skipShard(store, newest);
-  else if (newest !== undefined && depth === "headers") skipShard(store, newest);
-  return { recovered, damaged };
-}
-
-/** How many sequences of this shard were used cannot be known any more: go on after it. */
-function skipShard(store: IndexStore, shard: number): void {
-  store.raiseHighWater((shard + 1) * spoolLimits.recordsPerShard - 1);
 }
 
 function ownerOf(path: string): string {

@@ -1,19 +1,23 @@
-import { classified, numberIn, type Sql, type Statement, textIn } from "./database.ts";
+import { classified, numberIn, textIn } from "./database.ts";
+import type { Statements } from "./statements.ts";
 
 /** What the index keeps of a record. */
 export interface IndexEntry {
   readonly sequence: number;
   readonly id: string;
   readonly priority: number;
+  /** Wall clock, as the envelope says. */
   readonly createdMs: number;
   readonly imageBytes: number;
   /** Of the whole file. */
   readonly bytes: number;
+  readonly encrypted: boolean;
   readonly owedTo: readonly string[];
 }
 
 export interface ReadyDelivery {
   readonly sequence: number;
+  readonly id: string;
   readonly imageBytes: number;
   readonly attempts: number;
   readonly cursor?: string;
@@ -34,101 +38,87 @@ export interface Deferral {
   readonly error: string;
 }
 
-export interface IndexedDelivery {
-  readonly targetId: string;
-  readonly state: "pending" | "quarantined";
-  readonly attempts: number;
-  readonly error?: string;
-}
-
-export interface IndexedRecord {
-  readonly sequence: number;
-  readonly deliveries: readonly IndexedDelivery[];
-}
-
 export interface Amount {
   readonly records: number;
   readonly bytes: number;
 }
 
-export interface TargetCounts {
-  readonly targetId: string;
-  readonly pending: number;
-  readonly quarantined: number;
-  readonly accepted: number;
-}
+/** States of a delivery, as stored. Those below QUARANTINED are pending. */
+export const READY = 0;
+export const DEFERRED = 1;
+export const QUARANTINED = 2;
+export const HELD = 3;
 
-export interface IndexStats extends Amount {
-  readonly targets: readonly TargetCounts[];
-  /** Records given up since the index was made because their file was damaged, or gone. */
-  readonly damaged: number;
-  readonly missing: number;
-}
-
-const READY = 0;
-const DEFERRED = 1;
-const QUARANTINED = 2;
-
-/** Every statement on the index. Each method is one transaction; durability is the caller's business. */
+/** Records and what is owed of them: the rows that append, lease and settle work on. */
 export class IndexStore {
-  readonly #sql: Sql;
-  readonly #statements = new Map<string, Statement>();
+  readonly #sql: Statements;
 
-  constructor(sql: Sql) {
-    this.#sql = sql;
+  constructor(statements: Statements) {
+    this.#sql = statements;
   }
 
-  /** Entries that are there already are passed over. */
-  insert(entries: readonly IndexEntry[]): void {
-    this.#transaction("insert", () => {
-      for (const entry of entries) this.#insertOne(entry);
+  /** Entries that are there already are passed over. `addedAtMs` is running time. */
+  insert(entries: readonly IndexEntry[], addedAtMs: number): void {
+    this.#sql.transaction("insert", () => {
+      for (const entry of entries) this.#insertOne(entry, addedAtMs);
     });
   }
 
   /** In as few statements as there are tables: an append waits for this. */
-  #insertOne({ sequence, id, priority, createdMs, imageBytes, bytes, owedTo }: IndexEntry): void {
-    const added = this.#run(
-      "INSERT OR IGNORE INTO item (seq, id, priority, created_ms, image_bytes, bytes) VALUES (?, ?, ?, ?, ?, ?)",
-      ...[sequence, id, priority, createdMs, imageBytes, bytes],
+  #insertOne(entry: IndexEntry, addedAtMs: number): void {
+    const { sequence, id, priority, createdMs, imageBytes, bytes, encrypted, owedTo } = entry;
+    const added = this.#sql.run(
+      `INSERT OR IGNORE INTO item (seq, id, priority, created_ms, image_bytes, bytes, added_at, encrypted)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[sequence, id, priority, createdMs, imageBytes, bytes, addedAtMs, encrypted ? 1 : 0],
     );
     if (added === 0) return;
     const targetIds = [...new Set(owedTo)];
-    this.#run(
-      `INSERT INTO dlv (seq, target, state, priority, attempts, due_at)
-       VALUES ${targetIds.map(() => `(?, ?, ${READY}, ?, 0, 0)`).join()}`,
-      ...targetIds.flatMap((targetId) => [sequence, targetId, priority]),
+    if (targetIds.length > 0) {
+      this.#sql.run(
+        `INSERT INTO dlv (seq, target, state, priority, attempts, due_at)
+         VALUES ${targetIds.map(() => `(?, ?, ${READY}, ?, 0, 0)`).join()}`,
+        ...targetIds.flatMap((targetId) => [sequence, targetId, priority]),
+      );
+    }
+    this.#sql.count(
+      ["records", 1],
+      ["bytes", bytes],
+      ["encrypted", encrypted ? 1 : 0],
+      ...targetIds.flatMap((targetId) => [
+        [`pending:${targetId}`, 1] as const,
+        [`owed-bytes:${targetId}`, bytes] as const,
+      ]),
     );
-    const pending = targetIds.map((targetId) => [`pending:${targetId}`, 1] as const);
-    this.#count(["records", 1], ["bytes", bytes], ...pending);
   }
 
   /** All records up to here are known: no file at or below it needs a look at the next start. */
   raiseHighWater(sequence: number): void {
-    this.#transaction("raise the high water", () => this.#raiseHighWater(sequence));
+    this.#sql.transaction("raise the high water", () => this.#sql.raise("high_water", sequence));
   }
 
   /** The last sequence that was ever in the index. Rows are inserted in order, so the newest row counts too. */
   highWater(): number {
     return classified("read the high water", () =>
-      Math.max(this.#value("high_water"), numberIn(this.#get("SELECT max(seq) AS newest FROM item"), "newest")),
+      Math.max(this.#sql.value("high_water"), numberIn(this.#sql.get("SELECT max(seq) AS newest FROM item"), "newest")),
     );
   }
 
   /** Ready deliveries in order, after those whose delay has passed were made ready: at most `wakeMax` in one call. */
   ready(targetId: string, nowMs: number, deliveriesMax: number, wakeMax: number): ReadyDeliveries {
-    return this.#transaction("select what is due", () => {
-      this.#run(
+    return this.#sql.transaction("select what is due", () => {
+      this.#sql.run(
         `UPDATE dlv SET state = ${READY} WHERE target = ? AND state = ${DEFERRED} AND seq IN
            (SELECT seq FROM dlv WHERE target = ? AND state = ${DEFERRED} AND due_at <= ? ORDER BY due_at LIMIT ?)`,
         ...[targetId, targetId, nowMs, wakeMax],
       );
-      const rows = this.#all(
-        `SELECT d.seq AS seq, d.attempts AS attempts, d.cursor AS cursor, i.image_bytes AS image_bytes
+      const rows = this.#sql.all(
+        `SELECT d.seq AS seq, d.attempts AS attempts, d.cursor AS cursor, i.image_bytes AS image_bytes, i.id AS id
            FROM dlv d CROSS JOIN item i ON i.seq = d.seq
           WHERE d.target = ? AND d.state = ${READY} ORDER BY d.priority DESC, d.seq LIMIT ?`,
         ...[targetId, deliveriesMax],
       );
-      const next = this.#get(
+      const next = this.#sql.get(
         `SELECT due_at FROM dlv WHERE target = ? AND state = ${DEFERRED} ORDER BY due_at LIMIT 1`,
         targetId,
       );
@@ -140,201 +130,131 @@ export class IndexStore {
   /** The latest time any delivery is deferred to. */
   deferredUntilMs(): number {
     return classified("read the delays", () =>
-      numberIn(this.#get(`SELECT max(due_at) AS latest FROM dlv WHERE state = ${DEFERRED}`), "latest"),
+      numberIn(this.#sql.get(`SELECT max(due_at) AS latest FROM dlv WHERE state = ${DEFERRED}`), "latest"),
     );
   }
 
-  /** True when this was the last target, so that the record's file can go. */
-  accept(sequence: number, targetId: string): boolean {
-    return this.#transaction("settle as accepted", () => {
-      const changed = this.#run("DELETE FROM dlv WHERE seq = ? AND target = ? AND state < 2", sequence, targetId);
-      if (changed === 0) return false;
-      this.#count([`pending:${targetId}`, -1], [`accepted:${targetId}`, 1]);
-      if (this.#get("SELECT 1 AS owed FROM dlv WHERE seq = ? LIMIT 1", sequence) !== undefined) return false;
-      const item = this.#get("SELECT bytes FROM item WHERE seq = ?", sequence);
-      this.#forget(sequence, numberIn(item, "bytes"));
-      this.#run("INSERT INTO gone (seq, bytes) VALUES (?, ?)", sequence, numberIn(item, "bytes"));
-      return true;
-    });
+  /** True when this was the last target, so that the record's file can go; undefined when nothing was pending. */
+  accept(sequence: number, targetId: string): boolean | undefined {
+    const taken = this.takeAway(sequence, targetId, QUARANTINED);
+    if (taken !== undefined) this.#sql.count([`accepted:${targetId}`, 1]);
+    return taken;
+  }
+
+  /**
+   * Inside a transaction: removes one delivery in a state below `stateMax`, and its record when it was the last. True when
+   * it was; undefined when there is no such delivery.
+   */
+  takeAway(sequence: number, targetId: string, stateMax: number): boolean | undefined {
+    const row = this.#sql.get(
+      `SELECT d.state AS state, i.bytes AS bytes FROM dlv d CROSS JOIN item i ON i.seq = d.seq
+        WHERE d.seq = ? AND d.target = ? AND d.state < ?`,
+      ...[sequence, targetId, stateMax],
+    );
+    if (row === undefined) return undefined;
+    const bytes = numberIn(row, "bytes");
+    this.#sql.run("DELETE FROM dlv WHERE seq = ? AND target = ?", sequence, targetId);
+    this.#uncount(targetId, numberIn(row, "state"), bytes);
+    if (this.#sql.get("SELECT 1 AS owed FROM dlv WHERE seq = ? LIMIT 1", sequence) !== undefined) return false;
+    this.#forget(sequence);
+    this.#sql.run("INSERT INTO gone (seq, bytes) VALUES (?, ?)", sequence, bytes);
+    return true;
   }
 
   quarantine(sequence: number, targetId: string, error: string): void {
-    this.#transaction("settle as rejected", () => {
-      const changed = this.#run(
-        `UPDATE dlv SET state = ${QUARANTINED}, error = ? WHERE seq = ? AND target = ? AND state < 2`,
+    this.#sql.transaction("settle as rejected", () => {
+      const row = this.#sql.get(
+        `SELECT i.bytes AS bytes FROM dlv d CROSS JOIN item i ON i.seq = d.seq
+          WHERE d.seq = ? AND d.target = ? AND d.state < ${QUARANTINED}`,
+        ...[sequence, targetId],
+      );
+      if (row === undefined) return;
+      this.#sql.run(
+        `UPDATE dlv SET state = ${QUARANTINED}, error = ? WHERE seq = ? AND target = ?`,
         ...[error, sequence, targetId],
       );
-      this.#count([`pending:${targetId}`, -changed], [`quarantined:${targetId}`, changed]);
+      this.#uncount(targetId, READY, numberIn(row, "bytes"));
+      this.#sql.count([`quarantined:${targetId}`, 1]);
     });
   }
 
   defer(sequence: number, targetId: string, { dueAtMs, charged, cursor, error }: Deferral): void {
-    this.#transaction("settle as retry", () =>
-      this.#run(
+    this.#sql.transaction("settle as retry", () =>
+      this.#sql.run(
         `UPDATE dlv SET state = ${DEFERRED}, due_at = ?, attempts = attempts + ?, error = ?,
                 cursor = CASE WHEN ? = 1 THEN nullif(?, '') ELSE cursor END
-          WHERE seq = ? AND target = ? AND state < 2`,
+          WHERE seq = ? AND target = ? AND state < ${QUARANTINED}`,
         ...[dueAtMs, charged ? 1 : 0, error, cursor === undefined ? 0 : 1, cursor ?? "", sequence, targetId],
       ),
     );
   }
 
-  /** Gives a record up for every target, because its file is damaged or gone. */
-  giveUp(sequence: number, why: "damaged" | "missing"): void {
-    this.#transaction("give up", () => {
-      const item = this.#get("SELECT bytes FROM item WHERE seq = ?", sequence);
-      if (item === undefined) return;
-      for (const row of this.#all("SELECT target, state FROM dlv WHERE seq = ?", sequence)) {
-        const counter = numberIn(row, "state") === QUARANTINED ? "quarantined" : "pending";
-        this.#count([`${counter}:${textIn(row, "target") ?? ""}`, -1]);
-      }
-      this.#run("DELETE FROM dlv WHERE seq = ?", sequence);
-      this.#forget(sequence, numberIn(item, "bytes"));
-      this.#count([why, 1]);
-    });
+  /**
+   * Inside a transaction: removes a record whose file is gone already, with all that is owed of it. The deliveries it
+   * took along; none when there is no such record.
+   */
+  removeRecord(sequence: number): readonly { readonly targetId: string; readonly priority: number }[] {
+    const item = this.#sql.get("SELECT bytes FROM item WHERE seq = ?", sequence);
+    if (item === undefined) return [];
+    const rows = this.#sql.all("SELECT target, state, priority FROM dlv WHERE seq = ?", sequence);
+    this.#sql.run("DELETE FROM dlv WHERE seq = ?", sequence);
+    const removed = rows.map((row) => ({
+      targetId: textIn(row, "target") ?? "",
+      state: numberIn(row, "state"),
+      priority: numberIn(row, "priority"),
+    }));
+    for (const { targetId, state } of removed) this.#uncount(targetId, state, numberIn(item, "bytes"));
+    this.#forget(sequence);
+    return removed;
   }
 
   /** Counts a damaged file that was in no index. */
   countDamaged(files: number): void {
-    if (files > 0) this.#transaction("count", () => this.#count(["damaged", files]));
+    if (files > 0) this.#sql.transaction("count", () => this.#sql.count(["damaged", files]));
   }
 
   /** Finished records whose file may be removed once the index is durable. */
   finished(recordsMax: number): readonly number[] {
     return classified("select what is finished", () =>
-      this.#all("SELECT seq FROM gone ORDER BY seq LIMIT ?", recordsMax).map((row) => numberIn(row, "seq")),
+      this.#sql.all("SELECT seq FROM gone ORDER BY seq LIMIT ?", recordsMax).map((row) => numberIn(row, "seq")),
     );
   }
 
   isFinished(sequence: number): boolean {
-    return classified("look up", () => this.#get("SELECT 1 AS there FROM gone WHERE seq = ?", sequence) !== undefined);
+    return classified(
+      "look up",
+      () => this.#sql.get("SELECT 1 AS there FROM gone WHERE seq = ?", sequence) !== undefined,
+    );
   }
 
   forgetFinished(sequences: readonly number[]): void {
-    this.#transaction("forget what is finished", () => {
-      for (const sequence of sequences) this.#run("DELETE FROM gone WHERE seq = ?", sequence);
+    this.#sql.transaction("forget what is finished", () => {
+      for (const sequence of sequences) this.#sql.run("DELETE FROM gone WHERE seq = ?", sequence);
     });
   }
 
   /** Everything that takes room: records owed to somebody and finished ones not yet removed. */
   onDisk(): Amount {
     return classified("measure", () => {
-      const gone = this.#get("SELECT count(*) AS records, coalesce(sum(bytes), 0) AS bytes FROM gone");
+      const gone = this.#sql.get("SELECT count(*) AS records, coalesce(sum(bytes), 0) AS bytes FROM gone");
       return {
-        records: this.#value("records") + numberIn(gone, "records"),
-        bytes: this.#value("bytes") + numberIn(gone, "bytes"),
+        records: this.#sql.value("records") + numberIn(gone, "records"),
+        bytes: this.#sql.value("bytes") + numberIn(gone, "bytes"),
       };
     });
   }
 
-  stats(): IndexStats {
-    return classified("count", () => {
-      const values = new Map(
-        this.#all("SELECT name, value FROM kv").map((row) => [textIn(row, "name") ?? "", numberIn(row, "value")]),
-      );
-      const valueOf = (name: string): number => values.get(name) ?? 0;
-      const targetIds = new Set([...values.keys()].flatMap((name) => /^[a-z]+:(.+)$/.exec(name)?.[1] ?? []));
-      return {
-        records: valueOf("records"),
-        bytes: valueOf("bytes"),
-        damaged: valueOf("damaged"),
-        missing: valueOf("missing"),
-        targets: [...targetIds].sort().map((targetId) => ({
-          targetId,
-          pending: valueOf(`pending:${targetId}`),
-          quarantined: valueOf(`quarantined:${targetId}`),
-          accepted: valueOf(`accepted:${targetId}`),
-        })),
-      };
-    });
+  #uncount(targetId: string, state: number, bytes: number): void {
+    if (state === HELD) return;
+    if (state === QUARANTINED) this.#sql.count([`quarantined:${targetId}`, -1]);
+    else this.#sql.count([`pending:${targetId}`, -1], [`owed-bytes:${targetId}`, -bytes]);
   }
 
-  list(afterSequence: number, recordsMax: number): readonly IndexedRecord[] {
-    return classified("list", () =>
-      this.#all("SELECT seq FROM item WHERE seq > ? ORDER BY seq LIMIT ?", afterSequence, recordsMax).map((row) => {
-        const sequence = numberIn(row, "seq");
-        const rows = this.#all(
-          "SELECT target, state, attempts, error FROM dlv WHERE seq = ? ORDER BY target",
-          sequence,
-        );
-        return { sequence, deliveries: rows.map(indexedDeliveryOf) };
-      }),
-    );
-  }
-
-  /** Copies the WAL into the index and flushes both. */
-  checkpoint(): void {
-    classified("checkpoint", () => this.#sql.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get());
-  }
-
-  #forget(sequence: number, bytes: number): void {
-    this.#raiseHighWater(sequence);
-    this.#run("DELETE FROM item WHERE seq = ?", sequence);
-    this.#count(["records", -1], ["bytes", -bytes]);
-  }
-
-  #raiseHighWater(sequence: number): void {
-    this.#run(
-      `INSERT INTO kv (name, value) VALUES ('high_water', ?)
-         ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)`,
-      sequence,
-    );
-  }
-
-  #count(...amounts: readonly (readonly [name: string, amount: number])[]): void {
-    this.#run(
-      `INSERT INTO kv (name, value) VALUES ${amounts.map(() => "(?, ?)").join()}
-         ON CONFLICT (name) DO UPDATE SET value = value + excluded.value`,
-      ...amounts.flat(),
-    );
-  }
-
-  #value(name: string): number {
-    return numberIn(this.#get("SELECT value FROM kv WHERE name = ?", name), "value");
-  }
-
-  #transaction<T>(attempted: string, action: () => T): T {
-    return classified(attempted, () => {
-      this.#sql.exec("BEGIN IMMEDIATE");
-      try {
-        const result = action();
-        this.#sql.exec("COMMIT");
-        return result;
-      } catch (error) {
-        this.#rollBack();
-        throw error;
-      }
-    });
-  }
-
-  /** SQLite rolls back by itself on a full disk; a second ROLLBACK then fails, which says nothing new. */
-  #rollBack(): void {
-    try {
-      this.#sql.exec("ROLLBACK");
-    } catch {
-      return;
-    }
-  }
-
-  #run(source: string, ...values: readonly (number | string | null)[]): number {
-    return this.#prepared(source).run(...values).changes;
-  }
-
-  #get(source: string, ...values: readonly (number | string | null)[]): unknown {
-    return this.#prepared(source).get(...values);
-  }
-
-  #all(source: string, ...values: readonly (number | string | null)[]): readonly unknown[] {
-    return this.#prepared(source).all(...values);
-  }
-
-  /** The texts are constants of this file, but for the number of targets: the map stays small. */
-  #prepared(source: string): Statement {
-    const known = this.#statements.get(source);
-    if (known !== undefined) return known;
-    const prepared = this.#sql.prepare(source);
-    this.#statements.set(source, prepared);
-    return prepared;
+  #forget(sequence: number): void {
+    const item = this.#sql.get("SELECT bytes, encrypted FROM item WHERE seq = ?", sequence);
+    this.#sql.raise("high_water", sequence);
+    this.#sql.run("DELETE FROM item WHERE seq = ?", sequence);
+    this.#sql.count(["records", -1], ["bytes", -numberIn(item, "bytes")], ["encrypted", -numberIn(item, "encrypted")]);
   }
 }
 
@@ -342,18 +262,9 @@ function readyDeliveryOf(row: unknown): ReadyDelivery {
   const cursor = textIn(row, "cursor");
   return {
     sequence: numberIn(row, "seq"),
+    id: textIn(row, "id") ?? "",
     attempts: numberIn(row, "attempts"),
     imageBytes: numberIn(row, "image_bytes"),
     ...(cursor === undefined ? {} : { cursor }),
-  };
-}
-
-function indexedDeliveryOf(row: unknown): IndexedDelivery {
-  const error = textIn(row, "error");
-  return {
-    targetId: textIn(row, "target") ?? "",
-    state: numberIn(row, "state") === QUARANTINED ? "quarantined" : "pending",
-    attempts: numberIn(row, "attempts"),
-    ...(error === undefined ? {} : { error }),
   };
 }
