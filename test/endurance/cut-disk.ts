@@ -26,7 +26,8 @@ export class CutDisk implements Disposable {
   readonly #endWithUs = (): void => this[Symbol.dispose]();
 
   constructor() {
-    process.once("exit", this.#endWithUs);
+    // Before the folder that all this lies in is removed.
+    process.prependOnceListener("exit", this.#endWithUs);
     try {
       mkdirSync(this.#host);
       mkdirSync(this.folder);

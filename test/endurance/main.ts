@@ -1,3 +1,8 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { inspect } from "node:util";
 import { markdownOf } from "../bench/markdown.ts";
 import type { BenchTable } from "../bench/table.ts";
 import { kill } from "./kill.ts";
@@ -22,7 +27,10 @@ if (unknown.length > 0) {
   process.stderr.write(`no suite ${unknown.join(", ")}; there are ${names.join(", ")}\n`);
   process.exit(2);
 }
-// What a suite has mounted or started is undone when the process exits, but not when a signal ends it.
+// What a suite has mounted, started or written is undone when the process exits, but not when a signal ends it.
+const home = mkdtempSync(join(tmpdir(), "framepost-endurance-"));
+process.env["TMPDIR"] = home;
+process.once("exit", () => rmSync(home, { recursive: true, force: true, maxRetries: 3 }));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130));
 
 const seed = Number(process.env["FRAMEPOST_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
@@ -33,7 +41,13 @@ const leftOut: string[] = [];
 for (const [name, suite] of Object.entries(suites)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const startedMs = performance.now();
-  const table = await suite(seed);
+  const table = await suite(seed).catch((error: unknown) => {
+    process.stderr.write(`${name}: ${inspect(error)}\n`);
+    missed.push(`${name}: it did not come to its end`);
+  });
+  // Programs that a suite waits for take the interrupt too, and fail: only now can it be heard here.
+  await setImmediate();
+  if (table === undefined) continue;
   const seconds = Math.round((performance.now() - startedMs) / 1_000);
   const section = markdownOf(table, `npm run test:endurance -- ${name}`);
   process.stdout.write(`\n${section}${seconds} s\n`);

@@ -14,8 +14,8 @@ const rounds = Number(process.env["FRAMEPOST_POWER_ROUNDS"] ?? 100);
 const title = `Spool: ${rounds} power cuts on ext4, state carried over`;
 const controlRounds = Math.max(3, Math.ceil(rounds / 10));
 
-/** Every tenth round lasts longer than the spool's 5 s, with fewer settlements in them than it takes to be flushed. */
-const slow = { everyRounds: 10, forMs: 6_500, pauseMs: 150 } as const;
+/** Every tenth round lasts about as long as the spool's 5 s, with fewer settlements in them than a flush waits for. */
+const slow = { everyRounds: 10, forMsMin: 4_500, forMsMax: 6_500, pauseMs: 150 } as const;
 
 /** `npm run test:endurance -- power-cut` */
 export async function powerCut(seed: number): Promise<BenchTable> {
@@ -36,6 +36,7 @@ export async function powerCut(seed: number): Promise<BenchTable> {
 async function powerCuts(seed: number): Promise<SpoolOracle> {
   const oracle = new SpoolOracle();
   const random = seededRandom(seed);
+  const between = (least: number, most: number): number => least + random() * (most - least);
   using disk = new CutDisk();
   const folder = join(disk.folder, "spool");
   let checked = true;
@@ -43,7 +44,7 @@ async function powerCuts(seed: number): Promise<SpoolOracle> {
     const isSlow = checked && round % slow.everyRounds === 0;
     const writer = new SpoolWriter(oracle, { folder, seed: seed + round, pauseMs: isSlow ? slow.pauseMs : 0 });
     await writer.reached(checked ? "ready" : "starting");
-    await delay(isSlow ? slow.forMs : checked ? 50 + random() * 900 : random() * 150);
+    await delay(isSlow ? between(slow.forMsMin, slow.forMsMax) : checked ? between(50, 950) : between(0, 150));
     await cutPower(writer, disk, oracle);
     checked = round === rounds || random() > 0.3;
     if (checked) await checkSpool(folder, oracle);

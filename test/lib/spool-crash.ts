@@ -38,7 +38,7 @@ export class SpoolWriter {
       env: { ...process.env, ...environment },
     });
     this.#child = child;
-    process.once("exit", this.#endWithUs);
+    process.prependOnceListener("exit", this.#endWithUs);
     const lines = createInterface({ input: child.stdout });
     this.#heardAll = Promise.all([once(child, "close"), once(lines, "close")]);
     const stage = (name: WriterStage) => new Promise<void>((resolve) => this.#reached.set(name, resolve));
@@ -77,7 +77,7 @@ export async function checkSpool(folder: string, oracle: SpoolOracle): Promise<v
   const { spool } = opened;
   const listings = await listAll(spool);
   const stats = await spool.stats();
-  if (stats.missing > 0) oracle.fault("corrupt", `${stats.missing} rows without an envelope so far`);
+  oracle.rowsWithoutEnvelope(stats.missing);
   if (stats.records !== listings.length) {
     oracle.fault("corrupt", `${stats.records} records by the spool's count, ${listings.length} are listed`);
   }

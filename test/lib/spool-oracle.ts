@@ -74,6 +74,7 @@ export class SpoolOracle {
   readonly #records = new Map<string, ReadonlyMap<string, Progress>>();
   readonly #finished = new Set<string>();
   readonly #sequences = new Map<number, string>();
+  #rowsWithoutEnvelope = 0;
   readonly #crashes: { readonly kind: Crash; readonly order: number; readonly atMs: number }[] = [];
 
   /** One line of the writer. Eviction would be a verb more. */
@@ -123,6 +124,13 @@ export class SpoolOracle {
         this.#records.delete(id);
         this.#finished.add(id);
       }
+    }
+  }
+
+  /** Of the spool's whole life. */
+  rowsWithoutEnvelope(rows: number): void {
+    for (; this.#rowsWithoutEnvelope < rows; this.#rowsWithoutEnvelope += 1) {
+      this.fault("corrupt", "a row without an envelope");
     }
   }
 
