@@ -2,8 +2,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import { machineFacts } from "../bench/markdown.ts";
 
 const page = "docs/reliability.md";
-const begin = "<!-- endurance: begin -->";
-const end = "<!-- endurance: end -->";
+const begin = "<!-- endurance: begin -->\n<!-- prettier-ignore-start -->";
+const end = "<!-- prettier-ignore-end -->\n<!-- endurance: end -->";
 const empty = `# Reliability\n\n${begin}\n${end}\n`;
 
 /** Puts sections between the marks of the page; the last result of a suite that did not run stays. */
@@ -15,7 +15,7 @@ export async function writeSections(sections: ReadonlyMap<string, string>, names
   const all = new Map([...sectionsIn(kept), ...sections]);
   const written = names.flatMap((name) => {
     const section = all.get(name);
-    return section === undefined ? [] : [`${markOf(name)}\n\n${section.trim()}\n`];
+    return section === undefined ? [] : [`${markOf(name)}\n\n${section.trim().replace(/^## /, "### ")}\n`];
   });
   await writeFile(page, `${before}${[begin, head(), ...written, end].join("\n")}${after}`);
 }
@@ -31,6 +31,8 @@ function markOf(name: string): string {
 
 function head(): string {
   return `
+## Long tests
+
 What follows is the last result of the long tests: \`npm run test:endurance -- --write\` runs them all and writes it.
 
 ${machineFacts()}`;

@@ -44,7 +44,7 @@ async function powerCuts(seed: number): Promise<SpoolOracle> {
     const isSlow = checked && round % slow.everyRounds === 0;
     const writer = new SpoolWriter(oracle, { folder, seed: seed + round, pauseMs: isSlow ? slow.pauseMs : 0 });
     await writer.reached(checked ? "ready" : "starting");
-    await delay(isSlow ? between(slow.forMsMin, slow.forMsMax) : checked ? between(50, 950) : between(0, 150));
+    await delay(isSlow ? between(slow.forMsMin, slow.forMsMax) : checked ? between(50, 1_500) : between(0, 150));
     await cutPower(writer, disk, oracle);
     checked = round === rounds || random() > 0.3;
     if (checked) await checkSpool(folder, oracle);
