@@ -111,8 +111,11 @@ export async function openSpool(
     seams,
   );
   const { deviceId: device } = state.read();
-  const { maxBytes: bytesMax, maxRecords: recordsMax, minFreeBytes: freeBytesMin } = config.spool;
-  const options = { folder: join(dataFolder, "spool"), device, bytesMax, recordsMax, freeBytesMin, onDead };
+  const { maxBytes: bytesMax, maxRecords: recordsMax, minFreeBytes: freeBytesMin, encryption } = config.spool;
+  const options = {
+    ...{ folder: join(dataFolder, "spool"), device, bytesMax, recordsMax, freeBytesMin, onDead },
+    ...(encryption === undefined ? {} : { encryptionKey: encryption.key }),
+  };
   return { device, spool: new DiskSpool(options, seams) };
 }
 

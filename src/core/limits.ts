@@ -99,6 +99,8 @@ export const spoolLimits = {
   damagedFilesMax: 16,
   /** Records never take the last bytes of a disk: settling needs them, for the WAL reaches 4 MB before it is folded in. */
   indexReserveBytes: 5 * MB,
+  /** Records tried with a key that the check value does not vouch for; some may be damaged, and one decrypted is enough. */
+  keyProbesMax: 16,
   /** A record that the disk cannot read just now is passed over for this long. */
   unreadableDelayMs: 60_000,
   remoteIdCharsMax: 256,

@@ -1,14 +1,15 @@
 import { mkdir, open, rename, unlink, writeFile, readFile, statfs, type FileHandle } from "node:fs/promises";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { captureLimits, spoolLimits } from "../core/limits.ts";
+import type { RecordCipher } from "./cipher.ts";
 import {
-  type Damage,
+  decodeImage,
   decodeMetadata,
   decodeTrailer,
   type Decoded,
-  imageIsWhole,
+  type EnvelopeDraft,
   type Metadata,
-  type Trailer,
+  sealEnvelope,
   trailerBytes,
 } from "./envelope.ts";
 import { envelopePath, type Layout, shardOf, shardPath } from "./layout.ts";
@@ -29,12 +30,19 @@ export type Reading<T> = Decoded<T> | { readonly ok: false; readonly damage: "mi
 /** Envelopes on disk, read and written without blocking. Every failure of the disk becomes an AgentError here. */
 export class EnvelopeFiles {
   readonly #layout: Layout;
+  readonly #cipher: RecordCipher | undefined;
   #folderFlushes = true;
   #newestShard = -1;
   #makingShard: Promise<void> = Promise.resolve();
 
-  constructor(layout: Layout) {
+  /** With a cipher every record is written encrypted; those in the clear stay readable. */
+  constructor(layout: Layout, cipher?: RecordCipher) {
     this.#layout = layout;
+    this.#cipher = cipher;
+  }
+
+  get encrypts(): boolean {
+    return this.#cipher !== undefined;
   }
 
   /** Creates what is missing, durably; refuses a folder that a newer version wrote. */
@@ -88,8 +96,9 @@ export class EnvelopeFiles {
   }
 
   /** Resolves when the file survives a power cut. On failure nothing of it is left. */
-  async write(sequence: number, parts: readonly Buffer[]): Promise<void> {
+  async write(sequence: number, jpeg: Buffer, draft: EnvelopeDraft): Promise<void> {
     const path = envelopePath(this.#layout, sequence);
+    const parts = await sealEnvelope(jpeg, draft, this.#cipher);
     await attempt("write", path, async () => {
       await this.#ensureShard(shardOf(sequence));
       const file = await open(path, "w", 0o640);
@@ -124,16 +133,17 @@ export class EnvelopeFiles {
         start >= 0
           ? tail.subarray(start, start + metadataBytes)
           : await readAt(file, imageBytes, Math.min(metadataBytes, spoolLimits.metadataBytesMax));
-      return matching(sequence, decodeMetadata(trailer.value, metadata));
+      return matching(sequence, decodeMetadata(trailer.value, metadata, this.#cipher));
     });
   }
 
-  /** The JPEG, verified against its checksum. */
+  /** The JPEG, verified against its checksum, and against the key's tag where it is encrypted. */
   async readImage(sequence: number): Promise<Reading<Buffer>> {
     return await this.#reading(sequence, async (file, fileBytes) => {
       const bytes = await readAt(file, 0, fileBytes);
       const trailer = decodeTrailer(bytes, fileBytes);
-      return trailer.ok ? wholeImage(trailer.value, bytes) : trailer;
+      if (!trailer.ok) return trailer;
+      return await decodeImage(trailer.value, bytes.subarray(0, trailer.value.imageBytes), this.#cipher);
     });
   }
 
@@ -232,12 +242,6 @@ async function readAt(file: FileHandle, position: number, lengthMax: number): Pr
     filled += bytesRead;
   }
   return buffer.subarray(0, filled);
-}
-
-function wholeImage(trailer: Trailer, bytes: Buffer): Decoded<Buffer> {
-  const image = bytes.subarray(0, trailer.imageBytes);
-  const damage: Damage = "image damaged";
-  return imageIsWhole(trailer, image) ? { ok: true, value: image } : { ok: false, damage };
 }
 
 /** A whole envelope under another record's name is damage too. */

@@ -4,6 +4,7 @@ import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, Spoo
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { Appender } from "./appender.ts";
+import { keyOf, RecordCipher } from "./cipher.ts";
 import { Collector } from "./collector.ts";
 import { Deliveries } from "./deliveries.ts";
 import { DueSignals, stopped } from "./due.ts";
@@ -48,6 +49,12 @@ export interface DiskSpoolOptions extends RoomOptions {
   readonly targets?: readonly SpoolTarget[];
   /** First part of every record's name. */
   readonly device: string;
+  /**
+   * Encrypts every record from now on: 64 hexadecimal digits, or 32 bytes in base64. Records in the clear stay readable.
+   * Another form fails with `SPOOL_KEY_INVALID`; `start` fails with `SPOOL_KEY_WRONG` or `SPOOL_KEY_MISSING` while the
+   * folder holds records that it cannot decrypt.
+   */
+  readonly encryptionKey?: string;
   /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
   readonly onDead?: (error: AgentError) => void;
 }
@@ -90,12 +97,15 @@ export class DiskSpool implements Spool {
 
   constructor(options: DiskSpoolOptions, seams: Seams) {
     this.#seams = seams;
-    this.#files = new EnvelopeFiles(layoutOf(options.folder));
+    const key = options.encryptionKey === undefined ? undefined : keyOf(options.encryptionKey);
+    const cipher = key === undefined ? undefined : new RecordCipher(key);
+    this.#files = new EnvelopeFiles(layoutOf(options.folder), cipher);
     this.#room = new Room(options);
     this.#due = new DueSignals(seams.clock);
     this.#time = new SpoolTime(seams.clock);
     this.#index = new IndexClient({
       folder: options.folder,
+      encryptionKey: key,
       lastSequence: () => this.#appender.lastIndexedSequence(),
       ranMs: () => this.#time.ranMs(),
       clock: seams.clock,

@@ -18,6 +18,7 @@ export interface IndexClientOptions {
   readonly folder: string;
   /** The last record in the index, as far as its owner knows: what a rebuild while running may not go beyond. */
   readonly lastSequence: () => number;
+  readonly encryptionKey: Uint8Array | undefined;
   /** Running time: ages go on through a rebuild. */
   readonly ranMs: () => number;
   readonly clock: Clock;
@@ -49,13 +50,12 @@ export class IndexClient {
   }
 
   async start(): Promise<OpenReport> {
-    const { folder } = this.#options;
     let report: OpenReport;
     try {
-      report = await this.#open({ folder, setAside: false });
+      report = await this.#open({ setAside: false });
     } catch (error) {
       if (!hasCode(error, indexDamaged)) throw error;
-      report = await this.#open({ folder, setAside: true });
+      report = await this.#open({ setAside: true });
     }
     this.#running = true;
     return report;
@@ -89,12 +89,12 @@ export class IndexClient {
   }
 
   async #replace(cause: AgentError): Promise<void> {
-    const { folder, lastSequence, ranMs, onReplaced } = this.#options;
+    const { lastSequence, ranMs, onReplaced } = this.#options;
     // The others that wait for this thread fail for the same cause, and so are sent again.
     await this.#end(cause);
     if (this.#deathsMs.length > spoolLimits.indexDeathsMax) throw this.#dead(cause);
     const setAside = cause.code === indexDamaged;
-    onReplaced(await this.#open({ folder, setAside, lastSequence: lastSequence(), ranMs: ranMs() }), cause);
+    onReplaced(await this.#open({ setAside, lastSequence: lastSequence(), ranMs: ranMs() }), cause);
   }
 
   #dead(cause: AgentError): AgentError {
@@ -109,10 +109,15 @@ export class IndexClient {
   }
 
   /** In a fresh thread, which does not outlive a failure. */
-  async #open(options: OpenOptions): Promise<OpenReport> {
+  async #open(options: Omit<OpenOptions, "folder" | "encryptionKey">): Promise<OpenReport> {
+    const { folder, encryptionKey } = this.#options;
     this.#spawn();
     try {
-      return await this.#send("open", options);
+      return await this.#send("open", {
+        ...options,
+        folder,
+        ...(encryptionKey === undefined ? {} : { encryptionKey }),
+      });
     } catch (error) {
       await this.#end();
       throw error;

@@ -8,6 +8,7 @@ import { type Layout, layoutOf } from "../layout.ts";
 import { indexDamaged } from "./codes.ts";
 import { flushWal, setIndexAside, takeLock, type Sql } from "./database.ts";
 import { flushFolder, removeEnvelopes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
+import { admitKey } from "./key.ts";
 import { type IndexedRecord, type IndexStats, Listings } from "./listings.ts";
 import { Losses } from "./losses.ts";
 import { recover } from "./recovery.ts";
@@ -24,6 +25,7 @@ export interface OpenOptions {
   readonly lastSequence?: number;
   /** While running: no record that is found again is older than this. */
   readonly ranMs?: number;
+  readonly encryptionKey?: Uint8Array;
 }
 
 export interface OpenReport {
@@ -57,7 +59,7 @@ interface World {
 export class IndexOwner {
   #opened: World | undefined;
 
-  open({ folder, setAside, lastSequence, ranMs: knownRanMs = 0 }: OpenOptions): OpenReport {
+  open({ folder, setAside, lastSequence, ranMs: knownRanMs = 0, encryptionKey: key }: OpenOptions): OpenReport {
     const layout = layoutOf(folder);
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
@@ -77,8 +79,11 @@ export class IndexOwner {
       losses,
       sentLog: new SentLog(sql),
     };
+    const known = { encryptedRecords: sql.value("encrypted"), highWater: store.highWater() };
+    const cipher = admitKey({ layout, key, ...known, flush: () => sql.checkpoint() });
     const ranMs = Math.max(sql.value("ran_ms"), knownRanMs);
-    const found = recover(layout, store, fresh ? "headers" : "all", ranMs, lastSequence);
+    const found = recover(layout, store, { depth: fresh ? "headers" : "all", cipher }, ranMs, lastSequence);
+    if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
     sql.checkpoint();
     this.#collectAll();
     return {

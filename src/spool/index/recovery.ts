@@ -1,4 +1,5 @@
 import { spoolLimits } from "../../core/limits.ts";
+import type { RecordCipher } from "../cipher.ts";
 import { type Layout, shardOf } from "../layout.ts";
 import { type Depth, examine, sequencesInShard, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import type { IndexEntry, IndexStore } from "./store.ts";
@@ -16,7 +17,7 @@ export interface Recovered {
 export function recover(
   layout: Layout,
   store: IndexStore,
-  depth: Depth,
+  { depth, cipher }: { readonly depth: Depth; readonly cipher: RecordCipher | undefined },
   addedAtMs: number,
   lastSequence = Infinity,
 ): Recovered {
@@ -35,7 +36,7 @@ export function recover(
     for (const sequence of sequencesInShard(layout, shard)) {
       if (sequence <= after || sequence > lastSequence || store.isFinished(sequence)) continue;
       seen = sequence;
-      const examined = examine(layout, sequence, depth);
+      const examined = examine(layout, sequence, depth, cipher);
       if (examined.ok) entries.push(examined.value);
       else {
         setEnvelopeAside(layout, sequence);
