@@ -8,5 +8,6 @@ const rounds = Number(process.env["FRAMEPOST_KILL_ROUNDS"] ?? 200);
 /** `npm run test:endurance -- kill` */
 export async function kill(seed: number): Promise<BenchTable> {
   await using folder = await tempFolder();
-  return crashTable(`Spool: ${rounds} times kill -9, state carried over`, await killRounds(folder.path, rounds, seed));
+  const oracle = await killRounds(folder.path, { rounds, seed, workMsMax: 800 });
+  return crashTable(`Spool: ${rounds} times kill -9, state carried over`, oracle);
 }

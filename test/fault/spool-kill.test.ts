@@ -10,7 +10,7 @@ describe("spool under kill -9", () => {
     this.timeout(rounds * 3_000);
     await using folder = await tempFolder();
     const seed = Math.floor(Math.random() * 2 ** 31);
-    const oracle = await killRounds(folder.path, rounds, seed);
+    const oracle = await killRounds(folder.path, { rounds, seed, workMsMax: 160 });
     assert.deepEqual(oracle.faults, { lost: 0, corrupt: 0, forgotten: 0, doubled: 0 }, text(seed, oracle.examples));
     assert.ok(oracle.appended > rounds && oracle.settled > rounds, "the writers did their work");
     assert.ok(oracle.checked > rounds, "something was left to check");

@@ -129,18 +129,25 @@ async function quarantinedImage(folder: string, { sequence, imageBytes }: Stored
   return (await readFile(envelopePath(layoutOf(folder), sequence))).subarray(0, imageBytes);
 }
 
+export interface KillPlan {
+  readonly rounds: number;
+  readonly seed: number;
+  /** A writer is killed at the latest so long after it was ready. */
+  readonly workMsMax: number;
+}
+
 /**
- * Lets writers work and kills them at random moments, `rounds` times. Three crashes in ten are not looked at: the next
+ * Lets writers work and kills them at random moments. Three crashes in ten are not looked at: the next
  * writer finds what they left, and is killed while it recovers.
  */
-export async function killRounds(folder: string, rounds: number, seed: number): Promise<SpoolOracle> {
+export async function killRounds(folder: string, { rounds, seed, workMsMax }: KillPlan): Promise<SpoolOracle> {
   const oracle = new SpoolOracle();
   const random = seededRandom(seed);
   let checked = true;
   for (let round = 1; round <= rounds; round += 1) {
     const writer = new SpoolWriter(oracle, { folder, seed: seed + round });
     await writer.reached(checked ? "ready" : "starting");
-    await delay(checked ? 10 + random() * 150 : random() * 100);
+    await delay(random() * (checked ? workMsMax : 100));
     await writer.kill();
     oracle.crash("kill", monotonicMs());
     checked = round === rounds || random() > 0.3;
