@@ -107,6 +107,10 @@ export const spoolLimits = {
   tailReadBytes: 8 * KB,
   /** Damaged envelopes kept for a person to look at; further ones are deleted and only counted. */
   damagedFilesMax: 16,
+  /** An append changes six pages of the index or more, and each goes to the WAL whole: so they are small. */
+  indexPageBytes: KB,
+  /** The WAL is folded into the index at this size: that costs some flushes, and holds up the index's next answer. */
+  walBytesMax: 4 * MB,
   /** Records never take the last bytes of a disk: settling needs them, for the WAL reaches 4 MB before it is folded in. */
   indexReserveBytes: 5 * MB,
   /** Records tried with a key that the check value does not vouch for; some may be damaged, and one decrypted is enough. */

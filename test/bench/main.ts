@@ -7,6 +7,10 @@ import { mqttUpload } from "./mqtt-upload.ts";
 import { parity } from "./parity.ts";
 import { payload } from "./payload.ts";
 import { spoolAppend } from "./spool-append.ts";
+import { spoolBoot } from "./spool-boot.ts";
+import { spoolDevice } from "./spool-device.ts";
+import { spoolRebuild } from "./spool-rebuild.ts";
+import { spoolStall } from "./spool-stall.ts";
 import type { BenchTable } from "./table.ts";
 import { visionBoundary } from "./vision-boundary.ts";
 
@@ -21,6 +25,10 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "vision-boundary": visionBoundary,
   parity,
   "spool-append": spoolAppend,
+  "spool-device": spoolDevice,
+  "spool-stall": spoolStall,
+  "spool-boot": spoolBoot,
+  "spool-rebuild": spoolRebuild,
   "agent-start": agentStart,
   "agent-memory": agentMemory,
 };
@@ -59,7 +67,7 @@ ${process.versions.node}; shared with other work. No figure here was taken on a 
 `;
 }
 
-function markdown(name: string, { title, columns, rows, verdicts }: BenchTable): string {
+function markdown(name: string, { title, columns, rows, verdicts, leftOut = [] }: BenchTable): string {
   const line = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
   return [
     `## ${title}`,
@@ -72,6 +80,7 @@ function markdown(name: string, { title, columns, rows, verdicts }: BenchTable):
       (verdict) =>
         `- ${verdict.name}: **${verdict.value}**, bound ${verdict.bound}: ${verdict.holds ? "holds" : "MISSED"}`,
     ),
+    ...leftOut.map((what) => `- left out: ${what}`),
     "",
     `\`npm run bench -- ${name}\``,
     "",
