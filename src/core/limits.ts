@@ -86,8 +86,8 @@ export const spoolLimits = {
   smallFileBytesMax: 64,
   /** Envelopes that are asked for the format where the folder does not say it. */
   formatSamplesMax: 16,
-  /** The index is checked this long after a start that followed a crash: deliveries come first. */
-  checkDelayMs: 10_000,
+  /** The index is checked this long after a start that followed a crash: deliveries and the first upkeep come before. */
+  checkDelayMs: 15_000,
   /** More files in flight gain nothing: the fsyncs of four already share one flush of the journal. */
   appendsInParallelMax: 4,
   /** Each waiting append holds a JPEG; cameras are paced, so a longer queue means a stuck disk. */

@@ -167,8 +167,11 @@ export class IndexOwner {
   close(ranMs: number): void {
     const { sql, marks } = this.#world();
     this.#noteRunningTime(ranMs);
-    marks.close();
-    sql.checkpoint();
+    try {
+      marks.close();
+    } finally {
+      sql.checkpoint();
+    }
   }
 
   /** On a full disk it has to wait: what makes room comes first. */
