@@ -75,9 +75,19 @@ export const spoolLimits = {
   recordsPerShard: 4_096,
   metadataBytesMax: 256 * KB,
   cursorBytesMax: 512,
-  /** Finished records are unlinked in groups: one flush of the index pays for the whole group. */
+  /** Outcomes are flushed, and finished records unlinked, in groups: one flush of the index pays for the whole group. */
   collectRecords: 64,
   collectIntervalMs: 5_000,
+  /** Finished envelopes that cannot be removed and are passed over; more of them mean that the disk refuses them all. */
+  stuckFilesMax: 1_024,
+  /** They are tried anew this often: on a dying disk each try may take seconds. */
+  stuckAgainMs: 10 * 60_000,
+  /** VERSION and id hold a few characters. */
+  smallFileBytesMax: 64,
+  /** Envelopes that are asked for the format where the folder does not say it. */
+  formatSamplesMax: 16,
+  /** The index is checked this long after a start that followed a crash: deliveries and the first upkeep come before. */
+  checkDelayMs: 15_000,
   /** More files in flight gain nothing: the fsyncs of four already share one flush of the journal. */
   appendsInParallelMax: 4,
   /** Each waiting append holds a JPEG; cameras are paced, so a longer queue means a stuck disk. */
