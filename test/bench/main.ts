@@ -7,6 +7,10 @@ import { mqttUpload } from "./mqtt-upload.ts";
 import { parity } from "./parity.ts";
 import { payload } from "./payload.ts";
 import { spoolAppend } from "./spool-append.ts";
+import { spoolBoot } from "./spool-boot.ts";
+import { spoolDevice } from "./spool-device.ts";
+import { spoolRebuild } from "./spool-rebuild.ts";
+import { spoolStall } from "./spool-stall.ts";
 import type { BenchTable } from "./table.ts";
 import { visionBoundary } from "./vision-boundary.ts";
 
@@ -21,6 +25,10 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "vision-boundary": visionBoundary,
   parity,
   "spool-append": spoolAppend,
+  "spool-device": spoolDevice,
+  "spool-stall": spoolStall,
+  "spool-boot": spoolBoot,
+  "spool-rebuild": spoolRebuild,
   "agent-start": agentStart,
   "agent-memory": agentMemory,
 };

@@ -16,6 +16,10 @@ export interface Verdict {
   readonly holds: boolean;
 }
 
+export function atMost(name: string, value: number, boundMax: number, unit = ""): Verdict {
+  return { name, value, bound: `≤ ${boundMax}${unit === "" ? "" : ` ${unit}`}`, holds: value <= boundMax };
+}
+
 /** The middle of the sorted values; 0 of none. */
 export function median(values: readonly number[]): number {
   return percentile(values, 0.5);
