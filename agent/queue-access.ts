@@ -28,7 +28,7 @@ export async function withQueue<T>(
     if (await daemon.reaches()) return await use(daemon);
     // Only now: what the whole agent is made of takes longer to load than most answers of a daemon.
     const { openSpool } = await import("./compose.ts");
-    const { spool } = await openSpool(config, dataFolder, { clock, random, log });
+    const { spool } = await openSpool(config, dataFolder, { clock, random, log }, { readOnly: true });
     try {
       await spool.start(signal);
     } catch (error) {

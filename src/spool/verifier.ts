@@ -60,6 +60,7 @@ export class Verifier {
     for (const sequence of page.withoutRow) {
       findings.push(await this.#finding(sequence, withoutRow(sequence), repair));
     }
+    findings.push(...page.unlisted.map(unlisted));
     if (page.done) findings.push(...(await this.#totals(repair)));
     const { rows, done } = page;
     return { recordsChecked: rows.length, findings, lastSequence: page.lastSequence, done };
@@ -111,8 +112,7 @@ export class Verifier {
       case "none":
         return undefined;
       case "mend":
-        await this.#mend(mend.mending);
-        return mend.said;
+        return (await this.#mend(mend.mending)) ? mend.said : "could not be mended";
       case "give-up":
         return await leases.excluding(async (leased) => {
           if (leased.includes(sequence)) return "left alone, it is being sent";
@@ -122,8 +122,10 @@ export class Verifier {
     }
   }
 
-  async #mend(mending: Mending): Promise<void> {
-    this.#parts.room.stored(await this.#parts.index.call("mend", mending));
+  async #mend(mending: Mending): Promise<boolean> {
+    const { mended, onDisk } = await this.#parts.index.call("mend", mending);
+    this.#parts.room.stored(onDisk);
+    return mended;
   }
 }
 
@@ -167,4 +169,9 @@ function withoutRecord(sequence: number): Problem {
 function withoutRow(sequence: number): Problem {
   const mend = { kind: "mend", mending: { kind: "file", sequence }, said: "set aside" } as const;
   return { code: "FILE_WITHOUT_RECORD", what: "its file lies there, and it is not in the index", mend };
+}
+
+function unlisted(shard: number): QueueFinding {
+  const message = `folder ${shard} of the spool's data cannot be listed, or could not at the start: its records wait for a later start`;
+  return { code: "FOLDER_UNLISTED", message };
 }

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { describe, it } from "mocha";
 import type { DeliverySelection, Queue, QueueFinding, QueueStep } from "../../src/core/queue.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
-import { encodeEnvelope } from "../../src/spool/envelope.ts";
+import { draftEnvelope, sealEnvelope } from "../../src/spool/envelope.ts";
 import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import type { DiskSpool } from "../../src/spool/spool.ts";
 import { openSpool } from "../lib/disk-spool.ts";
@@ -81,8 +81,9 @@ describe("what an operator does with the spool", () => {
       other = { ...record, device: "elsewhere", name: "elsewhere-abcdefgh-77.jpg", sequence: 3 };
     }
     const image = imageOf(2_000, 9);
-    const { metadata, trailer } = encodeEnvelope(image, { record: other, owedTo: ["a"] }, 0);
-    await writeFile(envelopePath(layoutOf(folder.path), 3), Buffer.concat([image, metadata, trailer]));
+    const draft = draftEnvelope(image, { record: other, owedTo: ["a"] }, 0);
+    const envelope = Buffer.concat(await sealEnvelope(image, draft, undefined));
+    await writeFile(envelopePath(layoutOf(folder.path), 3), envelope);
     await using second = await openSpool(folder.path);
     assert.equal((await second.spool.queue.find("elsewhere-abcdefgh-77.jpg"))?.record.sequence, 3);
     assert.equal(await second.spool.queue.find("elsewhere-abcdefgh-3.jpg"), undefined);

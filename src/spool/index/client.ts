@@ -2,8 +2,10 @@ import { Worker } from "node:worker_threads";
 import type { Clock } from "../../core/clock.ts";
 import { AgentError, messageOf } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
+import { layoutOf } from "../layout.ts";
+import { BackgroundCheck } from "./check.ts";
 import { indexDamaged } from "./codes.ts";
-import type { Arguments, Method, Reply, Request, Result } from "./messages.ts";
+import { type Arguments, end, type Method, type Reply, type Request, type Result, type Verdict } from "./messages.ts";
 import type { OpenOptions, OpenReport } from "./owner.ts";
 
 /** The index is whole, as far as anyone knows, but nobody answers for it. */
@@ -18,11 +20,14 @@ export interface IndexClientOptions {
   readonly folder: string;
   /** The last record in the index, as far as its owner knows: what a rebuild while running may not go beyond. */
   readonly lastSequence: () => number;
+  readonly encryptionKey: Uint8Array | undefined;
   /** Running time: ages go on through a rebuild. */
   readonly ranMs: () => number;
   readonly clock: Clock;
   /** Called after the thread was replaced while running: a damaged index has been rebuilt, a dead thread's opened again. */
   readonly onReplaced: (report: OpenReport, cause: AgentError) => void;
+  /** Called when a check after a crash found the index whole, or could not be made. */
+  readonly onChecked: (verdict: Verdict, tookMs: number) => void;
   /** Called when threads die so often that another one is no help. */
   readonly onDead: (error: AgentError) => void;
 }
@@ -35,6 +40,7 @@ export interface IndexClientOptions {
  */
 export class IndexClient {
   readonly #options: IndexClientOptions;
+  readonly #check: BackgroundCheck;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
   #replacing: Promise<void> | undefined;
@@ -46,18 +52,19 @@ export class IndexClient {
 
   constructor(options: IndexClientOptions) {
     this.#options = options;
+    this.#check = new BackgroundCheck(layoutOf(options.folder).index, options.clock);
   }
 
   async start(): Promise<OpenReport> {
-    const { folder } = this.#options;
     let report: OpenReport;
     try {
-      report = await this.#open({ folder, setAside: false });
+      report = await this.#open({ setAside: false });
     } catch (error) {
       if (!hasCode(error, indexDamaged)) throw error;
-      report = await this.#open({ folder, setAside: true });
+      report = await this.#open({ setAside: true });
     }
     this.#running = true;
+    if (report.leftOpen) this.#check.start((verdict, tookMs) => this.#checked(verdict, tookMs));
     return report;
   }
 
@@ -75,11 +82,21 @@ export class IndexClient {
   /** Safe at any time, also twice. */
   async stop(): Promise<void> {
     this.#running = false;
+    await this.#check.stop();
     await this.#replacing?.catch(() => undefined);
     if (this.#worker === undefined) return;
     // A checkpoint that fails costs nothing: the next start does it.
     await this.#send("close", this.#options.ranMs()).catch(() => undefined);
     await this.#end();
+  }
+
+  #checked(verdict: Verdict, tookMs: number): void {
+    if (verdict.kind !== "damaged") this.#options.onChecked(verdict, tookMs);
+    else if (this.#running) {
+      const cause = new AgentError(indexDamaged, verdict.message, { disposition: "retry" });
+      // Should that fail, the next request meets the same trouble and tries again.
+      this.#replaced(cause).catch(() => undefined);
+    }
   }
 
   /** One at a time: whoever meets the same trouble waits for the same replacement. */
@@ -89,12 +106,14 @@ export class IndexClient {
   }
 
   async #replace(cause: AgentError): Promise<void> {
-    const { folder, lastSequence, ranMs, onReplaced } = this.#options;
+    const { lastSequence, ranMs, onReplaced } = this.#options;
+    // Two connections would outlive the files that are set aside.
+    await this.#check.stop();
     // The others that wait for this thread fail for the same cause, and so are sent again.
     await this.#end(cause);
     if (this.#deathsMs.length > spoolLimits.indexDeathsMax) throw this.#dead(cause);
     const setAside = cause.code === indexDamaged;
-    onReplaced(await this.#open({ folder, setAside, lastSequence: lastSequence(), ranMs: ranMs() }), cause);
+    onReplaced(await this.#open({ setAside, lastSequence: lastSequence(), ranMs: ranMs() }), cause);
   }
 
   #dead(cause: AgentError): AgentError {
@@ -109,10 +128,15 @@ export class IndexClient {
   }
 
   /** In a fresh thread, which does not outlive a failure. */
-  async #open(options: OpenOptions): Promise<OpenReport> {
+  async #open(options: Omit<OpenOptions, "folder" | "encryptionKey">): Promise<OpenReport> {
+    const { folder, encryptionKey } = this.#options;
     this.#spawn();
     try {
-      return await this.#send("open", options);
+      return await this.#send("open", {
+        ...options,
+        folder,
+        ...(encryptionKey === undefined ? {} : { encryptionKey }),
+      });
     } catch (error) {
       await this.#end();
       throw error;
@@ -128,11 +152,16 @@ export class IndexClient {
     this.#worker = worker;
   }
 
-  /** Requests without an answer fail with `error`. */
+  /** After what was asked before. Requests without an answer fail with `error`. */
   async #end(error = died("its thread was ended")): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    await worker?.terminate();
+    if (worker !== undefined && worker.threadId !== -1) {
+      // Not terminated: a thread that ends within a call of the driver takes the process with it.
+      const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+      worker.postMessage(end);
+      await ended;
+    }
     this.#failPending(error);
   }
 

@@ -2,6 +2,7 @@ import { spoolLimits } from "../../core/limits.ts";
 import { type Layout, shardOf } from "../layout.ts";
 import { classified, numberIn, textIn } from "./database.ts";
 import { sequencesInShard, shardsOnDisk } from "./disk.ts";
+import type { IndexMarks } from "./marks.ts";
 import type { Statements } from "./statements.ts";
 import { HELD, type IndexStore, QUARANTINED } from "./store.ts";
 
@@ -26,6 +27,8 @@ export interface InspectedPage {
   readonly withoutRecord: readonly number[];
   /** Of envelopes that nothing in the index speaks of. */
   readonly withoutRow: readonly number[];
+  /** Shards that cannot be listed, now or at the last start: what they hold waits for a later start. */
+  readonly unlisted: readonly number[];
   readonly lastSequence: number;
   readonly done: boolean;
 }
@@ -44,6 +47,13 @@ export interface InspectedTotals {
   readonly newest: number;
 }
 
+export interface InspectionParts {
+  readonly sql: Statements;
+  readonly store: IndexStore;
+  readonly marks: IndexMarks;
+  readonly layout: Layout;
+}
+
 /**
  * Looks at the invariants that the index alone can tell, each call at one moment: nothing is appended, settled or removed
  * meanwhile, since all of that happens in this thread.
@@ -51,11 +61,13 @@ export interface InspectedTotals {
 export class Inspection {
   readonly #sql: Statements;
   readonly #store: IndexStore;
+  readonly #marks: IndexMarks;
   readonly #layout: Layout;
 
-  constructor(statements: Statements, store: IndexStore, layout: Layout) {
-    this.#sql = statements;
+  constructor({ sql, store, marks, layout }: InspectionParts) {
+    this.#sql = sql;
     this.#store = store;
+    this.#marks = marks;
     this.#layout = layout;
   }
 
@@ -70,7 +82,7 @@ export class Inspection {
       return {
         rows,
         withoutRecord,
-        withoutRow: this.#withoutRow(after, to, spokenOf),
+        ...this.#files(after, to, spokenOf, done),
         lastSequence: to,
         done,
       };
@@ -127,12 +139,26 @@ export class Inspection {
       .map((row) => numberIn(row, "seq"));
   }
 
-  #withoutRow(after: number, to: number, spokenOf: ReadonlySet<number>): readonly number[] {
-    return shardsOnDisk(this.#layout, after + 1)
-      .filter((shard) => shard <= shardOf(to))
-      .flatMap((shard) => sequencesInShard(this.#layout, shard))
-      .filter((sequence) => sequence > after && sequence <= to && !spokenOf.has(sequence))
-      .filter((sequence) => !this.#store.isFinished(sequence));
+  #files(
+    after: number,
+    to: number,
+    spokenOf: ReadonlySet<number>,
+    done: boolean,
+  ): Pick<InspectedPage, "withoutRow" | "unlisted"> {
+    const waiting = this.#marks.unlisted();
+    const withoutRow: number[] = [];
+    const unlisted: number[] = [];
+    for (const shard of shardsOnDisk(this.#layout, after + 1)) {
+      if (shard > shardOf(to)) break;
+      const sequences = waiting.has(shard) ? undefined : sequencesInShard(this.#layout, shard);
+      // Told once, by the page that gets past it.
+      if (sequences === undefined && (done || shard < shardOf(to + 1))) unlisted.push(shard);
+      for (const sequence of sequences ?? []) {
+        const known = sequence <= after || sequence > to || spokenOf.has(sequence) || this.#store.isFinished(sequence);
+        if (!known) withoutRow.push(sequence);
+      }
+    }
+    return { withoutRow, unlisted };
   }
 
   #counters(): readonly Counter[] {

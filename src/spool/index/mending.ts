@@ -1,3 +1,4 @@
+import type { RecordCipher } from "../cipher.ts";
 import type { Layout } from "../layout.ts";
 import { numberIn, textIn } from "./database.ts";
 import { examine, setEnvelopeAside } from "./disk.ts";
@@ -18,6 +19,15 @@ export type Mending =
   | { readonly kind: "file"; readonly sequence: number }
   | { readonly kind: "totals" };
 
+export interface MenderParts {
+  readonly sql: Statements;
+  readonly store: IndexStore;
+  readonly losses: Losses;
+  readonly inspection: Inspection;
+  readonly layout: Layout;
+  readonly cipher: RecordCipher | undefined;
+}
+
 /** Puts right what an inspection found. The files are the truth; nothing is given up that they still hold. */
 export class Mender {
   readonly #sql: Statements;
@@ -25,32 +35,34 @@ export class Mender {
   readonly #losses: Losses;
   readonly #inspection: Inspection;
   readonly #layout: Layout;
+  readonly #cipher: RecordCipher | undefined;
 
-  constructor(statements: Statements, store: IndexStore, losses: Losses, inspection: Inspection, layout: Layout) {
-    this.#sql = statements;
+  constructor({ sql, store, losses, inspection, layout, cipher }: MenderParts) {
+    this.#sql = sql;
     this.#store = store;
     this.#losses = losses;
     this.#inspection = inspection;
     this.#layout = layout;
+    this.#cipher = cipher;
   }
 
-  mend(mending: Mending): void {
+  /** False where it could not be done. */
+  mend(mending: Mending): boolean {
     switch (mending.kind) {
       case "row":
         this.#sql.transaction("mend a row", () => this.#row(mending.facts));
-        break;
+        return true;
       case "owe":
         this.#sql.transaction("owe a record", () => this.#owe(mending.sequence, mending.targetIds));
-        break;
+        return true;
       case "deliveries":
         this.#deliveries(mending.sequence);
-        break;
+        return true;
       case "file":
-        if (!this.#inspection.hasRow(mending.sequence)) setEnvelopeAside(this.#layout, mending.sequence);
-        break;
+        return !this.#inspection.hasRow(mending.sequence) && setEnvelopeAside(this.#layout, mending.sequence);
       case "totals":
         this.#totals();
-        break;
+        return true;
     }
   }
 
@@ -83,7 +95,7 @@ export class Mender {
 
   #deliveries(sequence: number): void {
     if (this.#inspection.hasRow(sequence)) return;
-    const examined = examine(this.#layout, sequence, "all");
+    const examined = examine(this.#layout, sequence, "all", this.#cipher);
     if (examined.ok) {
       this.#store.insert([{ ...examined.value, owedTo: [] }], this.#sql.value("ran_ms"));
       return;
