@@ -4,6 +4,7 @@ import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, Spoo
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { Appender } from "./appender.ts";
+import { Backfill } from "./backfill.ts";
 import { Collector } from "./collector.ts";
 import { Deliveries } from "./deliveries.ts";
 import { DueSignals, stopped } from "./due.ts";
@@ -12,10 +13,12 @@ import { IndexClient } from "./index/client.ts";
 import type { OpenReport } from "./index/owner.ts";
 import { layoutOf } from "./layout.ts";
 import { Leases } from "./leases.ts";
+import { NewestShares } from "./newest-share.ts";
 import { RecordReader } from "./reader.ts";
+import { RemovedTargets } from "./removed-targets.ts";
 import { Room, type RoomOptions } from "./room.ts";
 import { SpoolTime } from "./spool-time.ts";
-import { Upkeep } from "./upkeep.ts";
+import { Upkeep, type UpkeepTask } from "./upkeep.ts";
 
 /**
  * Promise: at least once per (record, target). A record that `append` accepted survives kill -9 and a power cut. After
@@ -46,6 +49,8 @@ export interface DiskSpoolOptions extends RoomOptions {
   readonly folder: string;
   /** Those of the config. Absent where a command only looks: then none counts as new or as removed. */
   readonly targets?: readonly SpoolTarget[];
+  /** Running time between a target's removal from the config and the end of what it is owed. */
+  readonly removedTargetsAfterMs?: number;
   /** First part of every record's name. */
   readonly device: string;
   /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
@@ -85,6 +90,7 @@ export class DiskSpool implements Spool {
   readonly #time: SpoolTime;
   readonly #reader: RecordReader;
   readonly #deliveries: Deliveries;
+  readonly #removedTargets: RemovedTargets;
   readonly #upkeep: Upkeep;
   #state: "new" | "running" | "stopped" = "new";
 
@@ -94,8 +100,10 @@ export class DiskSpool implements Spool {
     this.#room = new Room(options);
     this.#due = new DueSignals(seams.clock);
     this.#time = new SpoolTime(seams.clock);
+    const { targets } = options;
     this.#index = new IndexClient({
       folder: options.folder,
+      ...(targets === undefined ? {} : { targetIds: targets.map(({ id }) => id) }),
       lastSequence: () => this.#appender.lastIndexedSequence(),
       ranMs: () => this.#time.ranMs(),
       clock: seams.clock,
@@ -126,12 +134,20 @@ export class DiskSpool implements Spool {
       due: this.#due,
       time: this.#time,
       reader: this.#reader,
+      newestShares: new NewestShares(new Map((targets ?? []).map(({ id, newestShare }) => [id, newestShare]))),
       nowMs: () => seams.clock.nowMs(),
       settled: (finished) => {
         if (finished) this.#collector.finished();
       },
     });
-    this.#upkeep = new Upkeep(seams.clock, seams.log, []);
+    this.#removedTargets = new RemovedTargets({
+      index: this.#index,
+      time: this.#time,
+      log: seams.log,
+      graceMs: options.removedTargetsAfterMs ?? spoolLimits.defaultRemovedTargetsAfterMs,
+      finished: () => this.#collector.finished(),
+    });
+    this.#upkeep = new Upkeep(seams.clock, seams.log, targets === undefined ? [] : this.#targetTasks(targets));
   }
 
   /** Fails with `SPOOL_LOCKED` when another process works on the folder. An object starts once. */
@@ -178,7 +194,11 @@ export class DiskSpool implements Spool {
     return {
       ...figures,
       lastSequence: this.#appender.lastIndexedSequence(),
-      targets: targets.map((target) => ({ ...target, leased: this.#leases.count(target.targetId) })),
+      targets: targets.map(({ absentSinceMs, ...target }) => ({
+        ...target,
+        leased: this.#leases.count(target.targetId),
+        ...(absentSinceMs === undefined ? {} : { removedForMs: Math.max(0, this.#time.ranMs() - absentSinceMs) }),
+      })),
     };
   }
 
@@ -220,8 +240,16 @@ export class DiskSpool implements Spool {
     return made;
   }
 
-  #adopt({ onDisk, rebuilt, recovered, damaged, lastSequence }: OpenReport): void {
+  #targetTasks(targets: readonly SpoolTarget[]): readonly UpkeepTask[] {
+    const backfilled = targets.filter(({ backfill }) => backfill);
+    const wake = (targetId: string): void => this.#due.wake(targetId);
+    const parts = { index: this.#index, reader: this.#reader, log: this.#seams.log };
+    return [this.#removedTargets, new Backfill({ ...parts, targets: backfilled, wake })];
+  }
+
+  #adopt({ onDisk, rebuilt, recovered, damaged, lastSequence, removedTargets }: OpenReport): void {
     this.#room.stored(onDisk);
+    this.#removedTargets.announce(removedTargets);
     if (rebuilt) this.#seams.log.warn("spool.index.rebuilt", { records: recovered, lastSequence });
     else if (recovered > 0) this.#seams.log.info("spool.recovered", { records: recovered });
     if (damaged > 0) this.#seams.log.warn("spool.envelopes.damaged", { records: damaged });

@@ -16,6 +16,8 @@ interface Pending {
 
 export interface IndexClientOptions {
   readonly folder: string;
+  /** Those of the config, where targets are looked after. */
+  readonly targetIds?: readonly string[];
   /** The last record in the index, as far as its owner knows: what a rebuild while running may not go beyond. */
   readonly lastSequence: () => number;
   /** Running time: ages go on through a rebuild. */
@@ -49,13 +51,12 @@ export class IndexClient {
   }
 
   async start(): Promise<OpenReport> {
-    const { folder } = this.#options;
     let report: OpenReport;
     try {
-      report = await this.#open({ folder, setAside: false });
+      report = await this.#open({ setAside: false });
     } catch (error) {
       if (!hasCode(error, indexDamaged)) throw error;
-      report = await this.#open({ folder, setAside: true });
+      report = await this.#open({ setAside: true });
     }
     this.#running = true;
     return report;
@@ -89,12 +90,12 @@ export class IndexClient {
   }
 
   async #replace(cause: AgentError): Promise<void> {
-    const { folder, lastSequence, ranMs, onReplaced } = this.#options;
+    const { lastSequence, ranMs, onReplaced } = this.#options;
     // The others that wait for this thread fail for the same cause, and so are sent again.
     await this.#end(cause);
     if (this.#deathsMs.length > spoolLimits.indexDeathsMax) throw this.#dead(cause);
     const setAside = cause.code === indexDamaged;
-    onReplaced(await this.#open({ folder, setAside, lastSequence: lastSequence(), ranMs: ranMs() }), cause);
+    onReplaced(await this.#open({ setAside, lastSequence: lastSequence(), ranMs: ranMs() }), cause);
   }
 
   #dead(cause: AgentError): AgentError {
@@ -109,10 +110,11 @@ export class IndexClient {
   }
 
   /** In a fresh thread, which does not outlive a failure. */
-  async #open(options: OpenOptions): Promise<OpenReport> {
+  async #open(how: Omit<OpenOptions, "folder" | "targetIds">): Promise<OpenReport> {
+    const { folder, targetIds } = this.#options;
     this.#spawn();
     try {
-      return await this.#send("open", options);
+      return await this.#send("open", { folder, ...how, ...(targetIds === undefined ? {} : { targetIds }) });
     } catch (error) {
       await this.#end();
       throw error;

@@ -11,10 +11,12 @@ import { flushFolder, removeEnvelopes, setEnvelopeAside, shardsOnDisk } from "./
 import { type IndexedRecord, type IndexStats, Listings } from "./listings.ts";
 import { Losses } from "./losses.ts";
 import { recover } from "./recovery.ts";
+import { type ReadyDeliveries, type ReadyRequest, selectReady } from "./ready.ts";
 import { openIndex } from "./schema.ts";
 import { SentLog } from "./sent-log.ts";
 import { Statements } from "./statements.ts";
-import { type Amount, type Deferral, type IndexEntry, IndexStore, type ReadyDeliveries } from "./store.ts";
+import { type Amount, type Deferral, type IndexEntry, IndexStore } from "./store.ts";
+import { type BackfillPage, type GivenUp, type RemovedTarget, TargetRegistry } from "./targets.ts";
 
 export interface OpenOptions {
   readonly folder: string;
@@ -24,6 +26,8 @@ export interface OpenOptions {
   readonly lastSequence?: number;
   /** While running: no record that is found again is older than this. */
   readonly ranMs?: number;
+  /** Those of the config. Where it is absent none counts as new or as removed. */
+  readonly targetIds?: readonly string[];
 }
 
 export interface OpenReport {
@@ -37,6 +41,7 @@ export interface OpenReport {
   /** Envelopes that the index did not know. */
   readonly recovered: number;
   readonly damaged: number;
+  readonly removedTargets: readonly RemovedTarget[];
 }
 
 interface World {
@@ -48,6 +53,7 @@ interface World {
   readonly listings: Listings;
   readonly losses: Losses;
   readonly sentLog: SentLog;
+  readonly targets: TargetRegistry;
 }
 
 /**
@@ -57,7 +63,7 @@ interface World {
 export class IndexOwner {
   #opened: World | undefined;
 
-  open({ folder, setAside, lastSequence, ranMs: knownRanMs = 0 }: OpenOptions): OpenReport {
+  open({ folder, setAside, lastSequence, ranMs: knownRanMs = 0, targetIds }: OpenOptions): OpenReport {
     const layout = layoutOf(folder);
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
@@ -68,6 +74,7 @@ export class IndexOwner {
     const sql = new Statements(connection);
     const store = new IndexStore(sql);
     const losses = new Losses(sql);
+    const targets = new TargetRegistry(sql, store, losses);
     this.#opened = {
       layout,
       lock,
@@ -76,9 +83,11 @@ export class IndexOwner {
       listings: new Listings(sql, losses),
       losses,
       sentLog: new SentLog(sql),
+      targets,
     };
     const ranMs = Math.max(sql.value("ran_ms"), knownRanMs);
     const found = recover(layout, store, fresh ? "headers" : "all", ranMs, lastSequence);
+    if (targetIds !== undefined) targets.register(targetIds, ranMs);
     sql.checkpoint();
     this.#collectAll();
     return {
@@ -88,6 +97,7 @@ export class IndexOwner {
       deferredUntilMs: store.deferredUntilMs(),
       ranMs,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
+      removedTargets: targetIds === undefined ? [] : targets.removed(),
     };
   }
 
@@ -96,8 +106,8 @@ export class IndexOwner {
     this.#world().store.insert([entry], ranMs);
   }
 
-  ready(targetId: string, nowMs: number, deliveriesMax: number): ReadyDeliveries {
-    return this.#world().store.ready(targetId, nowMs, deliveriesMax, spoolLimits.wakeRecordsMax);
+  ready(request: ReadyRequest): ReadyDeliveries {
+    return selectReady(this.#world().sql, request, spoolLimits.wakeRecordsMax);
   }
 
   /** Takes the delivery off and notes it in the sent log. True when the record is finished. */
@@ -149,6 +159,22 @@ export class IndexOwner {
 
   sent(page: SentPage): readonly SentEntry[] {
     return this.#world().sentLog.page(page);
+  }
+
+  removedTargets(): readonly RemovedTarget[] {
+    return this.#world().targets.removed();
+  }
+
+  giveUpRemoved(targetId: string): GivenUp {
+    return this.#world().targets.giveUpSome(targetId, spoolLimits.giveUpDeliveries);
+  }
+
+  backfillPage(targetId: string): BackfillPage {
+    return this.#world().targets.backfillPage(targetId);
+  }
+
+  backfill(targetId: string, sequences: readonly number[], upTo: number): number {
+    return this.#world().targets.backfill(targetId, sequences, upTo);
   }
 
   close(ranMs: number): void {
