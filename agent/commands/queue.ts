@@ -19,8 +19,15 @@ export async function queueStats(context: CommandContext): Promise<ExitCode> {
       `${counted(stats.records, "record")}, ${sizeText(stats.bytes)}, last sequence ${stats.lastSequence}`,
     );
     if (stats.targets.length === 0) return;
-    const rows = stats.targets.map((target) => [target.targetId, target.pending, target.quarantined, target.accepted]);
-    for (const line of textTable(["target", "pending", "quarantined", "accepted"], rows)) context.terminal.data(line);
+    const rows = stats.targets.map((target) => [
+      target.targetId,
+      target.pending,
+      target.quarantined,
+      target.accepted,
+      target.removedForMs === undefined ? "" : "removed from the config",
+    ]);
+    for (const line of textTable(["target", "pending", "quarantined", "accepted", ""], rows))
+      context.terminal.data(line);
   });
 }
 
