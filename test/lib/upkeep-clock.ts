@@ -22,11 +22,14 @@ export class UpkeepClock extends PatientClock {
       await super.sleep(ms, signal);
       return;
     }
+    let stop = (): void => undefined;
     await new Promise<void>((resolve) => {
+      stop = resolve;
       this.#wake = resolve;
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      signal.addEventListener("abort", stop, { once: true });
       this.#paused?.();
     });
+    signal.removeEventListener("abort", stop);
     signal.throwIfAborted();
   }
 
