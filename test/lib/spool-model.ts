@@ -154,11 +154,18 @@ export class SpoolModel {
     return this.#state.kept.size;
   }
 
+  /** Of what is pending for this target. */
+  owedBytes(targetId: string): number {
+    return [...this.#state.kept.values()]
+      .filter(({ owed }) => owed.get(targetId)?.state === "pending")
+      .reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   isDue(targetId: string, nowMs: number): boolean {
     return this.#ready(targetId, nowMs).length > 0;
   }
 
-  /** What a spool has to show. `absent` is as exact as the caller's clock. */
+  /** What a spool has to show. */
   view(nowMs: number): SpoolView {
     const { kept, accepted, lost, lastSequence } = this.#state;
     const all = [...kept.values()].sort((a, b) => a.record.sequence - b.record.sequence);
@@ -221,7 +228,10 @@ function priorityOf({ record }: Kept): number {
   return record.reason.priority;
 }
 
-function shown([targetId, { state, attempts, cursor, error }]: readonly [string, Owed]): SpoolListing["deliveries"][number] {
+function shown([targetId, { state, attempts, cursor, error }]: readonly [
+  string,
+  Owed,
+]): SpoolListing["deliveries"][number] {
   return {
     targetId,
     state,
