@@ -131,6 +131,7 @@ function buildSpool(
     freeBytesMin: bounds.minFreeBytes,
     removedTargetsAfterMs: bounds.removedTargetsAfter,
     onDead,
+    ...(bounds.encryption === undefined ? {} : { encryptionKey: bounds.encryption.key }),
   };
   return new DiskSpool(options, seams);
 }

@@ -7,6 +7,14 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [/^(SPOOL_FULL|DISK_FULL)$/, "free space on the disk, or raise spool.maxBytes or spool.maxRecords"],
   [
+    /^SPOOL_KEY_(WRONG|MISSING)$/,
+    "put the key of the records back into spool.encryption.key; or start anew: move the spool folder away, its encrypted records are then never sent",
+  ],
+  [
+    /^SPOOL_KEY_INVALID$/,
+    "make a key with: openssl rand -hex 32; store it as a credential and write ${credential:spool-key}",
+  ],
+  [
     /^(DATA_FOLDER|STATE_|SPOOL_)/,
     "make the data folder writable for this user, or name another with --data or dataDir",
   ],

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { keyForm, keyOfText } from "../core/key-text.ts";
 import { configLimits, spoolLimits } from "../core/limits.ts";
-import { byteSize, duration, fraction, identifier } from "./values.ts";
+import { byteSize, duration, fraction, identifier, secret } from "./values.ts";
 
 /** The parts of the config that belong to no driver and no target. */
 
@@ -82,6 +83,14 @@ export const spool = z
     removedTargetsAfter: duration
       .default(spoolLimits.defaultRemovedTargetsAfterMs)
       .describe("How long deliveries of a target that is no longer in the config are kept"),
+    encryption: z
+      .strictObject({
+        key: secret
+          .refine((text) => keyOfText(text) !== undefined, keyForm)
+          .describe("The key, best ${credential:spool-key}: 64 hexadecimal digits, as openssl rand -hex 32 makes them"),
+      })
+      .optional()
+      .describe("Encrypt every record on disk with AES-256-GCM; not encrypted when left out"),
   })
   .describe("The buffer on disk between the cameras and the targets");
 

@@ -5,7 +5,7 @@ import type { Seams } from "../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { stopped } from "./due.ts";
-import { encodeEnvelope, type EncodedEnvelope, priorityOf } from "./envelope.ts";
+import { draftEnvelope, type EnvelopeDraft, priorityOf } from "./envelope.ts";
 import type { EnvelopeFiles } from "./files.ts";
 import type { IndexEntry } from "./index/store.ts";
 import type { Room } from "./room.ts";
@@ -64,11 +64,11 @@ export class Appender {
       // From here to the write nothing waits, so that no other append can take the same sequence or the same room.
       const record = this.#recordOf(draft, jpeg, imageSha256);
       const createdMs = this.#seams.clock.nowMs();
-      const envelope = encodeEnvelope(jpeg, { record, owedTo }, createdMs);
+      const envelope = draftEnvelope(jpeg, { record, owedTo }, createdMs);
       if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
       room.reserve(envelope.sizeBytes, freeBytes);
       this.#taken = record.sequence;
-      const indexed = this.#writeInTurn(jpeg, envelope, entryOf(record, envelope, owedTo, createdMs));
+      const indexed = this.#writeInTurn(jpeg, envelope, this.#entryOf(record, envelope, owedTo, createdMs));
       this.#tail = indexed.catch(() => undefined);
       try {
         await indexed;
@@ -85,10 +85,10 @@ export class Appender {
     await this.#tail;
   }
 
-  async #writeInTurn(jpeg: Buffer, { metadata, trailer }: EncodedEnvelope, entry: IndexEntry): Promise<void> {
+  async #writeInTurn(jpeg: Buffer, envelope: EnvelopeDraft, entry: IndexEntry): Promise<void> {
     const { files, room, insert } = this.#parts;
     const before = this.#tail;
-    const [written] = await Promise.allSettled([files.write(entry.sequence, [jpeg, metadata, trailer]), before]);
+    const [written] = await Promise.allSettled([files.write(entry.sequence, jpeg, envelope), before]);
     if (written.status === "rejected") throw asAgentError(written.reason, "append");
     try {
       await insert(entry);
@@ -113,25 +113,17 @@ export class Appender {
       imageSha256,
     };
   }
-}
 
-function entryOf(
-  record: StoredRecord,
-  { sizeBytes }: EncodedEnvelope,
-  owedTo: readonly string[],
-  createdMs: number,
-): IndexEntry {
-  const { id, sequence, imageBytes } = record;
-  return {
-    sequence,
-    id,
-    priority: priorityOf(record),
-    createdMs,
-    imageBytes,
-    bytes: sizeBytes,
-    encrypted: false,
-    owedTo,
-  };
+  #entryOf(
+    record: StoredRecord,
+    { sizeBytes }: EnvelopeDraft,
+    owedTo: readonly string[],
+    createdMs: number,
+  ): IndexEntry {
+    const { id, sequence, imageBytes } = record;
+    const encrypted = this.#parts.files.encrypts;
+    return { sequence, id, priority: priorityOf(record), createdMs, imageBytes, bytes: sizeBytes, encrypted, owedTo };
+  }
 }
 
 /** A large image takes longer than the loop may stand still; for a small one the way to another thread takes longer. */

@@ -1,6 +1,8 @@
 import { crc32 } from "node:zlib";
+import { AgentError } from "../core/errors.ts";
 import type { StoredRecord } from "../core/types.ts";
 import { ulidBytes, ulidOfBytes } from "../core/ulid.ts";
+import { type Encrypted, newNonce, nonceBytes, type RecordCipher, tagBytes } from "./cipher.ts";
 
 /**
  * One record as one file: JPEG, then metadata as JSON, then a trailer of 128 bytes. The JPEG comes first, so that any
@@ -9,20 +11,24 @@ import { ulidBytes, ulidOfBytes } from "../core/ulid.ts";
  * Trailer, little-endian:
  *
  *     0  magic "FPRECORD"         32  id, 16 bytes of the ULID     68  nonce, 12 bytes
- *     8  version u16              48  created, ms since 1970, u64  80  authentication tag, 16 bytes
- *    10  flags u16                56  priority i32                 96  zeros
- *    12  zeros                    60  CRC-32 of the JPEG          124  CRC-32 of bytes 0 to 123
- *    16  JPEG length u32          64  CRC-32 of the metadata
+ *     8  version u16              48  created, ms since 1970, u64  80  tag of the JPEG, 16 bytes
+ *    10  flags u16                56  priority i32                 96  tag of the metadata, 16 bytes
+ *    12  zeros                    60  CRC-32 of the JPEG          112  zeros
+ *    16  JPEG length u32          64  CRC-32 of the metadata      124  CRC-32 of bytes 0 to 123
  *    20  metadata length u32
  *    24  sequence u64
  *
- * Nonce and tag are zeros while `flags` does not say that the record is encrypted; no flag is defined yet.
+ * Bit 0 of `flags`: JPEG and metadata are each encrypted with AES-256-GCM, which keeps their lengths. The last bit of
+ * the nonce is 0 for the JPEG and 1 for the metadata; bytes 0 to 59 are the associated data of both. In the clear, nonce
+ * and tags are zeros. The checksums are those of the bytes as they lie in the file, so damage shows without a key, and
+ * is never taken for a wrong one.
  */
 
 export const trailerBytes = 128;
 
 const magic = Buffer.from("FPRECORD", "latin1");
 const version = 1;
+const encryptedFlag = 1;
 const at = {
   version: 8,
   flags: 10,
@@ -34,6 +40,9 @@ const at = {
   priority: 56,
   imageCrc: 60,
   metadataCrc: 64,
+  nonce: 68,
+  imageTag: 80,
+  metadataTag: 96,
   trailerCrc: 124,
 } as const;
 
@@ -46,6 +55,16 @@ export interface Trailer {
   readonly priority: number;
   readonly imageCrc: number;
   readonly metadataCrc: number;
+  /** Absent of a record in the clear. */
+  readonly encryption?: Encryption;
+}
+
+/** What it takes to decrypt a record, but for the key. */
+export interface Encryption {
+  readonly nonce: Buffer;
+  readonly associated: Buffer;
+  readonly imageTag: Buffer;
+  readonly metadataTag: Buffer;
 }
 
 /** What the metadata holds: the record, and whom it was owed to when it was appended. */
@@ -64,19 +83,20 @@ export type Damage =
   | "unknown version"
   | "length differs from the trailer's"
   | "metadata damaged"
-  | "image damaged";
+  | "image damaged"
+  | "not decryptable";
 
 export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly damage: Damage };
 
-export interface EncodedEnvelope {
+/** An envelope before it is sealed: its metadata in the clear, its trailer without checksums. */
+export interface EnvelopeDraft {
   readonly metadata: Buffer;
   readonly trailer: Buffer;
   /** Of the whole file, the JPEG included. */
   readonly sizeBytes: number;
 }
 
-/** Everything of the file that follows the JPEG. */
-export function encodeEnvelope(jpeg: Buffer, { record, owedTo }: Metadata, createdMs: number): EncodedEnvelope {
+export function draftEnvelope(jpeg: Buffer, { record, owedTo }: Metadata, createdMs: number): EnvelopeDraft {
   const metadata = Buffer.from(JSON.stringify({ record, owedTo }), "utf8");
   const trailer = Buffer.alloc(trailerBytes);
   magic.copy(trailer);
@@ -87,10 +107,34 @@ export function encodeEnvelope(jpeg: Buffer, { record, owedTo }: Metadata, creat
   ulidBytes(record.id).copy(trailer, at.id);
   trailer.writeBigUInt64LE(BigInt(Math.max(0, Math.floor(createdMs))), at.createdMs);
   trailer.writeInt32LE(priorityOf(record), at.priority);
-  trailer.writeUInt32LE(crc32(jpeg), at.imageCrc);
+  return { metadata, trailer, sizeBytes: jpeg.length + metadata.length + trailerBytes };
+}
+
+/** The file's parts in order, encrypted when there is a cipher. The draft's trailer is used up. */
+export async function sealEnvelope(
+  jpeg: Buffer,
+  { metadata, trailer }: EnvelopeDraft,
+  cipher: RecordCipher | undefined,
+): Promise<readonly Buffer[]> {
+  if (cipher === undefined) return checked(jpeg, metadata, trailer);
+  const nonce = newNonce();
+  trailer.writeUInt16LE(encryptedFlag, at.flags);
+  const known = { nonce, associated: trailer.subarray(0, at.imageCrc) };
+  const [image, rest] = await Promise.all([
+    cipher.encrypt("image", known, jpeg),
+    cipher.encrypt("metadata", known, metadata),
+  ]);
+  nonce.copy(trailer, at.nonce);
+  image.tag.copy(trailer, at.imageTag);
+  rest.tag.copy(trailer, at.metadataTag);
+  return checked(image.bytes, rest.bytes, trailer);
+}
+
+function checked(image: Buffer, metadata: Buffer, trailer: Buffer): readonly Buffer[] {
+  trailer.writeUInt32LE(crc32(image), at.imageCrc);
   trailer.writeUInt32LE(crc32(metadata), at.metadataCrc);
   trailer.writeUInt32LE(crc32(trailer.subarray(0, at.trailerCrc)), at.trailerCrc);
-  return { metadata, trailer, sizeBytes: jpeg.length + metadata.length + trailerBytes };
+  return [image, metadata, trailer];
 }
 
 /** The order in which deliveries go: a whole number of 32 bits. */
@@ -106,7 +150,8 @@ export function decodeTrailer(tail: Buffer, fileBytes: number): Decoded<Trailer>
   if (crc32(trailer.subarray(0, at.trailerCrc)) !== trailer.readUInt32LE(at.trailerCrc)) {
     return damaged("trailer damaged");
   }
-  if (trailer.readUInt16LE(at.version) !== version || trailer.readUInt16LE(at.flags) !== 0) {
+  const flags = trailer.readUInt16LE(at.flags);
+  if (trailer.readUInt16LE(at.version) !== version || (flags & ~encryptedFlag) !== 0) {
     return damaged("unknown version");
   }
   const value: Trailer = {
@@ -118,6 +163,7 @@ export function decodeTrailer(tail: Buffer, fileBytes: number): Decoded<Trailer>
     priority: trailer.readInt32LE(at.priority),
     imageCrc: trailer.readUInt32LE(at.imageCrc),
     metadataCrc: trailer.readUInt32LE(at.metadataCrc),
+    ...(flags === encryptedFlag ? { encryption: encryptionIn(trailer) } : {}),
   };
   if (value.imageBytes + value.metadataBytes + trailerBytes !== fileBytes) {
     return damaged("length differs from the trailer's");
@@ -125,13 +171,32 @@ export function decodeTrailer(tail: Buffer, fileBytes: number): Decoded<Trailer>
   return { ok: true, value };
 }
 
-/** `bytes` are exactly the metadata of the envelope that `trailer` ends. */
-export function decodeMetadata(trailer: Trailer, bytes: Buffer): Decoded<Metadata> {
-  if (bytes.length !== trailer.metadataBytes || crc32(bytes) !== trailer.metadataCrc)
-    return damaged("metadata damaged");
+/** Copies: the trailer may be the end of a large read. */
+function encryptionIn(trailer: Buffer): Encryption {
+  const part = (start: number, bytes: number): Buffer => Buffer.from(trailer.subarray(start, start + bytes));
+  return {
+    nonce: part(at.nonce, nonceBytes),
+    associated: part(0, at.imageCrc),
+    imageTag: part(at.imageTag, tagBytes),
+    metadataTag: part(at.metadataTag, tagBytes),
+  };
+}
+
+/**
+ * `bytes` are exactly the metadata of the envelope that `trailer` ends. Of an encrypted one it takes the cipher: without
+ * one it fails with `SPOOL_KEY_MISSING`, for that is no damage.
+ */
+export function decodeMetadata(trailer: Trailer, bytes: Buffer, cipher?: RecordCipher): Decoded<Metadata> {
+  if (!metadataIsWhole(trailer, bytes)) return damaged("metadata damaged");
+  const { encryption } = trailer;
+  const plain =
+    encryption === undefined
+      ? bytes
+      : needed(cipher, trailer).decryptHere("metadata", encryption, { bytes, tag: encryption.metadataTag });
+  if (plain === undefined) return damaged("not decryptable");
   let parsed: unknown;
   try {
-    parsed = JSON.parse(bytes.toString("utf8"));
+    parsed = JSON.parse(plain.toString("utf8"));
   } catch {
     return damaged("metadata damaged");
   }
@@ -140,8 +205,31 @@ export function decodeMetadata(trailer: Trailer, bytes: Buffer): Decoded<Metadat
     : damaged("metadata damaged");
 }
 
+/** `bytes` are exactly the image as it lies in the file. Of an encrypted one it takes the cipher, as metadata does. */
+export async function decodeImage(trailer: Trailer, bytes: Buffer, cipher?: RecordCipher): Promise<Decoded<Buffer>> {
+  if (!imageIsWhole(trailer, bytes)) return damaged("image damaged");
+  const { encryption } = trailer;
+  if (encryption === undefined) return { ok: true, value: bytes };
+  const encrypted: Encrypted = { bytes, tag: encryption.imageTag };
+  const image = await needed(cipher, trailer).decrypt("image", encryption, encrypted);
+  return image === undefined ? damaged("not decryptable") : { ok: true, value: image };
+}
+
+/** By its checksum, which takes no key. */
 export function imageIsWhole(trailer: Trailer, bytes: Buffer): boolean {
   return bytes.length === trailer.imageBytes && crc32(bytes) === trailer.imageCrc;
+}
+
+/** By its checksum, which takes no key. */
+export function metadataIsWhole(trailer: Trailer, bytes: Buffer): boolean {
+  return bytes.length === trailer.metadataBytes && crc32(bytes) === trailer.metadataCrc;
+}
+
+function needed(cipher: RecordCipher | undefined, { id }: Trailer): RecordCipher {
+  if (cipher !== undefined) return cipher;
+  throw new AgentError("SPOOL_KEY_MISSING", `read record ${id}: it is encrypted, and no key is configured`, {
+    disposition: "fatal",
+  });
 }
 
 function damaged(damage: Damage): { readonly ok: false; readonly damage: Damage } {

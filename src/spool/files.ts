@@ -1,25 +1,26 @@
-import { mkdir, open, rename, unlink, writeFile, readFile, statfs, type FileHandle } from "node:fs/promises";
+import { type FileHandle, mkdir, open, statfs, unlink } from "node:fs/promises";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { captureLimits, spoolLimits } from "../core/limits.ts";
+import type { RecordCipher } from "./cipher.ts";
 import {
-  type Damage,
+  decodeImage,
   decodeMetadata,
   decodeTrailer,
   type Decoded,
-  imageIsWhole,
+  type EnvelopeDraft,
   type Metadata,
-  type Trailer,
+  sealEnvelope,
   trailerBytes,
 } from "./envelope.ts";
+import { ensureFormat, type FormatSource } from "./format.ts";
 import { envelopePath, type Layout, shardOf, shardPath } from "./layout.ts";
+import { flush, replaceFile, textOf } from "./small-files.ts";
 
 /**
  * On these file systems fsync of a new file also makes its folder entry durable (ext4 and XFS commit one journal, btrfs
  * logs the name with the inode); everywhere else the folder is flushed as well.
  */
 const entryComesWithFile: ReadonlySet<number> = new Set([0xef53, 0x5846_5342, 0x9123_683e]);
-
-const spoolFormat = 1;
 
 /** What lies in the folder under a record's name may be anything: never read more than an envelope can be. */
 export const envelopeBytesMax = captureLimits.jpegBytesMax + spoolLimits.metadataBytesMax + trailerBytes;
@@ -29,38 +30,33 @@ export type Reading<T> = Decoded<T> | { readonly ok: false; readonly damage: "mi
 /** Envelopes on disk, read and written without blocking. Every failure of the disk becomes an AgentError here. */
 export class EnvelopeFiles {
   readonly #layout: Layout;
+  readonly #cipher: RecordCipher | undefined;
   #folderFlushes = true;
   #newestShard = -1;
   #makingShard: Promise<void> = Promise.resolve();
 
-  constructor(layout: Layout) {
+  /** With a cipher every record is written encrypted; those in the clear stay readable. */
+  constructor(layout: Layout, cipher?: RecordCipher) {
     this.#layout = layout;
+    this.#cipher = cipher;
+  }
+
+  get encrypts(): boolean {
+    return this.#cipher !== undefined;
   }
 
   /** Creates what is missing, durably; refuses a folder that a newer version wrote. */
-  async prepare(): Promise<void> {
+  async prepare(): Promise<FormatSource> {
     const { folder, data, version } = this.#layout;
     await attempt("open the spool", folder, async () => {
       await mkdir(data, { recursive: true });
       await flush(data);
       this.#folderFlushes = !entryComesWithFile.has((await statfs(folder)).type);
     });
-    await attempt("read the spool's version", version, async () => {
-      const text = await textOf(version);
-      if (text === undefined || text.trim() === "") {
-        await writeFile(version, `${spoolFormat}\n`, { flush: true });
-        await flush(folder);
-      } else if (Number(text) !== spoolFormat) {
-        throw new AgentError(
-          "SPOOL_FORMAT_UNKNOWN",
-          `open ${folder}: its format is ${JSON.stringify(text.trim().slice(0, 20))}, this version knows ${spoolFormat}`,
-          { disposition: "fatal" },
-        );
-      }
-    });
+    return await attempt("read the spool's version", version, async () => await ensureFormat(this.#layout, this));
   }
 
-  /** The spool's id; undefined where none was written yet. */
+  /** The spool's id; undefined where none was written yet, or what lies there is none. */
   async readId(): Promise<string | undefined> {
     const { id } = this.#layout;
     return await attempt("read the spool's id", id, async () => {
@@ -71,12 +67,8 @@ export class EnvelopeFiles {
 
   /** Resolves when the id survives a power cut. */
   async writeId(spoolId: string): Promise<void> {
-    const { folder, id } = this.#layout;
-    await attempt("write the spool's id", id, async () => {
-      await writeFile(`${id}.tmp`, `${spoolId}\n`, { flush: true });
-      await rename(`${id}.tmp`, id);
-      await flush(folder);
-    });
+    const { id } = this.#layout;
+    await attempt("write the spool's id", id, async () => await replaceFile(id, `${spoolId}\n`));
   }
 
   /** Free bytes of the file system that holds the spool, for a process without privileges. */
@@ -88,8 +80,9 @@ export class EnvelopeFiles {
   }
 
   /** Resolves when the file survives a power cut. On failure nothing of it is left. */
-  async write(sequence: number, parts: readonly Buffer[]): Promise<void> {
+  async write(sequence: number, jpeg: Buffer, draft: EnvelopeDraft): Promise<void> {
     const path = envelopePath(this.#layout, sequence);
+    const parts = await sealEnvelope(jpeg, draft, this.#cipher);
     await attempt("write", path, async () => {
       await this.#ensureShard(shardOf(sequence));
       const file = await open(path, "w", 0o640);
@@ -124,16 +117,17 @@ export class EnvelopeFiles {
         start >= 0
           ? tail.subarray(start, start + metadataBytes)
           : await readAt(file, imageBytes, Math.min(metadataBytes, spoolLimits.metadataBytesMax));
-      return matching(sequence, decodeMetadata(trailer.value, metadata));
+      return matching(sequence, decodeMetadata(trailer.value, metadata, this.#cipher));
     });
   }
 
-  /** The JPEG, verified against its checksum. */
+  /** The JPEG, verified against its checksum, and against the key's tag where it is encrypted. */
   async readImage(sequence: number): Promise<Reading<Buffer>> {
     return await this.#reading(sequence, async (file, fileBytes) => {
       const bytes = await readAt(file, 0, fileBytes);
       const trailer = decodeTrailer(bytes, fileBytes);
-      return trailer.ok ? wholeImage(trailer.value, bytes) : trailer;
+      if (!trailer.ok) return trailer;
+      return await decodeImage(trailer.value, bytes.subarray(0, trailer.value.imageBytes), this.#cipher);
     });
   }
 
@@ -192,24 +186,6 @@ export function diskError(verb: string, path: string, cause: unknown): AgentErro
   });
 }
 
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-async function flush(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** A disk that fills up takes a part without an error; the next write then says so. */
 async function writeAll(file: FileHandle, parts: readonly Buffer[]): Promise<void> {
   let rest = parts.filter(({ length }) => length > 0);
@@ -232,12 +208,6 @@ async function readAt(file: FileHandle, position: number, lengthMax: number): Pr
     filled += bytesRead;
   }
   return buffer.subarray(0, filled);
-}
-
-function wholeImage(trailer: Trailer, bytes: Buffer): Decoded<Buffer> {
-  const image = bytes.subarray(0, trailer.imageBytes);
-  const damage: Damage = "image damaged";
-  return imageIsWhole(trailer, image) ? { ok: true, value: image } : { ok: false, damage };
 }
 
 /** A whole envelope under another record's name is damage too. */

@@ -6,11 +6,13 @@ import { spoolLimits } from "../core/limits.ts";
  *
  *     VERSION                      number of this format
  *     id                           part of every record's name: another one whenever sequences start again
+ *     key                          tells the right key of encrypted records from a wrong one; it is not the key
  *     lock, owner                  held by the process that owns the folder; its name, for error texts
  *     data/<shard>/<sequence>.jpg  one envelope a record; shard = floor(sequence / 4096)
  *     index.db, -wal, -shm         what is owed to whom; can be rebuilt from data/
  *     bad/<sequence>.jpg.bad       damaged envelopes, the newest few
  *     index.db.bad                 the last damaged index
+ *     VERSION.bad, id.bad          folders that lay in the place of those files
  *
  * The newest shard is never removed: when the index is lost, sequences go on in the shard after it, so that none is
  * ever used twice.
@@ -23,6 +25,7 @@ export interface Layout {
   readonly lock: string;
   readonly version: string;
   readonly id: string;
+  readonly key: string;
 }
 
 export function layoutOf(folder: string): Layout {
@@ -34,6 +37,7 @@ export function layoutOf(folder: string): Layout {
     lock: join(folder, "lock"),
     version: join(folder, "VERSION"),
     id: join(folder, "id"),
+    key: join(folder, "key"),
   };
 }
 

@@ -11,8 +11,8 @@ export interface RemovedTargetsParts {
   readonly log: Logger;
   /** Running time between a target's removal and the end of what it is owed. */
   readonly graceMs: number;
-  /** One more record is owed to nobody. */
-  readonly finished: () => void;
+  /** Some deliveries were given up; their records may be owed to nobody any more. */
+  readonly settled: () => void;
 }
 
 /** What is owed to targets that are configured no more: said at every start, given up after a grace period. */
@@ -40,13 +40,13 @@ export class RemovedTargets implements UpkeepTask {
   }
 
   async #giveUp(targetId: string, signal: AbortSignal): Promise<void> {
-    const { index, log, finished } = this.#parts;
+    const { index, log, settled } = this.#parts;
     let deliveries = 0;
     let records = 0;
     try {
       for (let done = false; !done && !signal.aborted;) {
         const step = await index.call("giveUpRemoved", targetId);
-        for (let each = 0; each < step.finished; each += 1) finished();
+        if (step.deliveries > 0) settled();
         deliveries += step.deliveries;
         records += step.finished;
         // What is held for an export keeps the target until the export is over.

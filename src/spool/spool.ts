@@ -5,6 +5,7 @@ import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { Appender } from "./appender.ts";
 import { Backfill } from "./backfill.ts";
+import { keyOf, RecordCipher } from "./cipher.ts";
 import { Collector } from "./collector.ts";
 import { Deliveries } from "./deliveries.ts";
 import { DueSignals, stopped } from "./due.ts";
@@ -22,8 +23,8 @@ import { Upkeep, type UpkeepTask } from "./upkeep.ts";
 
 /**
  * Promise: at least once per (record, target). A record that `append` accepted survives kill -9 and a power cut. After
- * kill -9 no settled outcome is lost; after a power cut at most those of the last 64 finished records or 5 seconds are
- * sent again; after a rebuilt index every record still on disk is owed again. Memory does not depend on the backlog.
+ * kill -9 no settled outcome is lost; after a power cut at most those of the last 64 deliveries or 5 seconds are sent
+ * again; after a rebuilt index every record still on disk is owed again. Memory does not depend on the backlog.
  *
  * Invariants
  *   I1  A record is visible if and only if the index has a row for it. No temporary names are needed.
@@ -39,8 +40,9 @@ import { Upkeep, type UpkeepTask } from "./upkeep.ts";
  *          (up to four at a time) · 4 wait for the records before · 5 insert the rows, no flush · 6 acknowledge.
  *          On failure the file is removed and the sequence stays unused.
  * Settle   1 write the outcome, no flush · 2 when it was the last target, move the row to `gone` · 3 end the lease.
- * Collect  every 64 finished records or 5 s, in the index thread: 1 fdatasync the WAL · 2 unlink the envelopes of `gone`
- *          · 3 forget them. A crash before 3 unlinks again what is not there, which is no error.
+ * Collect  every 64 outcomes, or 5 s after the first, in the index thread: 1 fdatasync the WAL, which makes the outcomes
+ *          durable · 2 unlink the envelopes of `gone` · 3 forget them. A crash before 3 unlinks again what is not there,
+ *          which is no error.
  * Recover  1 take the lock · 2 open the index; a damaged one is set aside, and an empty one begun · 3 examine the
  *          envelopes above the high water: whole ones get rows, owed to those their metadata names; damaged ones are
  *          set aside · 4 checkpoint, which makes it durable · 5 collect.
@@ -53,6 +55,12 @@ export interface DiskSpoolOptions extends RoomOptions {
   readonly removedTargetsAfterMs?: number;
   /** First part of every record's name. */
   readonly device: string;
+  /**
+   * Encrypts every record from now on: 64 hexadecimal digits, or 32 bytes in base64. Records in the clear stay readable.
+   * Another form fails with `SPOOL_KEY_INVALID`; `start` fails with `SPOOL_KEY_WRONG` or `SPOOL_KEY_MISSING` while the
+   * folder holds records that it cannot decrypt.
+   */
+  readonly encryptionKey?: string;
   /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
   readonly onDead?: (error: AgentError) => void;
 }
@@ -96,7 +104,9 @@ export class DiskSpool implements Spool {
 
   constructor(options: DiskSpoolOptions, seams: Seams) {
     this.#seams = seams;
-    this.#files = new EnvelopeFiles(layoutOf(options.folder));
+    const key = options.encryptionKey === undefined ? undefined : keyOf(options.encryptionKey);
+    const cipher = key === undefined ? undefined : new RecordCipher(key);
+    this.#files = new EnvelopeFiles(layoutOf(options.folder), cipher);
     this.#room = new Room(options);
     this.#due = new DueSignals(seams.clock);
     this.#time = new SpoolTime(seams.clock);
@@ -104,6 +114,7 @@ export class DiskSpool implements Spool {
     this.#index = new IndexClient({
       folder: options.folder,
       ...(targets === undefined ? {} : { targetIds: targets.map(({ id }) => id) }),
+      encryptionKey: key,
       lastSequence: () => this.#appender.lastIndexedSequence(),
       ranMs: () => this.#time.ranMs(),
       clock: seams.clock,
@@ -112,10 +123,16 @@ export class DiskSpool implements Spool {
         this.#adopt(report);
         this.#due.wakeAll();
       },
+      onChecked: (verdict, tookMs) => {
+        if (verdict.kind === "failed") seams.log.warn("spool.index.unchecked", { ...verdict });
+        else seams.log.info("spool.index.checked", { tookMs });
+      },
       onDead: (error) => options.onDead?.(error),
     });
-    this.#collector = new Collector(seams.clock, seams.log, async () => {
-      this.#room.stored(await this.#index.call("collect", this.#time.ranMs()));
+    this.#collector = new Collector(seams.clock, seams.log, async (again) => {
+      const { onDisk, ...collected } = await this.#index.call("collect", this.#time.ranMs(), again);
+      this.#room.stored(onDisk);
+      return collected;
     });
     this.#appender = new Appender(
       {
@@ -136,16 +153,14 @@ export class DiskSpool implements Spool {
       reader: this.#reader,
       newestShares: new NewestShares(new Map((targets ?? []).map(({ id, newestShare }) => [id, newestShare]))),
       nowMs: () => seams.clock.nowMs(),
-      settled: (finished) => {
-        if (finished) this.#collector.finished();
-      },
+      settled: () => this.#collector.settled(),
     });
     this.#removedTargets = new RemovedTargets({
       index: this.#index,
       time: this.#time,
       log: seams.log,
       graceMs: options.removedTargetsAfterMs ?? spoolLimits.defaultRemovedTargetsAfterMs,
-      finished: () => this.#collector.finished(),
+      settled: () => this.#collector.settled(),
     });
     this.#upkeep = new Upkeep(seams.clock, seams.log, targets === undefined ? [] : this.#targetTasks(targets));
   }
@@ -154,7 +169,8 @@ export class DiskSpool implements Spool {
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#state !== "new") throw stopped("start");
-    await this.#files.prepare();
+    const format = await this.#files.prepare();
+    if (format === "envelopes") this.#seams.log.warn("spool.version.restored");
     const report = await this.#index.start();
     this.#time.begin(report);
     this.#appender.continueAfter(report.lastSequence, await this.#idFor(report));
@@ -234,6 +250,7 @@ export class DiskSpool implements Spool {
   async #idFor({ lastSequence }: OpenReport): Promise<string> {
     const kept = lastSequence === 0 ? undefined : await this.#files.readId();
     if (kept !== undefined) return kept;
+    if (lastSequence > 0) this.#seams.log.warn("spool.id.renewed", { lastSequence });
     const { clock, random } = this.#seams;
     const made = new Ulids(clock, random).next().slice(-8).toLowerCase();
     await this.#files.writeId(made);
@@ -247,12 +264,14 @@ export class DiskSpool implements Spool {
     return [this.#removedTargets, new Backfill({ ...parts, targets: backfilled, wake })];
   }
 
-  #adopt({ onDisk, rebuilt, recovered, damaged, lastSequence, removedTargets }: OpenReport): void {
+  #adopt(report: OpenReport): void {
+    const { onDisk, rebuilt, recovered, damaged, immovable, unlisted, lastSequence, removedTargets } = report;
     this.#room.stored(onDisk);
     this.#removedTargets.announce(removedTargets);
     if (rebuilt) this.#seams.log.warn("spool.index.rebuilt", { records: recovered, lastSequence });
     else if (recovered > 0) this.#seams.log.info("spool.recovered", { records: recovered });
-    if (damaged > 0) this.#seams.log.warn("spool.envelopes.damaged", { records: damaged });
+    if (damaged > 0) this.#seams.log.warn("spool.envelopes.damaged", { records: damaged, leftInPlace: immovable });
+    if (unlisted > 0) this.#seams.log.warn("spool.shards.unlisted", { shards: unlisted });
   }
 
   #mustRun(attempted: string): void {

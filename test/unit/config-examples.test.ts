@@ -16,11 +16,14 @@ async function filesIn(path: string): Promise<readonly string[]> {
   return (await readdir(path)).filter((name) => name.endsWith(".yaml")).map((name) => join(path, name));
 }
 
+const spoolKey = "5ec2e7".padEnd(64, "0");
+
 /** Every credential and variable that a text names, each with a value. */
 async function everythingNamed(text: string, credentialsFolder: string) {
   await mkdir(credentialsFolder, { recursive: true });
   for (const [, name = ""] of text.matchAll(/\$\{credential:([^}]+)\}/g)) {
-    await writeFile(join(credentialsFolder, name), `secret-of-${name}\n`, { mode: 0o600 });
+    const secret = name === "spool-key" ? spoolKey : `secret-of-${name}`;
+    await writeFile(join(credentialsFolder, name), `${secret}\n`, { mode: 0o600 });
   }
   const names = [...text.matchAll(/\$\{env:([A-Z_]+)/g)].map(([, name = ""]) => name);
   return { variables: Object.fromEntries(names.map((name) => [name, "http://proxy.example:3128"])), credentialsFolder };
@@ -73,6 +76,7 @@ describe("the configs that ship with Framepost", () => {
     const { config } = await parseConfig(all, "all.yaml", configSchema, await everythingNamed(all, temp.path));
     assert.equal(config.cameras.length, 3);
     assert.equal(config.targets.length, 3);
+    assert.equal(config.spool.encryption?.key, spoolKey);
   });
 
   it("the commented default shows the real defaults", async () => {

@@ -5,9 +5,10 @@ import {
   decodeMetadata,
   decodeTrailer,
   type Decoded,
-  encodeEnvelope,
+  draftEnvelope,
   imageIsWhole,
   type Metadata,
+  sealEnvelope,
   trailerBytes,
 } from "../../src/spool/envelope.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
@@ -24,10 +25,10 @@ const record: StoredRecord = {
 };
 const owedTo = ["iotown", "mqtt"];
 
-function fileOf(): Buffer {
-  const { metadata, trailer, sizeBytes } = encodeEnvelope(jpeg, { record, owedTo }, 1_700_000_000_123);
-  const file = Buffer.concat([jpeg, metadata, trailer]);
-  assert.equal(file.length, sizeBytes);
+async function fileOf(): Promise<Buffer> {
+  const draft = draftEnvelope(jpeg, { record, owedTo }, 1_700_000_000_123);
+  const file = Buffer.concat(await sealEnvelope(jpeg, draft, undefined));
+  assert.equal(file.length, draft.sizeBytes);
   return file;
 }
 
@@ -42,8 +43,8 @@ function decode(file: Buffer): Decoded<Metadata> {
 }
 
 describe("envelope", () => {
-  it("gives back the record, whom it was owed to, and what the index needs", () => {
-    const file = fileOf();
+  it("gives back the record, whom it was owed to, and what the index needs", async () => {
+    const file = await fileOf();
     assert.deepEqual(decode(file), { ok: true, value: { record, owedTo } });
     const trailer = decodeTrailer(file.subarray(-trailerBytes), file.length);
     assert.ok(trailer.ok);
@@ -54,19 +55,19 @@ describe("envelope", () => {
     );
   });
 
-  it("starts with the JPEG, byte for byte, so that any viewer opens it", () => {
-    assert.deepEqual(fileOf().subarray(0, jpeg.length), jpeg);
+  it("starts with the JPEG, byte for byte, so that any viewer opens it", async () => {
+    assert.deepEqual((await fileOf()).subarray(0, jpeg.length), jpeg);
   });
 
-  it("notices a cut at every byte", () => {
-    const file = fileOf();
+  it("notices a cut at every byte", async () => {
+    const file = await fileOf();
     for (let length = 0; length < file.length; length += 1) {
       assert.equal(decode(file.subarray(0, length)).ok, false, `cut after ${length} bytes`);
     }
   });
 
-  it("notices every flipped bit of the trailer, and of the rest", () => {
-    const file = fileOf();
+  it("notices every flipped bit of the trailer, and of the rest", async () => {
+    const file = await fileOf();
     for (let at = file.length - trailerBytes; at < file.length; at += 1) {
       for (let bit = 0; bit < 8; bit += 1) {
         file[at] = (file[at] ?? 0) ^ (1 << bit);
@@ -83,8 +84,8 @@ describe("envelope", () => {
     assert.ok(decode(file).ok, "the file is as it was");
   });
 
-  it("notices zeros, bytes appended, and a stranger's file", () => {
-    const file = fileOf();
+  it("notices zeros, bytes appended, and a stranger's file", async () => {
+    const file = await fileOf();
     for (const [bytes, damage] of [
       [Buffer.alloc(0), "too short"],
       [Buffer.alloc(file.length), "no trailer"],

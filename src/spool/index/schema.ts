@@ -1,4 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
+import { spoolLimits } from "../../core/limits.ts";
 import { classified, connect, damageError, numberIn, type Sql } from "./database.ts";
 
 /**
@@ -69,7 +70,7 @@ const indexFormat = 2;
 
 export interface OpenedIndex {
   readonly sql: Sql;
-  /** True when there was none: what the files hold is not in it. */
+  /** True when there was none, or one whose first filling was cut short: what the files hold is not in it. */
   readonly fresh: boolean;
 }
 
@@ -88,15 +89,22 @@ export function openIndex(path: string): OpenedIndex {
 
 function openOrCreate(path: string): OpenedIndex {
   const sql = connect(path);
+  sql.exec(`PRAGMA page_size = ${spoolLimits.indexPageBytes}`);
   sql.prepare("PRAGMA journal_mode = WAL").get();
   // NORMAL: a commit costs no flush. The index may fall back in a power cut, and the files bring it up again.
   sql.exec("PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096");
-  const fresh = sql.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all().length === 0;
-  if (fresh) {
-    sql.exec(`BEGIN IMMEDIATE; ${tables} ${addedInFormat2} INSERT INTO kv VALUES ('format', ${indexFormat}); COMMIT;`);
+  // An index made with larger pages keeps them.
+  const pageBytes = numberIn(sql.prepare("PRAGMA page_size").get(), "page_size");
+  sql.exec(`PRAGMA wal_autocheckpoint = ${Math.floor(spoolLimits.walBytesMax / pageBytes)}`);
+  const empty = sql.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all().length === 0;
+  if (empty) {
+    sql.exec(
+      `BEGIN IMMEDIATE; ${tables} ${addedInFormat2} INSERT INTO kv VALUES ('format', ${indexFormat}), ('rebuilding', 1); COMMIT;`,
+    );
   }
   migrate(sql, path);
-  return { sql, fresh };
+  const rebuilding = sql.prepare("SELECT value FROM kv WHERE name = 'rebuilding'").get();
+  return { sql, fresh: numberIn(rebuilding, "value") === 1 };
 }
 
 /** One step is one transaction, so that a crash between two leaves an index of the format between. */

@@ -1,3 +1,4 @@
+import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
 import { classified, numberIn, textIn } from "./database.ts";
 import type { Losses } from "./losses.ts";
@@ -46,25 +47,16 @@ export class TargetRegistry {
     this.#losses = losses;
   }
 
-  /** Says which targets the config has. Those that are owed something and are not among them count as removed from now on. */
+  /**
+   * Says which targets the config has. Those that are owed something and are not among them count as removed from now on.
+   * On a full disk all stays as it was: the next start does it.
+   */
   register(configured: readonly string[], ranMs: number): void {
-    const highWater = this.#store.highWater();
-    this.#sql.transaction("register targets", () => {
-      for (const targetId of configured) {
-        this.#sql.run(
-          `INSERT INTO target (id, first_seq) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET absent_since = NULL`,
-          ...[targetId, highWater],
-        );
-      }
-      for (const targetId of this.#knownIds()) {
-        if (configured.includes(targetId)) continue;
-        this.#sql.run(
-          `INSERT INTO target (id, first_seq, absent_since) VALUES (?, ?, ?)
-             ON CONFLICT (id) DO UPDATE SET absent_since = coalesce(absent_since, excluded.absent_since)`,
-          ...[targetId, highWater, ranMs],
-        );
-      }
-    });
+    try {
+      this.#sql.transaction("register targets", () => this.#register(configured, ranMs));
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== "DISK_FULL") throw error;
+    }
   }
 
   removed(): readonly RemovedTarget[] {
@@ -134,6 +126,24 @@ export class TargetRegistry {
       this.#sql.run("UPDATE target SET backfilled_to = ? WHERE id = ?", upTo, targetId);
       return owed;
     });
+  }
+
+  #register(configured: readonly string[], ranMs: number): void {
+    const highWater = this.#store.highWater();
+    for (const targetId of configured) {
+      this.#sql.run(
+        `INSERT INTO target (id, first_seq) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET absent_since = NULL`,
+        ...[targetId, highWater],
+      );
+    }
+    for (const targetId of this.#knownIds()) {
+      if (configured.includes(targetId)) continue;
+      this.#sql.run(
+        `INSERT INTO target (id, first_seq, absent_since) VALUES (?, ?, ?)
+           ON CONFLICT (id) DO UPDATE SET absent_since = coalesce(absent_since, excluded.absent_since)`,
+        ...[targetId, highWater, ranMs],
+      );
+    }
   }
 
   #owed(targetId: string, after: number, upTo: number): readonly number[] {
