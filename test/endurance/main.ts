@@ -6,6 +6,7 @@ import { inspect } from "node:util";
 import { markdownOf } from "../bench/markdown.ts";
 import type { BenchTable } from "../bench/table.ts";
 import { kill } from "./kill.ts";
+import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
 import { powerCut } from "./power-cut.ts";
 
@@ -17,6 +18,7 @@ import { powerCut } from "./power-cut.ts";
 const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = {
   kill,
   "power-cut": powerCut,
+  model: spoolModel,
 };
 
 const names = Object.keys(suites);
