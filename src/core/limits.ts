@@ -115,6 +115,9 @@ export const spoolLimits = {
   indexReserveBytes: 5 * MB,
   /** Records tried with a key that the check value does not vouch for; some may be damaged, and one decrypted is enough. */
   keyProbesMax: 16,
+  /** What other programs write in this time is part of the space that has to stay free. */
+  freeSpaceKnownMs: 1_000,
+  diskBlockBytes: 4 * KB,
   /** A record that the disk cannot read just now is passed over for this long. */
   unreadableDelayMs: 60_000,
   remoteIdCharsMax: 256,

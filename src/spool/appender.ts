@@ -7,6 +7,7 @@ import { Ulids } from "../core/ulid.ts";
 import { stopped } from "./due.ts";
 import { draftEnvelope, type EnvelopeDraft, priorityOf } from "./envelope.ts";
 import type { EnvelopeFiles } from "./files.ts";
+import { FreeSpace } from "./free-space.ts";
 import type { IndexEntry } from "./index/store.ts";
 import type { Room } from "./room.ts";
 import { Slots } from "./slots.ts";
@@ -25,6 +26,7 @@ export class Appender {
   readonly #device: string;
   readonly #seams: Seams;
   readonly #ulids: Ulids;
+  readonly #freeSpace: FreeSpace;
   readonly #slots = new Slots(spoolLimits.appendsInParallelMax, spoolLimits.appendsWaitingMax);
   #spoolId = "";
   /** The last sequence taken, and the last one that is in the index. */
@@ -39,6 +41,7 @@ export class Appender {
     this.#device = device;
     this.#seams = seams;
     this.#ulids = new Ulids(seams.clock, seams.random);
+    this.#freeSpace = new FreeSpace(async () => await parts.files.freeBytes(), seams.clock);
   }
 
   continueAfter(sequence: number, spoolId: string): void {
@@ -52,13 +55,13 @@ export class Appender {
   }
 
   async append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord> {
-    const { files, room, collect } = this.#parts;
+    const { room, collect } = this.#parts;
     return await this.#slots.use(async () => {
-      const [free, imageSha256] = await Promise.all([files.freeBytes(), sha256Of(jpeg)]);
+      const [free, imageSha256] = await Promise.all([this.#freeSpace.bytes(), sha256Of(jpeg)]);
       let freeBytes = free;
       if (!room.has(jpeg.length + spoolLimits.metadataBytesMax, freeBytes)) {
         await collect();
-        freeBytes = await files.freeBytes();
+        freeBytes = await this.#freeSpace.askedAgain();
       }
       if (this.#closed) throw stopped("append");
       // From here to the write nothing waits, so that no other append can take the same sequence or the same room.
@@ -67,6 +70,7 @@ export class Appender {
       const envelope = draftEnvelope(jpeg, { record, owedTo }, createdMs);
       if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
       room.reserve(envelope.sizeBytes, freeBytes);
+      this.#freeSpace.took(envelope.sizeBytes);
       this.#taken = record.sequence;
       const indexed = this.#writeInTurn(jpeg, envelope, this.#entryOf(record, envelope, owedTo, createdMs));
       this.#tail = indexed.catch(() => undefined);

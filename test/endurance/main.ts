@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 import { markdownOf } from "../bench/markdown.ts";
+import { spoolBootMillion } from "../bench/spool-boot.ts";
 import type { BenchTable } from "../bench/table.ts";
 import { kill } from "./kill.ts";
 import { spoolModel } from "./model.ts";
@@ -19,6 +20,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   kill,
   "power-cut": powerCut,
   model: spoolModel,
+  "spool-boot-million": spoolBootMillion,
 };
 
 const names = Object.keys(suites);

@@ -1,14 +1,14 @@
-import type { BenchTable } from "../bench/table.ts";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { BenchTable } from "../bench/table.ts";
 import { fsyncShim } from "../lib/fsync-shim.ts";
+import { isInstalled } from "../lib/programs.ts";
 import { seededRandom } from "../lib/seams.ts";
 import { checkSpool, SpoolWriter } from "../lib/spool-crash.ts";
 import { monotonicMs, SpoolOracle } from "../lib/spool-oracle.ts";
 import { tempFolder } from "../lib/temp.ts";
 import { CutDisk, cutDiskTrouble } from "./cut-disk.ts";
 import { crashTable, leftOut } from "./suite.ts";
-import { isInstalled } from "../lib/programs.ts";
 
 const rounds = Number(process.env["FRAMEPOST_POWER_ROUNDS"] ?? 100);
 const title = `Spool: ${rounds} power cuts on ext4, state carried over`;
@@ -25,7 +25,7 @@ export async function powerCut(seed: number): Promise<BenchTable> {
   const control = await powerCutsWithoutFsync(seed);
   return crashTable(title, oracle, [
     {
-      name: `without any fsync: power cuts of ${controlRounds} that lost acknowledged records`,
+      name: `control, the same writer without any fsync: of ${controlRounds} power cuts these lost acknowledged records`,
       value: control.roundsWithLoss,
       bound: `≥ ${controlRounds / 2}: the check can fail`,
       holds: control.roundsWithLoss >= controlRounds / 2,

@@ -13,7 +13,8 @@ export function crashTable(title: string, oracle: SpoolOracle, further: readonly
   const rows = [
     ["records acknowledged", oracle.appended],
     ["settlements acknowledged", oracle.settled],
-    ["records compared, image byte for byte", oracle.checked],
+    ["records compared with what was acknowledged", oracle.checked],
+    ["images compared byte for byte", oracle.imagesChecked],
     ["shown although not yet acknowledged (allowed)", oracle.early],
     ["settlements undone by the crashes", undone.settlements],
     ["the farthest of them: settlements before its crash", undone.deepest],
@@ -25,11 +26,11 @@ export function crashTable(title: string, oracle: SpoolOracle, further: readonly
     columns: ["what", "number"],
     rows,
     verdicts: [
-      none("records lost", faults.lost),
+      none("lost: a record, for one target", faults.lost),
       none("corrupt or half visible", faults.corrupt),
       none("sequences used twice", faults.doubled),
       none("settlements forgotten beyond the promise", faults.forgotten),
-      { name: "records compared", value: oracle.checked, bound: "≥ 1", holds: oracle.checked > 0 },
+      { name: "images compared", value: oracle.imagesChecked, bound: "≥ 1", holds: oracle.imagesChecked > 0 },
       ...further,
     ],
   };

@@ -95,6 +95,7 @@ export async function checkSpool(folder: string, oracle: SpoolOracle): Promise<v
     const image = images.get(record.id) ?? (async () => await quarantinedImage(folder, record));
     const whole = await image().catch(() => undefined);
     const number = Number(record.cameraId.slice(1));
+    oracle.imagesChecked += 1;
     if (whole?.equals(imageNumber(number)) !== true) oracle.fault("corrupt", `image of ${record.name}`);
   }
 }
@@ -137,8 +138,8 @@ export interface KillPlan {
 }
 
 /**
- * Lets writers work and kills them at random moments. Three crashes in ten are not looked at: the next
- * writer finds what they left, and is killed while it recovers.
+ * Lets writers work and kills them at random moments. Three crashes in ten are not looked at: the next writer finds what
+ * they left, and is killed while it recovers.
  */
 export async function killRounds(folder: string, { rounds, seed, workMsMax }: KillPlan): Promise<SpoolOracle> {
   const oracle = new SpoolOracle();

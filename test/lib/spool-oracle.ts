@@ -66,6 +66,7 @@ export class SpoolOracle {
   appended = 0;
   settled = 0;
   checked = 0;
+  imagesChecked = 0;
   /** Settlements that power cuts undid: how many, and how far back the farthest was. */
   readonly undone = { settlements: 0, deepest: 0, oldestMs: 0 };
   /** Number of the first image that no answered append used. */
