@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { DiskBudget, type DiskShare } from "../src/core/disk-budget.ts";
+import type { DiskBudget, DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
 import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/ports.ts";
 import { webcamOptions } from "../src/capture/config.ts";
@@ -8,9 +8,10 @@ import { folderDriver } from "../src/capture/folder.ts";
 import { SimulatedDriver } from "../src/capture/simulated.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
 import { WebcamDriver } from "../src/capture/webcam.ts";
+import { ControlServer } from "../src/control/server.ts";
 import { DeliveryLoop } from "../src/deliver/loop.ts";
 import { Pipeline } from "../src/pipeline/pipeline.ts";
-import { DiskSpool } from "../src/spool/spool.ts";
+import { DiskSpool, type SpoolTarget } from "../src/spool/spool.ts";
 import { bootId, clockQuality } from "../src/state/boot.ts";
 import { openDeviceState } from "../src/state/device-state.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
@@ -23,7 +24,7 @@ import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schem
 import { diskBudgetOf, shareOf } from "./disks.ts";
 import { fileProblem } from "./files.ts";
 import type { Part } from "./lifecycle.ts";
-import { modelsFolders } from "./locations.ts";
+import { controlPathOf, modelsFolders } from "./locations.ts";
 import { actAsOwnerOf } from "./owner.ts";
 import { agentVersion } from "./version.ts";
 
@@ -41,6 +42,8 @@ export interface Agent {
   /** In the order to start them. A command that stores nothing starts without the spool and works beside the daemon. */
   readonly parts: {
     readonly spool: Part;
+    /** Of the daemon alone: commands that ask for the queue. */
+    readonly control: Part;
     readonly vision: Part;
     readonly sending: readonly Part[];
     readonly capturing: readonly Part[];
@@ -59,8 +62,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const { dataFolder } = options;
   const wrapDriver = options.wrapDriver ?? ((driver: CameraDriver) => driver);
   const wrapTarget = options.wrapTarget ?? ((target: Target) => target);
+  const device = await openData(config, dataFolder, seams);
   const budget = await diskBudgetOf(config, dataFolder);
-  const { device, spool } = await openSpool(config, dataFolder, seams, budget);
   const found = await findModel(config, dataFolder);
   const [model, modelProblem] = found instanceof AgentError ? [undefined, found] : [found, undefined];
   if (modelProblem !== undefined) {
@@ -74,6 +77,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     const share = target.kind === "folder" ? await shareOf(budget, target, dataFolder) : undefined;
     targets.push(wrapTarget(buildTarget(target, { device, share }, seams)));
   }
+  const waiting = spoolTargets(config, targets);
+  const spool = buildSpool(config, { dataFolder, device, targets: waiting, budget }, seams);
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));
@@ -87,8 +92,11 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const facts = { bootId: await bootId(), agentVersion: agentVersion(), clockQuality, exact };
   const pipeline = new Pipeline({ cameras: watched, vision, spool, targets }, facts, seams);
 
+  const offer = { queue: spool.queue, deliveries: () => loops.map((loop) => loop.health()) };
+  const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);
   const parts = {
     spool: part("spool", spool),
+    control: part("control", control),
     vision: visionPart(vision, seams),
     sending: [
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
@@ -101,33 +109,72 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
 }
 
 /**
- * The spool of a data folder, not yet started, and the device whose records it holds. From here on the process acts as
- * the folder's owner.
+ * The spool of a data folder, not yet started, and the device whose records it holds, for commands that only look: no
+ * target counts as new or removed. From here on the process acts as the folder's owner. With `readOnly` the device's
+ * state is left as it is: it lies outside of the spool's lock.
  */
 export async function openSpool(
   config: Pick<FramepostConfig, "device" | "spool">,
   dataFolder: string,
   seams: Seams,
-  budget = new DiskBudget(config.spool.maxBytes),
+  { readOnly = false }: { readonly readOnly?: boolean } = {},
 ): Promise<{ readonly device: string; readonly spool: DiskSpool }> {
+  const device = await openData(config, dataFolder, seams, readOnly);
+  return { device, spool: buildSpool(config, { dataFolder, device }, seams) };
+}
+
+/** Makes the data folder usable, as its owner from here on. The device whose records it holds. */
+async function openData(
+  config: Pick<FramepostConfig, "device">,
+  dataFolder: string,
+  seams: Seams,
+  readOnly = false,
+): Promise<string> {
   await makeDataFolder(dataFolder);
   await actAsOwnerOf(dataFolder);
   const { name } = config.device;
-  const stateFolder = join(dataFolder, "state");
-  const state = await openDeviceState(
-    { folder: stateFolder, ...(name === undefined ? {} : { deviceId: name }) },
-    seams,
-  );
-  const { deviceId: device } = state.read();
-  const { maxBytes: bytesMax, maxRecords: recordsMax, minFreeBytes: freeBytesMin, encryption } = config.spool;
-  const { maxAge, eviction, quarantine } = config.spool;
+  const folder = join(dataFolder, "state");
+  const state = await openDeviceState({ folder, readOnly, ...(name === undefined ? {} : { deviceId: name }) }, seams);
+  return name ?? state.read().deviceId;
+}
+
+function buildSpool(
+  config: Pick<FramepostConfig, "spool">,
+  {
+    dataFolder,
+    ...rest
+  }: { dataFolder: string; device: string; targets?: readonly SpoolTarget[]; budget?: DiskBudget },
+  seams: Seams,
+): DiskSpool {
+  const bounds = config.spool;
   const options = {
-    ...{ folder: join(dataFolder, "spool"), device, bytesMax, recordsMax, freeBytesMin, onDead, eviction, budget },
-    ...{ quarantine: { share: quarantine.maxShare, ageMaxMs: quarantine.maxAge } },
-    ...(maxAge === undefined ? {} : { ageMaxMs: maxAge }),
-    ...(encryption === undefined ? {} : { encryptionKey: encryption.key }),
+    ...rest,
+    folder: join(dataFolder, "spool"),
+    bytesMax: bounds.maxBytes,
+    recordsMax: bounds.maxRecords,
+    freeBytesMin: bounds.minFreeBytes,
+    removedTargetsAfterMs: bounds.removedTargetsAfter,
+    eviction: bounds.eviction,
+    quarantine: { share: bounds.quarantine.maxShare, ageMaxMs: bounds.quarantine.maxAge },
+    ...(bounds.maxAge === undefined ? {} : { ageMaxMs: bounds.maxAge }),
+    onDead,
+    ...(bounds.encryption === undefined ? {} : { encryptionKey: bounds.encryption.key }),
   };
-  return { device, spool: new DiskSpool(options, seams) };
+  return new DiskSpool(options, seams);
+}
+
+function spoolTargets(config: FramepostConfig, targets: readonly Target[]): readonly SpoolTarget[] {
+  return config.targets.map(({ id, newestShare, backfill, backlog }) => ({
+    id,
+    newestShare,
+    backfill,
+    backlog: {
+      ...(backlog.maxRecords === undefined ? {} : { recordsMax: backlog.maxRecords }),
+      ...(backlog.maxBytes === undefined ? {} : { bytesMax: backlog.maxBytes }),
+      ...(backlog.maxAge === undefined ? {} : { ageMaxMs: backlog.maxAge }),
+    },
+    wants: (draft) => targets.find((target) => target.id === id)?.wants(draft) ?? false,
+  }));
 }
 
 /** Uncaught on purpose: a fresh process is what helps, and the service manager starts it. */

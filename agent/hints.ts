@@ -3,8 +3,13 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^CONFIG_NOT_FOUND$/, "write one with: framepost init"],
   [
     /^SPOOL_LOCKED$/,
-    "the daemon owns the spool while it runs: stop it first (systemctl stop framepost, or Ctrl-C where it runs)",
+    "the daemon, or another command, owns the spool while it runs: stop it first (systemctl stop framepost, or Ctrl-C); queue commands need no stop",
   ],
+  [/^CONTROL_DENIED$/, "run it as the user that the daemon runs as, or with sudo"],
+  [/^CONTROL_VERSION$/, "restart the daemon, so that it and this program are of one version"],
+  [/^CONTROL_/, "try again; when it does not pass, look into the daemon's log"],
+  [/^QUEUE_NOT_FOUND$/, "see what is there with: framepost queue ls; and what was sent with: framepost queue sent"],
+  [/^RECORD_UNREADABLE$/, "see what is damaged with: framepost queue verify"],
   [/^(SPOOL_FULL|DISK_FULL)$/, "free space on the disk, or raise spool.maxBytes or spool.maxRecords"],
   [
     /^SPOOL_KEY_(WRONG|MISSING)$/,

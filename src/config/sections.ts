@@ -106,6 +106,9 @@ export const spool = z
       .prefault({})
       .describe("Deliveries set aside for good, with their reason: refused, or failed too often"),
     minFreeBytes: byteSize.default(spoolLimits.defaultFreeBytesMin).describe("Space that the disk must keep free"),
+    removedTargetsAfter: duration
+      .default(spoolLimits.defaultRemovedTargetsAfterMs)
+      .describe("How long deliveries of a target that is no longer in the config are kept"),
     encryption: z
       .strictObject({
         key: secret

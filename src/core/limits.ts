@@ -88,8 +88,8 @@ export const spoolLimits = {
   smallFileBytesMax: 64,
   /** Envelopes that are asked for the format where the folder does not say it. */
   formatSamplesMax: 16,
-  /** The index is checked this long after a start that followed a crash: deliveries come first. */
-  checkDelayMs: 10_000,
+  /** The index is checked this long after a start that followed a crash: deliveries and the first upkeep come before. */
+  checkDelayMs: 15_000,
   /** More files in flight gain nothing: the fsyncs of four already share one flush of the journal. */
   appendsInParallelMax: 4,
   /** Each waiting append holds a JPEG; cameras are paced, so a longer queue means a stuck disk. */
@@ -117,11 +117,23 @@ export const spoolLimits = {
   indexReserveBytes: 5 * MB,
   /** Records tried with a key that the check value does not vouch for; some may be damaged, and one decrypted is enough. */
   keyProbesMax: 16,
+  /** What other programs write in this time is part of the space that has to stay free. */
+  freeSpaceKnownMs: 1_000,
+  diskBlockBytes: 4 * KB,
   /** A record that the disk cannot read just now is passed over for this long. */
   unreadableDelayMs: 60_000,
   remoteIdCharsMax: 256,
   errorCharsMax: 300,
   listRecordsMax: 1_000,
+  /** Rows that an operator's retry or drop changes in one transaction: some 20 ms in which an append waits. */
+  changeRowsMax: 500,
+  /** Records whose every byte is read in one step of a check; fewer where they are large. */
+  verifyRecordsMax: 200,
+  verifyBytesMax: 32 * MB,
+  /** Records searched in one request for an id, which no index holds: some 10 ms. */
+  idsSearchedMax: 50_000,
+  /** Envelopes read for a name that another spool gave: some seconds. */
+  namesReadMax: 10_000,
   /** Ages, grace periods and shares are looked after this often, and not before the first deliveries are on their way. */
   upkeepFirstMs: 10_000,
   upkeepEveryMs: 45_000,
@@ -149,6 +161,13 @@ export const spoolLimits = {
   evictingMs: 5 * 60_000,
   defaultQuarantineShare: 0.05,
   defaultQuarantineAgeMs: 7 * 24 * 60 * 60_000,
+  /** Long enough for a target to come back that was taken out by mistake, or for a while. */
+  defaultRemovedTargetsAfterMs: 7 * 24 * 60 * 60_000,
+  /** Given up in one transaction: each touches several pages of the index. */
+  giveUpDeliveries: 500,
+  /** A backfill reads the metadata of so many records between two transactions, and takes so many steps in a row. */
+  backfillRecords: 200,
+  backfillStepsMax: 50,
   defaultBytesMax: 2_048 * MB,
   defaultRecordsMax: 1_000_000,
   defaultFreeBytesMin: 256 * MB,
@@ -207,6 +226,27 @@ export const pipelineLimits = {
   /** A full spool is asked again after this, doubling: soon enough for whoever waits, seldom enough to rest the detector. */
   pauseFirstMs: 1_000,
   pauseMaxMs: 5_000,
+} as const;
+
+export const controlLimits = {
+  /** Commands of one user at a terminal; each request may hold a record of 32 MB. */
+  requestsMax: 4,
+  connectionsMax: 16,
+  /** A selection, a page, a name. */
+  requestBytesMax: 64 * KB,
+  /** What a moved record carries beside its file: at most some dozens of deliveries with cursors and errors. */
+  movedJsonBytesMax: 256 * KB,
+  /** A page of listings: metadata takes at most 256 KB a record, and some KB as a rule. */
+  listRecordsMax: 100,
+  answerBytesMax: 64 * MB,
+  /** A whole request has to arrive in this time; both sides are on one machine. */
+  requestTimeoutMs: 20_000,
+  /** The longest step reads some hundred envelopes from a slow card, and may wait for an index that is rebuilt. */
+  callTimeoutMs: 60_000,
+  /** Silence after which the daemon closes a connection: longer than any caller waits. */
+  idleTimeoutMs: 75_000,
+  /** A path of a Unix socket has 108 bytes in the kernel, the last one a zero. */
+  pathBytesMax: 107,
 } as const;
 
 export const healthLimits = {

@@ -9,6 +9,14 @@ export interface DeliverySelection {
   readonly sequence?: number;
 }
 
+export interface ListPage {
+  readonly afterSequence: number;
+  readonly recordsMax: number;
+  /** Only records with a delivery that fits. */
+  readonly targetId?: string;
+  readonly state?: NonNullable<DeliverySelection["state"]>;
+}
+
 /** One bounded step of long work. Call again after `lastSequence` until `done`. */
 export interface QueueStep {
   /** Deliveries that were changed. */
@@ -46,7 +54,7 @@ export interface SentPage {
   readonly before?: number;
   readonly entriesMax: number;
   readonly targetId?: string;
-  /** Only this record: its id or its name. */
+  /** Only this record: its sequence, id or name. */
   readonly record?: string;
 }
 
@@ -63,7 +71,7 @@ export interface MovedRecord {
 export interface Queue {
   stats(): Promise<QueueStats>;
   /** Oldest first. */
-  list(page: { readonly afterSequence: number; readonly recordsMax: number }): Promise<readonly SpoolListing[]>;
+  list(page: ListPage): Promise<readonly SpoolListing[]>;
   /** By sequence, id or name. */
   find(reference: string): Promise<SpoolListing | undefined>;
   /** The JPEG, verified. Fails with `RECORD_UNREADABLE`. */

@@ -38,10 +38,13 @@ export class Collector {
     this.#collect = collect;
   }
 
-  /** One more outcome was written. Never fails: what cannot be flushed or removed now is tried again later. */
-  settled(): void {
-    this.#settled += 1;
-    if (this.#settled === spoolLimits.collectRecords && !this.#failed) void this.now();
+  /** More outcomes were written. Never fails: what cannot be flushed or removed now is tried again later. */
+  settled(outcomes = 1): void {
+    if (outcomes === 0) return;
+    const before = this.#settled;
+    this.#settled += outcomes;
+    const { collectRecords } = spoolLimits;
+    if (before < collectRecords && this.#settled >= collectRecords && !this.#failed) void this.now();
     else this.#pause();
   }
 

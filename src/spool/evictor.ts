@@ -1,6 +1,6 @@
 import { spoolLimits } from "../core/limits.ts";
 import type { Collector } from "./collector.ts";
-import type { EnvelopeFiles } from "./files.ts";
+import type { FreeSpace } from "./free-space.ts";
 import type { Evicted, EvictionPolicy } from "./index/bounds.ts";
 import type { IndexClient } from "./index/client.ts";
 import type { Amount } from "./index/store.ts";
@@ -11,7 +11,7 @@ import type { Room } from "./room.ts";
 export interface EvictorParts {
   readonly index: IndexClient;
   readonly leases: Leases;
-  readonly files: EnvelopeFiles;
+  readonly freeSpace: FreeSpace;
   readonly room: Room;
   readonly collector: Collector;
   readonly losses: LossLog;
@@ -29,19 +29,20 @@ export class Evictor {
 
   /** Takes room for one record, if need be by evicting. Fails with `SPOOL_FULL` or `DISK_FULL`. */
   async reserve(bytes: number, priority: number): Promise<void> {
-    const { files, room } = this.#parts;
-    const freeBytes = await files.freeBytes();
-    if (room.shortage(bytes, freeBytes) === undefined) room.reserve(bytes, freeBytes);
+    const { freeSpace, room } = this.#parts;
+    const freeBytes = await freeSpace.bytes();
+    if (room.shortage(bytes, freeBytes) === undefined) this.#reserve(bytes, freeBytes);
     else await this.#inTurn(async () => await this.#makeRoom(bytes, priority));
   }
 
   /** The disk was fuller than it said. True when something could be removed, so that another try is worth it. */
   async afterDiskFull(priority: number): Promise<boolean> {
-    const { room, collector } = this.#parts;
+    const { room, collector, freeSpace } = this.#parts;
     return await this.#inTurn(async () => {
       const before = room.storedRecords();
       await collector.now();
       const evicted = await this.#evict({ records: spoolLimits.evictWhenFullRecordsMin, bytes: 0 }, priority);
+      await freeSpace.askedAgain();
       return evicted > 0 || room.storedRecords() < before;
     });
   }
@@ -67,19 +68,25 @@ export class Evictor {
 
   /** Evicts until there is room, nothing is left that may go, or it has taken long enough. */
   async #makeRoom(bytes: number, priority: number): Promise<void> {
-    const { files, room, collector } = this.#parts;
+    const { freeSpace, room, collector } = this.#parts;
     await collector.now();
     for (let steps = 0, freeBefore = -1; ; steps += 1) {
-      const freeBytes = await files.freeBytes();
+      const freeBytes = await freeSpace.askedAgain();
       const shortage = room.shortage(bytes, freeBytes);
       // Where somebody else takes what becomes free, all would go for nothing.
       const inVain = shortage?.code === "DISK_FULL" && freeBytes <= freeBefore;
       freeBefore = freeBytes;
       const goesOn = shortage?.canBeMade === true && !inVain && steps < spoolLimits.evictStepsMax;
       if (goesOn && (await this.#evict(shortage.over, priority)) > 0) continue;
-      room.reserve(bytes, freeBytes);
+      this.#reserve(bytes, freeBytes);
       return;
     }
+  }
+
+  #reserve(bytes: number, freeBytes: number): void {
+    const { freeSpace, room } = this.#parts;
+    room.reserve(bytes, freeBytes);
+    freeSpace.took(bytes);
   }
 
   async #evict(wanted: Amount, priorityMax: number): Promise<number> {

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, statfs, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, stat, statfs, unlink } from "node:fs/promises";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { captureLimits, spoolLimits } from "../core/limits.ts";
 import type { RecordCipher } from "./cipher.ts";
@@ -82,12 +82,16 @@ export class EnvelopeFiles {
   /** Resolves when the file survives a power cut. On failure nothing of it is left. */
   async write(sequence: number, jpeg: Buffer, draft: EnvelopeDraft): Promise<void> {
     const path = envelopePath(this.#layout, sequence);
-    const parts = await sealEnvelope(jpeg, draft, this.#cipher);
     await attempt("write", path, async () => {
       await this.#ensureShard(shardOf(sequence));
-      const file = await open(path, "w", 0o640);
+      const opening = open(path, "w", 0o640);
+      // Checksums and ciphers run here while another thread opens the file.
+      const [opened, sealed] = await Promise.allSettled([opening, sealEnvelope(jpeg, draft, this.#cipher)]);
+      if (opened.status === "rejected") throw opened.reason;
+      const file = opened.value;
       try {
-        await writeAll(file, parts);
+        if (sealed.status === "rejected") throw sealed.reason;
+        await writeAll(file, sealed.value);
         await file.sync();
       } catch (error) {
         await file.close().catch(() => undefined);
@@ -128,6 +132,19 @@ export class EnvelopeFiles {
       const trailer = decodeTrailer(bytes, fileBytes);
       if (!trailer.ok) return trailer;
       return await decodeImage(trailer.value, bytes.subarray(0, trailer.value.imageBytes), this.#cipher);
+    });
+  }
+
+  /** Of the whole file; undefined when it is gone. */
+  async sizeBytes(sequence: number): Promise<number | undefined> {
+    const path = envelopePath(this.#layout, sequence);
+    return await attempt("measure", path, async () => {
+      try {
+        return (await stat(path)).size;
+      } catch (error) {
+        if (errnoOf(error) === "ENOENT") return undefined;
+        throw error;
+      }
     });
   }
 

@@ -2,10 +2,12 @@ import { DiskBudget } from "../core/disk-budget.ts";
 import { AgentError } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
 import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, SpoolStats } from "../core/ports.ts";
+import type { Queue } from "../core/queue.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { Ages } from "./ages.ts";
 import { Appender } from "./appender.ts";
+import { Backfill } from "./backfill.ts";
 import { Caps } from "./caps.ts";
 import { keyOf, RecordCipher } from "./cipher.ts";
 import { Collector } from "./collector.ts";
@@ -13,16 +15,22 @@ import { Deliveries } from "./deliveries.ts";
 import { DueSignals, stopped } from "./due.ts";
 import { Evictor } from "./evictor.ts";
 import { EnvelopeFiles } from "./files.ts";
+import { FreeSpace } from "./free-space.ts";
 import type { EvictionPolicy } from "./index/bounds.ts";
 import { IndexClient } from "./index/client.ts";
 import type { OpenReport } from "./index/owner.ts";
 import { layoutOf } from "./layout.ts";
 import { Leases } from "./leases.ts";
 import { LossLog } from "./loss-log.ts";
+import { listRecords } from "./listing.ts";
+import { SpoolQueue } from "./queue.ts";
+import { NewestShares } from "./newest-share.ts";
 import { RecordReader } from "./reader.ts";
+import { RemovedTargets } from "./removed-targets.ts";
 import { Room, type RoomOptions } from "./room.ts";
 import { SpoolTime } from "./spool-time.ts";
-import { Upkeep } from "./upkeep.ts";
+import { Upkeep, type UpkeepTask } from "./upkeep.ts";
+import { Verifier } from "./verifier.ts";
 
 /**
  * Promise: at least once per (record, target). A record that `append` accepted survives kill -9 and a power cut. After
@@ -62,6 +70,8 @@ export interface DiskSpoolOptions extends RoomOptions {
   readonly folder: string;
   /** Those of the config. Absent where a command only looks: then none counts as new or as removed. */
   readonly targets?: readonly SpoolTarget[];
+  /** Running time between a target's removal from the config and the end of what it is owed. */
+  readonly removedTargetsAfterMs?: number;
   /** First part of every record's name. */
   readonly device: string;
   /**
@@ -119,7 +129,10 @@ export class DiskSpool implements Spool {
   readonly #time: SpoolTime;
   readonly #reader: RecordReader;
   readonly #deliveries: Deliveries;
+  readonly #removedTargets: RemovedTargets;
   readonly #upkeep: Upkeep;
+  /** What an operator does with this spool. */
+  readonly queue: Queue;
   #state: "new" | "running" | "stopped" = "new";
 
   constructor(options: DiskSpoolOptions, seams: Seams) {
@@ -132,23 +145,8 @@ export class DiskSpool implements Spool {
     this.#losses = new LossLog(seams.clock, seams.log);
     this.#due = new DueSignals(seams.clock);
     this.#time = new SpoolTime(seams.clock);
-    this.#index = new IndexClient({
-      folder: options.folder,
-      encryptionKey: key,
-      lastSequence: () => this.#appender.lastIndexedSequence(),
-      ranMs: () => this.#time.ranMs(),
-      clock: seams.clock,
-      onReplaced: (report, cause) => {
-        seams.log.error("spool.index.replaced", { code: cause.code, message: cause.message });
-        this.#adopt(report);
-        this.#due.wakeAll();
-      },
-      onChecked: (verdict, tookMs) => {
-        if (verdict.kind === "failed") seams.log.warn("spool.index.unchecked", { ...verdict });
-        else seams.log.info("spool.index.checked", { tookMs });
-      },
-      onDead: (error) => options.onDead?.(error),
-    });
+    const { targets } = options;
+    this.#index = this.#indexClient(options, key);
     this.#collector = new Collector(seams.clock, seams.log, async (again) => {
       const { onDisk, ...collected } = await this.#index.call("collect", this.#time.ranMs(), again);
       this.#room.stored(onDisk);
@@ -158,11 +156,12 @@ export class DiskSpool implements Spool {
       ...{ index: this.#index, leases: this.#leases, files: this.#files, room: this.#room },
       ...{ collector: this.#collector, losses: this.#losses },
     };
-    const evictor = new Evictor({ ...parts, policy: options.eviction });
+    const freeSpace = new FreeSpace(async () => await this.#files.freeBytes(), seams.clock);
+    const evictor = new Evictor({ ...parts, freeSpace, policy: options.eviction });
     const ranMs = (): number => this.#time.ranMs();
     this.#appender = new Appender(
       {
-        ...{ files: this.#files, room: this.#room, evictor, caps: new Caps(options.targets ?? [], parts) },
+        ...{ files: this.#files, room: this.#room, evictor, caps: new Caps(targets ?? [], parts) },
         insert: async (entry, { unowed, capped }) =>
           await this.#index.call("insert", entry, ranMs(), { unowed, asked: capped }),
       },
@@ -176,12 +175,25 @@ export class DiskSpool implements Spool {
       due: this.#due,
       time: this.#time,
       reader: this.#reader,
+      newestShares: new NewestShares(new Map((targets ?? []).map(({ id, newestShare }) => [id, newestShare]))),
       nowMs: () => seams.clock.nowMs(),
       settled: () => this.#collector.settled(),
     });
-    const limits = { ...options, targets: options.targets ?? [] };
+    this.queue = this.#queue(options.device);
+    this.#removedTargets = new RemovedTargets({
+      index: this.#index,
+      time: this.#time,
+      log: seams.log,
+      graceMs: options.removedTargetsAfterMs ?? spoolLimits.defaultRemovedTargetsAfterMs,
+      settled: () => this.#collector.settled(),
+    });
     const overhead = budget.share("index");
-    this.#upkeep = new Upkeep(seams.clock, seams.log, [new Ages(limits, { ...parts, evictor, overhead, ranMs })]);
+    const ages = new Ages({ ...options, targets: targets ?? [] }, { ...parts, evictor, overhead, ranMs });
+    this.#upkeep = new Upkeep(
+      seams.clock,
+      seams.log,
+      targets === undefined ? [] : [ages, ...this.#targetTasks(targets)],
+    );
   }
 
   /** Fails with `SPOOL_LOCKED` when another process works on the folder. An object starts once. */
@@ -230,25 +242,17 @@ export class DiskSpool implements Spool {
       ...figures,
       lastSequence: this.#appender.lastIndexedSequence(),
       evicting: this.#losses.evicting(),
-      targets: targets.map((target) => ({ ...target, leased: this.#leases.count(target.targetId) })),
+      targets: targets.map(({ absentSinceMs, ...target }) => ({
+        ...target,
+        leased: this.#leases.count(target.targetId),
+        ...(absentSinceMs === undefined ? {} : { removedForMs: Math.max(0, this.#time.ranMs() - absentSinceMs) }),
+      })),
     };
   }
 
   async list(page: { readonly afterSequence: number; readonly recordsMax: number }): Promise<readonly SpoolListing[]> {
     this.#mustRun("list");
-    const recordsMax = Math.min(page.recordsMax, spoolLimits.listRecordsMax);
-    const listed: SpoolListing[] = [];
-    let { afterSequence } = page;
-    while (listed.length < recordsMax) {
-      const rows = await this.#index.call("list", afterSequence, recordsMax - listed.length);
-      for (const { sequence, deliveries } of rows) {
-        afterSequence = sequence;
-        const reading = await this.#reader.record(sequence);
-        if (reading.kind === "record") listed.push({ record: reading.record, deliveries });
-      }
-      if (rows.length === 0) break;
-    }
-    return listed;
+    return await listRecords(this.#index, this.#reader, page);
   }
 
   /** Safe at any time, also twice. Waits for what is being written. */
@@ -274,8 +278,60 @@ export class DiskSpool implements Spool {
     return made;
   }
 
-  #adopt({ onDisk, rebuilt, recovered, damaged, immovable, unlisted, lastSequence }: OpenReport): void {
+  #indexClient({ folder, targets, onDead }: DiskSpoolOptions, key: Uint8Array | undefined): IndexClient {
+    const { log, clock } = this.#seams;
+    return new IndexClient({
+      folder,
+      ...(targets === undefined ? {} : { targetIds: targets.map(({ id }) => id) }),
+      encryptionKey: key,
+      lastSequence: () => this.#appender.lastIndexedSequence(),
+      ranMs: () => this.#time.ranMs(),
+      clock,
+      onReplaced: (report, cause) => {
+        log.error("spool.index.replaced", { code: cause.code, message: cause.message });
+        this.#adopt(report);
+        this.#due.wakeAll();
+      },
+      onChecked: (verdict, tookMs) => {
+        if (verdict.kind === "failed") log.warn("spool.index.unchecked", { ...verdict });
+        else log.info("spool.index.checked", { tookMs });
+      },
+      onDead: (error) => onDead?.(error),
+    });
+  }
+
+  #queue(device: string): Queue {
+    return new SpoolQueue({
+      index: this.#index,
+      files: this.#files,
+      reader: this.#reader,
+      leases: this.#leases,
+      due: this.#due,
+      verifier: new Verifier({
+        index: this.#index,
+        files: this.#files,
+        room: this.#room,
+        leases: this.#leases,
+        lastSequence: () => this.#appender.lastIndexedSequence(),
+      }),
+      stats: async () => await this.stats(),
+      settled: (outcomes) => this.#collector.settled(outcomes),
+      device,
+      mustRun: (attempted) => this.#mustRun(attempted),
+    });
+  }
+
+  #targetTasks(targets: readonly SpoolTarget[]): readonly UpkeepTask[] {
+    const backfilled = targets.filter(({ backfill }) => backfill);
+    const wake = (targetId: string): void => this.#due.wake(targetId);
+    const parts = { index: this.#index, reader: this.#reader, log: this.#seams.log };
+    return [this.#removedTargets, new Backfill({ ...parts, targets: backfilled, wake })];
+  }
+
+  #adopt(report: OpenReport): void {
+    const { onDisk, rebuilt, recovered, damaged, immovable, unlisted, lastSequence, removedTargets } = report;
     this.#room.stored(onDisk);
+    this.#removedTargets.announce(removedTargets);
     if (rebuilt) this.#seams.log.warn("spool.index.rebuilt", { records: recovered, lastSequence });
     else if (recovered > 0) this.#seams.log.info("spool.recovered", { records: recovered });
     if (damaged > 0) this.#seams.log.warn("spool.envelopes.damaged", { records: damaged, leftInPlace: immovable });

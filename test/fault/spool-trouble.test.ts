@@ -103,8 +103,10 @@ describe("spool in trouble", () => {
     await using opened = await openSpool(folder.path, { clock, recordsMax: 132 });
     const { spool, log } = opened;
     const path = (sequence: number): string => envelopePath(layoutOf(folder.path), sequence);
+    const append = async (): Promise<unknown> => await spool.append(draftOf(), imageOf(300), ["a"]);
     const fill = async (records: number): Promise<void> => {
-      for (let at = 0; at < records; at += 1) await spool.append(draftOf(), imageOf(300), ["a"]);
+      for (let left = records; left > 0; left -= 30)
+        await Promise.all(Array.from({ length: Math.min(left, 30) }, append));
     };
     const settleAll = async (beforehand: () => Promise<void> = () => Promise.resolve()): Promise<void> => {
       const leased = await spool.lease("a", everything);

@@ -190,17 +190,6 @@ describe("spool with something else in a file's place", () => {
     assert.equal((await stat(layout.version)).size, 0);
     assert.deepEqual(await readFile(path), newer);
   });
-
-  it("rebuilds an index of a future version", async () => {
-    await using folder = await tempFolder();
-    await filled(folder.path, 3);
-    const database = new Database(layoutOf(folder.path).index);
-    database.exec("UPDATE kv SET value = 99 WHERE name = 'format'");
-    database.close();
-    await using opened = await openSpool(folder.path);
-    assert.deepEqual(sequencesOf(await opened.spool.lease("a", everything)), [1, 2, 3]);
-    assert.equal(logged(opened.log, "spool.index.rebuilt"), 1);
-  });
 });
 
 describe("spool with a shard that cannot be listed", () => {

@@ -30,7 +30,8 @@ describe("eviction", () => {
   afterEach(async () => await folder[Symbol.asyncDispose]());
 
   function open(change: Parameters<typeof openSpool>[1] = {}) {
-    return openSpool(folder.path, { eviction: "oldest", clock, ...change });
+    const targets = [targetOf("a", {}), targetOf("b", {})];
+    return openSpool(folder.path, { eviction: "oldest", clock, targets, ...change });
   }
 
   it("gives up the lowest priority first, within it the oldest, and never what matters more than the new record", async () => {

@@ -1,36 +1,41 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { spoolLimits } from "../../src/core/limits.ts";
 import { PatientClock } from "./disk-spool.ts";
 
-/** A patient clock whose upkeep runs when the test says so. */
+const upkeepPauses: ReadonlySet<number> = new Set([spoolLimits.upkeepFirstMs, spoolLimits.upkeepEveryMs]);
+
+/** A patient clock of one spool at a time, whose upkeep runs when the test says so. */
 export class UpkeepClock extends PatientClock {
-  #waiting: (() => void) | undefined;
+  #wake: (() => void) | undefined;
+  #paused: (() => void) | undefined;
+
+  /** One run of every upkeep task, to its end. */
+  async upkeep(): Promise<void> {
+    await this.#pause();
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+    await this.#pause();
+  }
 
   override async sleep(ms: number, signal: AbortSignal): Promise<void> {
-    if (ms !== spoolLimits.upkeepFirstMs && ms !== spoolLimits.upkeepEveryMs) {
+    if (!upkeepPauses.has(ms)) {
       await super.sleep(ms, signal);
       return;
     }
+    let stop = (): void => undefined;
     await new Promise<void>((resolve) => {
-      this.#waiting = resolve;
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      stop = resolve;
+      this.#wake = resolve;
+      signal.addEventListener("abort", stop, { once: true });
+      this.#paused?.();
     });
+    signal.removeEventListener("abort", stop);
     signal.throwIfAborted();
   }
 
-  /** Resolves when every task has run once. */
-  async upkeep(): Promise<void> {
-    await this.#asleep();
-    const wake = this.#waiting;
-    this.#waiting = undefined;
-    wake?.();
-    await this.#asleep();
-  }
-
-  async #asleep(): Promise<void> {
-    for (let tries = 0; this.#waiting === undefined; tries += 1) {
-      if (tries > 5_000) throw new Error("the upkeep does not come to its end");
-      await delay(1);
-    }
+  async #pause(): Promise<void> {
+    if (this.#wake !== undefined) return;
+    await new Promise<void>((resolve) => (this.#paused = resolve));
+    this.#paused = undefined;
   }
 }

@@ -6,7 +6,7 @@ import { Evictions, summed } from "./evictions.ts";
 import type { Losses } from "./losses.ts";
 import { Quarantined } from "./quarantined.ts";
 import type { Statements } from "./statements.ts";
-import type { Amount, IndexStore, ReadyDeliveries } from "./store.ts";
+import type { Amount, IndexStore } from "./store.ts";
 import { Haul, type Spared, Victims } from "./victims.ts";
 
 export type EvictionPolicy = "oldest" | "thin";
@@ -116,12 +116,9 @@ export class Bounds {
     return this.#evictions.has(sequence);
   }
 
-  /** Without those whose files are gone already. */
-  onlyThere(deliveriesMax: number, ready: (rows: number) => ReadyDeliveries): ReadyDeliveries {
-    const gone = this.#evictions.gone();
-    const found = ready(deliveriesMax + gone.size);
-    const deliveries = found.deliveries.filter(({ sequence }) => !gone.has(sequence)).slice(0, deliveriesMax);
-    return { ...found, deliveries };
+  /** Records that are gone although the index still has their rows: nobody may have them. */
+  gone(): readonly number[] {
+    return [...this.#evictions.gone()];
   }
 
   /** Everything that takes room. */

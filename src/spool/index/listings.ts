@@ -1,8 +1,9 @@
+import { spoolLimits } from "../../core/limits.ts";
 import type { Loss } from "../../core/ports.ts";
 import { classified, numberIn, textIn } from "./database.ts";
 import type { Losses } from "./losses.ts";
 import type { Statements } from "./statements.ts";
-import { type Amount, HELD, QUARANTINED } from "./store.ts";
+import { type Amount, HELD, QUARANTINED, READY } from "./store.ts";
 
 export type DeliveryState = "pending" | "quarantined" | "held";
 
@@ -24,6 +25,8 @@ export interface TargetCounts {
   readonly pending: number;
   readonly quarantined: number;
   readonly accepted: number;
+  /** Of a target that is configured no more; running time. */
+  readonly absentSinceMs?: number;
 }
 
 export interface IndexStats extends Amount {
@@ -34,6 +37,17 @@ export interface IndexStats extends Amount {
   /** Of `records`: those that need the key. */
   readonly encrypted: number;
   readonly lost: readonly Loss[];
+}
+
+export interface ListSelection {
+  readonly targetId?: string;
+  readonly state?: DeliveryState;
+}
+
+/** `next`: where to look on. */
+export interface FoundId {
+  readonly sequence?: number;
+  readonly next?: number;
 }
 
 /** What there is, for people. */
@@ -51,6 +65,11 @@ export class Listings {
       const values = new Map(
         this.#sql.all("SELECT name, value FROM kv").map((row) => [textIn(row, "name") ?? "", numberIn(row, "value")]),
       );
+      const absentSince = new Map(
+        this.#sql
+          .all("SELECT id, absent_since FROM target WHERE absent_since IS NOT NULL")
+          .map((row) => [textIn(row, "id") ?? "", numberIn(row, "absent_since")]),
+      );
       const valueOf = (name: string): number => values.get(name) ?? 0;
       const targetIds = new Set([...values.keys()].flatMap((name) => /^[a-z-]+:(.+)$/.exec(name)?.[1] ?? []));
       return {
@@ -65,17 +84,61 @@ export class Listings {
           pending: valueOf(`pending:${targetId}`),
           quarantined: valueOf(`quarantined:${targetId}`),
           accepted: valueOf(`accepted:${targetId}`),
+          ...absenceOf(absentSince.get(targetId)),
         })),
       };
     });
   }
 
-  list(afterSequence: number, recordsMax: number): readonly IndexedRecord[] {
+  /** Records with a delivery that fits, oldest first, each with all its deliveries. */
+  list(afterSequence: number, recordsMax: number, selection: ListSelection = {}): readonly IndexedRecord[] {
     return classified("list", () =>
-      this.#sql.all("SELECT seq FROM item WHERE seq > ? ORDER BY seq LIMIT ?", afterSequence, recordsMax).map((row) => {
+      this.#fitting(afterSequence, recordsMax, selection).map((row) => {
         const sequence = numberIn(row, "seq");
         return { sequence, deliveries: this.deliveriesOf(sequence) };
       }),
+    );
+  }
+
+  /** What is set aside is little and has indexes of its own, which a query finds only by a constant state. */
+  #fitting(after: number, recordsMax: number, { targetId = "", state }: ListSelection): readonly unknown[] {
+    if (targetId === "" && state === undefined) {
+      return this.#sql.all("SELECT seq FROM item WHERE seq > ? ORDER BY seq LIMIT ?", after, recordsMax);
+    }
+    if (state === "quarantined" || state === "held") {
+      return this.#sql.all(
+        `SELECT DISTINCT seq FROM dlv WHERE state = ${statesOf(state)[0]} AND seq > ? AND (? = '' OR target = ?)
+          ORDER BY seq LIMIT ?`,
+        ...[after, targetId, targetId, recordsMax],
+      );
+    }
+    return this.#sql.all(
+      `SELECT seq FROM item WHERE seq > ? AND EXISTS
+         (SELECT 1 FROM dlv WHERE dlv.seq = item.seq AND state BETWEEN ? AND ? AND (? = '' OR target = ?))
+        ORDER BY seq LIMIT ?`,
+      ...[after, ...statesOf(state), targetId, targetId, recordsMax],
+    );
+  }
+
+  /** Looks for a record by its id among the next ones: no index holds ids, which would cost every append a page. */
+  findId(id: string, afterSequence: number): FoundId {
+    return classified("find", () => {
+      const { idsSearchedMax } = spoolLimits;
+      const window = this.#sql.get(
+        "SELECT count(*) AS rows, max(seq) AS last FROM (SELECT seq FROM item WHERE seq > ? ORDER BY seq LIMIT ?)",
+        ...[afterSequence, idsSearchedMax],
+      );
+      const last = numberIn(window, "last");
+      const row = this.#sql.get("SELECT seq FROM item WHERE seq > ? AND seq <= ? AND id = ?", afterSequence, last, id);
+      if (row !== undefined) return { sequence: numberIn(row, "seq") };
+      return numberIn(window, "rows") === idsSearchedMax ? { next: last } : {};
+    });
+  }
+
+  /** Sequences, the newest first. */
+  newest(recordsMax: number): readonly number[] {
+    return classified("list", () =>
+      this.#sql.all("SELECT seq FROM item ORDER BY seq DESC LIMIT ?", recordsMax).map((row) => numberIn(row, "seq")),
     );
   }
 
@@ -84,6 +147,10 @@ export class Listings {
       .all("SELECT target, state, attempts, cursor, error FROM dlv WHERE seq = ? ORDER BY target", sequence)
       .map(indexedDeliveryOf);
   }
+}
+
+function absenceOf(absentSinceMs: number | undefined): Pick<TargetCounts, "absentSinceMs"> {
+  return absentSinceMs === undefined ? {} : { absentSinceMs };
 }
 
 function indexedDeliveryOf(row: unknown): IndexedDelivery {
@@ -96,6 +163,20 @@ function indexedDeliveryOf(row: unknown): IndexedDelivery {
     ...(cursor === undefined ? {} : { cursor }),
     ...(error === undefined ? {} : { error }),
   };
+}
+
+/** The states, as stored, that a word stands for: from and to. */
+export function statesOf(state: DeliveryState | undefined): readonly [from: number, to: number] {
+  switch (state) {
+    case undefined:
+      return [READY, HELD];
+    case "pending":
+      return [READY, QUARANTINED - 1];
+    case "quarantined":
+      return [QUARANTINED, QUARANTINED];
+    case "held":
+      return [HELD, HELD];
+  }
 }
 
 function stateOf(stored: number): DeliveryState {

@@ -3,23 +3,28 @@ import { join } from "node:path";
 import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
 import type { SentEntry } from "../../core/ports.ts";
-import type { SentPage } from "../../core/queue.ts";
+import type { DeliverySelection, SentPage } from "../../core/queue.ts";
 import { type Layout, layoutOf } from "../layout.ts";
 import type { Backlog, BacklogLimit, Trimmed } from "./backlogs.ts";
 import { Bounds, type Evicted, type EvictionRequest, type QuarantinePlace, type QuarantineSweep } from "./bounds.ts";
+import { type Change, Changes, type ChangeStep, type LeasedDelivery } from "./changes.ts";
 import { indexDamaged } from "./codes.ts";
 import { setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
 import { flushFolder, overheadBytes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import { FinishedEnvelopes, type Removal } from "./finished.ts";
+import { type InspectedPage, type InspectedTotals, Inspection } from "./inspection.ts";
 import { admitKey } from "./key.ts";
-import { type IndexedRecord, type IndexStats, Listings } from "./listings.ts";
+import { type FoundId, type IndexedRecord, type IndexStats, Listings, type ListSelection } from "./listings.ts";
 import { Losses } from "./losses.ts";
 import { IndexMarks } from "./marks.ts";
+import { Mender, type Mending } from "./mending.ts";
+import { type ReadyDeliveries, type ReadyRequest, selectReady } from "./ready.ts";
 import { recover, type Recovered } from "./recovery.ts";
 import { openIndex } from "./schema.ts";
 import { SentLog } from "./sent-log.ts";
 import { Statements } from "./statements.ts";
-import { type Amount, type Deferral, type IndexEntry, IndexStore, type ReadyDeliveries } from "./store.ts";
+import { type Amount, type Deferral, type IndexEntry, IndexStore } from "./store.ts";
+import { type BackfillPage, type GivenUp, type RemovedTarget, TargetRegistry } from "./targets.ts";
 
 export interface OpenOptions {
   readonly folder: string;
@@ -29,6 +34,8 @@ export interface OpenOptions {
   readonly lastSequence?: number;
   /** While running: no record that is found again is older than this. */
   readonly ranMs?: number;
+  /** Those of the config. Where it is absent none counts as new or as removed. */
+  readonly targetIds?: readonly string[];
   readonly encryptionKey?: Uint8Array;
 }
 
@@ -40,6 +47,7 @@ export interface OpenReport extends Recovered {
   /** How long spools have run on this folder, as far as the index knows. */
   readonly ranMs: number;
   readonly rebuilt: boolean;
+  readonly removedTargets: readonly RemovedTarget[];
   /** The owner before did not close the index, so nobody vouches for every page of it. */
   readonly leftOpen: boolean;
 }
@@ -56,6 +64,9 @@ interface World {
   readonly losses: Losses;
   readonly sentLog: SentLog;
   readonly bounds: Bounds;
+  readonly changes: Changes;
+  readonly inspection: Inspection;
+  readonly targets: TargetRegistry;
 }
 
 /**
@@ -64,8 +75,10 @@ interface World {
  */
 export class IndexOwner {
   #opened: World | undefined;
+  #mender: Mender | undefined;
 
-  open({ folder, setAside, lastSequence, ranMs: knownRanMs = 0, encryptionKey: key }: OpenOptions): OpenReport {
+  open(options: OpenOptions): OpenReport {
+    const { folder, setAside, lastSequence, ranMs: knownRanMs = 0, encryptionKey: key, targetIds } = options;
     const layout = layoutOf(folder);
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
@@ -77,7 +90,9 @@ export class IndexOwner {
     const sql = new Statements(connection);
     const store = new IndexStore(sql);
     const losses = new Losses(sql);
+    const targets = new TargetRegistry(sql, store, losses);
     const marks = new IndexMarks(sql);
+    const inspection = new Inspection({ sql, store, marks, layout });
     this.#opened = {
       layout,
       lock,
@@ -89,13 +104,18 @@ export class IndexOwner {
       losses,
       sentLog: new SentLog(sql),
       bounds: new Bounds(layout, sql, store, losses),
+      changes: new Changes(sql, store, losses),
+      inspection,
+      targets,
     };
     const known = { encryptedRecords: sql.value("encrypted"), highWater: store.highWater() };
     const cipher = admitKey({ layout, key, ...known, flush: () => sql.checkpoint() });
+    this.#mender = new Mender({ sql, store, losses, inspection, layout, cipher });
     const ranMs = Math.max(sql.value("ran_ms"), knownRanMs, store.newestAddedAtMs());
     const closed = marks.takeClosed();
     const found = recover({ layout, store, marks, cipher }, fresh ? "headers" : "all", ranMs, lastSequence);
     if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
+    if (targetIds !== undefined) targets.register(targetIds, ranMs);
     sql.checkpoint();
     this.#collectAll();
     return {
@@ -106,6 +126,7 @@ export class IndexOwner {
       ranMs,
       leftOpen: !fresh && !closed,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
+      removedTargets: targetIds === undefined ? [] : targets.removed(),
     };
   }
 
@@ -130,10 +151,11 @@ export class IndexOwner {
     return asked.map((targetId) => bounds.backlog(targetId));
   }
 
-  ready(targetId: string, nowMs: number, deliveriesMax: number): ReadyDeliveries {
-    const { store, bounds } = this.#world();
+  ready(request: ReadyRequest): ReadyDeliveries {
+    const { sql, bounds } = this.#world();
     bounds.catchUp();
-    return bounds.onlyThere(deliveriesMax, (rows) => store.ready(targetId, nowMs, rows, spoolLimits.wakeRecordsMax));
+    const leased = [...request.leased, ...bounds.gone()];
+    return selectReady(sql, { ...request, leased }, spoolLimits.wakeRecordsMax);
   }
 
   /** Takes the delivery off and notes it in the sent log. True when the record is finished. */
@@ -222,20 +244,75 @@ export class IndexOwner {
     return listings.stats();
   }
 
-  list(afterSequence: number, recordsMax: number): readonly IndexedRecord[] {
-    return this.#world().listings.list(afterSequence, recordsMax);
+  list(afterSequence: number, recordsMax: number, selection?: ListSelection): readonly IndexedRecord[] {
+    return this.#world().listings.list(afterSequence, recordsMax, selection);
+  }
+
+  findId(id: string, afterSequence: number): FoundId {
+    return this.#world().listings.findId(id, afterSequence);
+  }
+
+  newest(recordsMax: number): readonly number[] {
+    return this.#world().listings.newest(recordsMax);
+  }
+
+  /** One step of an operator's retry or drop; none of `leased` is touched. */
+  change(
+    change: Change,
+    selection: DeliverySelection,
+    afterSequence: number,
+    leased: readonly LeasedDelivery[],
+  ): ChangeStep {
+    return this.#world().changes.step(change, selection, afterSequence, leased);
   }
 
   sent(page: SentPage): readonly SentEntry[] {
     return this.#world().sentLog.page(page);
   }
 
+  inspect(afterSequence: number, lastIndexed: number): InspectedPage {
+    return this.#world().inspection.page(afterSequence, lastIndexed);
+  }
+
+  hasRow(sequence: number): boolean {
+    return this.#world().inspection.hasRow(sequence);
+  }
+
+  inspectTotals(): InspectedTotals {
+    return this.#world().inspection.totals();
+  }
+
+  /** False where it could not be done. */
+  mend(mending: Mending): { readonly mended: boolean; readonly onDisk: Amount } {
+    const { store } = this.#world();
+    return { mended: this.#mender?.mend(mending) === true, onDisk: store.onDisk() };
+  }
+
+  removedTargets(): readonly RemovedTarget[] {
+    return this.#world().targets.removed();
+  }
+
+  giveUpRemoved(targetId: string): GivenUp {
+    return this.#world().targets.giveUpSome(targetId, spoolLimits.giveUpDeliveries);
+  }
+
+  backfillPage(targetId: string): BackfillPage {
+    return this.#world().targets.backfillPage(targetId);
+  }
+
+  backfill(targetId: string, sequences: readonly number[], upTo: number): number {
+    return this.#world().targets.backfill(targetId, sequences, upTo);
+  }
+
   close(ranMs: number): void {
     const { sql, marks, bounds } = this.#world();
     bounds.catchUp();
     this.#noteRunningTime(ranMs);
-    marks.close();
-    sql.checkpoint();
+    try {
+      marks.close();
+    } finally {
+      sql.checkpoint();
+    }
   }
 
   /** On a full disk it has to wait: what makes room comes first. */

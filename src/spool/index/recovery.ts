@@ -43,7 +43,9 @@ export function recover(parts: RecoveryParts, depth: Depth, addedAtMs: number, l
   };
   const remembered = marks.unlisted();
   for (const [shard, afterSequence] of remembered) {
-    if (take(shard, afterSequence, "headers")) marks.removeUnlisted(shard);
+    if (!take(shard, afterSequence, "headers")) continue;
+    intake.flush();
+    marks.removeUnlisted(shard);
   }
   const shards = shardsOnDisk(layout, after + 1);
   const unlisted = shards.filter((shard) => !remembered.has(shard) && !take(shard, after, depth));
@@ -51,16 +53,16 @@ export function recover(parts: RecoveryParts, depth: Depth, addedAtMs: number, l
   store.countDamaged(intake.damaged);
   // Also past those without a row: their files may still be there, and their names have been given out.
   if (intake.damaged > 0) store.raiseHighWater(intake.seen);
-  for (const shard of unlisted) {
-    marks.addUnlisted(shard, after);
-    skipShard(store, shard);
-  }
+  for (const shard of unlisted) marks.addUnlisted(shard, after);
+  // All that are remembered, for a crash may have come between the two.
+  const waiting = marks.unlisted();
+  for (const shard of waiting.keys()) skipShard(store, shard);
   const newest = shards.at(-1);
   if (Number.isFinite(lastSequence)) store.raiseHighWater(lastSequence);
   else if (newest !== undefined && newest > shardOf(store.highWater())) skipShard(store, newest);
   else if (newest !== undefined && depth === "headers") skipShard(store, newest);
   const { recovered, damaged, immovable } = intake;
-  return { recovered, damaged, immovable, unlisted: marks.unlisted().size };
+  return { recovered, damaged, immovable, unlisted: waiting.size };
 }
 
 /** How many sequences of this shard were used cannot be known any more: go on after it. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { byteSize, identifier } from "../../config/values.ts";
-import { filterFields } from "../config.ts";
+import { filterFields, queueFields } from "../config.ts";
 
 /** One target of kind `folder`, as written in the config file. */
 export const folderTargetConfig = z.strictObject({
@@ -13,6 +13,7 @@ export const folderTargetConfig = z.strictObject({
       "The data set never grows above this, nor, on the disk of the data folder, above what spool.maxBytes leaves it. Nothing is deleted: records wait in the spool instead",
     ),
   ...filterFields,
+  ...queueFields,
 });
 
 export type FolderTargetConfig = z.infer<typeof folderTargetConfig>;
