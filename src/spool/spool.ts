@@ -192,7 +192,7 @@ export class DiskSpool implements Spool {
     this.#upkeep = new Upkeep(
       seams.clock,
       seams.log,
-      targets === undefined ? [] : [ages, ...this.#targetTasks(targets)],
+      targets === undefined ? [] : [...this.#targetTasks(targets), ages],
     );
   }
 

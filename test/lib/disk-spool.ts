@@ -35,7 +35,7 @@ export function diskSpoolOf(
   const spool = new DiskSpool(
     {
       ...{ folder, device: "gw", bytesMax: Infinity, recordsMax: Infinity, freeBytesMin: 0 },
-      ...{ eviction: "none", quarantine: { share: 0.05, ageMaxMs: 7 * 86_400_000 } },
+      ...{ eviction: "none", quarantine: { share: 1, ageMaxMs: Infinity } },
       ...options,
     },
     { clock, random, log },
