@@ -4,7 +4,7 @@ import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, Spoo
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { Appender } from "./appender.ts";
-import { keyOf, RecordCipher } from "./cipher.ts";
+import { checkValueOf, keyOf, RecordCipher } from "./cipher.ts";
 import { Collector } from "./collector.ts";
 import { Deliveries } from "./deliveries.ts";
 import { DueSignals, stopped } from "./due.ts";
@@ -16,6 +16,7 @@ import { Leases } from "./leases.ts";
 import { RecordReader } from "./reader.ts";
 import { Room, type RoomOptions } from "./room.ts";
 import { SpoolTime } from "./spool-time.ts";
+import { Transfer } from "./transfer.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /**
@@ -59,6 +60,9 @@ export interface DiskSpoolOptions extends RoomOptions {
   readonly onDead?: (error: AgentError) => void;
 }
 
+const heldHint =
+  "an export has not ended, and these records are not delivered: repeat framepost queue export with the same folder, or, if that is lost, give them back with framepost queue retry --state held";
+
 /** What the spool has to know of a configured target. */
 export interface SpoolTarget {
   readonly id: string;
@@ -81,6 +85,8 @@ export interface DiskSpoolStats extends SpoolStats {
 }
 
 export class DiskSpool implements Spool {
+  /** Moves records to other spools, and takes them in. */
+  readonly transfer: Transfer;
   readonly #seams: Seams;
   readonly #files: EnvelopeFiles;
   readonly #index: IndexClient;
@@ -140,6 +146,16 @@ export class DiskSpool implements Spool {
       settled: (finished) => {
         if (finished) this.#collector.finished();
       },
+    });
+    this.transfer = new Transfer({
+      files: this.#files,
+      index: this.#index,
+      leases: this.#leases,
+      due: this.#due,
+      reader: this.#reader,
+      appender: this.#appender,
+      keyCheck: key === undefined ? undefined : checkValueOf(key),
+      finished: () => this.#collector.finished(),
     });
     this.#upkeep = new Upkeep(seams.clock, seams.log, []);
   }
@@ -230,11 +246,12 @@ export class DiskSpool implements Spool {
     return made;
   }
 
-  #adopt({ onDisk, rebuilt, recovered, damaged, lastSequence }: OpenReport): void {
+  #adopt({ onDisk, rebuilt, recovered, damaged, held, lastSequence }: OpenReport): void {
     this.#room.stored(onDisk);
     if (rebuilt) this.#seams.log.warn("spool.index.rebuilt", { records: recovered, lastSequence });
     else if (recovered > 0) this.#seams.log.info("spool.recovered", { records: recovered });
     if (damaged > 0) this.#seams.log.warn("spool.envelopes.damaged", { records: damaged });
+    if (held.records > 0) this.#seams.log.warn("spool.held", { ...held, mend: heldHint });
   }
 
   #mustRun(attempted: string): void {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
 import type { SentEntry } from "../../core/ports.ts";
-import type { SentPage } from "../../core/queue.ts";
+import type { HeldRecord, HoldRequest, MovedDelivery, SentPage } from "../../core/queue.ts";
 import { type Layout, layoutOf } from "../layout.ts";
 import { indexDamaged } from "./codes.ts";
 import { flushWal, setIndexAside, takeLock, type Sql } from "./database.ts";
@@ -16,6 +16,7 @@ import { openIndex } from "./schema.ts";
 import { SentLog } from "./sent-log.ts";
 import { Statements } from "./statements.ts";
 import { type Amount, type Deferral, type IndexEntry, IndexStore, type ReadyDeliveries } from "./store.ts";
+import { type HeldAmount, Transfers } from "./transfers.ts";
 
 export interface OpenOptions {
   readonly folder: string;
@@ -39,6 +40,8 @@ export interface OpenReport {
   /** Envelopes that the index did not know. */
   readonly recovered: number;
   readonly damaged: number;
+  /** Taken out of delivery by an export that has not ended. */
+  readonly held: HeldAmount;
 }
 
 interface World {
@@ -50,6 +53,7 @@ interface World {
   readonly listings: Listings;
   readonly losses: Losses;
   readonly sentLog: SentLog;
+  readonly transfers: Transfers;
 }
 
 /**
@@ -78,6 +82,7 @@ export class IndexOwner {
       listings: new Listings(sql, losses),
       losses,
       sentLog: new SentLog(sql),
+      transfers: new Transfers(sql, store),
     };
     const known = { encryptedRecords: sql.value("encrypted"), highWater: store.highWater() };
     const cipher = admitKey({ layout, key, ...known, flush: () => sql.checkpoint() });
@@ -93,6 +98,7 @@ export class IndexOwner {
       deferredUntilMs: store.deferredUntilMs(),
       ranMs,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
+      held: this.#opened.transfers.heldAmount(),
     };
   }
 
@@ -154,6 +160,32 @@ export class IndexOwner {
 
   sent(page: SentPage): readonly SentEntry[] {
     return this.#world().sentLog.page(page);
+  }
+
+  /** Durable when it returns. Of the records in `leased` somebody works on a delivery. */
+  hold(request: HoldRequest, leased: readonly number[]): readonly HeldRecord[] {
+    const { layout, transfers } = this.#world();
+    const held = transfers.hold(request, leased);
+    flushWal(layout.index);
+    return held;
+  }
+
+  held(sequence: number): readonly MovedDelivery[] {
+    return this.#world().transfers.deliveriesOf(sequence);
+  }
+
+  /** True when the record is finished. */
+  release(sequence: number): boolean {
+    return this.#world().transfers.release(sequence);
+  }
+
+  giveBack(sequences: readonly number[]): void {
+    this.#world().transfers.giveBack(sequences);
+  }
+
+  /** By `placeOf` a record. */
+  wasTakenIn(place: string): boolean {
+    return this.#world().transfers.wasTakenIn(place);
   }
 
   close(ranMs: number): void {
