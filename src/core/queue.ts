@@ -65,6 +65,8 @@ export interface HoldRequest {
 export interface HeldRecord {
   readonly sequence: number;
   readonly id: string;
+  /** An earlier request took it: it may have been written elsewhere since. */
+  readonly heldBefore: boolean;
 }
 
 /** A delivery that moves with its record, as it stood before it was held. */
@@ -119,7 +121,7 @@ export interface Queue {
    * `SPOOL_NOT_HELD` for one that is owed here again: what was written elsewhere must go.
    */
   release(sequence: number): Promise<void>;
-  /** Puts held records back as they were before; only those of which nothing was written elsewhere. */
+  /** Puts held records back as they were; only for those that were not held before and are not written elsewhere. */
   giveBack(sequences: readonly number[]): Promise<void>;
   /**
    * Takes in a record of another spool. False when it was taken in before. Resolves when it survives a power cut. Fails

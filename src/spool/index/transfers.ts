@@ -37,7 +37,10 @@ export class Transfers {
       this.#sql.run("INSERT OR REPLACE INTO export (id, folder) VALUES (?, ?)", request.exportId, request.folder);
       const further = this.#next(request.targetId, recordsMax - before.length, new Set([...leased, ...before]));
       for (const sequence of further) this.#holdOne(sequence);
-      return [...before, ...further].flatMap((sequence) => this.#recordOf(sequence));
+      return [
+        ...before.flatMap((sequence) => this.#recordOf(sequence, true)),
+        ...further.flatMap((sequence) => this.#recordOf(sequence, false)),
+      ];
     });
   }
 
@@ -52,7 +55,7 @@ export class Transfers {
   release(sequence: number): boolean {
     return this.#sql.transaction("release", () => {
       const rows = this.#heldRows(sequence);
-      if (rows.length === 0 && this.#recordOf(sequence).length > 0) throw notHeld(sequence);
+      if (rows.length === 0 && this.#recordOf(sequence, false).length > 0) throw notHeld(sequence);
       return rows
         .map((row) => this.#store.takeAway(sequence, textIn(row, "target") ?? "", HELD + 1) === true)
         .includes(true);
@@ -156,9 +159,9 @@ export class Transfers {
     else this.#sql.count([`pending:${targetId}`, sign], [`owed-bytes:${targetId}`, sign * numberIn(row, "bytes")]);
   }
 
-  #recordOf(sequence: number): readonly HeldRecord[] {
+  #recordOf(sequence: number, heldBefore: boolean): readonly HeldRecord[] {
     const id = textIn(this.#sql.get("SELECT id FROM item WHERE seq = ?", sequence), "id");
-    return id === undefined ? [] : [{ sequence, id }];
+    return id === undefined ? [] : [{ sequence, id, heldBefore }];
   }
 
   #heldRows(sequence: number): readonly unknown[] {
