@@ -7,6 +7,7 @@ import { folderDriver } from "../src/capture/folder.ts";
 import { SimulatedDriver } from "../src/capture/simulated.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
 import { WebcamDriver } from "../src/capture/webcam.ts";
+import { ControlServer } from "../src/control/server.ts";
 import { DeliveryLoop } from "../src/deliver/loop.ts";
 import { Pipeline } from "../src/pipeline/pipeline.ts";
 import { DiskSpool } from "../src/spool/spool.ts";
@@ -21,7 +22,7 @@ import type { KeepRules } from "../src/keep/decide.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 import { fileProblem } from "./files.ts";
 import type { Part } from "./lifecycle.ts";
-import { modelsFolders } from "./locations.ts";
+import { controlPathOf, modelsFolders } from "./locations.ts";
 import { actAsOwnerOf } from "./owner.ts";
 import { agentVersion } from "./version.ts";
 
@@ -39,6 +40,8 @@ export interface Agent {
   /** In the order to start them. A command that stores nothing starts without the spool and works beside the daemon. */
   readonly parts: {
     readonly spool: Part;
+    /** Of the daemon alone: commands that ask for the queue. */
+    readonly control: Part;
     readonly vision: Part;
     readonly sending: readonly Part[];
     readonly capturing: readonly Part[];
@@ -80,8 +83,11 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const facts = { bootId: await bootId(), agentVersion: agentVersion(), clockQuality, exact };
   const pipeline = new Pipeline({ cameras: watched, vision, spool, targets }, facts, seams);
 
+  const offer = { queue: spool.queue, deliveries: () => loops.map((loop) => loop.health()) };
+  const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);
   const parts = {
     spool: part("spool", spool),
+    control: part("control", control),
     vision: visionPart(vision, seams),
     sending: [
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),

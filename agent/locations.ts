@@ -6,3 +6,8 @@ export function modelsFolders(dataFolder: string | undefined): readonly string[]
   const own = dataFolder === undefined ? [] : [join(dataFolder, "models")];
   return [...own, join(packageFolder, "models/tiny")];
 }
+
+/** Where the daemon of this folder listens for commands of its own user. */
+export function controlPathOf(dataFolder: string): string {
+  return join(dataFolder, "control.sock");
+}

@@ -1,38 +1,38 @@
 import { spoolLimits } from "../../src/core/limits.ts";
 import type { SpoolListing } from "../../src/core/ports.ts";
-import type { DiskSpool } from "../../src/spool/spool.ts";
-import { openSpool } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
-import { loadSettings, type Settings } from "../settings.ts";
+import { withQueue } from "../queue-access.ts";
+import { loadSettings } from "../settings.ts";
 import { counted, textTable } from "../terminal.ts";
 
 export async function queueStats(context: CommandContext): Promise<ExitCode> {
   const settings = await loadSettings(context);
-  return withSpool(context, settings, async (spool) => {
-    const stats = await spool.stats();
+  return await withQueue(context, settings, async (queue) => {
+    const stats = await queue.stats();
     if (context.json) {
       context.terminal.data(JSON.stringify(stats));
-      return;
+      return exitCodes.ok;
     }
     context.terminal.data(
       `${counted(stats.records, "record")}, ${sizeText(stats.bytes)}, last sequence ${stats.lastSequence}`,
     );
-    if (stats.targets.length === 0) return;
+    if (stats.targets.length === 0) return exitCodes.ok;
     const rows = stats.targets.map((target) => [target.targetId, target.pending, target.quarantined, target.accepted]);
     for (const line of textTable(["target", "pending", "quarantined", "accepted"], rows)) context.terminal.data(line);
+    return exitCodes.ok;
   });
 }
 
 /** With `--json` one line per record, then `{"listed":n}` as the end. */
 export async function queueList(context: CommandContext, options: { readonly limit: number }): Promise<ExitCode> {
   const settings = await loadSettings(context);
-  return withSpool(context, settings, async (spool) => {
+  return await withQueue(context, settings, async (queue) => {
     let afterSequence = 0;
     let listed = 0;
     while (listed < options.limit && !context.signal.aborted) {
       const recordsMax = Math.min(options.limit - listed, spoolLimits.listRecordsMax);
-      const page = await spool.list({ afterSequence, recordsMax });
+      const page = await queue.list({ afterSequence, recordsMax });
       for (const listing of page) context.terminal.data(context.json ? JSON.stringify(listing) : textLine(listing));
       listed += page.length;
       const last = page.at(-1);
@@ -41,6 +41,7 @@ export async function queueList(context: CommandContext, options: { readonly lim
     }
     if (context.json) context.terminal.data(JSON.stringify({ listed }));
     else context.terminal.note(counted(listed, "record"));
+    return exitCodes.ok;
   });
 }
 
@@ -57,20 +58,4 @@ function textLine({ record, deliveries }: SpoolListing): string {
 
 function sizeText(bytes: number): string {
   return bytes < 1024 ** 2 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1024 ** 2).toFixed(1)} MB`;
-}
-
-/** Acts as the owner of the state folder; while the daemon runs it fails with `SPOOL_LOCKED`. */
-async function withSpool(
-  context: CommandContext,
-  { config, dataFolder, log }: Settings,
-  use: (spool: DiskSpool) => Promise<void>,
-): Promise<ExitCode> {
-  const { spool } = await openSpool(config, dataFolder, { clock: context.clock, random: context.random, log });
-  await spool.start(context.signal);
-  try {
-    await use(spool);
-  } finally {
-    await spool.stop();
-  }
-  return exitCodes.ok;
 }

@@ -106,6 +106,12 @@ export const spoolLimits = {
   remoteIdCharsMax: 256,
   errorCharsMax: 300,
   listRecordsMax: 1_000,
+  /** Rows that an operator's retry or drop changes in one transaction: some 20 ms in which an append waits. */
+  changeRowsMax: 500,
+  /** Records searched in one request for an id, which no index holds: some 10 ms. */
+  idsSearchedMax: 50_000,
+  /** Envelopes read for a name that another spool gave: some seconds. */
+  namesReadMax: 10_000,
   /** Ages, grace periods and shares are looked after this often, and not before the first deliveries are on their way. */
   upkeepFirstMs: 10_000,
   upkeepEveryMs: 45_000,
@@ -167,6 +173,27 @@ export const pipelineLimits = {
   /** A frame that may not be given up is tried again while the spool is full or the vision process away. */
   repeatFirstMs: 500,
   repeatMaxMs: 30_000,
+} as const;
+
+export const controlLimits = {
+  /** Commands of one user at a terminal; each request may hold a record of 32 MB. */
+  requestsMax: 4,
+  connectionsMax: 16,
+  /** A selection, a page, a name. */
+  requestBytesMax: 64 * KB,
+  /** What a moved record carries beside its file: at most some dozens of deliveries with cursors and errors. */
+  movedJsonBytesMax: 256 * KB,
+  /** A page of listings: metadata takes at most 256 KB a record, and some KB as a rule. */
+  listRecordsMax: 100,
+  answerBytesMax: 64 * MB,
+  /** A whole request has to arrive in this time; both sides are on one machine. */
+  requestTimeoutMs: 20_000,
+  /** The longest step reads some hundred envelopes from a slow card, and may wait for an index that is rebuilt. */
+  callTimeoutMs: 60_000,
+  /** Silence after which the daemon closes a connection: longer than any caller waits. */
+  idleTimeoutMs: 75_000,
+  /** A path of a Unix socket has 108 bytes in the kernel, the last one a zero. */
+  pathBytesMax: 107,
 } as const;
 
 export const healthLimits = {

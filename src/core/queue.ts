@@ -10,6 +10,14 @@ export interface DeliverySelection {
   readonly sequence?: number;
 }
 
+export interface ListPage {
+  readonly afterSequence: number;
+  readonly recordsMax: number;
+  /** Only records with a delivery that fits. */
+  readonly targetId?: string;
+  readonly state?: NonNullable<DeliverySelection["state"]>;
+}
+
 /** One bounded step of long work. Call again after `lastSequence` until `done`. */
 export interface QueueStep {
   /** Deliveries that were changed. */
@@ -96,16 +104,19 @@ export interface MovedRecord {
 export interface Queue {
   stats(): Promise<QueueStats>;
   /** Oldest first. */
-  list(page: { readonly afterSequence: number; readonly recordsMax: number }): Promise<readonly SpoolListing[]>;
+  list(page: ListPage): Promise<readonly SpoolListing[]>;
   /** By sequence, id or name. */
   find(reference: string): Promise<SpoolListing | undefined>;
   /** The JPEG, verified. Fails with `RECORD_UNREADABLE`. */
   image(sequence: number): Promise<Buffer>;
   /** Newest first. */
   sent(page: SentPage): Promise<readonly SentEntry[]>;
-  /** Makes deliveries due at once and forgets their attempts; quarantined and held ones are owed again. */
+  /**
+   * Makes deliveries due at once and forgets their attempts; quarantined and held ones are owed again. Held ones only where
+   * their state is asked for: what an interrupted export has written already would be sent twice.
+   */
   retry(selection: DeliverySelection, afterSequence: number): Promise<QueueStep>;
-  /** Gives deliveries up, counted as lost. */
+  /** Gives deliveries up, counted as lost; held ones only where their state is asked for. */
   drop(selection: DeliverySelection, afterSequence: number): Promise<QueueStep>;
   /** Checks the invariants, one page of records at a time. With `repair` it mends what can be mended without a loss. */
   verify(afterSequence: number, repair: boolean): Promise<QueueCheck>;

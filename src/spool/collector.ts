@@ -27,10 +27,13 @@ export class Collector {
     this.#collect = collect;
   }
 
-  /** One more record is finished. Never fails: what cannot be removed now is tried again later, after a next one. */
-  finished(): void {
-    this.#finished += 1;
-    if (this.#finished === spoolLimits.collectRecords && !this.#failed) void this.now();
+  /** More records are finished. Never fails: what cannot be removed now is tried again later, after a next one. */
+  finished(records = 1): void {
+    if (records === 0) return;
+    const before = this.#finished;
+    this.#finished += records;
+    const { collectRecords } = spoolLimits;
+    if (before < collectRecords && this.#finished >= collectRecords && !this.#failed) void this.now();
     else this.#pausing ??= this.#later().finally(() => (this.#pausing = undefined));
   }
 

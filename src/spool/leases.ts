@@ -78,6 +78,12 @@ export class Leases {
     return [...new Set(leases.map(({ sequence }) => sequence))];
   }
 
+  deliveries(): readonly { readonly sequence: number; readonly targetId: string }[] {
+    return [...this.#byTarget].flatMap(([targetId, leased]) =>
+      [...leased.values()].map(({ sequence }) => ({ sequence, targetId })),
+    );
+  }
+
   /** Fails with `SPOOL_NOT_LEASED`. */
   leaseOf(targetId: string, recordId: string): Lease {
     const lease = this.#byTarget.get(targetId)?.get(recordId);

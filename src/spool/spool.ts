@@ -1,6 +1,6 @@
 import { AgentError } from "../core/errors.ts";
-import { spoolLimits } from "../core/limits.ts";
 import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, SpoolStats } from "../core/ports.ts";
+import type { Queue } from "../core/queue.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { Appender } from "./appender.ts";
@@ -13,11 +13,14 @@ import { IndexClient } from "./index/client.ts";
 import type { OpenReport } from "./index/owner.ts";
 import { layoutOf } from "./layout.ts";
 import { Leases } from "./leases.ts";
+import { listRecords } from "./listing.ts";
+import { SpoolQueue } from "./queue.ts";
 import { RecordReader } from "./reader.ts";
 import { Room, type RoomOptions } from "./room.ts";
 import { SpoolTime } from "./spool-time.ts";
 import { Transfer } from "./transfer.ts";
 import { Upkeep } from "./upkeep.ts";
+import { Verifier } from "./verifier.ts";
 
 /**
  * Promise: at least once per (record, target). A record that `append` accepted survives kill -9 and a power cut. After
@@ -85,8 +88,6 @@ export interface DiskSpoolStats extends SpoolStats {
 }
 
 export class DiskSpool implements Spool {
-  /** Moves records to other spools, and takes them in. */
-  readonly transfer: Transfer;
   readonly #seams: Seams;
   readonly #files: EnvelopeFiles;
   readonly #index: IndexClient;
@@ -99,6 +100,8 @@ export class DiskSpool implements Spool {
   readonly #reader: RecordReader;
   readonly #deliveries: Deliveries;
   readonly #upkeep: Upkeep;
+  /** What an operator does with this spool. */
+  readonly queue: Queue;
   #state: "new" | "running" | "stopped" = "new";
 
   constructor(options: DiskSpoolOptions, seams: Seams) {
@@ -147,7 +150,7 @@ export class DiskSpool implements Spool {
         if (finished) this.#collector.finished();
       },
     });
-    this.transfer = new Transfer({
+    const transfer = new Transfer({
       files: this.#files,
       index: this.#index,
       leases: this.#leases,
@@ -158,6 +161,25 @@ export class DiskSpool implements Spool {
       finished: () => this.#collector.finished(),
     });
     this.#upkeep = new Upkeep(seams.clock, seams.log, []);
+    this.queue = new SpoolQueue({
+      index: this.#index,
+      files: this.#files,
+      reader: this.#reader,
+      leases: this.#leases,
+      due: this.#due,
+      verifier: new Verifier({
+        index: this.#index,
+        files: this.#files,
+        room: this.#room,
+        leases: this.#leases,
+        lastSequence: () => this.#appender.lastIndexedSequence(),
+      }),
+      transfer,
+      stats: async () => await this.stats(),
+      finished: (records) => this.#collector.finished(records),
+      device: options.device,
+      mustRun: (attempted) => this.#mustRun(attempted),
+    });
   }
 
   /** Fails with `SPOOL_LOCKED` when another process works on the folder. An object starts once. */
@@ -210,19 +232,7 @@ export class DiskSpool implements Spool {
 
   async list(page: { readonly afterSequence: number; readonly recordsMax: number }): Promise<readonly SpoolListing[]> {
     this.#mustRun("list");
-    const recordsMax = Math.min(page.recordsMax, spoolLimits.listRecordsMax);
-    const listed: SpoolListing[] = [];
-    let { afterSequence } = page;
-    while (listed.length < recordsMax) {
-      const rows = await this.#index.call("list", afterSequence, recordsMax - listed.length);
-      for (const { sequence, deliveries } of rows) {
-        afterSequence = sequence;
-        const reading = await this.#reader.record(sequence);
-        if (reading.kind === "record") listed.push({ record: reading.record, deliveries });
-      }
-      if (rows.length === 0) break;
-    }
-    return listed;
+    return await listRecords(this.#index, this.#reader, page);
   }
 
   /** Safe at any time, also twice. Waits for what is being written. */

@@ -9,7 +9,7 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 
 const wrappers = ["log", "state", "link", "config"];
 const parts = ["capture", "vision", "keep", "spool", "targets"];
-const behaviour = ["pipeline", "deliver", "remote", "health", "web"];
+const behaviour = ["pipeline", "deliver", "control", "remote", "health", "web"];
 
 /** Folder → folders it may import besides itself. A part of one group never imports another of the same group. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {

@@ -1,8 +1,9 @@
+import { spoolLimits } from "../../core/limits.ts";
 import type { Loss } from "../../core/ports.ts";
 import { classified, numberIn, textIn } from "./database.ts";
 import type { Losses } from "./losses.ts";
 import type { Statements } from "./statements.ts";
-import { type Amount, HELD, QUARANTINED } from "./store.ts";
+import { type Amount, HELD, QUARANTINED, READY } from "./store.ts";
 
 export type DeliveryState = "pending" | "quarantined" | "held";
 
@@ -34,6 +35,17 @@ export interface IndexStats extends Amount {
   /** Of `records`: those that need the key. */
   readonly encrypted: number;
   readonly lost: readonly Loss[];
+}
+
+export interface ListSelection {
+  readonly targetId?: string;
+  readonly state?: DeliveryState;
+}
+
+/** `next`: where to look on. */
+export interface FoundId {
+  readonly sequence?: number;
+  readonly next?: number;
 }
 
 /** What there is, for people. */
@@ -70,12 +82,45 @@ export class Listings {
     });
   }
 
-  list(afterSequence: number, recordsMax: number): readonly IndexedRecord[] {
-    return classified("list", () =>
-      this.#sql.all("SELECT seq FROM item WHERE seq > ? ORDER BY seq LIMIT ?", afterSequence, recordsMax).map((row) => {
+  /** Records with a delivery that fits, oldest first, each with all its deliveries. */
+  list(afterSequence: number, recordsMax: number, selection: ListSelection = {}): readonly IndexedRecord[] {
+    const { targetId = "", state } = selection;
+    return classified("list", () => {
+      const rows =
+        targetId === "" && state === undefined
+          ? this.#sql.all("SELECT seq FROM item WHERE seq > ? ORDER BY seq LIMIT ?", afterSequence, recordsMax)
+          : this.#sql.all(
+              `SELECT seq FROM item WHERE seq > ? AND EXISTS
+                 (SELECT 1 FROM dlv WHERE dlv.seq = item.seq AND state BETWEEN ? AND ? AND (? = '' OR target = ?))
+                ORDER BY seq LIMIT ?`,
+              ...[afterSequence, ...statesOf(state), targetId, targetId, recordsMax],
+            );
+      return rows.map((row) => {
         const sequence = numberIn(row, "seq");
         return { sequence, deliveries: this.deliveriesOf(sequence) };
-      }),
+      });
+    });
+  }
+
+  /** Looks for a record by its id among the next ones: no index holds ids, which would cost every append a page. */
+  findId(id: string, afterSequence: number): FoundId {
+    return classified("find", () => {
+      const { idsSearchedMax } = spoolLimits;
+      const window = this.#sql.get(
+        "SELECT count(*) AS rows, max(seq) AS last FROM (SELECT seq FROM item WHERE seq > ? ORDER BY seq LIMIT ?)",
+        ...[afterSequence, idsSearchedMax],
+      );
+      const last = numberIn(window, "last");
+      const row = this.#sql.get("SELECT seq FROM item WHERE seq > ? AND seq <= ? AND id = ?", afterSequence, last, id);
+      if (row !== undefined) return { sequence: numberIn(row, "seq") };
+      return numberIn(window, "rows") === idsSearchedMax ? { next: last } : {};
+    });
+  }
+
+  /** Sequences, the newest first. */
+  newest(recordsMax: number): readonly number[] {
+    return classified("list", () =>
+      this.#sql.all("SELECT seq FROM item ORDER BY seq DESC LIMIT ?", recordsMax).map((row) => numberIn(row, "seq")),
     );
   }
 
@@ -96,6 +141,20 @@ function indexedDeliveryOf(row: unknown): IndexedDelivery {
     ...(cursor === undefined ? {} : { cursor }),
     ...(error === undefined ? {} : { error }),
   };
+}
+
+/** The states, as stored, that a word stands for: from and to. */
+export function statesOf(state: DeliveryState | undefined): readonly [from: number, to: number] {
+  switch (state) {
+    case undefined:
+      return [READY, HELD];
+    case "pending":
+      return [READY, QUARANTINED - 1];
+    case "quarantined":
+      return [QUARANTINED, QUARANTINED];
+    case "held":
+      return [HELD, HELD];
+  }
 }
 
 function stateOf(stored: number): DeliveryState {

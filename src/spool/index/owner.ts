@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
 import type { SentEntry } from "../../core/ports.ts";
-import type { HeldRecord, HoldRequest, MovedDelivery, SentPage } from "../../core/queue.ts";
+import type { DeliverySelection, HeldRecord, HoldRequest, MovedDelivery, SentPage } from "../../core/queue.ts";
 import { type Layout, layoutOf } from "../layout.ts";
+import { type Change, Changes, type ChangeStep, type LeasedDelivery } from "./changes.ts";
 import { indexDamaged } from "./codes.ts";
 import { flushWal, setIndexAside, takeLock, type Sql } from "./database.ts";
 import { flushFolder, removeEnvelopes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import { admitKey } from "./key.ts";
-import { type IndexedRecord, type IndexStats, Listings } from "./listings.ts";
+import { type FoundId, type IndexedRecord, type IndexStats, Listings, type ListSelection } from "./listings.ts";
 import { Losses } from "./losses.ts";
 import { recover } from "./recovery.ts";
 import { openIndex } from "./schema.ts";
@@ -54,6 +55,7 @@ interface World {
   readonly losses: Losses;
   readonly sentLog: SentLog;
   readonly transfers: Transfers;
+  readonly changes: Changes;
 }
 
 /**
@@ -83,6 +85,7 @@ export class IndexOwner {
       losses,
       sentLog: new SentLog(sql),
       transfers: new Transfers(sql, store),
+      changes: new Changes(sql, store, losses),
     };
     const known = { encryptedRecords: sql.value("encrypted"), highWater: store.highWater() };
     const cipher = admitKey({ layout, key, ...known, flush: () => sql.checkpoint() });
@@ -154,8 +157,26 @@ export class IndexOwner {
     return this.#world().listings.stats();
   }
 
-  list(afterSequence: number, recordsMax: number): readonly IndexedRecord[] {
-    return this.#world().listings.list(afterSequence, recordsMax);
+  list(afterSequence: number, recordsMax: number, selection?: ListSelection): readonly IndexedRecord[] {
+    return this.#world().listings.list(afterSequence, recordsMax, selection);
+  }
+
+  findId(id: string, afterSequence: number): FoundId {
+    return this.#world().listings.findId(id, afterSequence);
+  }
+
+  newest(recordsMax: number): readonly number[] {
+    return this.#world().listings.newest(recordsMax);
+  }
+
+  /** One step of an operator's retry or drop; none of `leased` is touched. */
+  change(
+    change: Change,
+    selection: DeliverySelection,
+    afterSequence: number,
+    leased: readonly LeasedDelivery[],
+  ): ChangeStep {
+    return this.#world().changes.step(change, selection, afterSequence, leased);
   }
 
   sent(page: SentPage): readonly SentEntry[] {

@@ -200,6 +200,25 @@ export class IndexStore {
     );
   }
 
+  /** Inside a transaction: makes a delivery ready, whatever its state, as if it had never been tried. False when there is none. */
+  oweAgain(sequence: number, targetId: string): boolean {
+    const row = this.#sql.get(
+      `SELECT d.state AS state, i.bytes AS bytes FROM dlv d CROSS JOIN item i ON i.seq = d.seq
+        WHERE d.seq = ? AND d.target = ?`,
+      ...[sequence, targetId],
+    );
+    if (row === undefined) return false;
+    const bytes = numberIn(row, "bytes");
+    // Its last error stays to be read until there is another.
+    this.#sql.run(
+      `UPDATE dlv SET state = ${READY}, attempts = 0, due_at = 0 WHERE seq = ? AND target = ?`,
+      ...[sequence, targetId],
+    );
+    this.#uncount(targetId, numberIn(row, "state"), bytes);
+    this.#sql.count([`pending:${targetId}`, 1], [`owed-bytes:${targetId}`, bytes]);
+    return true;
+  }
+
   /**
    * Inside a transaction: removes a record whose file is gone already, with all that is owed of it. The deliveries it
    * took along; none when there is no such record.

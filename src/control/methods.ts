@@ -1,0 +1,99 @@
+import type { DeliveryHealth } from "../core/health.ts";
+import { captureLimits, controlLimits, spoolLimits } from "../core/limits.ts";
+import type { Queue } from "../core/queue.ts";
+import type { Message } from "./message.ts";
+import {
+  arrayOf,
+  countOf,
+  holdRequestOf,
+  listPageOf,
+  malformed,
+  movedRecordOf,
+  objectOf,
+  selectionOf,
+  sentPageOf,
+  textOf,
+  truthOf,
+} from "./parse.ts";
+
+export type Method = keyof Queue;
+
+/** What the daemon has to offer. */
+export interface Offer {
+  readonly queue: Queue;
+  /** How delivery stands; goes with the queue's figures. */
+  readonly deliveries: () => readonly DeliveryHealth[];
+}
+
+type Answer = (offer: Offer, message: Required<Message>) => Promise<Message>;
+
+/** Everything that may be asked over the socket, and nothing else. */
+const methods: { readonly [M in Method]: Answer } = {
+  async stats({ queue, deliveries }) {
+    return { value: { ...(await queue.stats()), deliveries: deliveries() } };
+  },
+  async list({ queue }, { value }) {
+    return { value: await queue.list(listPageOf(value, controlLimits.listRecordsMax)) };
+  },
+  async find({ queue }, { value }) {
+    return { value: await queue.find(textOf(objectOf(value, "a reference")["reference"], "a reference")) };
+  },
+  async image({ queue }, { value }) {
+    return { value: {}, bytes: await queue.image(sequenceOf(value)) };
+  },
+  async sent({ queue }, { value }) {
+    return { value: await queue.sent(sentPageOf(value)) };
+  },
+  async retry({ queue }, { value }) {
+    const { selection, afterSequence } = objectOf(value, "a step");
+    return { value: await queue.retry(selectionOf(selection), countOf(afterSequence, "a sequence")) };
+  },
+  async drop({ queue }, { value }) {
+    const { selection, afterSequence } = objectOf(value, "a step");
+    return { value: await queue.drop(selectionOf(selection), countOf(afterSequence, "a sequence")) };
+  },
+  async verify({ queue }, { value }) {
+    const { afterSequence, repair } = objectOf(value, "a step");
+    return { value: await queue.verify(countOf(afterSequence, "a sequence"), truthOf(repair, "repair")) };
+  },
+  async hold({ queue }, { value }) {
+    return { value: await queue.hold(holdRequestOf(value)) };
+  },
+  async held({ queue }, { value }) {
+    const { envelope, ...state } = await queue.held(sequenceOf(value));
+    return { value: state, bytes: envelope };
+  },
+  async release({ queue }, { value }) {
+    await queue.release(sequenceOf(value));
+    return { value: {} };
+  },
+  async giveBack({ queue }, { value }) {
+    const { sequences } = objectOf(value, "records");
+    await queue.giveBack(arrayOf(sequences, "sequences", (item) => countOf(item, "a sequence")));
+    return { value: {} };
+  },
+  async takeIn({ queue }, { value, bytes }) {
+    return { value: { taken: await queue.takeIn(movedRecordOf(value, bytes)) } };
+  },
+};
+
+const takeInBytesMax = captureLimits.jpegBytesMax + spoolLimits.metadataBytesMax + controlLimits.movedJsonBytesMax;
+
+export interface Served {
+  readonly answer: Answer;
+  readonly requestBytesMax: number;
+}
+
+/** Fails with `CONTROL_MALFORMED` for a method that there is none of. */
+export function methodOf(name: string): Served {
+  if (!Object.hasOwn(methods, name)) throw malformed("a method's name");
+  const method = name as Method;
+  return {
+    answer: methods[method],
+    requestBytesMax: method === "takeIn" ? takeInBytesMax : controlLimits.requestBytesMax,
+  };
+}
+
+function sequenceOf(value: unknown): number {
+  return countOf(objectOf(value, "a record")["sequence"], "a sequence");
+}
