@@ -7,6 +7,13 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [/^(SPOOL_FULL|DISK_FULL)$/, "free space on the disk, or raise spool.maxBytes or spool.maxRecords"],
   [
+    /^SPOOL_HELD_ELSEWHERE$/,
+    "export to that folder to end it; or, where it is lost for good, give its records back: framepost queue retry --state held",
+  ],
+  [/^EXPORT_FULL$/, "free space there and repeat it, or export the rest to another folder"],
+  [/^EXPORT_FAILED$/, "make that folder writable for the owner of the data folder, then repeat the command"],
+  [/^IMPORT_KEY$/, "set spool.encryption.key to the key of the gateway that exported them"],
+  [
     /^SPOOL_KEY_(WRONG|MISSING)$/,
     "put the key of the records back into spool.encryption.key; or start anew: move the spool folder away, its encrypted records are then never sent",
   ],

@@ -230,6 +230,34 @@ function addQueueCommands(program: Command, contextOf: ContextOf, finish: Finish
       const { queueList } = await import("./commands/queue.ts");
       await finish(queueList(contextOf(command), options));
     });
+  addQueueMoves(queue, contextOf, finish);
+}
+
+function addQueueMoves(queue: Command, contextOf: ContextOf, finish: Finish): void {
+  queue
+    .command("export")
+    .description("moves records, with what is owed of them, to a folder on another disk")
+    .argument("<folder>", "a new or empty folder, or one exported to before")
+    .option("--target <id>", "only records owed to this target")
+    .option("--limit <n>", "at most this many", positiveInteger)
+    .action(async (folder: string, options: { target?: string; limit?: number }, command: Command) => {
+      const { queueExport } = await import("./commands/queue-export.ts");
+      await finish(queueExport(contextOf(command), folder, options));
+    });
+  queue
+    .command("import")
+    .description("moves the records of an export folder into the spool, each once, whatever interrupts it")
+    .argument("<folder>", "the folder that was exported to")
+    .option("--as <there=here>", "a target's id there, and here; may be repeated", collected, [])
+    .option("--drop-unknown", "give up what is owed to targets that the config does not have")
+    .action(async (folder: string, options: { as: string[]; dropUnknown?: true }, command: Command) => {
+      const { queueImport } = await import("./commands/queue-import.ts");
+      await finish(queueImport(contextOf(command), folder, options));
+    });
+}
+
+function collected(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
 }
 
 function positiveInteger(text: string): number {

@@ -4,7 +4,7 @@ import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { withQueue } from "../queue-access.ts";
 import { loadSettings } from "../settings.ts";
-import { counted, textTable } from "../terminal.ts";
+import { counted, sizeText, textTable } from "../terminal.ts";
 
 export async function queueStats(context: CommandContext): Promise<ExitCode> {
   const settings = await loadSettings(context);
@@ -56,6 +56,3 @@ function textLine({ record, deliveries }: SpoolListing): string {
   return `${record.sequence}  ${time}  ${record.cameraId}  ${record.reason.rule}  ${labels}  ${owed}`;
 }
 
-function sizeText(bytes: number): string {
-  return bytes < 1024 ** 2 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1024 ** 2).toFixed(1)} MB`;
-}
