@@ -74,7 +74,9 @@ async function moveBatch(
   try {
     await folder.flush();
     for (const { record, bytes } of written) {
-      if (!(await released(queue, folder, record))) continue;
+      const refused = await refusalOfRelease(queue, folder, record);
+      failure ??= refused;
+      if (refused !== undefined) continue;
       done.moved += 1;
       done.bytes += bytes;
     }
@@ -97,16 +99,16 @@ async function copy(queue: Mover, folder: ExportFolder, { sequence, id }: HeldRe
   }
 }
 
-/** False when the spool owes it again (its index was lost meanwhile): then it must not be in the folder as well. */
-async function released(queue: Mover, folder: ExportFolder, { sequence, id }: HeldRecord): Promise<boolean> {
+/** When the spool owes it again (its index was lost meanwhile, or somebody asked for it) it must not be in the folder as well. */
+async function refusalOfRelease(queue: Mover, folder: ExportFolder, { sequence, id }: HeldRecord): Promise<unknown> {
   try {
     await queue.release(sequence);
-    return true;
+    return undefined;
   } catch (error) {
     if (!isCoded(error, "SPOOL_NOT_HELD")) throw error;
     await folder.takeBack(id);
     await folder.flush();
-    return false;
+    return error;
   }
 }
 

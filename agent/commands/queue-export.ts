@@ -52,7 +52,9 @@ function textLines(done: Exported, folder: string, left: number | undefined): re
     `${counted(done.moved, "record")}, ${sizeText(done.bytes)}, moved to ${folder}${stay}`,
     ...(done.skipped > 0 ? [`${counted(done.skipped, "damaged record")} given up`] : []),
     ...(done.held > 0
-      ? [`${counted(done.held, "record")} held: the next export to this folder goes on with them; until then they are not sent`]
+      ? [
+          `${counted(done.held, "record")} held: the next export to this folder goes on with them; until then they are not sent`,
+        ]
       : []),
   ];
 }

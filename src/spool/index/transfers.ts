@@ -185,5 +185,7 @@ function movedDeliveryOf(row: unknown): MovedDelivery {
 }
 
 function notHeld(sequence: number): AgentError {
-  return new AgentError("SPOOL_NOT_HELD", `record ${sequence}: it is not held for an export`, { disposition: "reject" });
+  return new AgentError("SPOOL_NOT_HELD", `record ${sequence}: it is not held for an export`, {
+    disposition: "reject",
+  });
 }
