@@ -18,7 +18,7 @@ const byPrefix: readonly (readonly [RegExp, ExitCode])[] = [
   [/^(CONFIG_|IMPORT_KEY$)/, exitCodes.configuration],
   [/^(NET_|MQTT_OFFLINE|VISION_UNAVAILABLE|SANDBOX_PORT)/, exitCodes.unavailable],
   [/^CAMERA_(PROGRAM_MISSING|NO_DEVICE|DENIED|NO_FOLDER|NO_PICTURE)$/, exitCodes.unavailable],
-  [/^(SPOOL_LOCKED|SPOOL_FULL|DISK_FULL|EXPORT_FULL|CAMERA_BUSY|TIMEOUT)/, exitCodes.tryLater],
+  [/^(SPOOL_LOCKED|SPOOL_FULL|DISK_FULL|EXPORT_FULL|EXPORT_BUSY|CAMERA_BUSY|TIMEOUT)/, exitCodes.tryLater],
 ];
 
 export function exitCodeOf(error: unknown): ExitCode {

@@ -11,6 +11,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
     "export to that folder to end it; or, where it is lost for good, give its records back: framepost queue retry --state held",
   ],
   [/^EXPORT_FULL$/, "free space there and repeat it, or export the rest to another folder"],
+  [/^EXPORT_BUSY$/, "wait for it to end, then repeat the command"],
   [/^EXPORT_FAILED$/, "make that folder writable for the owner of the data folder, then repeat the command"],
   [/^IMPORT_KEY$/, "set spool.encryption.key to the key of the gateway that exported them"],
   [

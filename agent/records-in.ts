@@ -1,4 +1,4 @@
-import { AgentError } from "../src/core/errors.ts";
+import { AgentError, asAgentError } from "../src/core/errors.ts";
 import type { MovedDelivery, Queue } from "../src/core/queue.ts";
 import type { ExportFolder, RecordState } from "./export-folder.ts";
 
@@ -28,7 +28,7 @@ export interface Imported {
   /** Deliveries of what was moved that were given up, for targets that are not here. */
   dropped: number;
   /** Why it ended early. */
-  failure?: unknown;
+  failure?: Error;
 }
 
 /**
@@ -51,7 +51,7 @@ export async function importRecords(
       options.onProgress(done, ids.length);
     }
   } catch (error) {
-    done.failure = error;
+    done.failure = error instanceof Error ? error : asAgentError(error, "import");
   }
   return done;
 }

@@ -1,4 +1,4 @@
-import { AgentError } from "../src/core/errors.ts";
+import { AgentError, asAgentError } from "../src/core/errors.ts";
 import { spoolLimits } from "../src/core/limits.ts";
 import type { HeldRecord, Queue } from "../src/core/queue.ts";
 import type { ExportFolder } from "./export-folder.ts";
@@ -14,12 +14,12 @@ export interface ExportOptions {
 export interface Exported {
   moved: number;
   bytes: number;
-  /** Damaged in the spool; given up and counted there. */
+  /** Damaged in the spool, where they are given up and counted, or taken back by it meanwhile. */
   skipped: number;
   /** Out of delivery and perhaps in the folder: the next export to it goes on with them. */
   held: number;
   /** Why it ended early. */
-  failure?: unknown;
+  failure?: Error;
 }
 
 type Mover = Pick<Queue, "hold" | "held" | "release" | "giveBack">;
@@ -44,7 +44,7 @@ export async function exportRecords(queue: Mover, folder: ExportFolder, options:
     }
     signal.throwIfAborted();
   } catch (error) {
-    done.failure = error;
+    done.failure = errorOf(error);
   }
   return done;
 }
@@ -58,14 +58,14 @@ async function moveBatch(
 ): Promise<void> {
   const written: { readonly record: HeldRecord; readonly bytes: number }[] = [];
   const left = [...batch];
-  let failure: unknown;
+  let failure: Error | undefined;
   for (let record = left[0]; record !== undefined && !signal.aborted; record = left[0]) {
     try {
       const bytes = await copy(queue, folder, record);
       if (bytes === undefined) done.skipped += 1;
       else written.push({ record, bytes });
     } catch (error) {
-      failure = error;
+      failure = errorOf(error);
       break;
     }
     left.shift();
@@ -82,7 +82,7 @@ async function moveBatch(
     }
     done.held = left.length - (await giveBack(queue, folder, left));
   } catch (error) {
-    failure ??= error;
+    failure ??= errorOf(error);
   }
   if (failure !== undefined) throw failure;
 }
@@ -94,13 +94,18 @@ async function copy(queue: Mover, folder: ExportFolder, { sequence, id }: HeldRe
     await folder.write(id, moved);
     return moved.envelope.length;
   } catch (error) {
-    if (isCoded(error, "RECORD_UNREADABLE") || isCoded(error, "SPOOL_NOT_HELD")) return undefined;
-    throw error;
+    if (isCoded(error, "SPOOL_NOT_HELD")) await folder.takeBack(id);
+    else if (!isCoded(error, "RECORD_UNREADABLE")) throw error;
+    return undefined;
   }
 }
 
 /** When the spool owes it again (its index was lost meanwhile, or somebody asked for it) it must not be in the folder as well. */
-async function refusalOfRelease(queue: Mover, folder: ExportFolder, { sequence, id }: HeldRecord): Promise<unknown> {
+async function refusalOfRelease(
+  queue: Mover,
+  folder: ExportFolder,
+  { sequence, id }: HeldRecord,
+): Promise<Error | undefined> {
   try {
     await queue.release(sequence);
     return undefined;
@@ -108,7 +113,7 @@ async function refusalOfRelease(queue: Mover, folder: ExportFolder, { sequence, 
     if (!isCoded(error, "SPOOL_NOT_HELD")) throw error;
     await folder.takeBack(id);
     await folder.flush();
-    return error;
+    return errorOf(error);
   }
 }
 
@@ -120,6 +125,10 @@ async function giveBack(queue: Mover, folder: ExportFolder, left: readonly HeldR
   await folder.flush();
   await queue.giveBack(own.map(({ sequence }) => sequence));
   return own.length;
+}
+
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : asAgentError(error, "export");
 }
 
 function isCoded(error: unknown, code: string): boolean {

@@ -1,10 +1,12 @@
 import { realpath } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { AgentError, errnoOf } from "../../src/core/errors.ts";
+import type { Queue } from "../../src/core/queue.ts";
 import { Ulids } from "../../src/core/ulid.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { ExportFolder } from "../export-folder.ts";
+import { exportingAlone } from "../export-lock.ts";
 import { withQueue } from "../queue-access.ts";
 import { type Exported, exportRecords } from "../records-out.ts";
 import { loadSettings, type Settings } from "../settings.ts";
@@ -27,18 +29,23 @@ export async function queueExport(
   const recordsMax = options.limit ?? Infinity;
   // What is under way when Ctrl-C comes is still ended in the spool.
   const patient = { ...context, signal: new AbortController().signal };
-  const [done, left] = await withQueue(patient, settings, async (queue) => {
+  const { target: targetId } = options;
+  const move = async (queue: Queue): Promise<readonly [Exported, number | undefined]> => {
     const about = { id: new Ulids(clock, random).next(), atMs: clock.nowMs() };
     const opened = await ExportFolder.forExport(resolve(folder), about);
     const total = Math.min(recordsMax, (await queue.stats()).records);
     const onProgress = ({ moved, bytes }: Exported): void =>
       terminal.status(`exporting ${moved}/${total}  ${sizeText(bytes)}`);
-    const { target: targetId } = options;
     const target = targetId === undefined ? {} : { targetId };
     const exported = await exportRecords(queue, opened, { ...target, recordsMax, signal, onProgress });
     const { records } = await queue.stats().catch(() => ({ records: undefined }));
-    return [exported, records] as const;
-  });
+    return [exported, records];
+  };
+  const [done, left] = await withQueue(
+    patient,
+    settings,
+    async (queue) => await exportingAlone(settings.dataFolder, async () => await move(queue)),
+  );
   const { failure, ...figures } = done;
   if (json) terminal.data(JSON.stringify({ ...figures, left: left ?? null }));
   else for (const line of textLines(done, folder, left)) terminal.data(line);

@@ -75,9 +75,19 @@ export const spoolLimits = {
   recordsPerShard: 4_096,
   metadataBytesMax: 256 * KB,
   cursorBytesMax: 512,
-  /** Finished records are unlinked in groups: one flush of the index pays for the whole group. */
+  /** Outcomes are flushed, and finished records unlinked, in groups: one flush of the index pays for the whole group. */
   collectRecords: 64,
   collectIntervalMs: 5_000,
+  /** Finished envelopes that cannot be removed and are passed over; more of them mean that the disk refuses them all. */
+  stuckFilesMax: 1_024,
+  /** They are tried anew this often: on a dying disk each try may take seconds. */
+  stuckAgainMs: 10 * 60_000,
+  /** VERSION and id hold a few characters. */
+  smallFileBytesMax: 64,
+  /** Envelopes that are asked for the format where the folder does not say it. */
+  formatSamplesMax: 16,
+  /** The index is checked this long after a start that followed a crash: deliveries and the first upkeep come before. */
+  checkDelayMs: 15_000,
   /** More files in flight gain nothing: the fsyncs of four already share one flush of the journal. */
   appendsInParallelMax: 4,
   /** Each waiting append holds a JPEG; cameras are paced, so a longer queue means a stuck disk. */
@@ -97,10 +107,17 @@ export const spoolLimits = {
   tailReadBytes: 8 * KB,
   /** Damaged envelopes kept for a person to look at; further ones are deleted and only counted. */
   damagedFilesMax: 16,
+  /** An append changes six pages of the index or more, and each goes to the WAL whole: so they are small. */
+  indexPageBytes: KB,
+  /** The WAL is folded into the index at this size: that costs some flushes, and holds up the index's next answer. */
+  walBytesMax: 4 * MB,
   /** Records never take the last bytes of a disk: settling needs them, for the WAL reaches 4 MB before it is folded in. */
   indexReserveBytes: 5 * MB,
   /** Records tried with a key that the check value does not vouch for; some may be damaged, and one decrypted is enough. */
   keyProbesMax: 16,
+  /** What other programs write in this time is part of the space that has to stay free. */
+  freeSpaceKnownMs: 1_000,
+  diskBlockBytes: 4 * KB,
   /** A record that the disk cannot read just now is passed over for this long. */
   unreadableDelayMs: 60_000,
   remoteIdCharsMax: 256,

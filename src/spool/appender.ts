@@ -7,6 +7,7 @@ import { Ulids } from "../core/ulid.ts";
 import { stopped } from "./due.ts";
 import { type Arrival, draftEnvelope, type EnvelopeDraft, type Metadata, priorityOf } from "./envelope.ts";
 import type { EnvelopeFiles } from "./files.ts";
+import { FreeSpace } from "./free-space.ts";
 import type { IndexEntry } from "./index/store.ts";
 import type { Room } from "./room.ts";
 import { Slots } from "./slots.ts";
@@ -25,6 +26,7 @@ export class Appender {
   readonly #device: string;
   readonly #seams: Seams;
   readonly #ulids: Ulids;
+  readonly #freeSpace: FreeSpace;
   readonly #slots = new Slots(spoolLimits.appendsInParallelMax, spoolLimits.appendsWaitingMax);
   #spoolId = "";
   /** The last sequence taken, and the last one that is in the index. */
@@ -39,6 +41,7 @@ export class Appender {
     this.#device = device;
     this.#seams = seams;
     this.#ulids = new Ulids(seams.clock, seams.random);
+    this.#freeSpace = new FreeSpace(async () => await parts.files.freeBytes(), seams.clock);
   }
 
   continueAfter(sequence: number, spoolId: string): void {
@@ -84,11 +87,11 @@ export class Appender {
 
   /** What is finished and not yet removed goes first where room is short. */
   async #freeBytesFor(jpeg: Buffer): Promise<number> {
-    const { files, room, collect } = this.#parts;
-    const freeBytes = await files.freeBytes();
+    const { room, collect } = this.#parts;
+    const freeBytes = await this.#freeSpace.bytes();
     if (room.has(jpeg.length + spoolLimits.metadataBytesMax, freeBytes)) return freeBytes;
     await collect();
-    return await files.freeBytes();
+    return await this.#freeSpace.askedAgain();
   }
 
   /** Up to the write nothing waits, so that no other append can take the same sequence or the same room. */
@@ -105,6 +108,7 @@ export class Appender {
     const envelope = draftEnvelope(jpeg, content, createdMs);
     if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
     room.reserve(envelope.sizeBytes, freeBytes);
+    this.#freeSpace.took(envelope.sizeBytes);
     this.#taken = record.sequence;
     const indexed = this.#writeInTurn(jpeg, envelope, this.#entryOf(content, envelope, createdMs));
     this.#tail = indexed.catch(() => undefined);

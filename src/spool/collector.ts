@@ -4,40 +4,51 @@ import { spoolLimits } from "../core/limits.ts";
 import { LogGate } from "../core/log-gate.ts";
 import type { Logger } from "../core/ports.ts";
 
+/** What one flush of the index brought. */
+export interface Collected {
+  /** More envelopes are finished than one group takes. */
+  readonly more: boolean;
+  /** Finished envelopes that cannot be removed, in all, and what came back for the last one that was tried. */
+  readonly stuck: number;
+  readonly stuckError?: { readonly code: string; readonly message: string };
+}
+
 /**
- * When finished envelopes are removed: as soon as a group is full, or some seconds after the first of a smaller group.
- * One flush of the index then pays for the whole group.
+ * When outcomes are made durable: after so many, or some seconds after the first of fewer. One flush of the index then
+ * pays for a whole group, and the envelopes that are finished by then are removed.
  */
 export class Collector {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #gate: LogGate;
-  /** Removes one group. */
-  readonly #collect: () => Promise<void>;
+  /** Flushes the index, then removes one group; `again` tries those anew that could not be removed before. */
+  readonly #collect: (again: boolean) => Promise<Collected>;
   readonly #stopping = new AbortController();
-  #finished = 0;
+  #settled = 0;
   #failed = false;
+  /** Monotonic: when what is stuck is worth another try. */
+  #againAtMs = 0;
   #pausing: Promise<void> | undefined;
   #collecting: Promise<void> = Promise.resolve();
 
-  constructor(clock: Clock, log: Logger, collect: () => Promise<void>) {
+  constructor(clock: Clock, log: Logger, collect: (again: boolean) => Promise<Collected>) {
     this.#clock = clock;
     this.#log = log;
     this.#gate = new LogGate(clock);
     this.#collect = collect;
   }
 
-  /** More records are finished. Never fails: what cannot be removed now is tried again later, after a next one. */
-  finished(records = 1): void {
-    if (records === 0) return;
-    const before = this.#finished;
-    this.#finished += records;
+  /** More outcomes were written. Never fails: what cannot be flushed or removed now is tried again later. */
+  settled(outcomes = 1): void {
+    if (outcomes === 0) return;
+    const before = this.#settled;
+    this.#settled += outcomes;
     const { collectRecords } = spoolLimits;
-    if (before < collectRecords && this.#finished >= collectRecords && !this.#failed) void this.now();
-    else this.#pausing ??= this.#later().finally(() => (this.#pausing = undefined));
+    if (before < collectRecords && this.#settled >= collectRecords && !this.#failed) void this.now();
+    else this.#pause();
   }
 
-  /** Everything that is finished, at once. Does not fail. */
+  /** Everything settled so far, at once. Does not fail. */
   async now(): Promise<void> {
     this.#collecting = this.#collecting.then(async () => await this.#collectAll());
     await this.#collecting;
@@ -49,29 +60,53 @@ export class Collector {
     await this.now();
   }
 
+  #pause(): void {
+    this.#pausing ??= this.#later();
+  }
+
   async #later(): Promise<void> {
     try {
       await this.#clock.sleep(spoolLimits.collectIntervalMs, this.#stopping.signal);
     } catch (error) {
       if (!isAbort(error)) this.#log.error("spool.collect.failed", { error });
       return;
+    } finally {
+      this.#pausing = undefined;
     }
     await this.now();
   }
 
   async #collectAll(): Promise<void> {
     try {
-      while (this.#finished > 0) {
-        const group = Math.min(this.#finished, spoolLimits.collectRecords);
-        await this.#collect();
-        this.#finished -= group;
+      for (let more = this.#settled > 0; more;) {
+        const settled = this.#settled;
+        const collected = await this.#collect(this.#isTimeAgain());
+        // What was settled while this flush was under way needs the next one.
+        this.#settled -= settled;
         this.#failed = false;
+        this.#report(collected);
+        more = collected.more || this.#settled >= spoolLimits.collectRecords;
       }
     } catch (error) {
       this.#failed = true;
-      const { code, message } = asAgentError(error, "remove finished records");
+      const { code, message } = asAgentError(error, "flush the index and remove what is finished");
       const suppressed = this.#gate.pass(code);
       if (suppressed !== undefined) this.#log.warn("spool.collect.failed", { code, message, suppressed });
     }
+    if (this.#settled > 0 && !this.#stopping.signal.aborted) this.#pause();
+  }
+
+  #isTimeAgain(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#againAtMs) return false;
+    this.#againAtMs = nowMs + spoolLimits.stuckAgainMs;
+    return true;
+  }
+
+  #report({ stuck, stuckError }: Collected): void {
+    if (stuckError === undefined) return;
+    const suppressed = this.#gate.pass(`stuck ${stuckError.code}`);
+    if (suppressed !== undefined)
+      this.#log.warn("spool.envelopes.stuck", { records: stuck, ...stuckError, suppressed });
   }
 }

@@ -16,8 +16,8 @@ export interface DeliveriesParts {
   readonly reader: RecordReader;
   /** Wall clock, for the sent log. */
   readonly nowMs: () => number;
-  /** One more outcome was written; `finished` when its record is owed to nobody any more. */
-  readonly settled: (finished: boolean) => void;
+  /** One more outcome was written. */
+  readonly settled: () => void;
 }
 
 type Retry = Extract<Settlement, { kind: "retry" }>;
@@ -48,16 +48,17 @@ export class Deliveries {
       case "accepted": {
         const { remoteId } = settlement;
         const sent = { ...lease, id: recordId, targetId, atMs: this.#parts.nowMs() };
-        settled(await index.call("accept", remoteId === undefined ? sent : { ...sent, remoteId }));
+        await index.call("accept", remoteId === undefined ? sent : { ...sent, remoteId });
+        settled();
         break;
       }
       case "rejected":
         await index.call("quarantine", lease.sequence, targetId, errorOf(settlement));
-        settled(false);
+        settled();
         break;
       case "retry":
         await this.#defer(targetId, recordId, lease.sequence, settlement);
-        settled(false);
+        settled();
         break;
       case "release":
         break;

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, unlink, writeFile, readFile, statfs, type FileHandle } from "node:fs/promises";
+import { type FileHandle, mkdir, open, statfs, unlink } from "node:fs/promises";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { captureLimits, spoolLimits } from "../core/limits.ts";
 import type { RecordCipher } from "./cipher.ts";
@@ -13,15 +13,15 @@ import {
   splitEnvelope,
   trailerBytes,
 } from "./envelope.ts";
+import { ensureFormat, type FormatSource } from "./format.ts";
 import { envelopePath, type Layout, shardOf, shardPath } from "./layout.ts";
+import { flush, replaceFile, textOf } from "./small-files.ts";
 
 /**
  * On these file systems fsync of a new file also makes its folder entry durable (ext4 and XFS commit one journal, btrfs
  * logs the name with the inode); everywhere else the folder is flushed as well.
  */
 const entryComesWithFile: ReadonlySet<number> = new Set([0xef53, 0x5846_5342, 0x9123_683e]);
-
-const spoolFormat = 1;
 
 /** What lies in the folder under a record's name may be anything: never read more than an envelope can be. */
 export const envelopeBytesMax = captureLimits.jpegBytesMax + spoolLimits.metadataBytesMax + trailerBytes;
@@ -47,29 +47,17 @@ export class EnvelopeFiles {
   }
 
   /** Creates what is missing, durably; refuses a folder that a newer version wrote. */
-  async prepare(): Promise<void> {
+  async prepare(): Promise<FormatSource> {
     const { folder, data, version } = this.#layout;
     await attempt("open the spool", folder, async () => {
       await mkdir(data, { recursive: true });
       await flush(data);
       this.#folderFlushes = !entryComesWithFile.has((await statfs(folder)).type);
     });
-    await attempt("read the spool's version", version, async () => {
-      const text = await textOf(version);
-      if (text === undefined || text.trim() === "") {
-        await writeFile(version, `${spoolFormat}\n`, { flush: true });
-        await flush(folder);
-      } else if (Number(text) !== spoolFormat) {
-        throw new AgentError(
-          "SPOOL_FORMAT_UNKNOWN",
-          `open ${folder}: its format is ${JSON.stringify(text.trim().slice(0, 20))}, this version knows ${spoolFormat}`,
-          { disposition: "fatal" },
-        );
-      }
-    });
+    return await attempt("read the spool's version", version, async () => await ensureFormat(this.#layout, this));
   }
 
-  /** The spool's id; undefined where none was written yet. */
+  /** The spool's id; undefined where none was written yet, or what lies there is none. */
   async readId(): Promise<string | undefined> {
     const { id } = this.#layout;
     return await attempt("read the spool's id", id, async () => {
@@ -80,12 +68,8 @@ export class EnvelopeFiles {
 
   /** Resolves when the id survives a power cut. */
   async writeId(spoolId: string): Promise<void> {
-    const { folder, id } = this.#layout;
-    await attempt("write the spool's id", id, async () => {
-      await writeFile(`${id}.tmp`, `${spoolId}\n`, { flush: true });
-      await rename(`${id}.tmp`, id);
-      await flush(folder);
-    });
+    const { id } = this.#layout;
+    await attempt("write the spool's id", id, async () => await replaceFile(id, `${spoolId}\n`));
   }
 
   /** Free bytes of the file system that holds the spool, for a process without privileges. */
@@ -99,12 +83,16 @@ export class EnvelopeFiles {
   /** Resolves when the file survives a power cut. On failure nothing of it is left. */
   async write(sequence: number, jpeg: Buffer, draft: EnvelopeDraft): Promise<void> {
     const path = envelopePath(this.#layout, sequence);
-    const parts = await sealEnvelope(jpeg, draft, this.#cipher);
     await attempt("write", path, async () => {
       await this.#ensureShard(shardOf(sequence));
-      const file = await open(path, "w", 0o640);
+      const opening = open(path, "w", 0o640);
+      // Checksums and ciphers run here while another thread opens the file.
+      const [opened, sealed] = await Promise.allSettled([opening, sealEnvelope(jpeg, draft, this.#cipher)]);
+      if (opened.status === "rejected") throw opened.reason;
+      const file = opened.value;
       try {
-        await writeAll(file, parts);
+        if (sealed.status === "rejected") throw sealed.reason;
+        await writeAll(file, sealed.value);
         await file.sync();
       } catch (error) {
         await file.close().catch(() => undefined);
@@ -225,24 +213,6 @@ export function diskError(verb: string, path: string, cause: unknown): AgentErro
     disposition: refused ? "fatal" : "retry",
     cause,
   });
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-async function flush(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** A disk that fills up takes a part without an error; the next write then says so. */

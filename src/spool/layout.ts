@@ -12,6 +12,7 @@ import { spoolLimits } from "../core/limits.ts";
  *     index.db, -wal, -shm         what is owed to whom; can be rebuilt from data/
  *     bad/<sequence>.jpg.bad       damaged envelopes, the newest few
  *     index.db.bad                 the last damaged index
+ *     VERSION.bad, id.bad          folders that lay in the place of those files
  *
  * The newest shard is never removed: when the index is lost, sequences go on in the shard after it, so that none is
  * ever used twice.

@@ -24,8 +24,8 @@ import { Verifier } from "./verifier.ts";
 
 /**
  * Promise: at least once per (record, target). A record that `append` accepted survives kill -9 and a power cut. After
- * kill -9 no settled outcome is lost; after a power cut at most those of the last 64 finished records or 5 seconds are
- * sent again; after a rebuilt index every record still on disk is owed again. Memory does not depend on the backlog.
+ * kill -9 no settled outcome is lost; after a power cut at most those of the last 64 deliveries or 5 seconds are sent
+ * again; after a rebuilt index every record still on disk is owed again. Memory does not depend on the backlog.
  *
  * Invariants
  *   I1  A record is visible if and only if the index has a row for it. No temporary names are needed.
@@ -41,8 +41,9 @@ import { Verifier } from "./verifier.ts";
  *          (up to four at a time) · 4 wait for the records before · 5 insert the rows, no flush · 6 acknowledge.
  *          On failure the file is removed and the sequence stays unused.
  * Settle   1 write the outcome, no flush · 2 when it was the last target, move the row to `gone` · 3 end the lease.
- * Collect  every 64 finished records or 5 s, in the index thread: 1 fdatasync the WAL · 2 unlink the envelopes of `gone`
- *          · 3 forget them. A crash before 3 unlinks again what is not there, which is no error.
+ * Collect  every 64 outcomes, or 5 s after the first, in the index thread: 1 fdatasync the WAL, which makes the outcomes
+ *          durable · 2 unlink the envelopes of `gone` · 3 forget them. A crash before 3 unlinks again what is not there,
+ *          which is no error.
  * Recover  1 take the lock · 2 open the index; a damaged one is set aside, and an empty one begun · 3 examine the
  *          envelopes above the high water: whole ones get rows, owed to those their metadata names; damaged ones are
  *          set aside · 4 checkpoint, which makes it durable · 5 collect.
@@ -123,10 +124,16 @@ export class DiskSpool implements Spool {
         this.#adopt(report);
         this.#due.wakeAll();
       },
+      onChecked: (verdict, tookMs) => {
+        if (verdict.kind === "failed") seams.log.warn("spool.index.unchecked", { ...verdict });
+        else seams.log.info("spool.index.checked", { tookMs });
+      },
       onDead: (error) => options.onDead?.(error),
     });
-    this.#collector = new Collector(seams.clock, seams.log, async () => {
-      this.#room.stored(await this.#index.call("collect", this.#time.ranMs()));
+    this.#collector = new Collector(seams.clock, seams.log, async (again) => {
+      const { onDisk, ...collected } = await this.#index.call("collect", this.#time.ranMs(), again);
+      this.#room.stored(onDisk);
+      return collected;
     });
     this.#appender = new Appender(
       {
@@ -146,27 +153,24 @@ export class DiskSpool implements Spool {
       time: this.#time,
       reader: this.#reader,
       nowMs: () => seams.clock.nowMs(),
-      settled: (finished) => {
-        if (finished) this.#collector.finished();
-      },
+      settled: () => this.#collector.settled(),
     });
-    const transfer = new Transfer({
+    const parts = {
       files: this.#files,
       index: this.#index,
       leases: this.#leases,
       due: this.#due,
       reader: this.#reader,
+    };
+    const transfer = new Transfer({
+      ...parts,
       appender: this.#appender,
       keyCheck: key === undefined ? undefined : checkValueOf(key),
-      finished: () => this.#collector.finished(),
+      finished: () => this.#collector.settled(),
     });
     this.#upkeep = new Upkeep(seams.clock, seams.log, []);
     this.queue = new SpoolQueue({
-      index: this.#index,
-      files: this.#files,
-      reader: this.#reader,
-      leases: this.#leases,
-      due: this.#due,
+      ...parts,
       verifier: new Verifier({
         index: this.#index,
         files: this.#files,
@@ -176,7 +180,7 @@ export class DiskSpool implements Spool {
       }),
       transfer,
       stats: async () => await this.stats(),
-      finished: (records) => this.#collector.finished(records),
+      finished: (records) => this.#collector.settled(records),
       device: options.device,
       mustRun: (attempted) => this.#mustRun(attempted),
     });
@@ -186,7 +190,8 @@ export class DiskSpool implements Spool {
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#state !== "new") throw stopped("start");
-    await this.#files.prepare();
+    const format = await this.#files.prepare();
+    if (format === "envelopes") this.#seams.log.warn("spool.version.restored");
     const report = await this.#index.start();
     this.#time.begin(report);
     this.#appender.continueAfter(report.lastSequence, await this.#idFor(report));
@@ -250,17 +255,19 @@ export class DiskSpool implements Spool {
   async #idFor({ lastSequence }: OpenReport): Promise<string> {
     const kept = lastSequence === 0 ? undefined : await this.#files.readId();
     if (kept !== undefined) return kept;
+    if (lastSequence > 0) this.#seams.log.warn("spool.id.renewed", { lastSequence });
     const { clock, random } = this.#seams;
     const made = new Ulids(clock, random).next().slice(-8).toLowerCase();
     await this.#files.writeId(made);
     return made;
   }
 
-  #adopt({ onDisk, rebuilt, recovered, damaged, held, lastSequence }: OpenReport): void {
+  #adopt({ onDisk, rebuilt, recovered, damaged, immovable, unlisted, held, lastSequence }: OpenReport): void {
     this.#room.stored(onDisk);
     if (rebuilt) this.#seams.log.warn("spool.index.rebuilt", { records: recovered, lastSequence });
     else if (recovered > 0) this.#seams.log.info("spool.recovered", { records: recovered });
-    if (damaged > 0) this.#seams.log.warn("spool.envelopes.damaged", { records: damaged });
+    if (damaged > 0) this.#seams.log.warn("spool.envelopes.damaged", { records: damaged, leftInPlace: immovable });
+    if (unlisted > 0) this.#seams.log.warn("spool.shards.unlisted", { shards: unlisted });
     if (held.records > 0) this.#seams.log.warn("spool.held", { ...held, mend: heldHint });
   }
 

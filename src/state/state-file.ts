@@ -93,6 +93,8 @@ class DurableJson<T extends object> implements Adapter<T> {
     const text = `${JSON.stringify({ version, state }, undefined, 2)}\n`;
     if (Buffer.byteLength(text) > bytesMax) throw new Error(`it would take more than ${bytesMax} bytes`);
     await mkdir(dirname(path), { recursive: true });
+    // Only a folder can be in the way: a file left over by a crash is written over.
+    await removeFolder(this.#temporary);
     const file = await open(this.#temporary, "w", 0o600);
     try {
       await file.writeFile(text);
@@ -100,6 +102,7 @@ class DurableJson<T extends object> implements Adapter<T> {
     } finally {
       await file.close();
     }
+    await removeFolder(this.#backup);
     await renameIfThere(path, this.#backup);
     await rename(this.#temporary, path);
     await flushFolder(dirname(path));
@@ -165,6 +168,14 @@ function envelopeOf(value: unknown): { readonly version: number; readonly state:
 
 function stateError(code: string, attempted: string, cause: unknown): AgentError {
   return new AgentError(code, `${attempted}: ${messageOf(cause)}`, { disposition: "fatal", cause });
+}
+
+async function removeFolder(path: string): Promise<void> {
+  try {
+    if ((await stat(path)).isDirectory()) await rm(path, { recursive: true });
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
 }
 
 async function renameIfThere(from: string, to: string): Promise<void> {

@@ -1,12 +1,16 @@
 import { writeFile } from "node:fs/promises";
-import { cpus, totalmem } from "node:os";
 import { agentMemory } from "./agent-memory.ts";
 import { agentStart } from "./agent-start.ts";
 import { iotownUpload } from "./iotown-upload.ts";
+import { machineFacts, markdownOf } from "./markdown.ts";
 import { mqttUpload } from "./mqtt-upload.ts";
 import { parity } from "./parity.ts";
 import { payload } from "./payload.ts";
 import { spoolAppend } from "./spool-append.ts";
+import { spoolBoot } from "./spool-boot.ts";
+import { spoolDevice } from "./spool-device.ts";
+import { spoolRebuild } from "./spool-rebuild.ts";
+import { spoolStall } from "./spool-stall.ts";
 import type { BenchTable } from "./table.ts";
 import { visionBoundary } from "./vision-boundary.ts";
 
@@ -21,6 +25,10 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "vision-boundary": visionBoundary,
   parity,
   "spool-append": spoolAppend,
+  "spool-device": spoolDevice,
+  "spool-stall": spoolStall,
+  "spool-boot": spoolBoot,
+  "spool-rebuild": spoolRebuild,
   "agent-start": agentStart,
   "agent-memory": agentMemory,
 };
@@ -38,7 +46,7 @@ let missed = 0;
 for (const [name, bench] of Object.entries(benches)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const table = await bench();
-  const section = markdown(name, table);
+  const section = markdownOf(table, `npm run bench -- ${name}`);
   process.stdout.write(`${section}\n`);
   sections.push(section);
   missed += table.verdicts.filter(({ holds }) => !holds).length;
@@ -47,33 +55,10 @@ if (words.includes("--write")) await writeFile("docs/benchmarks.md", `${head()}\
 process.exit(missed === 0 ? 0 : 1);
 
 function head(): string {
-  const [cpu] = cpus();
-  const memoryGib = Math.round(totalmem() / 1024 ** 3);
   return `# Benchmarks
 
 Ratios within one run, medians of interleaved rounds; absolute figures only describe the machine. Repeat all with
 \`npm run bench\`, one with \`npm run bench -- payload\`; this page is written by \`npm run bench -- --write\`.
 
-Machine: ${cpus().length} cores, ${cpu?.model.trim() ?? "unknown"}, ${memoryGib} GiB, ${process.platform} ${process.arch}, Node
-${process.versions.node}; shared with other work. No figure here was taken on a Raspberry Pi.
-`;
-}
-
-function markdown(name: string, { title, columns, rows, verdicts }: BenchTable): string {
-  const line = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
-  return [
-    `## ${title}`,
-    "",
-    line(columns),
-    line(columns.map(() => "---")),
-    ...rows.map(line),
-    "",
-    ...verdicts.map(
-      (verdict) =>
-        `- ${verdict.name}: **${verdict.value}**, bound ${verdict.bound}: ${verdict.holds ? "holds" : "MISSED"}`,
-    ),
-    "",
-    `\`npm run bench -- ${name}\``,
-    "",
-  ].join("\n");
+${machineFacts()}`;
 }

@@ -4,6 +4,8 @@ export interface BenchTable {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | number)[])[];
   readonly verdicts: readonly Verdict[];
+  /** What this machine could not measure, and why. */
+  readonly leftOut?: readonly string[];
 }
 
 export interface Verdict {
@@ -12,6 +14,10 @@ export interface Verdict {
   /** For example `≤ 0.5 ms`. */
   readonly bound: string;
   readonly holds: boolean;
+}
+
+export function atMost(name: string, value: number, boundMax: number, unit = ""): Verdict {
+  return { name, value, bound: `≤ ${boundMax}${unit === "" ? "" : ` ${unit}`}`, holds: value <= boundMax };
 }
 
 /** The middle of the sorted values; 0 of none. */

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { describe, it } from "mocha";
 import type { Delivery } from "../../src/core/ports.ts";
+import { spoolLimits } from "../../src/core/limits.ts";
+import type { Request } from "../../src/spool/index/messages.ts";
 import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
-import { openSpool } from "../lib/disk-spool.ts";
+import { openSpool, PatientClock } from "../lib/disk-spool.ts";
 import { until } from "../lib/poll.ts";
 import { tempFolder } from "../lib/temp.ts";
 
+const retry = { kind: "retry", code: "X", message: "y", charged: true } as const;
 const everything = { recordsMax: 1_000, bytesMax: Infinity };
 
 function sequencesOf(deliveries: readonly Delivery[]): number[] {
@@ -67,6 +70,70 @@ describe("spool in trouble", () => {
       else assert.ok((await readdir(join(layout.data, "00000000"))).includes("000000000003.jpg"));
     });
   }
+
+  it("flushes outcomes in groups of 64 while another target is away, though no record is finished", async () => {
+    await using folder = await tempFolder();
+    using made = threadsMade();
+    const flushes = (): number => made.asked.filter((method) => method === "collect").length;
+    {
+      await using opened = await openSpool(folder.path);
+      const { spool } = opened;
+      for (let at = 0; at < 70; at += 1) await spool.append(draftOf(), imageOf(300), ["up", "away"]);
+      const leased = await spool.lease("up", everything);
+      for (const [at, { record }] of leased.entries()) {
+        if (at === 64) await until(() => flushes() === 1, "a flush after 64 outcomes");
+        assert.equal(flushes(), at < 64 ? 0 : 1, `after ${at} outcomes`);
+        if (at % 3 === 0) await spool.settle("up", record.id, { kind: "accepted" });
+        else if (at % 3 === 1) await spool.settle("up", record.id, { kind: "rejected", code: "X", message: "y" });
+        else await spool.settle("up", record.id, { ...retry, afterMs: 60_000 });
+      }
+    }
+    assert.equal(flushes(), 2, "what is left is flushed at the stop");
+    {
+      await using again = await openSpool(folder.path);
+      const leased = await again.spool.lease("away", everything);
+      for (const { record } of leased) await again.spool.settle("away", record.id, { kind: "release" });
+    }
+    assert.equal(flushes(), 2, "a release writes nothing");
+  });
+
+  it("removes finished envelopes past some that cannot be, counts those as taken room, and tries them again", async () => {
+    await using folder = await tempFolder();
+    const clock = new PatientClock();
+    await using opened = await openSpool(folder.path, { clock, recordsMax: 132 });
+    const { spool, log } = opened;
+    const path = (sequence: number): string => envelopePath(layoutOf(folder.path), sequence);
+    const append = async (): Promise<unknown> => await spool.append(draftOf(), imageOf(300), ["a"]);
+    const fill = async (records: number): Promise<void> => {
+      for (let left = records; left > 0; left -= 30)
+        await Promise.all(Array.from({ length: Math.min(left, 30) }, append));
+    };
+    const settleAll = async (beforehand: () => Promise<void> = () => Promise.resolve()): Promise<void> => {
+      const leased = await spool.lease("a", everything);
+      await beforehand();
+      for (const { record } of leased) await spool.settle("a", record.id, { kind: "accepted" });
+    };
+    const onDisk = async (): Promise<number> => (await readdir(dirname(path(1)))).length;
+    await fill(130);
+    await settleAll(async () => {
+      for (const sequence of [1, 70]) {
+        await rm(path(sequence));
+        await mkdir(path(sequence));
+      }
+    });
+    await until(async () => (await onDisk()) <= 4, "two groups of 64 are gone");
+    await fill(1);
+    await settleAll();
+    await fill(128);
+    await assert.rejects(fill(4), { code: "SPOOL_FULL" });
+    assert.equal(log.lines.filter(({ event }) => event === "spool.envelopes.stuck").length, 1);
+
+    for (const sequence of [1, 70]) await rm(path(sequence), { recursive: true });
+    clock.advance(spoolLimits.stuckAgainMs);
+    await settleAll();
+    await until(async () => (await onDisk()) <= 4, "all but a part of the last group");
+    await fill(130);
+  });
 
   it("starts although a finished record cannot be removed, and says so when it tries again", async () => {
     await using folder = await tempFolder();
@@ -137,12 +204,20 @@ describe("spool in trouble", () => {
   });
 });
 
-/** The worker threads that are started from now on. */
-function threadsMade(): Disposable & { readonly threads: readonly Worker[] } {
+/** The worker threads that are started from now on, and the names of what is asked of them. */
+function threadsMade(): Disposable & { readonly threads: readonly Worker[]; readonly asked: readonly string[] } {
   const threads: Worker[] = [];
-  const note = (worker: Worker): void => void threads.push(worker);
+  const asked: string[] = [];
+  const note = (worker: Worker): void => {
+    threads.push(worker);
+    const send = worker.postMessage.bind(worker);
+    worker.postMessage = (message: Partial<Request> | undefined) => {
+      asked.push(message?.method ?? "");
+      send(message);
+    };
+  };
   process.on("worker", note);
-  return { threads, [Symbol.dispose]: () => process.off("worker", note) };
+  return { threads, asked, [Symbol.dispose]: () => process.off("worker", note) };
 }
 
 /** Root may read everything; the tests often run as root. */

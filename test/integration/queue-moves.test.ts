@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import type { SpoolListing } from "../../src/core/ports.ts";
 import { checkValueOf, keyOf } from "../../src/spool/cipher.ts";
-import { layoutOf } from "../../src/spool/layout.ts";
+import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import type { DiskSpool } from "../../src/spool/spool.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
 import { openSpool } from "../lib/disk-spool.ts";
@@ -135,6 +135,19 @@ describe("records moved between spools", () => {
     await spool.settle("b", both[0] ?? "", { kind: "accepted" });
     assert.deepEqual(await deliverAll(spool, "a"), [both[0]]);
     assert.deepEqual(await deliverAll(spool, "b"), [other]);
+  });
+
+  it("are passed over where they are damaged, which the spool counts", async () => {
+    await using folder = await tempFolder();
+    await using from = await openSpool(join(folder.path, "from"));
+    const [, damaged = "", ...others] = await fill(from.spool, 4);
+    await truncate(envelopePath(layoutOf(join(folder.path, "from")), 2), 1_000);
+    const stick = join(folder.path, "stick");
+    const { failure, moved, skipped, held } = await exportTo(from.spool.queue, stick);
+    assert.deepEqual([failure, moved, skipped, held], [undefined, 3, 1, 0]);
+    assert.ok(others.length === 2 && !(await idsIn(stick)).includes(damaged));
+    const { records, damaged: counted, lost } = await from.spool.queue.stats();
+    assert.deepEqual([records, counted, lost.map(({ reason }) => reason)], [0, 1, ["damaged"]]);
   });
 
   it("are taken in once, from a copy of the folder too, and after they were sent and removed", async () => {

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import Database from "libsql";
 import { describe, it } from "mocha";
 import type { Delivery, Spool } from "../../src/core/ports.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
 import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
-import { diskSpoolOf, openSpool, PatientClock } from "../lib/disk-spool.ts";
+import { diskSpoolOf, openSpool, PatientClock, spoolInAnotherProcess } from "../lib/disk-spool.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const everything = { recordsMax: 1_000, bytesMax: Infinity };
@@ -113,7 +113,7 @@ describe("spool with damage", () => {
     ["garbage", async (index) => await writeFile(index, randomBytes(20_000))],
     ["cut in half", async (index) => await truncate(index, ((await stat(index)).size / 8192) * 4096)],
     ["a folder", async (index) => (await rm(index), await mkdir(join(index, "x"), { recursive: true }))],
-    ["of another format", async (index) => await writeFile(index, await otherFormat(index))],
+    ["of a future version", asOfTheFuture],
   ];
   for (const [what, damage] of damages) {
     it(`rebuilds an index that is ${what} from the envelopes, and never uses a sequence twice`, async () => {
@@ -160,6 +160,8 @@ describe("spool with damage", () => {
       second.spool.lease("a", everything),
       second.spool.lease("b", everything),
       second.spool.append(draftOf(), imageOf(300), ["c"]),
+      // The thread may not be ended within any of them.
+      ...Array.from({ length: 100 }, async () => await second.spool.list({ afterSequence: 150, recordsMax: 5 })),
     ]);
     const all = Array.from({ length: 300 }, (_, at) => at + 1);
     assert.deepEqual(sequencesOf(a), all);
@@ -181,7 +183,7 @@ describe("spool with damage", () => {
     assert.deepEqual(sequencesOf(await second.spool.lease("a", everything)), [1, 2, 3]);
   });
 
-  it("takes in whole envelopes that the index does not know, and sets cut ones aside", async () => {
+  it("takes in whole envelopes that the index does not know, and sets cut, empty and changed ones aside", async () => {
     await using folder = await tempFolder();
     const layout = layoutOf(folder.path);
     {
@@ -190,41 +192,48 @@ describe("spool with damage", () => {
       await first.spool.stop();
       await rename(layout.index, `${layout.index}.old`);
     }
-    // An index that fell back, as after a power cut: it knows two records, the folder holds six files.
+    // An index that fell back, as after a power cut: it knows two records, the folder holds seven files.
     await rm(layout.data, { recursive: true });
     await rm(layout.version);
     {
       await using other = await openSpool(folder.path);
-      await appendMany(other.spool, 6);
+      await appendMany(other.spool, 7);
     }
     await rename(`${layout.index}.old`, layout.index);
     await truncate(envelopePath(layout, 4), 1_500);
     await writeFile(envelopePath(layout, 5), "");
+    await flipBit(envelopePath(layout, 6), 1_000);
     await using second = await openSpool(folder.path);
-    assert.deepEqual(sequencesOf(await second.spool.lease("a", everything)), [1, 2, 3, 6]);
-    assert.equal((await second.spool.stats()).damaged, 2);
-    assert.deepEqual((await readdir(layout.bad)).sort(), ["000000000004.jpg.bad", "000000000005.jpg.bad"]);
-    assert.equal((await second.spool.append(draftOf(), imageOf(300), ["a"])).sequence, 7);
+    assert.deepEqual(sequencesOf(await second.spool.lease("a", everything)), [1, 2, 3, 7]);
+    assert.equal((await second.spool.stats()).damaged, 3);
+    assert.deepEqual(
+      (await readdir(layout.bad)).sort(),
+      [4, 5, 6].map((sequence) => `00000000000${sequence}.jpg.bad`),
+    );
+    assert.equal((await second.spool.append(draftOf(), imageOf(300), ["a"])).sequence, 8);
   });
 
   it("gives up envelopes that were damaged or removed later, counts them, and goes on with the others", async () => {
     await using folder = await tempFolder();
     await using opened = await openSpool(folder.path);
     const { spool, log } = opened;
-    await appendMany(spool, 5, ["a", "b"]);
+    await appendMany(spool, 7, ["a", "b"]);
     const layout = layoutOf(folder.path);
     await truncate(envelopePath(layout, 1), 2_000);
     await rm(envelopePath(layout, 2));
     await writeFile(envelopePath(layout, 3), await readFile(envelopePath(layout, 4)));
+    await writeFile(envelopePath(layout, 6), "");
+    // Just before the trailer: in the metadata.
+    await flipBit(envelopePath(layout, 7), (await stat(envelopePath(layout, 7))).size - 140);
     assert.deepEqual(sequencesOf(await spool.lease("a", { recordsMax: 1, bytesMax: Infinity })), [4]);
     assert.deepEqual(sequencesOf(await spool.lease("b", everything)), [4, 5]);
     const { records, damaged, missing, targets } = await spool.stats();
-    assert.deepEqual({ records, damaged, missing }, { records: 2, damaged: 2, missing: 1 });
+    assert.deepEqual({ records, damaged, missing }, { records: 2, damaged: 4, missing: 1 });
     assert.deepEqual(
       targets.map(({ pending }) => pending),
       [2, 2],
     );
-    assert.equal(log.lines.filter(({ event }) => event === "spool.record.lost").length, 3);
+    assert.equal(log.lines.filter(({ event }) => event === "spool.record.lost").length, 5);
   });
 
   it("reads metadata of any size it takes, also when the index is rebuilt, and refuses more", async () => {
@@ -252,9 +261,7 @@ describe("spool with damage", () => {
     await using opened = await openSpool(folder.path);
     await appendMany(opened.spool, 1);
     const path = envelopePath(layoutOf(folder.path), 1);
-    const bytes = await readFile(path);
-    bytes[1_000] = (bytes[1_000] ?? 0) ^ 1;
-    await writeFile(path, bytes);
+    await flipBit(path, 1_000);
     const [delivery] = await opened.spool.lease("a", everything);
     assert.ok(delivery);
     await assert.rejects(delivery.image(), { code: "RECORD_UNREADABLE", disposition: "reject" });
@@ -272,11 +279,11 @@ describe("spool folder", () => {
         assert.match(error.message, new RegExp(`process ${process.pid}`));
         return "code" in error && error.code === "SPOOL_LOCKED";
       });
-      const other = fromAnotherProcess(folder.path, "process.exit(0)");
+      const other = spoolInAnotherProcess(folder.path, "process.exit(0)");
       assert.match(other.stderr, /SPOOL_LOCKED/);
       assert.equal((await first.spool.stats()).records, 0, "the owner goes on");
     }
-    const killed = fromAnotherProcess(folder.path, "process.kill(process.pid, 'SIGKILL')");
+    const killed = spoolInAnotherProcess(folder.path, "process.kill(process.pid, 'SIGKILL')");
     assert.equal(killed.signal, "SIGKILL", killed.stderr);
     await using third = await openSpool(folder.path);
     assert.equal((await third.spool.stats()).records, 0);
@@ -329,28 +336,16 @@ describe("spool folder", () => {
   });
 });
 
-/** Starts a spool on the folder in a process of its own, then runs `afterwards`. */
-function fromAnotherProcess(folder: string, afterwards: string): { stderr: string; signal: NodeJS.Signals | null } {
-  const lib = new URL("../lib/disk-spool.js", import.meta.url).href;
-  const script = `
-    import { diskSpoolOf } from ${JSON.stringify(lib)};
-    await diskSpoolOf(${JSON.stringify(folder)}).spool.start(new AbortController().signal).catch((error) => {
-      console.error(error.code);
-      process.exit(1);
-    });
-    ${afterwards}`;
-  const { stderr, signal: killedBy } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
-    encoding: "utf8",
-    timeout: 10_000,
-  });
-  return { stderr, signal: killedBy };
+async function flipBit(path: string, at: number): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  await writeFile(path, bytes);
 }
 
 /** The same index, but it says that a later version wrote it. */
-async function otherFormat(index: string): Promise<Buffer> {
-  const bytes = await readFile(index);
-  const at = bytes.indexOf("format");
-  assert.ok(at > 0, "the format's row");
-  bytes.write("farmot", at);
-  return bytes;
+async function asOfTheFuture(index: string): Promise<void> {
+  const database = new Database(index);
+  database.exec("UPDATE kv SET value = 99 WHERE name = 'format'");
+  database.close();
+  return Promise.resolve();
 }

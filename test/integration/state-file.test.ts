@@ -93,6 +93,25 @@ describe("state file", () => {
     }
   });
 
+  it("zeroed from any 64th byte on, it gives the backup's state, or fails without one, and never an empty one", async () => {
+    await using folder = await tempFolder();
+    const text = "x".repeat(500);
+    const options = optionsFor(folder.path);
+    const file = await StateFile.open(options);
+    for (const count of [1, 2]) await file.update(() => ({ count, text }));
+    const whole = await readFile(options.path);
+    const backup = await readFile(`${options.path}.bak`);
+    for (let from = 0; from < whole.length; from += 64) {
+      const zeroed = Buffer.from(whole).fill(0, from);
+      await writeFile(options.path, zeroed);
+      await rm(`${options.path}.bak`, { force: true });
+      await assert.rejects(StateFile.open(options), { code: "STATE_UNREADABLE" }, `zeros from ${from} on, no backup`);
+      assert.deepEqual(await readFile(options.path), zeroed);
+      await writeFile(`${options.path}.bak`, backup);
+      assert.deepEqual((await StateFile.open(options)).read(), { count: 1, text }, `zeros from ${from} on`);
+    }
+  });
+
   const damages: readonly (readonly [string, (path: string) => Promise<void>])[] = [
     ["zeros", async (path) => await writeFile(path, Buffer.alloc(64))],
     ["a folder", async (path) => (await mkdir(join(path, "x"), { recursive: true }), undefined)],
@@ -117,6 +136,48 @@ describe("state file", () => {
     });
   }
 
+  for (const [what, damage] of [["no file", async () => Promise.resolve()] as const, ...damages]) {
+    it(`with ${what} in its place and any damage to its backup, it fails and leaves both alone`, async () => {
+      await using folder = await tempFolder();
+      const options = await written(folder.path);
+      await rm(options.path);
+      await damage(options.path);
+      for (const [whatBackup, damageBackup] of damages) {
+        await rm(`${options.path}.bak`, { recursive: true });
+        await damageBackup(`${options.path}.bak`);
+        const before = await contentOf(join(folder.path, "deep"));
+        const refused = { code: "STATE_UNREADABLE", disposition: "fatal" };
+        await assert.rejects(StateFile.open(options), refused, `the backup: ${whatBackup}`);
+        assert.deepEqual(await contentOf(join(folder.path, "deep")), before);
+      }
+    });
+  }
+
+  for (const [what, damage] of damages) {
+    it(`is written whole where ${what} lies in the temporary file's or the backup's place`, async () => {
+      await using folder = await tempFolder();
+      const options = await written(folder.path);
+      await rm(`${options.path}.bak`);
+      await damage(`${options.path}.bak`);
+      await damage(`${options.path}.tmp`);
+      const file = await StateFile.open(options);
+      assert.deepEqual(file.read(), { count: 2 });
+      await file.update(({ count }) => ({ count: count + 1 }));
+      assert.deepEqual((await StateFile.open(options)).read(), { count: 3 });
+      await rm(options.path);
+      assert.deepEqual((await StateFile.open(options)).read(), { count: 2 }, "and so is the backup");
+    });
+  }
+
+  it("starts fresh beside a leftover of the very first write, which nobody was told of", async () => {
+    await using folder = await tempFolder();
+    const options = optionsFor(folder.path);
+    await mkdir(join(folder.path, "deep"));
+    await writeFile(`${options.path}.tmp`, '{"version":2,"state":{"cou');
+    assert.deepEqual((await StateFile.open(options)).read(), { count: 0 });
+    assert.deepEqual(await readdir(join(folder.path, "deep")), ["counter.json"]);
+  });
+
   it("refuses a newer version, also when an older backup is there", async () => {
     await using folder = await tempFolder();
     const options = await written(folder.path);
@@ -131,6 +192,17 @@ describe("state file", () => {
     const options = await written(folder.path);
     const file = await StateFile.open({ ...options, version: 3, parse: (_, version) => ({ count: version }) });
     assert.deepEqual(file.read(), { count: 2 });
+    await file.update((current) => current);
+    assert.deepEqual(JSON.parse(await readFile(options.path, "utf8")), { version: 3, state: { count: 2 } });
+    await assert.rejects(StateFile.open(options), { code: "STATE_VERSION_UNKNOWN" }, "the older one cannot go back");
+  });
+
+  it("migrates an older backup too", async () => {
+    await using folder = await tempFolder();
+    const options = await written(folder.path);
+    await writeFile(options.path, "");
+    const parse = (_: unknown, version: number): Counter => ({ count: 100 * version });
+    assert.deepEqual((await StateFile.open({ ...options, version: 3, parse })).read(), { count: 200 });
   });
 
   it("finds the backup when a write stopped between its two renames", async () => {
@@ -140,6 +212,17 @@ describe("state file", () => {
     assert.deepEqual((await StateFile.open(options)).read(), { count: 1 });
   });
 });
+
+/** Every file of a folder, and what is in it. */
+async function contentOf(folder: string): Promise<readonly (readonly [name: string, text: string])[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return await Promise.all(
+    entries.map(async (entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return [path, entry.isFile() ? await readFile(path, "utf8") : "a folder"] as const;
+    }),
+  );
+}
 
 describe("device state", () => {
   it("keeps its identity across starts and counts them", async () => {

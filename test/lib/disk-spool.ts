@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { spoolLimits } from "../../src/core/limits.ts";
 import type { Seams } from "../../src/core/ports.ts";
 import { DiskSpool, type DiskSpoolOptions } from "../../src/spool/spool.ts";
@@ -7,9 +8,10 @@ const patient: ReadonlySet<number> = new Set([
   spoolLimits.collectIntervalMs,
   spoolLimits.upkeepFirstMs,
   spoolLimits.upkeepEveryMs,
+  spoolLimits.checkDelayMs,
 ]);
 
-/** The collector's and the upkeep's pauses would move the simulated time on behind a test's back, so here they only end with the spool. */
+/** The spool's own pauses would move the simulated time on behind a test's back, so here they only end with the spool. */
 export class PatientClock extends SimulatedClock {
   override async sleep(ms: number, signal: AbortSignal): Promise<void> {
     if (!patient.has(ms)) {
@@ -45,4 +47,23 @@ export async function openSpool(
   const opened = diskSpoolOf(folder, change);
   await opened.spool.start(new AbortController().signal);
   return { ...opened, [Symbol.asyncDispose]: async () => await opened.spool.stop() };
+}
+
+/** Starts a spool on the folder in a process of its own, then runs `afterwards`. */
+export function spoolInAnotherProcess(
+  folder: string,
+  afterwards: string,
+): { readonly stderr: string; readonly signal: NodeJS.Signals | null } {
+  const script = `
+    import { diskSpoolOf } from ${JSON.stringify(import.meta.url)};
+    await diskSpoolOf(${JSON.stringify(folder)}).spool.start(new AbortController().signal).catch((error) => {
+      console.error(error.code);
+      process.exit(1);
+    });
+    ${afterwards}`;
+  const { stderr, signal: killedBy } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
+    encoding: "utf8",
+    timeout: 10_000,
+  });
+  return { stderr, signal: killedBy };
 }

@@ -2,7 +2,8 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { Context } from "mocha";
 
-function found(program: string): boolean {
+/** True when PATH leads to a program of this name. */
+export function isInstalled(program: string): boolean {
   return (process.env["PATH"] ?? "").split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);
@@ -18,7 +19,7 @@ function found(program: string): boolean {
  * Debian package; with FRAMEPOST_REQUIRE_ALL=1 it fails instead.
  */
 export function needsProgram(context: Context, program: string, debianPackage: string): void {
-  if (!found(program)) missing(context, `${program} (Debian package ${debianPackage})`);
+  if (!isInstalled(program)) missing(context, `${program} (Debian package ${debianPackage})`);
 }
 
 /** The same for anything else a test needs of its machine, for example root or a kernel feature. */

@@ -2,8 +2,10 @@ import { Worker } from "node:worker_threads";
 import type { Clock } from "../../core/clock.ts";
 import { AgentError, messageOf } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
+import { layoutOf } from "../layout.ts";
+import { BackgroundCheck } from "./check.ts";
 import { indexDamaged } from "./codes.ts";
-import type { Arguments, Method, Reply, Request, Result } from "./messages.ts";
+import { type Arguments, end, type Method, type Reply, type Request, type Result, type Verdict } from "./messages.ts";
 import type { OpenOptions, OpenReport } from "./owner.ts";
 
 /** The index is whole, as far as anyone knows, but nobody answers for it. */
@@ -24,6 +26,8 @@ export interface IndexClientOptions {
   readonly clock: Clock;
   /** Called after the thread was replaced while running: a damaged index has been rebuilt, a dead thread's opened again. */
   readonly onReplaced: (report: OpenReport, cause: AgentError) => void;
+  /** Called when a check after a crash found the index whole, or could not be made. */
+  readonly onChecked: (verdict: Verdict, tookMs: number) => void;
   /** Called when threads die so often that another one is no help. */
   readonly onDead: (error: AgentError) => void;
 }
@@ -36,6 +40,7 @@ export interface IndexClientOptions {
  */
 export class IndexClient {
   readonly #options: IndexClientOptions;
+  readonly #check: BackgroundCheck;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
   #replacing: Promise<void> | undefined;
@@ -47,6 +52,7 @@ export class IndexClient {
 
   constructor(options: IndexClientOptions) {
     this.#options = options;
+    this.#check = new BackgroundCheck(layoutOf(options.folder).index, options.clock);
   }
 
   async start(): Promise<OpenReport> {
@@ -58,6 +64,7 @@ export class IndexClient {
       report = await this.#open({ setAside: true });
     }
     this.#running = true;
+    if (report.leftOpen) this.#check.start((verdict, tookMs) => this.#checked(verdict, tookMs));
     return report;
   }
 
@@ -75,11 +82,21 @@ export class IndexClient {
   /** Safe at any time, also twice. */
   async stop(): Promise<void> {
     this.#running = false;
+    await this.#check.stop();
     await this.#replacing?.catch(() => undefined);
     if (this.#worker === undefined) return;
     // A checkpoint that fails costs nothing: the next start does it.
     await this.#send("close", this.#options.ranMs()).catch(() => undefined);
     await this.#end();
+  }
+
+  #checked(verdict: Verdict, tookMs: number): void {
+    if (verdict.kind !== "damaged") this.#options.onChecked(verdict, tookMs);
+    else if (this.#running) {
+      const cause = new AgentError(indexDamaged, verdict.message, { disposition: "retry" });
+      // Should that fail, the next request meets the same trouble and tries again.
+      this.#replaced(cause).catch(() => undefined);
+    }
   }
 
   /** One at a time: whoever meets the same trouble waits for the same replacement. */
@@ -90,6 +107,8 @@ export class IndexClient {
 
   async #replace(cause: AgentError): Promise<void> {
     const { lastSequence, ranMs, onReplaced } = this.#options;
+    // Two connections would outlive the files that are set aside.
+    await this.#check.stop();
     // The others that wait for this thread fail for the same cause, and so are sent again.
     await this.#end(cause);
     if (this.#deathsMs.length > spoolLimits.indexDeathsMax) throw this.#dead(cause);
@@ -133,11 +152,16 @@ export class IndexClient {
     this.#worker = worker;
   }
 
-  /** Requests without an answer fail with `error`. */
+  /** After what was asked before. Requests without an answer fail with `error`. */
   async #end(error = died("its thread was ended")): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    await worker?.terminate();
+    if (worker !== undefined && worker.threadId !== -1) {
+      // Not terminated: a thread that ends within a call of the driver takes the process with it.
+      const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+      worker.postMessage(end);
+      await ended;
+    }
     this.#failPending(error);
   }
 

@@ -1,4 +1,4 @@
-import { fdatasyncSync, closeSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync, renameSync, rmSync, statSync, truncateSync } from "node:fs";
 import Database from "libsql";
 import { AgentError, errnoOf, messageOf } from "../../core/errors.ts";
 import { diskError } from "../files.ts";
@@ -13,6 +13,10 @@ export interface Sql {
   prepare(source: string): Statement;
 }
 
+export interface Connection extends Sql {
+  close(): void;
+}
+
 export interface Statement {
   run(...values: readonly SqlValue[]): { readonly changes: number };
   get(...values: readonly SqlValue[]): unknown;
@@ -21,33 +25,79 @@ export interface Statement {
 
 export type SqlValue = number | string | null;
 
+/** Beside the owner's connection, in another thread of the same process; it writes nothing. */
+export function connectToRead(path: string): Connection {
+  return classified(`open ${path} to read`, () => {
+    const connection = connect(path);
+    // The driver cannot open a file read-only.
+    connection.exec("PRAGMA query_only = ON; PRAGMA cache_size = -1024");
+    return connection;
+  });
+}
+
 /**
  * Ownership of a folder is an exclusive lock of SQLite's on an empty file: the kernel drops it with the process, so no
  * stale one can be left behind, whatever kills the owner.
  */
 export function takeLock(path: string, ownerPath: string, owner: () => string): Sql {
-  const sql = classified(`lock ${path}`, () => connect(path));
   try {
-    sql.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    return lockedFile(path);
   } catch (error) {
-    if (codeOf(error) !== "SQLITE_BUSY") throw classify(`lock ${path}`, error);
-    throw new AgentError("SPOOL_LOCKED", `open ${ownerPath}: another process works on it (${owner()})`, {
-      disposition: "fatal",
-      cause: error,
-    });
+    if (codeOf(error) === "SQLITE_BUSY") throw lockedError(ownerPath, owner(), error);
+    return classified(`lock ${path}`, () => lockedMendedFile(path, ownerPath, owner));
   }
-  return sql;
+}
+
+function lockedFile(path: string): Sql {
+  const connection = connect(path);
+  try {
+    connection.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+/**
+ * Something else lies in the lock's place. A file is emptied where it is, because another process may have locked that
+ * very one; a folder cannot be locked by anybody.
+ */
+function lockedMendedFile(path: string, ownerPath: string, owner: () => string): Sql {
+  if (statSync(path).isDirectory()) rmSync(path, { recursive: true });
+  else truncateSync(path);
+  try {
+    return lockedFile(path);
+  } catch (error) {
+    throw codeOf(error) === "SQLITE_BUSY" ? lockedError(ownerPath, owner(), error) : error;
+  }
+}
+
+function lockedError(ownerPath: string, owner: string, cause: unknown): AgentError {
+  return new AgentError("SPOOL_LOCKED", `open ${ownerPath}: another process works on it (${owner})`, {
+    disposition: "fatal",
+    cause,
+  });
 }
 
 /** Renames the index and its companions out of the way. No connection may be open to them: closing one late would delete the new WAL. */
 export function setIndexAside(path: string): void {
-  for (const suffix of ["", "-wal", "-shm"]) {
-    try {
-      rmSync(`${path}.bad${suffix}`, { recursive: true, force: true });
-      renameSync(`${path}${suffix}`, `${path}.bad${suffix}`);
-    } catch (error) {
-      if (errnoOf(error) !== "ENOENT") throw diskError("set aside", `${path}${suffix}`, error);
-    }
+  for (const suffix of ["", "-wal", "-shm"]) setAside(path, suffix);
+}
+
+/** A folder in a companion's place is nothing of SQLite's, which would call the whole index read-only because of it. */
+export function setFoldersAside(path: string): void {
+  for (const suffix of ["-wal", "-shm"]) {
+    if (statSync(`${path}${suffix}`, { throwIfNoEntry: false })?.isDirectory() === true) setAside(path, suffix);
+  }
+}
+
+function setAside(path: string, suffix: string): void {
+  try {
+    rmSync(`${path}.bad${suffix}`, { recursive: true, force: true });
+    renameSync(`${path}${suffix}`, `${path}.bad${suffix}`);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw diskError("set aside", `${path}${suffix}`, error);
   }
 }
 
@@ -97,9 +147,13 @@ function classify(attempted: string, error: unknown): AgentError {
   return new AgentError("UNEXPECTED", message, options);
 }
 
-export function connect(path: string): Sql {
+export function connect(path: string): Connection {
   const database = new Database(path);
-  return { exec: (source) => database.exec(source), prepare: (source) => database.prepare<SqlValue[]>(source) };
+  return {
+    exec: (source) => database.exec(source),
+    prepare: (source) => database.prepare<SqlValue[]>(source),
+    close: () => void database.close(),
+  };
 }
 
 function codeOf(error: unknown): string | undefined {

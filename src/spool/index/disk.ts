@@ -41,8 +41,19 @@ export function shardsOnDisk(layout: Layout, fromSequence = 0): readonly number[
     .sort((a, b) => a - b);
 }
 
-export function sequencesInShard(layout: Layout, shard: number): readonly number[] {
-  return namesIn(shardPath(layout, shard))
+/** Undefined when the shard cannot be listed. */
+export function sequencesInShard(layout: Layout, shard: number): readonly number[] | undefined {
+  const path = shardPath(layout, shard);
+  let names: readonly string[];
+  try {
+    names = readdirSync(path);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === "ENOENT") return [];
+    if (shortages.has(errno)) throw diskError("list", path, error);
+    return undefined;
+  }
+  return names
     .flatMap((name) => sequenceOfName(name) ?? [])
     .filter((sequence) => shardOf(sequence) === shard)
     .sort((a, b) => a - b);
@@ -83,7 +94,7 @@ export function tryEncrypted(
 ): "none" | "fits" | "refused" {
   let refused = 0;
   for (const shard of shardsOnDisk(layout, fromSequence)) {
-    for (const sequence of sequencesInShard(layout, shard)) {
+    for (const sequence of sequencesInShard(layout, shard) ?? []) {
       if (sequence < fromSequence) continue;
       const end = opened(layout, sequence, readTrailerAndMetadata);
       if (!end.ok || end.value.trailer.encryption === undefined) continue;
@@ -144,10 +155,10 @@ function readAt(file: number, position: number, length: number): Buffer {
 }
 
 /**
- * Moves a damaged envelope out of the way; keeps the newest few for a person to look at. What cannot be moved stays where
- * it is, and holds up nothing: no record goes by its sequence any more.
+ * Moves a damaged envelope out of the way; keeps the newest few for a person to look at. False when it cannot be moved:
+ * then it stays where it is, and holds up nothing, for no record goes by its sequence any more.
  */
-export function setEnvelopeAside(layout: Layout, sequence: number): void {
+export function setEnvelopeAside(layout: Layout, sequence: number): boolean {
   try {
     mkdirSync(layout.bad, { recursive: true });
     renameSync(envelopePath(layout, sequence), join(layout.bad, `${String(sequence).padStart(12, "0")}.jpg.bad`));
@@ -155,23 +166,38 @@ export function setEnvelopeAside(layout: Layout, sequence: number): void {
     for (const name of kept.slice(0, Math.max(0, kept.length - spoolLimits.damagedFilesMax))) {
       rmSync(join(layout.bad, name), { recursive: true, force: true });
     }
+    return true;
   } catch {
-    return;
+    return false;
   }
 }
 
-/** Removes envelopes, then the shards that are empty now: never the newest, which remembers how far sequences got. */
-export function removeEnvelopes(layout: Layout, sequences: readonly number[]): void {
-  for (const sequence of sequences) {
+export interface Stuck {
+  readonly sequence: number;
+  readonly error: AgentError;
+}
+
+/**
+ * Removes envelopes, then the shards that are empty now: never the newest, which remembers how far sequences got. One
+ * that cannot be removed holds up no other; the answer names them.
+ */
+export function removeEnvelopes(layout: Layout, sequences: readonly number[]): readonly Stuck[] {
+  const stuck = sequences.flatMap((sequence) => {
+    const path = envelopePath(layout, sequence);
     try {
-      unlinkSync(envelopePath(layout, sequence));
+      unlinkSync(path);
     } catch (error) {
-      if (errnoOf(error) !== "ENOENT") throw diskError("remove", envelopePath(layout, sequence), error);
+      if (errnoOf(error) !== "ENOENT") return [{ sequence, error: diskError("remove", path, error) }];
     }
-  }
-  const touched = new Set(sequences.map(shardOf));
+    return [];
+  });
+  removeEmptyShards(layout, new Set(sequences.map(shardOf)));
+  return stuck;
+}
+
+function removeEmptyShards(layout: Layout, shards: ReadonlySet<number>): void {
   const newest = shardsOnDisk(layout).at(-1) ?? 0;
-  for (const shard of touched) {
+  for (const shard of shards) {
     if (shard >= newest) continue;
     try {
       rmdirSync(shardPath(layout, shard));

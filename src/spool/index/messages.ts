@@ -6,6 +6,16 @@ export type Method = keyof IndexOwner;
 export type Arguments<M extends Method> = Parameters<IndexOwner[M]>;
 export type Result<M extends Method> = ReturnType<IndexOwner[M]>;
 
+/** What a check of the index found. */
+export type Verdict =
+  | { readonly kind: "whole" | "stopped" }
+  | { readonly kind: "damaged"; readonly message: string }
+  /** Nothing is known: the check itself met trouble. */
+  | { readonly kind: "failed"; readonly code: string; readonly message: string };
+
+/** Ends the index thread after the requests before it. */
+export const end = "end";
+
 export interface Request {
   readonly id: number;
   readonly method: Method;

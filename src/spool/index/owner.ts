@@ -7,12 +7,14 @@ import type { DeliverySelection, HeldRecord, HoldRequest, MovedDelivery, SentPag
 import { type Layout, layoutOf } from "../layout.ts";
 import { type Change, Changes, type ChangeStep, type LeasedDelivery } from "./changes.ts";
 import { indexDamaged } from "./codes.ts";
-import { flushWal, setIndexAside, takeLock, type Sql } from "./database.ts";
-import { flushFolder, removeEnvelopes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
+import { flushWal, setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
+import { flushFolder, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
+import { FinishedEnvelopes, type Removal } from "./finished.ts";
 import { admitKey } from "./key.ts";
 import { type FoundId, type IndexedRecord, type IndexStats, Listings, type ListSelection } from "./listings.ts";
 import { Losses } from "./losses.ts";
-import { recover } from "./recovery.ts";
+import { IndexMarks } from "./marks.ts";
+import { recover, type Recovered } from "./recovery.ts";
 import { openIndex } from "./schema.ts";
 import { SentLog } from "./sent-log.ts";
 import { Statements } from "./statements.ts";
@@ -30,7 +32,7 @@ export interface OpenOptions {
   readonly encryptionKey?: Uint8Array;
 }
 
-export interface OpenReport {
+export interface OpenReport extends Recovered {
   readonly lastSequence: number;
   readonly onDisk: Amount;
   /** No delivery is deferred beyond this: spool time goes on from here. */
@@ -38,11 +40,10 @@ export interface OpenReport {
   /** How long spools have run on this folder, as far as the index knows. */
   readonly ranMs: number;
   readonly rebuilt: boolean;
-  /** Envelopes that the index did not know. */
-  readonly recovered: number;
-  readonly damaged: number;
   /** Taken out of delivery by an export that has not ended. */
   readonly held: HeldAmount;
+  /** The owner before did not close the index, so nobody vouches for every page of it. */
+  readonly leftOpen: boolean;
 }
 
 interface World {
@@ -50,7 +51,9 @@ interface World {
   /** Held as long as this thread lives. */
   readonly lock: Sql;
   readonly sql: Statements;
+  readonly marks: IndexMarks;
   readonly store: IndexStore;
+  readonly finished: FinishedEnvelopes;
   readonly listings: Listings;
   readonly losses: Losses;
   readonly sentLog: SentLog;
@@ -69,18 +72,22 @@ export class IndexOwner {
     const layout = layoutOf(folder);
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
-    writeFileSync(ownerPath, `process ${process.pid}\n`);
+    sign(ownerPath);
     if (setAside) setIndexAside(layout.index);
+    else setFoldersAside(layout.index);
     const { sql: connection, fresh } = openIndex(layout.index);
     flushFolder(folder);
     const sql = new Statements(connection);
     const store = new IndexStore(sql);
     const losses = new Losses(sql);
+    const marks = new IndexMarks(sql);
     this.#opened = {
       layout,
       lock,
       sql,
+      marks,
       store,
+      finished: new FinishedEnvelopes(layout, store),
       listings: new Listings(sql, losses),
       losses,
       sentLog: new SentLog(sql),
@@ -90,7 +97,8 @@ export class IndexOwner {
     const known = { encryptedRecords: sql.value("encrypted"), highWater: store.highWater() };
     const cipher = admitKey({ layout, key, ...known, flush: () => sql.checkpoint() });
     const ranMs = Math.max(sql.value("ran_ms"), knownRanMs);
-    const found = recover(layout, store, { depth: fresh ? "headers" : "all", cipher }, ranMs, lastSequence);
+    const closed = marks.takeClosed();
+    const found = recover({ layout, store, marks, cipher }, fresh ? "headers" : "all", ranMs, lastSequence);
     if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
     sql.checkpoint();
     this.#collectAll();
@@ -100,6 +108,7 @@ export class IndexOwner {
       onDisk: store.onDisk(),
       deferredUntilMs: store.deferredUntilMs(),
       ranMs,
+      leftOpen: !fresh && !closed,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
       held: this.#opened.transfers.heldAmount(),
     };
@@ -145,12 +154,11 @@ export class IndexOwner {
     return store.onDisk();
   }
 
-  /** Makes what was settled durable, then removes one group of finished envelopes. */
-  collect(ranMs: number): Amount {
-    const { sql, store } = this.#world();
-    sql.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
-    this.#collectSome();
-    return store.onDisk();
+  /** Makes what was settled durable, then removes one group of finished envelopes; `again` tries stuck ones anew. */
+  collect(ranMs: number, again: boolean): Removal & { readonly onDisk: Amount } {
+    const { store, finished } = this.#world();
+    this.#noteRunningTime(ranMs);
+    return { ...finished.removeGroup(again), onDisk: store.onDisk() };
   }
 
   stats(): IndexStats {
@@ -210,34 +218,47 @@ export class IndexOwner {
   }
 
   close(ranMs: number): void {
-    const sql = this.#opened?.sql;
-    sql?.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
-    sql?.checkpoint();
+    const { sql, marks } = this.#world();
+    this.#noteRunningTime(ranMs);
+    try {
+      marks.close();
+    } finally {
+      sql.checkpoint();
+    }
+  }
+
+  /** On a full disk it has to wait: what makes room comes first. */
+  #noteRunningTime(ranMs: number): void {
+    const { sql } = this.#world();
+    try {
+      sql.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== "DISK_FULL") throw error;
+    }
   }
 
   /** What cannot be removed takes room, and is tried again later; it is no reason not to start. */
   #collectAll(): void {
+    const { store, finished } = this.#world();
     try {
-      while (this.#collectSome()) continue;
+      while (store.finished(1).length > 0 && finished.removeGroup(false).more) continue;
     } catch (error) {
       if (!(error instanceof AgentError) || error.code === indexDamaged) throw error;
     }
   }
 
-  /** Index durable first, then unlink, then forget: any other order loses records in a power cut. False when none is left. */
-  #collectSome(): boolean {
-    const { layout, store } = this.#world();
-    const sequences = store.finished(spoolLimits.collectRecords);
-    if (sequences.length === 0) return false;
-    flushWal(layout.index);
-    removeEnvelopes(layout, sequences);
-    store.forgetFinished(sequences);
-    return true;
-  }
-
   #world(): World {
     if (this.#opened !== undefined) return this.#opened;
     throw new AgentError(indexDamaged, "use the index: it is not open", { disposition: "retry" });
+  }
+}
+
+/** For error texts only, so that nothing in its place is a reason not to start. */
+function sign(path: string): void {
+  try {
+    writeFileSync(path, `process ${process.pid}\n`);
+  } catch {
+    return;
   }
 }
 

@@ -1,4 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
+import { spoolLimits } from "../../core/limits.ts";
 import { classified, connect, damageError, numberIn, type Sql } from "./database.ts";
 
 /**
@@ -90,9 +91,13 @@ export function openIndex(path: string): OpenedIndex {
 
 function openOrCreate(path: string): OpenedIndex {
   const sql = connect(path);
+  sql.exec(`PRAGMA page_size = ${spoolLimits.indexPageBytes}`);
   sql.prepare("PRAGMA journal_mode = WAL").get();
   // NORMAL: a commit costs no flush. The index may fall back in a power cut, and the files bring it up again.
   sql.exec("PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096");
+  // An index made with larger pages keeps them.
+  const pageBytes = numberIn(sql.prepare("PRAGMA page_size").get(), "page_size");
+  sql.exec(`PRAGMA wal_autocheckpoint = ${Math.floor(spoolLimits.walBytesMax / pageBytes)}`);
   const empty = sql.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all().length === 0;
   if (empty) {
     sql.exec(

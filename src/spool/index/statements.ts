@@ -12,10 +12,10 @@ export class Statements {
   /** All or nothing; its durability is the caller's business. Transactions do not nest. */
   transaction<T>(attempted: string, action: () => T): T {
     return classified(attempted, () => {
-      this.#sql.exec("BEGIN IMMEDIATE");
+      this.run("BEGIN IMMEDIATE");
       try {
         const result = action();
-        this.#sql.exec("COMMIT");
+        this.run("COMMIT");
         return result;
       } catch (error) {
         this.#rollBack();
@@ -68,7 +68,7 @@ export class Statements {
   /** SQLite rolls back by itself on a full disk; a second ROLLBACK then fails, which says nothing new. */
   #rollBack(): void {
     try {
-      this.#sql.exec("ROLLBACK");
+      this.run("ROLLBACK");
     } catch {
       return;
     }

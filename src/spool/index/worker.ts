@@ -1,9 +1,12 @@
 import { parentPort } from "node:worker_threads";
 import { asAgentError } from "../../core/errors.ts";
-import type { Method, Reply, Request } from "./messages.ts";
+import { end, type Method, type Reply, type Request } from "./messages.ts";
 import { IndexOwner } from "./owner.ts";
 
-/** The index thread: one request at a time, in order. It ends when the main thread ends it. */
+/**
+ * The index thread: one request at a time, in order. It ends itself when it is told to: the driver takes the whole process
+ * down when a thread is terminated within one of its calls.
+ */
 
 const owner = new IndexOwner();
 // The main thread's client typed the call; both sides are built together.
@@ -18,4 +21,7 @@ function answer({ id, method, values }: Request): Reply {
   }
 }
 
-parentPort?.on("message", (request: Request) => parentPort?.postMessage(answer(request)));
+parentPort?.on("message", (message: Request | typeof end) => {
+  if (message === end) parentPort?.close();
+  else parentPort?.postMessage(answer(message));
+});
