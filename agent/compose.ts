@@ -101,22 +101,23 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
 
 /**
  * The spool of a data folder, not yet started, and the device whose records it holds. From here on the process acts as
- * the folder's owner.
+ * the folder's owner. With `readOnly` the device's state is left as it is: it lies outside of the spool's lock.
  */
 export async function openSpool(
   config: Pick<FramepostConfig, "device" | "spool">,
   dataFolder: string,
   seams: Seams,
+  { readOnly = false }: { readonly readOnly?: boolean } = {},
 ): Promise<{ readonly device: string; readonly spool: DiskSpool }> {
   await makeDataFolder(dataFolder);
   await actAsOwnerOf(dataFolder);
   const { name } = config.device;
   const stateFolder = join(dataFolder, "state");
   const state = await openDeviceState(
-    { folder: stateFolder, ...(name === undefined ? {} : { deviceId: name }) },
+    { folder: stateFolder, readOnly, ...(name === undefined ? {} : { deviceId: name }) },
     seams,
   );
-  const { deviceId: device } = state.read();
+  const device = name ?? state.read().deviceId;
   const { maxBytes: bytesMax, maxRecords: recordsMax, minFreeBytes: freeBytesMin, encryption } = config.spool;
   const options = {
     ...{ folder: join(dataFolder, "spool"), device, bytesMax, recordsMax, freeBytesMin, onDead },

@@ -1,6 +1,8 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
+import { portNumber, positiveInteger, score } from "./option-values.ts";
+import { addQueueCommands } from "./queue-program.ts";
 import { agentVersion } from "./version.ts";
 
 type World = Pick<CommandContext, "terminal" | "clock" | "random" | "environment" | "signal" | "hide">;
@@ -76,8 +78,8 @@ function pointToHelp(command: Command, path: string): void {
   for (const child of command.commands) pointToHelp(child, `${path} ${child.name()}`);
 }
 
-type ContextOf = (command: Command) => CommandContext;
-type Finish = (run: Promise<ExitCode>) => Promise<void>;
+export type ContextOf = (command: Command) => CommandContext;
+export type Finish = (run: Promise<ExitCode>) => Promise<void>;
 
 function addRunningCommands(program: Command, contextOf: ContextOf, finish: Finish): void {
   program
@@ -211,71 +213,4 @@ function addConfigCommands(program: Command, contextOf: ContextOf, finish: Finis
         await finish(commands.configCommand(contextOf(command), name));
       });
   }
-}
-
-function addQueueCommands(program: Command, contextOf: ContextOf, finish: Finish): void {
-  const queue = program.command("queue").description("the spool: what is kept and what is still owed");
-  queue
-    .command("stats")
-    .description("records, bytes, and what each target is owed")
-    .action(async (_options: object, command: Command) => {
-      const { queueStats } = await import("./commands/queue.ts");
-      await finish(queueStats(contextOf(command)));
-    });
-  queue
-    .command("ls")
-    .description("the records on disk, oldest first")
-    .option("--limit <n>", "at most this many", positiveInteger, 100)
-    .action(async (options: { limit: number }, command: Command) => {
-      const { queueList } = await import("./commands/queue.ts");
-      await finish(queueList(contextOf(command), options));
-    });
-  addQueueMoves(queue, contextOf, finish);
-}
-
-function addQueueMoves(queue: Command, contextOf: ContextOf, finish: Finish): void {
-  queue
-    .command("export")
-    .description("moves records, with what is owed of them, to a folder on another disk")
-    .argument("<folder>", "a new or empty folder, or one exported to before")
-    .option("--target <id>", "only records owed to this target")
-    .option("--limit <n>", "at most this many", positiveInteger)
-    .action(async (folder: string, options: { target?: string; limit?: number }, command: Command) => {
-      const { queueExport } = await import("./commands/queue-export.ts");
-      await finish(queueExport(contextOf(command), folder, options));
-    });
-  queue
-    .command("import")
-    .description("moves the records of an export folder into the spool, each once, whatever interrupts it")
-    .argument("<folder>", "the folder that was exported to")
-    .option("--as <there=here>", "a target's id there, and here; may be repeated", collected, [])
-    .option("--drop-unknown", "give up what is owed to targets that the config does not have")
-    .action(async (folder: string, options: { as: string[]; dropUnknown?: true }, command: Command) => {
-      const { queueImport } = await import("./commands/queue-import.ts");
-      await finish(queueImport(contextOf(command), folder, options));
-    });
-}
-
-function collected(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
-}
-
-function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError("expected a whole number of at least 1");
-  return value;
-}
-
-function portNumber(text: string): number {
-  const value = positiveInteger(text);
-  if (value > 65_535) throw new InvalidArgumentError("expected a port from 1 to 65535");
-  return value;
-}
-
-function score(text: string): number {
-  const value = Number(text);
-  if (!Number.isFinite(value) || value < 0 || value > 1)
-    throw new InvalidArgumentError("expected a number from 0 to 1");
-  return value;
 }

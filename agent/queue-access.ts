@@ -1,7 +1,6 @@
 import { ControlClient } from "../src/control/client.ts";
 import { AgentError } from "../src/core/errors.ts";
 import type { Queue } from "../src/core/queue.ts";
-import { openSpool } from "./compose.ts";
 import type { CommandContext } from "./context.ts";
 import { controlPathOf } from "./locations.ts";
 import { actAsOwnerOf } from "./owner.ts";
@@ -27,7 +26,9 @@ export async function withQueue<T>(
   for (let tries = 1; ; tries += 1) {
     signal.throwIfAborted();
     if (await daemon.reaches()) return await use(daemon);
-    const { spool } = await openSpool(config, dataFolder, { clock, random, log });
+    // Only now: what the whole agent is made of takes longer to load than most answers of a daemon.
+    const { openSpool } = await import("./compose.ts");
+    const { spool } = await openSpool(config, dataFolder, { clock, random, log }, { readOnly: true });
     try {
       await spool.start(signal);
     } catch (error) {

@@ -169,8 +169,8 @@ export class ControlClient implements Queue {
     });
   }
 
-  #wayError(error: unknown): unknown {
-    if (error instanceof AgentError || isAbort(error)) return error;
+  #wayError(error: unknown): Error {
+    if (error instanceof AgentError || (error instanceof Error && isAbort(error))) return error;
     const attempted = `ask the daemon at ${this.#path}`;
     const errno = errnoOf(error);
     if (errno === "EACCES" || errno === "EPERM") {

@@ -125,6 +125,9 @@ export const spoolLimits = {
   listRecordsMax: 1_000,
   /** Rows that an operator's retry or drop changes in one transaction: some 20 ms in which an append waits. */
   changeRowsMax: 500,
+  /** Records whose every byte is read in one step of a check; fewer where they are large. */
+  verifyRecordsMax: 200,
+  verifyBytesMax: 32 * MB,
   /** Records searched in one request for an id, which no index holds: some 10 ms. */
   idsSearchedMax: 50_000,
   /** Envelopes read for a name that another spool gave: some seconds. */

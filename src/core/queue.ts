@@ -55,7 +55,7 @@ export interface SentPage {
   readonly before?: number;
   readonly entriesMax: number;
   readonly targetId?: string;
-  /** Only this record: its id or its name. */
+  /** Only this record: its sequence, id or name. */
   readonly record?: string;
 }
 

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, statfs, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, stat, statfs, unlink } from "node:fs/promises";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { captureLimits, spoolLimits } from "../core/limits.ts";
 import type { RecordCipher } from "./cipher.ts";
@@ -158,6 +158,19 @@ export class EnvelopeFiles {
     const jpeg = await decodeImage(trailer, image, this.#cipher);
     if (!jpeg.ok) return jpeg;
     return { ok: true, value: { ...decoded.value, jpeg: jpeg.value, createdMs: trailer.createdMs } };
+  }
+
+  /** Of the whole file; undefined when it is gone. */
+  async sizeBytes(sequence: number): Promise<number | undefined> {
+    const path = envelopePath(this.#layout, sequence);
+    return await attempt("measure", path, async () => {
+      try {
+        return (await stat(path)).size;
+      } catch (error) {
+        if (errnoOf(error) === "ENOENT") return undefined;
+        throw error;
+      }
+    });
   }
 
   async #reading<T>(

@@ -35,8 +35,8 @@ export interface SpoolQueueParts {
   readonly verifier: Verifier;
   readonly transfer: Transfer;
   readonly stats: () => Promise<QueueStats>;
-  /** This many more records are owed to nobody. */
-  readonly finished: (records: number) => void;
+  /** So many more outcomes were written. */
+  readonly settled: (outcomes: number) => void;
   /** First part of the names that this spool gives. */
   readonly device: string;
   /** Throws while the spool is not running. */
@@ -122,14 +122,16 @@ export class SpoolQueue implements Queue {
 
   /** Between the look at the leases and the change of the rows no delivery can be leased. */
   async #change(change: Change, selection: DeliverySelection, afterSequence: number): Promise<QueueStep> {
-    const { mustRun, index, leases, due, finished } = this.#parts;
+    const { mustRun, index, leases, due, settled } = this.#parts;
     mustRun(change);
     return await leases.excluding(async () => {
-      const step = await index.call("change", change, selection, afterSequence, leases.deliveries());
-      finished(step.finished);
-      for (const targetId of step.targetIds) due.wake(targetId);
-      const { changed, busy, lastSequence, done } = step;
-      return { changed, busy, lastSequence, done };
+      const { targetIds, ...step } = await index.call(
+        "change",
+        ...([change, selection, afterSequence, leases.deliveries()] as const),
+      );
+      settled(step.changed);
+      for (const targetId of targetIds) due.wake(targetId);
+      return step;
     });
   }
 

@@ -65,7 +65,7 @@ export interface DiskSpoolOptions extends RoomOptions {
 }
 
 const heldHint =
-  "an export has not ended, and these records are not delivered: repeat framepost queue export with the same folder, or, if that is lost, give them back with framepost queue retry --state held";
+  "an export has not ended, and these records are not delivered: repeat framepost queue export with the same folder, or, if that is lost, give them back with framepost queue retry --all --state held";
 
 /** What the spool has to know of a configured target. */
 export interface SpoolTarget {
@@ -180,7 +180,7 @@ export class DiskSpool implements Spool {
       }),
       transfer,
       stats: async () => await this.stats(),
-      finished: (records) => this.#collector.settled(records),
+      settled: (outcomes) => this.#collector.settled(outcomes),
       device: options.device,
       mustRun: (attempted) => this.#mustRun(attempted),
     });

@@ -15,11 +15,16 @@ export interface DeviceStateOptions {
   readonly folder: string;
   /** From the config: wins over what was generated or given before. */
   readonly deviceId?: string;
+  /**
+   * True for a command that works on the folder while another process may start there: then nothing is written, but for an
+   * identity where there never was one.
+   */
+  readonly readOnly?: boolean;
 }
 
 /** Opens `device.json`, or makes up an identity where there never was one, and counts this start. */
 export async function openDeviceState(
-  { folder, deviceId }: DeviceStateOptions,
+  { folder, deviceId, readOnly = false }: DeviceStateOptions,
   { random }: Pick<Seams, "random">,
 ): Promise<StateFile<DeviceState>> {
   const file = await StateFile.open<DeviceState>({
@@ -29,6 +34,7 @@ export async function openDeviceState(
     parse: parseDeviceState,
     initial: () => ({ deviceId: deviceId ?? `device-${base32(random, 8)}`, startCount: 0 }),
   });
+  if (readOnly) return file;
   await file.update((state) => ({
     ...state,
     deviceId: deviceId ?? state.deviceId,

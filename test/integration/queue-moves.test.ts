@@ -68,6 +68,7 @@ describe("records moved between spools", () => {
       before = await listingsOf(from.spool.queue);
       const { failure, ...done } = await exportTo(from.spool.queue, stick);
       assert.equal(failure, undefined);
+      assert.deepEqual((await from.spool.queue.verify(0, false)).findings, []);
       assert.deepEqual([done.moved, done.skipped, done.held], [5, 0, 0]);
       const stats = await from.spool.stats();
       assert.deepEqual([stats.records, stats.bytes, stats.lost], [0, 0, []]);
@@ -87,6 +88,7 @@ describe("records moved between spools", () => {
       assert.equal(failure, undefined);
       assert.deepEqual([done.moved, done.alreadyThere, done.skipped], [5, 0, 0]);
       assert.deepEqual(await readdir(join(stick, "records")), []);
+      assert.deepEqual((await to.spool.queue.verify(0, false)).findings, []);
       const after = (await listingsOf(to.spool.queue)).slice(2);
       assert.deepEqual(after.map(carried), before.map(carried));
       for (const [at, { record }] of after.entries()) {
@@ -314,6 +316,7 @@ describe("an export that does not end", () => {
     assert.equal((await spool.queue.retry({}, 0)).changed, 0);
     assert.deepEqual(await spool.lease("a", everything), []);
     assert.equal((await listingsOf(spool.queue))[0]?.deliveries[0]?.state, "held");
+    assert.deepEqual((await spool.queue.verify(0, false)).findings, []);
     assert.deepEqual(
       (await spool.stats()).targets.map(({ pending }) => pending),
       [0, 0],

@@ -13,13 +13,7 @@ export interface LeasedDelivery {
   readonly targetId: string;
 }
 
-interface Changed {
-  readonly changed: number;
-  /** Records that are owed to nobody now. */
-  readonly finished: number;
-}
-
-export interface ChangeStep extends QueueStep, Changed {
+export interface ChangeStep extends QueueStep {
   /** Whose deliveries were changed. */
   readonly targetIds: readonly string[];
 }
@@ -55,7 +49,7 @@ export class Changes {
       const free = fitting.filter(({ sequence, targetId }) => !taken.has(`${sequence} ${targetId}`));
       const changed = change === "retry" ? this.#retry(free) : this.#drop(free);
       return {
-        ...changed,
+        changed,
         busy: fitting.length - free.length,
         lastSequence: to,
         done,
@@ -91,21 +85,17 @@ export class Changes {
       }));
   }
 
-  #retry(rows: readonly Row[]): Changed {
-    const changed = rows.filter(({ sequence, targetId }) => this.#store.oweAgain(sequence, targetId)).length;
-    return { changed, finished: 0 };
+  #retry(rows: readonly Row[]): number {
+    return rows.filter(({ sequence, targetId }) => this.#store.oweAgain(sequence, targetId)).length;
   }
 
-  #drop(rows: readonly Row[]): Changed {
-    let finished = 0;
-    const dropped = rows.filter(({ sequence, targetId }) => {
-      const last = this.#store.takeAway(sequence, targetId, HELD + 1);
-      if (last === true) finished += 1;
-      return last !== undefined;
-    });
+  #drop(rows: readonly Row[]): number {
+    const dropped = rows.filter(
+      ({ sequence, targetId }) => this.#store.takeAway(sequence, targetId, HELD + 1) !== undefined,
+    );
     this.#losses.count(
       dropped.map(({ targetId, priority }) => ({ targetId, priority, reason: "dropped", deliveries: 1 })),
     );
-    return { changed: dropped.length, finished };
+    return dropped.length;
   }
 }

@@ -84,22 +84,32 @@ export class Listings {
 
   /** Records with a delivery that fits, oldest first, each with all its deliveries. */
   list(afterSequence: number, recordsMax: number, selection: ListSelection = {}): readonly IndexedRecord[] {
-    const { targetId = "", state } = selection;
-    return classified("list", () => {
-      const rows =
-        targetId === "" && state === undefined
-          ? this.#sql.all("SELECT seq FROM item WHERE seq > ? ORDER BY seq LIMIT ?", afterSequence, recordsMax)
-          : this.#sql.all(
-              `SELECT seq FROM item WHERE seq > ? AND EXISTS
-                 (SELECT 1 FROM dlv WHERE dlv.seq = item.seq AND state BETWEEN ? AND ? AND (? = '' OR target = ?))
-                ORDER BY seq LIMIT ?`,
-              ...[afterSequence, ...statesOf(state), targetId, targetId, recordsMax],
-            );
-      return rows.map((row) => {
+    return classified("list", () =>
+      this.#fitting(afterSequence, recordsMax, selection).map((row) => {
         const sequence = numberIn(row, "seq");
         return { sequence, deliveries: this.deliveriesOf(sequence) };
-      });
-    });
+      }),
+    );
+  }
+
+  /** What is set aside is little and has indexes of its own, which a query finds only by a constant state. */
+  #fitting(after: number, recordsMax: number, { targetId = "", state }: ListSelection): readonly unknown[] {
+    if (targetId === "" && state === undefined) {
+      return this.#sql.all("SELECT seq FROM item WHERE seq > ? ORDER BY seq LIMIT ?", after, recordsMax);
+    }
+    if (state === "quarantined" || state === "held") {
+      return this.#sql.all(
+        `SELECT DISTINCT seq FROM dlv WHERE state = ${statesOf(state)[0]} AND seq > ? AND (? = '' OR target = ?)
+          ORDER BY seq LIMIT ?`,
+        ...[after, targetId, targetId, recordsMax],
+      );
+    }
+    return this.#sql.all(
+      `SELECT seq FROM item WHERE seq > ? AND EXISTS
+         (SELECT 1 FROM dlv WHERE dlv.seq = item.seq AND state BETWEEN ? AND ? AND (? = '' OR target = ?))
+        ORDER BY seq LIMIT ?`,
+      ...[after, ...statesOf(state), targetId, targetId, recordsMax],
+    );
   }
 
   /** Looks for a record by its id among the next ones: no index holds ids, which would cost every append a page. */

@@ -10,10 +10,12 @@ import { indexDamaged } from "./codes.ts";
 import { flushWal, setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
 import { flushFolder, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import { FinishedEnvelopes, type Removal } from "./finished.ts";
+import { type InspectedPage, type InspectedTotals, Inspection } from "./inspection.ts";
 import { admitKey } from "./key.ts";
 import { type FoundId, type IndexedRecord, type IndexStats, Listings, type ListSelection } from "./listings.ts";
 import { Losses } from "./losses.ts";
 import { IndexMarks } from "./marks.ts";
+import { Mender, type Mending } from "./mending.ts";
 import { recover, type Recovered } from "./recovery.ts";
 import { openIndex } from "./schema.ts";
 import { SentLog } from "./sent-log.ts";
@@ -59,6 +61,7 @@ interface World {
   readonly sentLog: SentLog;
   readonly transfers: Transfers;
   readonly changes: Changes;
+  readonly inspection: Inspection;
 }
 
 /**
@@ -67,6 +70,7 @@ interface World {
  */
 export class IndexOwner {
   #opened: World | undefined;
+  #mender: Mender | undefined;
 
   open({ folder, setAside, lastSequence, ranMs: knownRanMs = 0, encryptionKey: key }: OpenOptions): OpenReport {
     const layout = layoutOf(folder);
@@ -81,6 +85,7 @@ export class IndexOwner {
     const store = new IndexStore(sql);
     const losses = new Losses(sql);
     const marks = new IndexMarks(sql);
+    const inspection = new Inspection({ sql, store, marks, layout });
     this.#opened = {
       layout,
       lock,
@@ -93,9 +98,11 @@ export class IndexOwner {
       sentLog: new SentLog(sql),
       transfers: new Transfers(sql, store),
       changes: new Changes(sql, store, losses),
+      inspection,
     };
     const known = { encryptedRecords: sql.value("encrypted"), highWater: store.highWater() };
     const cipher = admitKey({ layout, key, ...known, flush: () => sql.checkpoint() });
+    this.#mender = new Mender({ sql, store, losses, inspection, layout, cipher });
     const ranMs = Math.max(sql.value("ran_ms"), knownRanMs);
     const closed = marks.takeClosed();
     const found = recover({ layout, store, marks, cipher }, fresh ? "headers" : "all", ranMs, lastSequence);
@@ -215,6 +222,24 @@ export class IndexOwner {
   /** By `placeOf` a record. */
   wasTakenIn(place: string): boolean {
     return this.#world().transfers.wasTakenIn(place);
+  }
+
+  inspect(afterSequence: number, lastIndexed: number): InspectedPage {
+    return this.#world().inspection.page(afterSequence, lastIndexed);
+  }
+
+  hasRow(sequence: number): boolean {
+    return this.#world().inspection.hasRow(sequence);
+  }
+
+  inspectTotals(): InspectedTotals {
+    return this.#world().inspection.totals();
+  }
+
+  /** False where it could not be done. */
+  mend(mending: Mending): { readonly mended: boolean; readonly onDisk: Amount } {
+    const { store } = this.#world();
+    return { mended: this.#mender?.mend(mending) === true, onDisk: store.onDisk() };
   }
 
   close(ranMs: number): void {

@@ -27,9 +27,11 @@ export class SentLog {
       this.#sql
         .all(
           `SELECT n, seq, id, name, target, remote_id, at_ms FROM sent
-            WHERE n < ? AND (? = '' OR target = ?) AND (? = '' OR id = ? OR name = ?) ORDER BY n DESC LIMIT ?`,
+            WHERE n < ? AND (? = '' OR target = ?) AND (? = '' OR id = ? OR name = ? OR CAST(seq AS TEXT) = ?)
+            ORDER BY n DESC LIMIT ?`,
           ...[before ?? Number.MAX_SAFE_INTEGER, targetId ?? "", targetId ?? ""],
-          ...[record ?? "", record ?? "", record ?? "", Math.min(entriesMax, spoolLimits.listRecordsMax)],
+          ...Array.from({ length: 4 }, () => record ?? ""),
+          Math.min(entriesMax, spoolLimits.listRecordsMax),
         )
         .map(entryOf),
     );

@@ -1,18 +1,19 @@
 import { realpath } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
-import { AgentError, errnoOf } from "../../src/core/errors.ts";
-import type { Queue } from "../../src/core/queue.ts";
-import { Ulids } from "../../src/core/ulid.ts";
-import type { CommandContext } from "../context.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
-import { ExportFolder } from "../export-folder.ts";
-import { exportingAlone } from "../export-lock.ts";
-import { withQueue } from "../queue-access.ts";
-import { type Exported, exportRecords } from "../records-out.ts";
-import { loadSettings, type Settings } from "../settings.ts";
-import { counted, sizeText } from "../terminal.ts";
+import { AgentError, errnoOf } from "../../../src/core/errors.ts";
+import type { Queue, QueueStats } from "../../../src/core/queue.ts";
+import { Ulids } from "../../../src/core/ulid.ts";
+import type { CommandContext } from "../../context.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
+import { ExportFolder } from "../../export-folder.ts";
+import { exportingAlone } from "../../export-lock.ts";
+import { progressBar } from "../../progress.ts";
+import { withQueue } from "../../queue-access.ts";
+import { type Exported, exportRecords } from "../../records-out.ts";
+import { loadSettings, type Settings } from "../../settings.ts";
+import { counted, sizeText } from "../../terminal.ts";
 
-interface QueueExportOptions {
+export interface QueueExportOptions {
   readonly target?: string;
   readonly limit?: number;
 }
@@ -33,9 +34,10 @@ export async function queueExport(
   const move = async (queue: Queue): Promise<readonly [Exported, number | undefined]> => {
     const about = { id: new Ulids(clock, random).next(), atMs: clock.nowMs() };
     const opened = await ExportFolder.forExport(resolve(folder), about);
-    const total = Math.min(recordsMax, (await queue.stats()).records);
+    const stats = await queue.stats();
+    const total = Math.min(recordsMax, targetId === undefined ? stats.records : owedTo(stats, targetId));
     const onProgress = ({ moved, bytes }: Exported): void =>
-      terminal.status(`exporting ${moved}/${total}  ${sizeText(bytes)}`);
+      terminal.status(`${progressBar(moved, total)}  ${moved}/${total} exported, ${sizeText(bytes)}`);
     const target = targetId === undefined ? {} : { targetId };
     const exported = await exportRecords(queue, opened, { ...target, recordsMax, signal, onProgress });
     const { records } = await queue.stats().catch(() => ({ records: undefined }));
@@ -51,6 +53,11 @@ export async function queueExport(
   else for (const line of textLines(done, folder, left)) terminal.data(line);
   if (failure !== undefined) throw failure;
   return exitCodes.ok;
+}
+
+function owedTo({ targets }: QueueStats, targetId: string): number {
+  const { pending = 0, quarantined = 0 } = targets.find((target) => target.targetId === targetId) ?? {};
+  return pending + quarantined;
 }
 
 function textLines(done: Exported, folder: string, left: number | undefined): readonly string[] {

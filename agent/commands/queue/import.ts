@@ -1,15 +1,16 @@
 import { resolve } from "node:path";
-import { AgentError } from "../../src/core/errors.ts";
-import { checkValueOf, keyOf } from "../../src/spool/cipher.ts";
-import type { CommandContext } from "../context.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
-import { ExportFolder } from "../export-folder.ts";
-import { withQueue } from "../queue-access.ts";
-import { type Imported, importRecords } from "../records-in.ts";
-import { loadSettings } from "../settings.ts";
-import { counted, sizeText } from "../terminal.ts";
+import { AgentError } from "../../../src/core/errors.ts";
+import { checkValueOf, keyOf } from "../../../src/spool/cipher.ts";
+import type { CommandContext } from "../../context.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
+import { ExportFolder } from "../../export-folder.ts";
+import { progressBar } from "../../progress.ts";
+import { withQueue } from "../../queue-access.ts";
+import { type Imported, importRecords } from "../../records-in.ts";
+import { loadSettings } from "../../settings.ts";
+import { counted, sizeText } from "../../terminal.ts";
 
-interface QueueImportOptions {
+export interface QueueImportOptions {
   /** `THERE=HERE` each. */
   readonly as: readonly string[];
   readonly dropUnknown?: true;
@@ -35,7 +36,10 @@ export async function queueImport(
       dropUnknown: options.dropUnknown === true,
       keyCheck,
       signal,
-      onProgress: ({ moved, bytes }, total) => terminal.status(`importing ${moved}/${total}  ${sizeText(bytes)}`),
+      onProgress: ({ moved, alreadyThere, skipped, unwanted, bytes }, total) =>
+        terminal.status(
+          `${progressBar(moved + alreadyThere + skipped + unwanted, total)}  ${moved}/${total} imported, ${sizeText(bytes)}`,
+        ),
       onSkipped: (id, why) => terminal.note(`${id}: ${why}; left where it is`),
     });
   });

@@ -1,0 +1,23 @@
+import { InvalidArgumentError } from "commander";
+
+/** What options of the command line may hold. */
+
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError("expected a whole number of at least 1");
+  return value;
+}
+
+export function portNumber(text: string): number {
+  const value = positiveInteger(text);
+  if (value > 65_535) throw new InvalidArgumentError("expected a port from 1 to 65535");
+  return value;
+}
+
+export function score(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0 || value > 1)
+    throw new InvalidArgumentError("expected a number from 0 to 1");
+  return value;
+}
