@@ -137,6 +137,10 @@ export const spoolLimits = {
   upkeepEveryMs: 45_000,
   /** Some weeks at one delivery a minute; about 10 MB of index. */
   sentEntriesMax: 50_000,
+  /** Of one record that comes from elsewhere: 32 targets, and those that were configured before them. */
+  movedDeliveriesMax: 128,
+  /** Records from elsewhere that are known again: some 30 MB of index, and more than a stick of 16 GB holds. */
+  importedMax: 200_000,
   /** 32 targets, 8 reasons and a few priorities stay below. */
   lossRowsMax: 1_024,
   /** Long enough for a target to come back that was taken out by mistake, or for a while. */

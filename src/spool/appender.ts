@@ -5,7 +5,7 @@ import type { Seams } from "../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { stopped } from "./due.ts";
-import { draftEnvelope, type EnvelopeDraft, priorityOf } from "./envelope.ts";
+import { type Arrival, draftEnvelope, type EnvelopeDraft, type Metadata, priorityOf } from "./envelope.ts";
 import type { EnvelopeFiles } from "./files.ts";
 import { FreeSpace } from "./free-space.ts";
 import type { IndexEntry } from "./index/store.ts";
@@ -54,32 +54,28 @@ export class Appender {
     return this.#indexed;
   }
 
+  spoolId(): string {
+    return this.#spoolId;
+  }
+
   async append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord> {
-    const { room, collect } = this.#parts;
     return await this.#slots.use(async () => {
-      const [free, imageSha256] = await Promise.all([this.#freeSpace.bytes(), sha256Of(jpeg)]);
-      let freeBytes = free;
-      if (!room.has(jpeg.length + spoolLimits.metadataBytesMax, freeBytes)) {
-        await collect();
-        freeBytes = await this.#freeSpace.askedAgain();
-      }
-      if (this.#closed) throw stopped("append");
-      // From here to the write nothing waits, so that no other append can take the same sequence or the same room.
-      const record = this.#recordOf(draft, jpeg, imageSha256);
-      const createdMs = this.#seams.clock.nowMs();
-      const envelope = draftEnvelope(jpeg, { record, owedTo }, createdMs);
-      if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
-      room.reserve(envelope.sizeBytes, freeBytes);
-      this.#freeSpace.took(envelope.sizeBytes);
-      this.#taken = record.sequence;
-      const indexed = this.#writeInTurn(jpeg, envelope, this.#entryOf(record, envelope, owedTo, createdMs));
-      this.#tail = indexed.catch(() => undefined);
-      try {
-        await indexed;
-        return record;
-      } finally {
-        room.giveBack(envelope.sizeBytes);
-      }
+      const [freeBytes, imageSha256] = await Promise.all([this.#freeBytesFor(jpeg), sha256Of(jpeg)]);
+      return await this.#store(jpeg, freeBytes, this.#seams.clock.nowMs(), (sequence) => ({
+        record: this.#recordOf(draft, jpeg, imageSha256, sequence),
+        owedTo,
+      }));
+    });
+  }
+
+  /** A record of another spool: everything stays as it is but its sequence. */
+  async appendArrived(record: StoredRecord, jpeg: Buffer, arrival: Arrival, createdMs: number): Promise<StoredRecord> {
+    const owedTo = arrival.deliveries.map(({ targetId }) => targetId);
+    return await this.#slots.use(async () => {
+      const freeBytes = await this.#freeBytesFor(jpeg);
+      return await this.#store(jpeg, freeBytes, createdMs, (sequence) => {
+        return { record: { ...record, sequence }, owedTo, arrival };
+      });
     });
   }
 
@@ -87,6 +83,41 @@ export class Appender {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#tail;
+  }
+
+  /** What is finished and not yet removed goes first where room is short. */
+  async #freeBytesFor(jpeg: Buffer): Promise<number> {
+    const { room, collect } = this.#parts;
+    const freeBytes = await this.#freeSpace.bytes();
+    if (room.has(jpeg.length + spoolLimits.metadataBytesMax, freeBytes)) return freeBytes;
+    await collect();
+    return await this.#freeSpace.askedAgain();
+  }
+
+  /** Up to the write nothing waits, so that no other append can take the same sequence or the same room. */
+  async #store(
+    jpeg: Buffer,
+    freeBytes: number,
+    createdMs: number,
+    contentAt: (sequence: number) => Metadata,
+  ): Promise<StoredRecord> {
+    if (this.#closed) throw stopped("append");
+    const { room } = this.#parts;
+    const content = contentAt(this.#taken + 1);
+    const { record } = content;
+    const envelope = draftEnvelope(jpeg, content, createdMs);
+    if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
+    room.reserve(envelope.sizeBytes, freeBytes);
+    this.#freeSpace.took(envelope.sizeBytes);
+    this.#taken = record.sequence;
+    const indexed = this.#writeInTurn(jpeg, envelope, this.#entryOf(content, envelope, createdMs));
+    this.#tail = indexed.catch(() => undefined);
+    try {
+      await indexed;
+      return record;
+    } finally {
+      room.giveBack(envelope.sizeBytes);
+    }
   }
 
   async #writeInTurn(jpeg: Buffer, envelope: EnvelopeDraft, entry: IndexEntry): Promise<void> {
@@ -104,9 +135,8 @@ export class Appender {
     }
   }
 
-  #recordOf(draft: RecordDraft, jpeg: Buffer, imageSha256: string): StoredRecord {
+  #recordOf(draft: RecordDraft, jpeg: Buffer, imageSha256: string, sequence: number): StoredRecord {
     const device = this.#device;
-    const sequence = this.#taken + 1;
     return {
       ...draft,
       id: this.#ulids.next(),
@@ -118,15 +148,11 @@ export class Appender {
     };
   }
 
-  #entryOf(
-    record: StoredRecord,
-    { sizeBytes }: EnvelopeDraft,
-    owedTo: readonly string[],
-    createdMs: number,
-  ): IndexEntry {
+  #entryOf({ record, owedTo, arrival }: Metadata, { sizeBytes: bytes }: EnvelopeDraft, createdMs: number): IndexEntry {
     const { id, sequence, imageBytes } = record;
     const encrypted = this.#parts.files.encrypts;
-    return { sequence, id, priority: priorityOf(record), createdMs, imageBytes, bytes: sizeBytes, encrypted, owedTo };
+    const entry = { sequence, id, priority: priorityOf(record), createdMs, imageBytes, bytes, encrypted, owedTo };
+    return arrival === undefined ? entry : { ...entry, arrival };
   }
 }
 

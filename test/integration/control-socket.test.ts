@@ -120,15 +120,23 @@ describe("the control socket", () => {
 
   it("carries moved records, bytes and all", async () => {
     const envelope = Buffer.from([0, 10, 13, 255, 10]);
-    const deliveries = [{ targetId: "a", state: "held", attempts: 2, cursor: "c", error: "E: no" }] as const;
-    const moved: MovedRecord = { envelope, deliveries };
+    const deliveries = [{ targetId: "a", state: "quarantined", attempts: 2, cursor: "c", error: "E: no" }] as const;
+    const moved: MovedRecord = { envelope, from: "0abcdefg-7", deliveries, keyCheck: "f0" };
+    const request = { exportId: "e", folder: "/f", recordsMax: 7, targetId: "a" };
+    const held = { sequence: 7, id: "id", heldBefore: true };
     const seen: unknown[] = [];
     await using opened = await bench({
-      hold: async (recordsMax) => await Promise.resolve([{ sequence: recordsMax, id: "id" }]),
+      hold: async (wanted) => {
+        seen.push(await Promise.resolve(wanted));
+        return [held];
+      },
       held: async (sequence) =>
         await Promise.resolve({ ...moved, envelope: Buffer.concat([envelope, Buffer.from([sequence])]) }),
       release: async (sequence) => {
         seen.push(await Promise.resolve(sequence));
+      },
+      giveBack: async (sequences) => {
+        seen.push(await Promise.resolve(sequences));
       },
       takeIn: async (taken) => {
         seen.push(await Promise.resolve(taken));
@@ -136,11 +144,12 @@ describe("the control socket", () => {
       },
     });
     const { client } = opened;
-    assert.deepEqual(await client.hold(7), [{ sequence: 7, id: "id" }]);
+    assert.deepEqual(await client.hold(request), [held]);
     assert.deepEqual(await client.held(9), { ...moved, envelope: Buffer.from([0, 10, 13, 255, 10, 9]) });
     await client.release(5);
+    await client.giveBack([6, 7]);
     assert.equal(await client.takeIn(moved), true);
-    assert.deepEqual(seen, [5, moved]);
+    assert.deepEqual(seen, [request, 5, [6, 7], moved]);
     const large = { ...moved, envelope: Buffer.alloc(32 * 1024 * 1024, 10) };
     assert.equal(await client.takeIn(large), true);
   });

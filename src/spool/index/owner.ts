@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
 import type { SentEntry } from "../../core/ports.ts";
-import type { DeliverySelection, SentPage } from "../../core/queue.ts";
+import type { DeliverySelection, HeldRecord, HoldRequest, MovedDelivery, SentPage } from "../../core/queue.ts";
 import { type Layout, layoutOf } from "../layout.ts";
 import { type Change, Changes, type ChangeStep, type LeasedDelivery } from "./changes.ts";
 import { indexDamaged } from "./codes.ts";
-import { setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
+import { flushWal, setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
 import { flushFolder, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import { FinishedEnvelopes, type Removal } from "./finished.ts";
 import { type InspectedPage, type InspectedTotals, Inspection } from "./inspection.ts";
@@ -23,6 +23,7 @@ import { SentLog } from "./sent-log.ts";
 import { Statements } from "./statements.ts";
 import { type Amount, type Deferral, type IndexEntry, IndexStore } from "./store.ts";
 import { type BackfillPage, type GivenUp, type RemovedTarget, TargetRegistry } from "./targets.ts";
+import { type HeldAmount, Transfers } from "./transfers.ts";
 
 export interface OpenOptions {
   readonly folder: string;
@@ -46,6 +47,8 @@ export interface OpenReport extends Recovered {
   readonly ranMs: number;
   readonly rebuilt: boolean;
   readonly removedTargets: readonly RemovedTarget[];
+  /** Taken out of delivery by an export that has not ended. */
+  readonly held: HeldAmount;
   /** The owner before did not close the index, so nobody vouches for every page of it. */
   readonly leftOpen: boolean;
 }
@@ -61,6 +64,7 @@ interface World {
   readonly listings: Listings;
   readonly losses: Losses;
   readonly sentLog: SentLog;
+  readonly transfers: Transfers;
   readonly changes: Changes;
   readonly inspection: Inspection;
   readonly targets: TargetRegistry;
@@ -100,6 +104,7 @@ export class IndexOwner {
       listings: new Listings(sql, losses),
       losses,
       sentLog: new SentLog(sql),
+      transfers: new Transfers(sql, store),
       changes: new Changes(sql, store, losses),
       inspection,
       targets,
@@ -123,6 +128,7 @@ export class IndexOwner {
       leftOpen: !fresh && !closed,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
       removedTargets: targetIds === undefined ? [] : targets.removed(),
+      held: this.#opened.transfers.heldAmount(),
     };
   }
 
@@ -201,6 +207,32 @@ export class IndexOwner {
 
   sent(page: SentPage): readonly SentEntry[] {
     return this.#world().sentLog.page(page);
+  }
+
+  /** Durable when it returns. Of the records in `leased` somebody works on a delivery. */
+  hold(request: HoldRequest, leased: readonly number[]): readonly HeldRecord[] {
+    const { layout, transfers } = this.#world();
+    const held = transfers.hold(request, leased);
+    flushWal(layout.index);
+    return held;
+  }
+
+  held(sequence: number): readonly MovedDelivery[] {
+    return this.#world().transfers.deliveriesOf(sequence);
+  }
+
+  /** True when the record is finished. */
+  release(sequence: number): boolean {
+    return this.#world().transfers.release(sequence);
+  }
+
+  giveBack(sequences: readonly number[]): void {
+    this.#world().transfers.giveBack(sequences);
+  }
+
+  /** By `placeOf` a record. */
+  wasTakenIn(place: string): boolean {
+    return this.#world().transfers.wasTakenIn(place);
   }
 
   inspect(afterSequence: number, lastIndexed: number): InspectedPage {
