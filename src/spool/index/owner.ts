@@ -107,7 +107,7 @@ export class IndexOwner {
     const closed = marks.takeClosed();
     const found = recover({ layout, store, marks, cipher }, fresh ? "headers" : "all", ranMs, lastSequence);
     if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
-    sql.checkpoint();
+    this.#makeDurable();
     this.#collectAll();
     return {
       ...found,
@@ -249,6 +249,17 @@ export class IndexOwner {
       marks.close();
     } finally {
       sql.checkpoint();
+    }
+  }
+
+  /** On a full disk the index cannot grow, but its WAL can be flushed where it is: no reason not to start. */
+  #makeDurable(): void {
+    const { layout, sql } = this.#world();
+    try {
+      sql.checkpoint();
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== "DISK_FULL") throw error;
+      flushWal(layout.index);
     }
   }
 
