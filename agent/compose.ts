@@ -10,7 +10,7 @@ import { WebcamDriver } from "../src/capture/webcam.ts";
 import { ControlServer } from "../src/control/server.ts";
 import { DeliveryLoop } from "../src/deliver/loop.ts";
 import { Pipeline } from "../src/pipeline/pipeline.ts";
-import { DiskSpool } from "../src/spool/spool.ts";
+import { DiskSpool, type SpoolTarget } from "../src/spool/spool.ts";
 import { bootId, clockQuality } from "../src/state/boot.ts";
 import { openDeviceState } from "../src/state/device-state.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
@@ -60,7 +60,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const { dataFolder } = options;
   const wrapDriver = options.wrapDriver ?? ((driver: CameraDriver) => driver);
   const wrapTarget = options.wrapTarget ?? ((target: Target) => target);
-  const { device, spool } = await openSpool(config, dataFolder, seams);
+  const device = await openData(config, dataFolder, seams);
   const found = await findModel(config, dataFolder);
   const [model, modelProblem] = found instanceof AgentError ? [undefined, found] : [found, undefined];
   if (modelProblem !== undefined) {
@@ -70,6 +70,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const vision = new VisionProcess({ model, ...(threads === undefined ? {} : { threads }) }, seams);
 
   const targets = config.targets.map((target) => wrapTarget(buildTarget(target, device, seams)));
+  const spool = buildSpool(config, { dataFolder, device, targets: spoolTargets(config, targets) }, seams);
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));
@@ -100,8 +101,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
 }
 
 /**
- * The spool of a data folder, not yet started, and the device whose records it holds. From here on the process acts as
- * the folder's owner. With `readOnly` the device's state is left as it is: it lies outside of the spool's lock.
+ * The spool of a data folder, not yet started, and the device whose records it holds, for commands that only look: no
+ * target counts as new or removed. From here on the process acts as the folder's owner. With `readOnly` the device's
+ * state is left as it is: it lies outside of the spool's lock.
  */
 export async function openSpool(
   config: Pick<FramepostConfig, "device" | "spool">,
@@ -109,21 +111,56 @@ export async function openSpool(
   seams: Seams,
   { readOnly = false }: { readonly readOnly?: boolean } = {},
 ): Promise<{ readonly device: string; readonly spool: DiskSpool }> {
+  const device = await openData(config, dataFolder, seams, readOnly);
+  return { device, spool: buildSpool(config, { dataFolder, device }, seams) };
+}
+
+/** Makes the data folder usable, as its owner from here on. The device whose records it holds. */
+async function openData(
+  config: Pick<FramepostConfig, "device">,
+  dataFolder: string,
+  seams: Seams,
+  readOnly = false,
+): Promise<string> {
   await makeDataFolder(dataFolder);
   await actAsOwnerOf(dataFolder);
   const { name } = config.device;
-  const stateFolder = join(dataFolder, "state");
-  const state = await openDeviceState(
-    { folder: stateFolder, readOnly, ...(name === undefined ? {} : { deviceId: name }) },
-    seams,
-  );
-  const device = name ?? state.read().deviceId;
-  const { maxBytes: bytesMax, maxRecords: recordsMax, minFreeBytes: freeBytesMin, encryption } = config.spool;
+  const folder = join(dataFolder, "state");
+  const state = await openDeviceState({ folder, readOnly, ...(name === undefined ? {} : { deviceId: name }) }, seams);
+  return name ?? state.read().deviceId;
+}
+
+function buildSpool(
+  config: Pick<FramepostConfig, "spool">,
+  { dataFolder, ...rest }: { dataFolder: string; device: string; targets?: readonly SpoolTarget[] },
+  seams: Seams,
+): DiskSpool {
+  const bounds = config.spool;
   const options = {
-    ...{ folder: join(dataFolder, "spool"), device, bytesMax, recordsMax, freeBytesMin, onDead },
-    ...(encryption === undefined ? {} : { encryptionKey: encryption.key }),
+    ...rest,
+    folder: join(dataFolder, "spool"),
+    bytesMax: bounds.maxBytes,
+    recordsMax: bounds.maxRecords,
+    freeBytesMin: bounds.minFreeBytes,
+    removedTargetsAfterMs: bounds.removedTargetsAfter,
+    onDead,
+    ...(bounds.encryption === undefined ? {} : { encryptionKey: bounds.encryption.key }),
   };
-  return { device, spool: new DiskSpool(options, seams) };
+  return new DiskSpool(options, seams);
+}
+
+function spoolTargets(config: FramepostConfig, targets: readonly Target[]): readonly SpoolTarget[] {
+  return config.targets.map(({ id, newestShare, backfill, backlog }) => ({
+    id,
+    newestShare,
+    backfill,
+    backlog: {
+      ...(backlog.maxRecords === undefined ? {} : { recordsMax: backlog.maxRecords }),
+      ...(backlog.maxBytes === undefined ? {} : { bytesMax: backlog.maxBytes }),
+      ...(backlog.maxAge === undefined ? {} : { ageMaxMs: backlog.maxAge }),
+    },
+    wants: (draft) => targets.find((target) => target.id === id)?.wants(draft) ?? false,
+  }));
 }
 
 /** Uncaught on purpose: a fresh process is what helps, and the service manager starts it. */

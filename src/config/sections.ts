@@ -80,6 +80,9 @@ export const spool = z
       .default(spoolLimits.defaultRecordsMax)
       .describe("Most records that the spool may hold"),
     minFreeBytes: byteSize.default(spoolLimits.defaultFreeBytesMin).describe("Space that the disk must keep free"),
+    removedTargetsAfter: duration
+      .default(spoolLimits.defaultRemovedTargetsAfterMs)
+      .describe("How long deliveries of a target that is no longer in the config are kept"),
     encryption: z
       .strictObject({
         key: secret

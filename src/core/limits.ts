@@ -143,6 +143,13 @@ export const spoolLimits = {
   importedMax: 200_000,
   /** 32 targets, 8 reasons and a few priorities stay below. */
   lossRowsMax: 1_024,
+  /** Long enough for a target to come back that was taken out by mistake, or for a while. */
+  defaultRemovedTargetsAfterMs: 7 * 24 * 60 * 60_000,
+  /** Given up in one transaction: each touches several pages of the index. */
+  giveUpDeliveries: 500,
+  /** A backfill reads the metadata of so many records between two transactions, and takes so many steps in a row. */
+  backfillRecords: 200,
+  backfillStepsMax: 50,
   defaultBytesMax: 2_048 * MB,
   defaultRecordsMax: 1_000_000,
   defaultFreeBytesMin: 256 * MB,

@@ -210,6 +210,11 @@ export interface TargetBacklog {
   /** Set aside for good, with their reason. */
   readonly quarantined: number;
   readonly accepted: number;
+  /**
+   * The target is configured no more: for how long, in time that the spool was running. Absent for all others. What it
+   * is owed is given up after `spool.removedTargetsAfter`.
+   */
+  readonly removedForMs?: number;
 }
 
 /**

@@ -3,8 +3,9 @@ import { spoolLimits } from "../core/limits.ts";
 import type { Delivery, LeaseLimit, Settlement } from "../core/ports.ts";
 import type { DueSignals } from "./due.ts";
 import type { IndexClient } from "./index/client.ts";
-import type { ReadyDelivery } from "./index/store.ts";
+import type { ReadyDelivery } from "./index/ready.ts";
 import type { Leases } from "./leases.ts";
+import type { NewestShares } from "./newest-share.ts";
 import type { RecordReader } from "./reader.ts";
 import type { SpoolTime } from "./spool-time.ts";
 
@@ -14,6 +15,7 @@ export interface DeliveriesParts {
   readonly due: DueSignals;
   readonly time: SpoolTime;
   readonly reader: RecordReader;
+  readonly newestShares: NewestShares;
   /** Wall clock, for the sent log. */
   readonly nowMs: () => number;
   /** One more outcome was written. */
@@ -69,27 +71,24 @@ export class Deliveries {
 
   /** Leases ready deliveries that nobody works on, up to the limit but at least one. */
   async #choose(targetId: string, limit: LeaseLimit): Promise<readonly ReadyDelivery[]> {
-    const { index, leases, due, time } = this.#parts;
+    const { index, leases, due, time, newestShares } = this.#parts;
     return await leases.choosing(async () => {
       due.leasing(targetId);
-      const leased = leases.sequences(targetId);
-      const recordsMax = Math.max(1, Math.min(limit.recordsMax, spoolLimits.listRecordsMax));
-      // The leased ones are still in the queue, at its head.
-      const asked = recordsMax + leased.size;
-      const { deliveries, nextAtMs } = await index
-        .call("ready", targetId, time.delayNowMs(), asked)
+      const deliveriesMax = Math.max(1, Math.min(limit.recordsMax, spoolLimits.listRecordsMax));
+      const newest = newestShares.newestOf(targetId, deliveriesMax);
+      const leased = [...leases.sequences(targetId)];
+      const ready = await index
+        .call("ready", { targetId, nowMs: time.delayNowMs(), deliveriesMax, newest, leased })
         .catch((error: unknown) => {
           // Nobody knows whether something is due; whoever asks again paces itself.
           due.wake(targetId);
           throw error;
         });
-      if (nextAtMs !== undefined) due.wakeAt(targetId, time.monotonicOf(nextAtMs));
-      const chosen = upTo(
-        deliveries.filter(({ sequence }) => !leased.has(sequence)),
-        { ...limit, recordsMax },
-      );
+      if (ready.nextAtMs !== undefined) due.wakeAt(targetId, time.monotonicOf(ready.nextAtMs));
+      const chosen = upTo(ready.deliveries, { ...limit, recordsMax: deliveriesMax });
       for (const { id, sequence } of chosen) leases.add(targetId, id, sequence);
-      if (leased.size + chosen.length < deliveries.length || deliveries.length === asked) due.wake(targetId);
+      newestShares.chose(targetId, chosen.length, Math.min(ready.newest, chosen.length));
+      if (ready.more || chosen.length < ready.deliveries.length) due.wake(targetId);
       return chosen;
     });
   }

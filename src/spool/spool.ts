@@ -1,9 +1,11 @@
 import { AgentError } from "../core/errors.ts";
+import { spoolLimits } from "../core/limits.ts";
 import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, SpoolStats } from "../core/ports.ts";
 import type { Queue } from "../core/queue.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { Appender } from "./appender.ts";
+import { Backfill } from "./backfill.ts";
 import { checkValueOf, keyOf, RecordCipher } from "./cipher.ts";
 import { Collector } from "./collector.ts";
 import { Deliveries } from "./deliveries.ts";
@@ -15,11 +17,13 @@ import { layoutOf } from "./layout.ts";
 import { Leases } from "./leases.ts";
 import { listRecords } from "./listing.ts";
 import { SpoolQueue } from "./queue.ts";
+import { NewestShares } from "./newest-share.ts";
 import { RecordReader } from "./reader.ts";
+import { RemovedTargets } from "./removed-targets.ts";
 import { Room, type RoomOptions } from "./room.ts";
 import { SpoolTime } from "./spool-time.ts";
 import { Transfer } from "./transfer.ts";
-import { Upkeep } from "./upkeep.ts";
+import { Upkeep, type UpkeepTask } from "./upkeep.ts";
 import { Verifier } from "./verifier.ts";
 
 /**
@@ -52,6 +56,8 @@ export interface DiskSpoolOptions extends RoomOptions {
   readonly folder: string;
   /** Those of the config. Absent where a command only looks: then none counts as new or as removed. */
   readonly targets?: readonly SpoolTarget[];
+  /** Running time between a target's removal from the config and the end of what it is owed. */
+  readonly removedTargetsAfterMs?: number;
   /** First part of every record's name. */
   readonly device: string;
   /**
@@ -100,6 +106,7 @@ export class DiskSpool implements Spool {
   readonly #time: SpoolTime;
   readonly #reader: RecordReader;
   readonly #deliveries: Deliveries;
+  readonly #removedTargets: RemovedTargets;
   readonly #upkeep: Upkeep;
   /** What an operator does with this spool. */
   readonly queue: Queue;
@@ -113,8 +120,10 @@ export class DiskSpool implements Spool {
     this.#room = new Room(options);
     this.#due = new DueSignals(seams.clock);
     this.#time = new SpoolTime(seams.clock);
+    const { targets } = options;
     this.#index = new IndexClient({
       folder: options.folder,
+      ...(targets === undefined ? {} : { targetIds: targets.map(({ id }) => id) }),
       encryptionKey: key,
       lastSequence: () => this.#appender.lastIndexedSequence(),
       ranMs: () => this.#time.ranMs(),
@@ -152,38 +161,19 @@ export class DiskSpool implements Spool {
       due: this.#due,
       time: this.#time,
       reader: this.#reader,
+      newestShares: new NewestShares(new Map((targets ?? []).map(({ id, newestShare }) => [id, newestShare]))),
       nowMs: () => seams.clock.nowMs(),
       settled: () => this.#collector.settled(),
     });
-    const parts = {
-      files: this.#files,
+    this.queue = this.#queueOf(options.device, key === undefined ? undefined : checkValueOf(key));
+    this.#removedTargets = new RemovedTargets({
       index: this.#index,
-      leases: this.#leases,
-      due: this.#due,
-      reader: this.#reader,
-    };
-    const transfer = new Transfer({
-      ...parts,
-      appender: this.#appender,
-      keyCheck: key === undefined ? undefined : checkValueOf(key),
-      finished: () => this.#collector.settled(),
+      time: this.#time,
+      log: seams.log,
+      graceMs: options.removedTargetsAfterMs ?? spoolLimits.defaultRemovedTargetsAfterMs,
+      settled: () => this.#collector.settled(),
     });
-    this.#upkeep = new Upkeep(seams.clock, seams.log, []);
-    this.queue = new SpoolQueue({
-      ...parts,
-      verifier: new Verifier({
-        index: this.#index,
-        files: this.#files,
-        room: this.#room,
-        leases: this.#leases,
-        lastSequence: () => this.#appender.lastIndexedSequence(),
-      }),
-      transfer,
-      stats: async () => await this.stats(),
-      settled: (outcomes) => this.#collector.settled(outcomes),
-      device: options.device,
-      mustRun: (attempted) => this.#mustRun(attempted),
-    });
+    this.#upkeep = new Upkeep(seams.clock, seams.log, targets === undefined ? [] : this.#targetTasks(targets));
   }
 
   /** Fails with `SPOOL_LOCKED` when another process works on the folder. An object starts once. */
@@ -231,7 +221,11 @@ export class DiskSpool implements Spool {
     return {
       ...figures,
       lastSequence: this.#appender.lastIndexedSequence(),
-      targets: targets.map((target) => ({ ...target, leased: this.#leases.count(target.targetId) })),
+      targets: targets.map(({ absentSinceMs, ...target }) => ({
+        ...target,
+        leased: this.#leases.count(target.targetId),
+        ...(absentSinceMs === undefined ? {} : { removedForMs: Math.max(0, this.#time.ranMs() - absentSinceMs) }),
+      })),
     };
   }
 
@@ -262,8 +256,48 @@ export class DiskSpool implements Spool {
     return made;
   }
 
-  #adopt({ onDisk, rebuilt, recovered, damaged, immovable, unlisted, held, lastSequence }: OpenReport): void {
+  #queueOf(device: string, keyCheck: string | undefined): Queue {
+    const parts = {
+      files: this.#files,
+      index: this.#index,
+      leases: this.#leases,
+      due: this.#due,
+      reader: this.#reader,
+    };
+    const transfer = new Transfer({
+      ...parts,
+      appender: this.#appender,
+      keyCheck,
+      finished: () => this.#collector.settled(),
+    });
+    return new SpoolQueue({
+      ...parts,
+      verifier: new Verifier({
+        index: this.#index,
+        files: this.#files,
+        room: this.#room,
+        leases: this.#leases,
+        lastSequence: () => this.#appender.lastIndexedSequence(),
+      }),
+      transfer,
+      stats: async () => await this.stats(),
+      settled: (outcomes) => this.#collector.settled(outcomes),
+      device,
+      mustRun: (attempted) => this.#mustRun(attempted),
+    });
+  }
+
+  #targetTasks(targets: readonly SpoolTarget[]): readonly UpkeepTask[] {
+    const backfilled = targets.filter(({ backfill }) => backfill);
+    const wake = (targetId: string): void => this.#due.wake(targetId);
+    const parts = { index: this.#index, reader: this.#reader, log: this.#seams.log };
+    return [this.#removedTargets, new Backfill({ ...parts, targets: backfilled, wake })];
+  }
+
+  #adopt(report: OpenReport): void {
+    const { onDisk, rebuilt, recovered, damaged, immovable, unlisted, held, lastSequence, removedTargets } = report;
     this.#room.stored(onDisk);
+    this.#removedTargets.announce(removedTargets);
     if (rebuilt) this.#seams.log.warn("spool.index.rebuilt", { records: recovered, lastSequence });
     else if (recovered > 0) this.#seams.log.info("spool.recovered", { records: recovered });
     if (damaged > 0) this.#seams.log.warn("spool.envelopes.damaged", { records: damaged, leftInPlace: immovable });

@@ -1,4 +1,5 @@
 import type { DeliveryHealth } from "../../../src/core/health.ts";
+import type { TargetBacklog } from "../../../src/core/ports.ts";
 import type { QueueStats } from "../../../src/core/queue.ts";
 import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
@@ -30,21 +31,29 @@ function targetLines({ targets, deliveries = [] }: QueueStats): readonly string[
   const known = new Set(targets.map(({ targetId }) => targetId));
   const unowed = deliveries
     .filter(({ targetId }) => !known.has(targetId))
-    .map(({ targetId }) => ({ targetId, pending: 0, leased: 0, quarantined: 0, accepted: 0 }));
-  const rows = [...targets, ...unowed].map(({ targetId, pending, leased, quarantined, accepted }) => {
-    const delivery = deliveries.find((health) => health.targetId === targetId);
+    .map(({ targetId }): TargetBacklog => ({ targetId, pending: 0, leased: 0, quarantined: 0, accepted: 0 }));
+  const all = [...targets, ...unowed];
+  if (all.length === 0) return [];
+  const states = all.map((backlog) => stateText(backlog, deliveries));
+  const shown = states.some((state) => state !== "");
+  const rows = all.map(({ targetId, pending, leased, quarantined, accepted }, at) => {
     const figures = [targetId, pending, leased, quarantined, accepted];
-    return deliveries.length === 0
-      ? figures
-      : [...figures, delivery === undefined ? "not configured" : stateText(delivery)];
+    return shown ? [...figures, states[at] ?? ""] : figures;
   });
   const head = ["target", "pending", "leased", "quarantined", "accepted"];
-  if (rows.length === 0) return [];
-  return textTable(deliveries.length === 0 ? head : [...head, "delivery"], rows);
+  return textTable(shown ? [...head, "delivery"] : head, rows);
+}
+
+/** What is known of a target's delivery; nothing where no daemon runs. */
+function stateText({ targetId, removedForMs }: TargetBacklog, deliveries: readonly DeliveryHealth[]): string {
+  if (removedForMs !== undefined) return "removed from the config";
+  if (deliveries.length === 0) return "";
+  const health = deliveries.find((delivery) => delivery.targetId === targetId);
+  return health === undefined ? "not configured" : healthText(health);
 }
 
 /** `up`, or why a target gets nothing: `away: NET_REFUSED, next try in 40 s`. */
-function stateText({ state, lastError, retryInMs }: DeliveryHealth): string {
+function healthText({ state, lastError, retryInMs }: DeliveryHealth): string {
   if (state !== "away") return state;
   const next = retryInMs === undefined ? "trying now" : `next try in ${Math.ceil(retryInMs / 1_000)} s`;
   return `away: ${lastError === undefined ? "" : `${lastError.code}, `}${next}`;

@@ -18,6 +18,8 @@ interface Pending {
 
 export interface IndexClientOptions {
   readonly folder: string;
+  /** Those of the config, where targets are looked after. */
+  readonly targetIds?: readonly string[];
   /** The last record in the index, as far as its owner knows: what a rebuild while running may not go beyond. */
   readonly lastSequence: () => number;
   readonly encryptionKey: Uint8Array | undefined;
@@ -128,14 +130,15 @@ export class IndexClient {
   }
 
   /** In a fresh thread, which does not outlive a failure. */
-  async #open(options: Omit<OpenOptions, "folder" | "encryptionKey">): Promise<OpenReport> {
-    const { folder, encryptionKey } = this.#options;
+  async #open(options: Omit<OpenOptions, "folder" | "encryptionKey" | "targetIds">): Promise<OpenReport> {
+    const { folder, encryptionKey, targetIds } = this.#options;
     this.#spawn();
     try {
       return await this.#send("open", {
         ...options,
         folder,
         ...(encryptionKey === undefined ? {} : { encryptionKey }),
+        ...(targetIds === undefined ? {} : { targetIds }),
       });
     } catch (error) {
       await this.#end();

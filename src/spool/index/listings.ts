@@ -25,6 +25,8 @@ export interface TargetCounts {
   readonly pending: number;
   readonly quarantined: number;
   readonly accepted: number;
+  /** Of a target that is configured no more; running time. */
+  readonly absentSinceMs?: number;
 }
 
 export interface IndexStats extends Amount {
@@ -63,6 +65,11 @@ export class Listings {
       const values = new Map(
         this.#sql.all("SELECT name, value FROM kv").map((row) => [textIn(row, "name") ?? "", numberIn(row, "value")]),
       );
+      const absentSince = new Map(
+        this.#sql
+          .all("SELECT id, absent_since FROM target WHERE absent_since IS NOT NULL")
+          .map((row) => [textIn(row, "id") ?? "", numberIn(row, "absent_since")]),
+      );
       const valueOf = (name: string): number => values.get(name) ?? 0;
       const targetIds = new Set([...values.keys()].flatMap((name) => /^[a-z-]+:(.+)$/.exec(name)?.[1] ?? []));
       return {
@@ -77,6 +84,7 @@ export class Listings {
           pending: valueOf(`pending:${targetId}`),
           quarantined: valueOf(`quarantined:${targetId}`),
           accepted: valueOf(`accepted:${targetId}`),
+          ...absenceOf(absentSince.get(targetId)),
         })),
       };
     });
@@ -139,6 +147,10 @@ export class Listings {
       .all("SELECT target, state, attempts, cursor, error FROM dlv WHERE seq = ? ORDER BY target", sequence)
       .map(indexedDeliveryOf);
   }
+}
+
+function absenceOf(absentSinceMs: number | undefined): Pick<TargetCounts, "absentSinceMs"> {
+  return absentSinceMs === undefined ? {} : { absentSinceMs };
 }
 
 function indexedDeliveryOf(row: unknown): IndexedDelivery {

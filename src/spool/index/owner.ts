@@ -16,11 +16,13 @@ import { type FoundId, type IndexedRecord, type IndexStats, Listings, type ListS
 import { Losses } from "./losses.ts";
 import { IndexMarks } from "./marks.ts";
 import { Mender, type Mending } from "./mending.ts";
+import { type ReadyDeliveries, type ReadyRequest, selectReady } from "./ready.ts";
 import { recover, type Recovered } from "./recovery.ts";
 import { openIndex } from "./schema.ts";
 import { SentLog } from "./sent-log.ts";
 import { Statements } from "./statements.ts";
-import { type Amount, type Deferral, type IndexEntry, IndexStore, type ReadyDeliveries } from "./store.ts";
+import { type Amount, type Deferral, type IndexEntry, IndexStore } from "./store.ts";
+import { type BackfillPage, type GivenUp, type RemovedTarget, TargetRegistry } from "./targets.ts";
 import { type HeldAmount, Transfers } from "./transfers.ts";
 
 export interface OpenOptions {
@@ -31,6 +33,8 @@ export interface OpenOptions {
   readonly lastSequence?: number;
   /** While running: no record that is found again is older than this. */
   readonly ranMs?: number;
+  /** Those of the config. Where it is absent none counts as new or as removed. */
+  readonly targetIds?: readonly string[];
   readonly encryptionKey?: Uint8Array;
 }
 
@@ -44,6 +48,7 @@ export interface OpenReport extends Recovered {
   readonly rebuilt: boolean;
   /** Taken out of delivery by an export that has not ended. */
   readonly held: HeldAmount;
+  readonly removedTargets: readonly RemovedTarget[];
   /** The owner before did not close the index, so nobody vouches for every page of it. */
   readonly leftOpen: boolean;
 }
@@ -62,6 +67,7 @@ interface World {
   readonly transfers: Transfers;
   readonly changes: Changes;
   readonly inspection: Inspection;
+  readonly targets: TargetRegistry;
 }
 
 /**
@@ -72,7 +78,8 @@ export class IndexOwner {
   #opened: World | undefined;
   #mender: Mender | undefined;
 
-  open({ folder, setAside, lastSequence, ranMs: knownRanMs = 0, encryptionKey: key }: OpenOptions): OpenReport {
+  open(options: OpenOptions): OpenReport {
+    const { folder, setAside, lastSequence, ranMs: knownRanMs = 0, encryptionKey: key, targetIds } = options;
     const layout = layoutOf(folder);
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
@@ -84,6 +91,7 @@ export class IndexOwner {
     const sql = new Statements(connection);
     const store = new IndexStore(sql);
     const losses = new Losses(sql);
+    const targets = new TargetRegistry(sql, store, losses);
     const marks = new IndexMarks(sql);
     const inspection = new Inspection({ sql, store, marks, layout });
     this.#opened = {
@@ -99,6 +107,7 @@ export class IndexOwner {
       transfers: new Transfers(sql, store),
       changes: new Changes(sql, store, losses),
       inspection,
+      targets,
     };
     const known = { encryptedRecords: sql.value("encrypted"), highWater: store.highWater() };
     const cipher = admitKey({ layout, key, ...known, flush: () => sql.checkpoint() });
@@ -107,6 +116,7 @@ export class IndexOwner {
     const closed = marks.takeClosed();
     const found = recover({ layout, store, marks, cipher }, fresh ? "headers" : "all", ranMs, lastSequence);
     if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
+    if (targetIds !== undefined) targets.register(targetIds, ranMs);
     this.#makeDurable();
     this.#collectAll();
     return {
@@ -118,6 +128,7 @@ export class IndexOwner {
       leftOpen: !fresh && !closed,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
       held: this.#opened.transfers.heldAmount(),
+      removedTargets: targetIds === undefined ? [] : targets.removed(),
     };
   }
 
@@ -126,8 +137,8 @@ export class IndexOwner {
     this.#world().store.insert([entry], ranMs);
   }
 
-  ready(targetId: string, nowMs: number, deliveriesMax: number): ReadyDeliveries {
-    return this.#world().store.ready(targetId, nowMs, deliveriesMax, spoolLimits.wakeRecordsMax);
+  ready(request: ReadyRequest): ReadyDeliveries {
+    return selectReady(this.#world().sql, request, spoolLimits.wakeRecordsMax);
   }
 
   /** Takes the delivery off and notes it in the sent log. True when the record is finished. */
@@ -240,6 +251,22 @@ export class IndexOwner {
   mend(mending: Mending): { readonly mended: boolean; readonly onDisk: Amount } {
     const { store } = this.#world();
     return { mended: this.#mender?.mend(mending) === true, onDisk: store.onDisk() };
+  }
+
+  removedTargets(): readonly RemovedTarget[] {
+    return this.#world().targets.removed();
+  }
+
+  giveUpRemoved(targetId: string): GivenUp {
+    return this.#world().targets.giveUpSome(targetId, spoolLimits.giveUpDeliveries);
+  }
+
+  backfillPage(targetId: string): BackfillPage {
+    return this.#world().targets.backfillPage(targetId);
+  }
+
+  backfill(targetId: string, sequences: readonly number[], upTo: number): number {
+    return this.#world().targets.backfill(targetId, sequences, upTo);
   }
 
   close(ranMs: number): void {

@@ -65,6 +65,7 @@ const migrations: Readonly<Record<number, string>> = {
     INSERT INTO kv (name, value)
       SELECT 'owed-bytes:' || dlv.target, sum(item.bytes) FROM dlv JOIN item ON item.seq = dlv.seq
        WHERE dlv.state < 2 GROUP BY dlv.target;
+    INSERT INTO target (id, first_seq) SELECT substr(name, 9), 0 FROM kv WHERE name LIKE 'pending:%';
   `,
 };
 

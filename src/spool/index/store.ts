@@ -20,20 +20,6 @@ export interface IndexEntry {
   readonly arrival?: Arrival;
 }
 
-export interface ReadyDelivery {
-  readonly sequence: number;
-  readonly id: string;
-  readonly imageBytes: number;
-  readonly attempts: number;
-  readonly cursor?: string;
-}
-
-export interface ReadyDeliveries {
-  readonly deliveries: readonly ReadyDelivery[];
-  /** When the next deferred delivery of this target becomes ready, in spool time. */
-  readonly nextAtMs?: number;
-}
-
 export interface Deferral {
   /** In spool time; a time that has passed makes the delivery ready at once. */
   readonly dueAtMs: number;
@@ -115,29 +101,6 @@ export class IndexStore {
     );
   }
 
-  /** Ready deliveries in order, after those whose delay has passed were made ready: at most `wakeMax` in one call. */
-  ready(targetId: string, nowMs: number, deliveriesMax: number, wakeMax: number): ReadyDeliveries {
-    return this.#sql.transaction("select what is due", () => {
-      this.#sql.run(
-        `UPDATE dlv SET state = ${READY} WHERE target = ? AND state = ${DEFERRED} AND seq IN
-           (SELECT seq FROM dlv WHERE target = ? AND state = ${DEFERRED} AND due_at <= ? ORDER BY due_at LIMIT ?)`,
-        ...[targetId, targetId, nowMs, wakeMax],
-      );
-      const rows = this.#sql.all(
-        `SELECT d.seq AS seq, d.attempts AS attempts, d.cursor AS cursor, i.image_bytes AS image_bytes, i.id AS id
-           FROM dlv d CROSS JOIN item i ON i.seq = d.seq
-          WHERE d.target = ? AND d.state = ${READY} ORDER BY d.priority DESC, d.seq LIMIT ?`,
-        ...[targetId, deliveriesMax],
-      );
-      const next = this.#sql.get(
-        `SELECT due_at FROM dlv WHERE target = ? AND state = ${DEFERRED} ORDER BY due_at LIMIT 1`,
-        targetId,
-      );
-      const deliveries = rows.map(readyDeliveryOf);
-      return next === undefined ? { deliveries } : { deliveries, nextAtMs: numberIn(next, "due_at") };
-    });
-  }
-
   /** The latest time any delivery is deferred to. */
   deferredUntilMs(): number {
     return classified("read the delays", () =>
@@ -170,6 +133,18 @@ export class IndexStore {
     this.#forget(sequence);
     this.#sql.run("INSERT INTO gone (seq, bytes) VALUES (?, ?)", sequence, bytes);
     return true;
+  }
+
+  /** Inside a transaction: owes a record to one more target. False when it is not there any more, or owed to it already. */
+  owe(sequence: number, targetId: string): boolean {
+    const item = this.#sql.get("SELECT bytes FROM item WHERE seq = ?", sequence);
+    const added = this.#sql.run(
+      `INSERT OR IGNORE INTO dlv (seq, target, state, priority, attempts, due_at)
+         SELECT seq, ?, ${READY}, priority, 0, 0 FROM item WHERE seq = ?`,
+      ...[targetId, sequence],
+    );
+    if (added > 0) this.#sql.count([`pending:${targetId}`, 1], [`owed-bytes:${targetId}`, numberIn(item, "bytes")]);
+    return added > 0;
   }
 
   quarantine(sequence: number, targetId: string, error: string): void {
@@ -298,15 +273,4 @@ function amountsOf({ targetId, state }: MovedDelivery, bytes: number): readonly 
     [`pending:${targetId}`, 1],
     [`owed-bytes:${targetId}`, bytes],
   ];
-}
-
-function readyDeliveryOf(row: unknown): ReadyDelivery {
-  const cursor = textIn(row, "cursor");
-  return {
-    sequence: numberIn(row, "seq"),
-    id: textIn(row, "id") ?? "",
-    attempts: numberIn(row, "attempts"),
-    imageBytes: numberIn(row, "image_bytes"),
-    ...(cursor === undefined ? {} : { cursor }),
-  };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { byteSize, identifier } from "../../config/values.ts";
-import { filterFields } from "../config.ts";
+import { filterFields, queueFields } from "../config.ts";
 
 /** One target of kind `folder`, as written in the config file. */
 export const folderTargetConfig = z.strictObject({
@@ -11,6 +11,7 @@ export const folderTargetConfig = z.strictObject({
     .prefault("10GB")
     .describe("The data set never grows above this. Nothing is deleted: records wait in the spool instead"),
   ...filterFields,
+  ...queueFields,
 });
 
 export type FolderTargetConfig = z.infer<typeof folderTargetConfig>;

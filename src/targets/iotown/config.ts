@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { identifier, secret, tls } from "../../config/values.ts";
 import { isPrivateHost } from "../../link/hosts.ts";
-import { filterFields } from "../config.ts";
+import { filterFields, queueFields } from "../config.ts";
 
 const serverUrl = z
   .url({ protocol: /^https?$/, error: "expected an address such as https://town.example:8888" })
@@ -33,6 +33,7 @@ export const iotownConfig = z.strictObject({
     .default("center")
     .describe("What x and y of a label mean; the vendor's reference says the centre"),
   ...filterFields,
+  ...queueFields,
   tls: tls.optional().describe("Certificates, where the system's are not enough"),
   proxy: secret
     .refine((url) => URL.canParse(url) && /^https?:\/\//.test(url), "expected http://host:port or https://host:port")

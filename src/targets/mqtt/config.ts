@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { byteSize, identifier, secret, tls } from "../../config/values.ts";
-import { filterFields } from "../config.ts";
+import { filterFields, queueFields } from "../config.ts";
 import { topicProblem } from "./topic.ts";
 
 const brokerUrl = z
@@ -44,6 +44,7 @@ export const mqttTargetConfig = z
     boxOrigin: z.enum(["center", "top-left"]).default("center").describe("What x and y of a label mean"),
     tls: tls.optional(),
     ...filterFields,
+    ...queueFields,
   })
   .superRefine((target, context) => {
     if (target.tls !== undefined && !target.url.startsWith("mqtts:")) {
