@@ -165,34 +165,7 @@ export class DiskSpool implements Spool {
       nowMs: () => seams.clock.nowMs(),
       settled: () => this.#collector.settled(),
     });
-    const parts = {
-      files: this.#files,
-      index: this.#index,
-      leases: this.#leases,
-      due: this.#due,
-      reader: this.#reader,
-    };
-    const transfer = new Transfer({
-      ...parts,
-      appender: this.#appender,
-      keyCheck: key === undefined ? undefined : checkValueOf(key),
-      finished: () => this.#collector.settled(),
-    });
-    this.queue = new SpoolQueue({
-      ...parts,
-      verifier: new Verifier({
-        index: this.#index,
-        files: this.#files,
-        room: this.#room,
-        leases: this.#leases,
-        lastSequence: () => this.#appender.lastIndexedSequence(),
-      }),
-      transfer,
-      stats: async () => await this.stats(),
-      settled: (outcomes) => this.#collector.settled(outcomes),
-      device: options.device,
-      mustRun: (attempted) => this.#mustRun(attempted),
-    });
+    this.queue = this.#queueOf(options.device, key);
     this.#removedTargets = new RemovedTargets({
       index: this.#index,
       time: this.#time,
@@ -270,6 +243,37 @@ export class DiskSpool implements Spool {
     await this.#collector.stop();
     await this.#index.stop();
     this.#leases.clear();
+  }
+
+  #queueOf(device: string, key: Uint8Array | undefined): SpoolQueue {
+    const parts = {
+      files: this.#files,
+      index: this.#index,
+      leases: this.#leases,
+      due: this.#due,
+      reader: this.#reader,
+    };
+    const transfer = new Transfer({
+      ...parts,
+      appender: this.#appender,
+      keyCheck: key === undefined ? undefined : checkValueOf(key),
+      finished: () => this.#collector.settled(),
+    });
+    return new SpoolQueue({
+      ...parts,
+      verifier: new Verifier({
+        index: this.#index,
+        files: this.#files,
+        room: this.#room,
+        leases: this.#leases,
+        lastSequence: () => this.#appender.lastIndexedSequence(),
+      }),
+      transfer,
+      stats: async () => await this.stats(),
+      settled: (outcomes) => this.#collector.settled(outcomes),
+      device,
+      mustRun: (attempted) => this.#mustRun(attempted),
+    });
   }
 
   /** Second part of every record's name: new where sequences start, so that none is ever taken for an older one. */
