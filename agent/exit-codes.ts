@@ -15,10 +15,13 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 const byPrefix: readonly (readonly [RegExp, ExitCode])[] = [
   [/^USAGE/, exitCodes.usage],
-  [/^CONFIG_/, exitCodes.configuration],
+  [/^(CONFIG_|IMPORT_KEY$)/, exitCodes.configuration],
   [/^(NET_|MQTT_OFFLINE|CONTROL_DENIED|VISION_UNAVAILABLE|SANDBOX_PORT)/, exitCodes.unavailable],
   [/^CAMERA_(PROGRAM_MISSING|NO_DEVICE|DENIED|NO_FOLDER|NO_PICTURE)$/, exitCodes.unavailable],
-  [/^(SPOOL_LOCKED|CONTROL_(BUSY|FAILED|TIMEOUT)|SPOOL_FULL|DISK_FULL|CAMERA_BUSY|TIMEOUT)/, exitCodes.tryLater],
+  [
+    /^(SPOOL_LOCKED|CONTROL_(BUSY|FAILED|TIMEOUT)|SPOOL_FULL|DISK_FULL|EXPORT_(FULL|BUSY)|CAMERA_BUSY|TIMEOUT)/,
+    exitCodes.tryLater,
+  ],
 ];
 
 export function exitCodeOf(error: unknown): ExitCode {

@@ -12,6 +12,14 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^RECORD_UNREADABLE$/, "see what is damaged with: framepost queue verify"],
   [/^(SPOOL_FULL|DISK_FULL)$/, "free space on the disk, or raise spool.maxBytes or spool.maxRecords"],
   [
+    /^SPOOL_HELD_ELSEWHERE$/,
+    "export to that folder to end it; or, where it is lost for good, give its records back: framepost queue retry --all --state held",
+  ],
+  [/^EXPORT_FULL$/, "free space there and repeat it, or export the rest to another folder"],
+  [/^EXPORT_BUSY$/, "wait for it to end, then repeat the command"],
+  [/^EXPORT_FAILED$/, "make that folder writable for the owner of the data folder, then repeat the command"],
+  [/^IMPORT_KEY$/, "set spool.encryption.key to the key of the gateway that exported them"],
+  [
     /^SPOOL_KEY_(WRONG|MISSING)$/,
     "put the key of the records back into spool.encryption.key; or start anew: move the spool folder away, its encrypted records are then never sent",
   ],

@@ -7,8 +7,9 @@ import { actAsOwnerOf } from "./owner.ts";
 import type { Settings } from "./settings.ts";
 
 /** A daemon that starts has the spool's lock a moment before its socket; another command is done soon. */
-const lockedTriesMax = 15;
+const lockedTriesMax = 50;
 const lockedPauseMs = 200;
+const tellAfterTries = 5;
 
 /**
  * The queue: the running daemon's, over its socket, else that of the spool itself, opened for the time of `use`. In both
@@ -19,7 +20,7 @@ export async function withQueue<T>(
   settings: Pick<Settings, "config" | "dataFolder" | "log">,
   use: (queue: Queue) => Promise<T>,
 ): Promise<T> {
-  const { clock, random, signal } = context;
+  const { terminal, clock, random, signal } = context;
   const { config, dataFolder, log } = settings;
   await actAsOwnerOf(dataFolder);
   const daemon = new ControlClient(controlPathOf(dataFolder), signal);
@@ -34,6 +35,7 @@ export async function withQueue<T>(
     } catch (error) {
       await spool.stop();
       if (!isLocked(error) || tries >= lockedTriesMax) throw error;
+      if (tries === tellAfterTries) terminal.status("waiting for another command to end");
       await clock.sleep(lockedPauseMs, signal);
       continue;
     }

@@ -1,4 +1,6 @@
 import { type Command, Option } from "commander";
+import type { QueueExportOptions } from "./commands/queue/export.ts";
+import type { QueueImportOptions } from "./commands/queue/import.ts";
 import type { QueueListOptions } from "./commands/queue/ls.ts";
 import type { SelectionOptions } from "./commands/queue/selection.ts";
 import type { QueueSentOptions } from "./commands/queue/sent.ts";
@@ -12,6 +14,7 @@ export function addQueueCommands(program: Command, contextOf: ContextOf, finish:
   const queue = program.command("queue").description("the spool: what is kept, what is still owed, what was sent");
   addLookingCommands(queue, contextOf, finish);
   addChangingCommands(queue, contextOf, finish);
+  addMovingCommands(queue, contextOf, finish);
 }
 
 function addLookingCommands(queue: Command, contextOf: ContextOf, finish: Finish): void {
@@ -85,6 +88,33 @@ function addChangingCommands(queue: Command, contextOf: ContextOf, finish: Finis
       const { queueVerify } = await import("./commands/queue/verify.ts");
       await finish(queueVerify(contextOf(command), options));
     });
+}
+
+function addMovingCommands(queue: Command, contextOf: ContextOf, finish: Finish): void {
+  queue
+    .command("export")
+    .description("moves records, with what is owed of them, to a folder on another disk")
+    .argument("<folder>", "a new or empty folder, or one exported to before")
+    .option("--target <id>", "only records owed to this target")
+    .option("--limit <n>", "at most this many", positiveInteger)
+    .action(async (folder: string, options: QueueExportOptions, command: Command) => {
+      const { queueExport } = await import("./commands/queue/export.ts");
+      await finish(queueExport(contextOf(command), folder, options));
+    });
+  queue
+    .command("import")
+    .description("moves the records of an export folder into the spool, each once, whatever interrupts it")
+    .argument("<folder>", "the folder that was exported to")
+    .option("--as <there=here>", "a target's id there, and here; may be repeated", collected, [])
+    .option("--drop-unknown", "give up what is owed to targets that the config does not have")
+    .action(async (folder: string, options: QueueImportOptions, command: Command) => {
+      const { queueImport } = await import("./commands/queue/import.ts");
+      await finish(queueImport(contextOf(command), folder, options));
+    });
+}
+
+function collected(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
 }
 
 function stateOption(): Option {

@@ -70,6 +70,10 @@ export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
+export function sizeText(bytes: number): string {
+  return bytes < 1024 ** 2 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1024 ** 2).toFixed(1)} MB`;
+}
+
 /** Columns padded to their widest cell; numbers to the right. */
 export function textTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
   const lines = [head, ...rows].map((row) => row.map(String));

@@ -1,6 +1,6 @@
 import type { DeliveryHealth } from "../core/health.ts";
 import type { Loss, SentEntry, SpoolListing, TargetBacklog } from "../core/ports.ts";
-import type { QueueCheck, QueueFinding, QueueStats, QueueStep } from "../core/queue.ts";
+import type { HeldRecord, QueueCheck, QueueFinding, QueueStats, QueueStep } from "../core/queue.ts";
 import type { StoredRecord } from "../core/types.ts";
 import { arrayOf, countOf, deliveriesOf, malformed, numberOf, objectOf, optional, textOf, truthOf } from "./parse.ts";
 
@@ -29,6 +29,7 @@ function backlogOf(value: unknown): TargetBacklog {
     leased: countOf(from["leased"], "leased"),
     quarantined: numberOf(from["quarantined"], "quarantined"),
     accepted: countOf(from["accepted"], "accepted"),
+    ...optional(from, "removedForMs", numberOf),
   };
 }
 
@@ -113,9 +114,13 @@ function findingOf(value: unknown): QueueFinding {
   };
 }
 
-export function heldOf(value: unknown): { readonly sequence: number; readonly id: string } {
+export function heldOf(value: unknown): HeldRecord {
   const from = objectOf(value, "a held record");
-  return { sequence: countOf(from["sequence"], "a sequence"), id: textOf(from["id"], "an id") };
+  return {
+    sequence: countOf(from["sequence"], "a sequence"),
+    id: textOf(from["id"], "an id"),
+    heldBefore: truthOf(from["heldBefore"], "heldBefore"),
+  };
 }
 
 /** An image of no bytes is no image. */

@@ -5,6 +5,8 @@ import { controlLimits } from "../core/limits.ts";
 import type { SentEntry, SpoolListing } from "../core/ports.ts";
 import type {
   DeliverySelection,
+  HeldRecord,
+  HoldRequest,
   ListPage,
   MovedRecord,
   Queue,
@@ -25,7 +27,7 @@ import {
   protocolHeader,
 } from "./message.ts";
 import type { Method } from "./methods.ts";
-import { arrayOf, deliveriesOf, objectOf, truthOf } from "./parse.ts";
+import { arrayOf, movedRecordOf, objectOf, truthOf } from "./parse.ts";
 
 /** Nobody listens: there is no socket, or its daemon was killed. */
 const nobody: ReadonlySet<string | undefined> = new Set(["ENOENT", "ECONNREFUSED", "ENOTDIR"]);
@@ -92,21 +94,25 @@ export class ControlClient implements Queue {
     return checkOf((await this.#call("verify", { afterSequence, repair })).value);
   }
 
-  async hold(recordsMax: number): Promise<readonly { readonly sequence: number; readonly id: string }[]> {
-    return arrayOf((await this.#call("hold", { recordsMax })).value, "held records", heldOf);
+  async hold(request: HoldRequest): Promise<readonly HeldRecord[]> {
+    return arrayOf((await this.#call("hold", request)).value, "held records", heldOf);
   }
 
   async held(sequence: number): Promise<MovedRecord> {
     const { value, bytes } = await this.#call("held", { sequence });
-    return { envelope: bytesOf(bytes), deliveries: deliveriesOf(objectOf(value, "a moved record")["deliveries"]) };
+    return movedRecordOf(value, bytesOf(bytes));
   }
 
   async release(sequence: number): Promise<void> {
     await this.#call("release", { sequence });
   }
 
-  async takeIn({ envelope, deliveries }: MovedRecord): Promise<boolean> {
-    const { value } = await this.#call("takeIn", { deliveries }, envelope);
+  async giveBack(sequences: readonly number[]): Promise<void> {
+    await this.#call("giveBack", { sequences });
+  }
+
+  async takeIn({ envelope, ...state }: MovedRecord): Promise<boolean> {
+    const { value } = await this.#call("takeIn", state, envelope);
     return truthOf(objectOf(value, "an answer")["taken"], "taken");
   }
 

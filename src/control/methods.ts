@@ -3,10 +3,12 @@ import { captureLimits, controlLimits, spoolLimits } from "../core/limits.ts";
 import type { Queue } from "../core/queue.ts";
 import type { Message } from "./message.ts";
 import {
+  arrayOf,
   countOf,
-  deliveriesOf,
+  holdRequestOf,
   listPageOf,
   malformed,
+  movedRecordOf,
   objectOf,
   selectionOf,
   sentPageOf,
@@ -55,19 +57,23 @@ const methods: { readonly [M in Method]: Answer } = {
     return { value: await queue.verify(countOf(afterSequence, "a sequence"), truthOf(repair, "repair")) };
   },
   async hold({ queue }, { value }) {
-    return { value: await queue.hold(countOf(objectOf(value, "a page")["recordsMax"], "a number of records")) };
+    return { value: await queue.hold(holdRequestOf(value)) };
   },
   async held({ queue }, { value }) {
-    const { envelope, deliveries } = await queue.held(sequenceOf(value));
-    return { value: { deliveries }, bytes: envelope };
+    const { envelope, ...state } = await queue.held(sequenceOf(value));
+    return { value: state, bytes: envelope };
   },
   async release({ queue }, { value }) {
     await queue.release(sequenceOf(value));
     return { value: {} };
   },
+  async giveBack({ queue }, { value }) {
+    const { sequences } = objectOf(value, "records");
+    await queue.giveBack(arrayOf(sequences, "sequences", (item) => countOf(item, "a sequence")));
+    return { value: {} };
+  },
   async takeIn({ queue }, { value, bytes }) {
-    const deliveries = deliveriesOf(objectOf(value, "a moved record")["deliveries"]);
-    return { value: { taken: await queue.takeIn({ envelope: bytes, deliveries }) } };
+    return { value: { taken: await queue.takeIn(movedRecordOf(value, bytes)) } };
   },
 };
 

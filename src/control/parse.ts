@@ -1,6 +1,6 @@
 import { AgentError } from "../core/errors.ts";
 import type { SpoolListing } from "../core/ports.ts";
-import type { DeliverySelection, ListPage, SentPage } from "../core/queue.ts";
+import type { DeliverySelection, HoldRequest, ListPage, MovedDelivery, MovedRecord, SentPage } from "../core/queue.ts";
 
 /** What arrives over the socket, there and back, is foreign until it went through here. */
 
@@ -97,4 +97,29 @@ export function deliveriesOf(value: unknown): SpoolListing["deliveries"] {
       ...optional(from, "error", textOf),
     };
   });
+}
+
+export function holdRequestOf(value: unknown): HoldRequest {
+  const from = objectOf(value, "what to hold");
+  return {
+    exportId: textOf(from["exportId"], "an id"),
+    folder: textOf(from["folder"], "a folder"),
+    recordsMax: countOf(from["recordsMax"], "a number of records"),
+    ...optional(from, "targetId", textOf),
+  };
+}
+
+export function movedRecordOf(value: unknown, envelope: Buffer): MovedRecord {
+  const from = objectOf(value, "a moved record");
+  return {
+    envelope,
+    from: textOf(from["from"], "a place"),
+    deliveries: deliveriesOf(from["deliveries"]).map(movedDeliveryOf),
+    ...optional(from, "keyCheck", textOf),
+  };
+}
+
+function movedDeliveryOf({ state, ...delivery }: SpoolListing["deliveries"][number]): MovedDelivery {
+  if (state === "held") throw malformed("a state before a move");
+  return { ...delivery, state };
 }

@@ -139,6 +139,10 @@ export const spoolLimits = {
   upkeepEveryMs: 45_000,
   /** Some weeks at one delivery a minute; about 10 MB of index. */
   sentEntriesMax: 50_000,
+  /** Of one record that comes from elsewhere: 32 targets, and those that were configured before them. */
+  movedDeliveriesMax: 128,
+  /** Records from elsewhere that are known again: some 30 MB of index, and more than a stick of 16 GB holds. */
+  importedMax: 200_000,
   /** 32 targets, 8 reasons and a few priorities stay below. */
   lossRowsMax: 1_024,
   /** Below a bound by this share of it after an eviction, and by so many records at most: one flush pays for them all. */

@@ -1,5 +1,6 @@
 import type { DeliveryHealth } from "./health.ts";
 import type { SentEntry, SpoolListing, SpoolStats } from "./ports.ts";
+import type { Cursor } from "./types.ts";
 
 /** Which deliveries an operator means: those that fit every key that is given. */
 export interface DeliverySelection {
@@ -58,10 +59,42 @@ export interface SentPage {
   readonly record?: string;
 }
 
+/** What an export takes next: at most so many records, of one target's only those that are owed to it. */
+export interface HoldRequest {
+  /** The export folder's. While records are held for another one it fails with `SPOOL_HELD_ELSEWHERE`. */
+  readonly exportId: string;
+  /** Where that folder lies, for whoever has to find it again. */
+  readonly folder: string;
+  /** 0 takes nothing, and makes what was released durable. */
+  readonly recordsMax: number;
+  readonly targetId?: string;
+}
+
+export interface HeldRecord {
+  readonly sequence: number;
+  readonly id: string;
+  /** An earlier request took it: it may have been written elsewhere since. */
+  readonly heldBefore: boolean;
+}
+
+/** A delivery that moves with its record, as it stood before it was held. */
+export interface MovedDelivery {
+  readonly targetId: string;
+  readonly state: "pending" | "quarantined";
+  readonly attempts: number;
+  readonly cursor?: Cursor;
+  readonly error?: string;
+}
+
 /** A record on its way to another spool: its file, and what is still owed of it. */
 export interface MovedRecord {
+  /** As it lies in its spool. */
   readonly envelope: Buffer;
-  readonly deliveries: SpoolListing["deliveries"];
+  /** `{spoolId}-{sequence}` of the spool that it leaves. A record from the same place is taken in once. */
+  readonly from: string;
+  readonly deliveries: readonly MovedDelivery[];
+  /** Of an encrypted record: tells its key from another, and nothing about it. */
+  readonly keyCheck?: string;
 }
 
 /**
@@ -78,18 +111,33 @@ export interface Queue {
   image(sequence: number): Promise<Buffer>;
   /** Newest first. */
   sent(page: SentPage): Promise<readonly SentEntry[]>;
-  /** Makes deliveries due at once and forgets their attempts; quarantined and held ones are owed again. */
+  /**
+   * Makes deliveries due at once and forgets their attempts; quarantined and held ones are owed again. Held ones only where
+   * their state is asked for: what an interrupted export has written already would be sent twice.
+   */
   retry(selection: DeliverySelection, afterSequence: number): Promise<QueueStep>;
-  /** Gives deliveries up, counted as lost. */
+  /** Gives deliveries up, counted as lost; held ones only where their state is asked for. */
   drop(selection: DeliverySelection, afterSequence: number): Promise<QueueStep>;
   /** Checks the invariants, one page of records at a time. With `repair` it mends what can be mended without a loss. */
   verify(afterSequence: number, repair: boolean): Promise<QueueCheck>;
-  /** Takes the next records out of delivery, for an export: those held before, then further ones. Durable when it resolves. */
-  hold(recordsMax: number): Promise<readonly { readonly sequence: number; readonly id: string }[]>;
-  /** A held record as it is to be written elsewhere. */
+  /**
+   * Takes the next records out of delivery, for an export: those held before, then further ones. Durable when it
+   * resolves, as is every `release` before it.
+   */
+  hold(request: HoldRequest): Promise<readonly HeldRecord[]>;
+  /** A held record as it is to be written elsewhere. Fails with `SPOOL_NOT_HELD`, and with `RECORD_UNREADABLE`. */
   held(sequence: number): Promise<MovedRecord>;
-  /** The held record is safe elsewhere: forget it here. */
+  /**
+   * The held record is safe elsewhere: forget it here. No error for one that is forgotten already. Fails with
+   * `SPOOL_NOT_HELD` for one that is owed here again: what was written elsewhere must go.
+   */
   release(sequence: number): Promise<void>;
-  /** Takes in a record of another spool. False when it was taken in before. Resolves when it survives a power cut. */
+  /** Puts held records back as they were; only for those that were not held before and are not written elsewhere. */
+  giveBack(sequences: readonly number[]): Promise<void>;
+  /**
+   * Takes in a record of another spool. False when it was taken in before. Resolves when it survives a power cut. Fails
+   * with `RECORD_UNREADABLE` for a damaged one, with `SPOOL_KEY_MISSING` for one whose key is not configured, and as an
+   * append does; it evicts nothing.
+   */
   takeIn(moved: MovedRecord): Promise<boolean>;
 }

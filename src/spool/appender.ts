@@ -5,7 +5,7 @@ import type { Seams } from "../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
 import { stopped } from "./due.ts";
-import { draftEnvelope, type EnvelopeDraft, priorityOf } from "./envelope.ts";
+import { type Arrival, draftEnvelope, type EnvelopeDraft, type Metadata, priorityOf } from "./envelope.ts";
 import type { EnvelopeFiles } from "./files.ts";
 import type { Admitted, Caps } from "./caps.ts";
 import type { Evictor } from "./evictor.ts";
@@ -62,18 +62,22 @@ export class Appender {
     return this.#indexed;
   }
 
+  spoolId(): string {
+    return this.#spoolId;
+  }
+
   async append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord> {
-    const { caps, evictor } = this.#parts;
+    const { caps } = this.#parts;
     return await this.#slots.use(async () => {
       const imageSha256 = await sha256Of(jpeg);
       const priority = priorityOf(draft);
-      // Before it is encoded nobody knows the size to the byte.
-      const bytes = jpeg.length + Buffer.byteLength(JSON.stringify([draft, owedTo])) + metadataBytesMore;
-      const admitted = await caps.admit(owedTo, bytes, priority);
+      const admitted = await caps.admit(owedTo, sizeAtMost(jpeg, [draft, owedTo]), priority);
       let backlogs: readonly Backlog[] = [];
       try {
-        await evictor.reserve(bytes, priority);
-        const written = await this.#writeOrMakeRoom(draft, jpeg, imageSha256, admitted);
+        const written = await this.#store(jpeg, admitted, priority, this.#seams.clock.nowMs(), (sequence) => ({
+          record: this.#recordOf(draft, jpeg, imageSha256, sequence),
+          owedTo: admitted.owedTo,
+        }));
         ({ backlogs } = written);
         return written.record;
       } finally {
@@ -82,30 +86,53 @@ export class Appender {
     });
   }
 
-  /** The record's room is reserved. Where the disk is fuller than it said, something else goes, and it is tried once more. */
-  async #writeOrMakeRoom(draft: RecordDraft, jpeg: Buffer, imageSha256: string, admitted: Admitted): Promise<Written> {
+  /** A record of another spool: everything stays as it is but its sequence. Nothing is evicted for it: it is safe where it lies. */
+  async appendArrived(record: StoredRecord, jpeg: Buffer, arrival: Arrival, createdMs: number): Promise<StoredRecord> {
+    const owedTo = arrival.deliveries.map(({ targetId }) => targetId);
+    const admitted = { owedTo, unowed: [], capped: [], bytes: sizeAtMost(jpeg, [record, owedTo, arrival]) };
+    return await this.#slots.use(async () => {
+      const written = await this.#store(jpeg, admitted, -Infinity, createdMs, (sequence) => {
+        return { record: { ...record, sequence }, owedTo, arrival };
+      });
+      return written.record;
+    });
+  }
+
+  /** Nothing above `priority` goes for it. Where the disk is fuller than it said, something else goes, and it is tried once more. */
+  async #store(
+    jpeg: Buffer,
+    admitted: Admitted,
+    priority: number,
+    createdMs: number,
+    contentAt: (sequence: number) => Metadata,
+  ): Promise<Written> {
     const { room, evictor } = this.#parts;
+    const write = async (): Promise<Written> => await this.#write(jpeg, admitted, createdMs, contentAt);
+    await evictor.reserve(admitted.bytes, priority);
     try {
-      return await this.#write(draft, jpeg, imageSha256, admitted).catch(async (error: unknown) => {
-        if (!isDiskFull(error) || !(await evictor.afterDiskFull(priorityOf(draft)))) throw error;
-        return await this.#write(draft, jpeg, imageSha256, admitted);
+      return await write().catch(async (error: unknown) => {
+        if (!isDiskFull(error) || !(await evictor.afterDiskFull(priority))) throw error;
+        return await write();
       });
     } finally {
       room.giveBack(admitted.bytes);
     }
   }
 
-  async #write(draft: RecordDraft, jpeg: Buffer, imageSha256: string, admitted: Admitted): Promise<Written> {
+  /** Its room is reserved. Up to the write nothing waits, so that no other append can take the same sequence. */
+  async #write(
+    jpeg: Buffer,
+    admitted: Admitted,
+    createdMs: number,
+    contentAt: (sequence: number) => Metadata,
+  ): Promise<Written> {
     if (this.#closed) throw stopped("append");
-    // From here to the write nothing waits, so that no other append can take the same sequence.
-    const { owedTo } = admitted;
-    const record = this.#recordOf(draft, jpeg, imageSha256);
-    const createdMs = this.#seams.clock.nowMs();
-    const envelope = draftEnvelope(jpeg, { record, owedTo }, createdMs);
+    const content = contentAt(this.#taken + 1);
+    const { record } = content;
+    const envelope = draftEnvelope(jpeg, content, createdMs);
     if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
     this.#taken = record.sequence;
-    const entry = this.#entryOf(record, envelope, owedTo, createdMs);
-    const indexed = this.#writeInTurn(jpeg, envelope, entry, admitted);
+    const indexed = this.#writeInTurn(jpeg, envelope, this.#entryOf(content, envelope, createdMs), admitted);
     this.#tail = indexed.catch(() => undefined);
     return { record, backlogs: await indexed };
   }
@@ -137,9 +164,8 @@ export class Appender {
     }
   }
 
-  #recordOf(draft: RecordDraft, jpeg: Buffer, imageSha256: string): StoredRecord {
+  #recordOf(draft: RecordDraft, jpeg: Buffer, imageSha256: string, sequence: number): StoredRecord {
     const device = this.#device;
-    const sequence = this.#taken + 1;
     return {
       ...draft,
       id: this.#ulids.next(),
@@ -151,15 +177,11 @@ export class Appender {
     };
   }
 
-  #entryOf(
-    record: StoredRecord,
-    { sizeBytes }: EnvelopeDraft,
-    owedTo: readonly string[],
-    createdMs: number,
-  ): IndexEntry {
+  #entryOf({ record, owedTo, arrival }: Metadata, { sizeBytes: bytes }: EnvelopeDraft, createdMs: number): IndexEntry {
     const { id, sequence, imageBytes } = record;
     const encrypted = this.#parts.files.encrypts;
-    return { sequence, id, priority: priorityOf(record), createdMs, imageBytes, bytes: sizeBytes, encrypted, owedTo };
+    const entry = { sequence, id, priority: priorityOf(record), createdMs, imageBytes, bytes, encrypted, owedTo };
+    return arrival === undefined ? entry : { ...entry, arrival };
   }
 }
 
@@ -167,6 +189,11 @@ export class Appender {
 async function sha256Of(jpeg: Buffer): Promise<string> {
   if (jpeg.length <= spoolLimits.hashHereBytesMax) return createHash("sha256").update(jpeg).digest("hex");
   return Buffer.from(await crypto.subtle.digest("SHA-256", jpeg)).toString("hex");
+}
+
+/** Before it is encoded nobody knows the size to the byte. */
+function sizeAtMost(jpeg: Buffer, metadata: unknown): number {
+  return jpeg.length + Buffer.byteLength(JSON.stringify(metadata)) + metadataBytesMore;
 }
 
 function isDiskFull(error: unknown): boolean {

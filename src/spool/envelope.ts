@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { AgentError } from "../core/errors.ts";
+import type { MovedDelivery } from "../core/queue.ts";
 import type { StoredRecord } from "../core/types.ts";
 import { ulidBytes, ulidOfBytes } from "../core/ulid.ts";
 import { type Encrypted, newNonce, nonceBytes, type RecordCipher, tagBytes } from "./cipher.ts";
@@ -71,6 +72,23 @@ export interface Encryption {
 export interface Metadata {
   readonly record: StoredRecord;
   readonly owedTo: readonly string[];
+  /** Of a record that came from another spool. */
+  readonly arrival?: Arrival;
+}
+
+/** Which place a record had in the spool that it came from, and how its deliveries stood when it came. */
+export interface Arrival {
+  /** `{spoolId}-{sequence}`. */
+  readonly from: string;
+  readonly deliveries: readonly MovedDelivery[];
+}
+
+/**
+ * What a record is known again by when it comes in twice. The id alone would not do: a record may come back to a spool
+ * that it was moved out of. Nor would the place alone: copies of one disk have one spool id.
+ */
+export function placeOf(recordId: string, from: string): string {
+  return `${recordId} ${from}`;
 }
 
 /** Why a file is no envelope, or not any more. */
@@ -96,8 +114,9 @@ export interface EnvelopeDraft {
   readonly sizeBytes: number;
 }
 
-export function draftEnvelope(jpeg: Buffer, { record, owedTo }: Metadata, createdMs: number): EnvelopeDraft {
-  const metadata = Buffer.from(JSON.stringify({ record, owedTo }), "utf8");
+export function draftEnvelope(jpeg: Buffer, content: Metadata, createdMs: number): EnvelopeDraft {
+  const { record } = content;
+  const metadata = Buffer.from(JSON.stringify(content), "utf8");
   const trailer = Buffer.alloc(trailerBytes);
   magic.copy(trailer);
   trailer.writeUInt16LE(version, at.version);
@@ -213,6 +232,25 @@ export async function decodeImage(trailer: Trailer, bytes: Buffer, cipher?: Reco
   const encrypted: Encrypted = { bytes, tag: encryption.imageTag };
   const image = await needed(cipher, trailer).decrypt("image", encryption, encrypted);
   return image === undefined ? damaged("not decryptable") : { ok: true, value: image };
+}
+
+/** An envelope's parts as they lie in its file. */
+export interface WholeEnvelope {
+  readonly trailer: Trailer;
+  readonly image: Buffer;
+  readonly metadata: Buffer;
+}
+
+/** A whole file, verified by its checksums. */
+export function splitEnvelope(bytes: Buffer): Decoded<WholeEnvelope> {
+  const trailer = decodeTrailer(bytes, bytes.length);
+  if (!trailer.ok) return trailer;
+  const { imageBytes } = trailer.value;
+  const image = bytes.subarray(0, imageBytes);
+  const metadata = bytes.subarray(imageBytes, bytes.length - trailerBytes);
+  if (!imageIsWhole(trailer.value, image)) return damaged("image damaged");
+  if (!metadataIsWhole(trailer.value, metadata)) return damaged("metadata damaged");
+  return { ok: true, value: { trailer: trailer.value, image, metadata } };
 }
 
 /** By its checksum, which takes no key. */

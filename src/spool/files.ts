@@ -10,6 +10,7 @@ import {
   type EnvelopeDraft,
   type Metadata,
   sealEnvelope,
+  splitEnvelope,
   trailerBytes,
 } from "./envelope.ts";
 import { ensureFormat, type FormatSource } from "./format.ts";
@@ -133,6 +134,30 @@ export class EnvelopeFiles {
       if (!trailer.ok) return trailer;
       return await decodeImage(trailer.value, bytes.subarray(0, trailer.value.imageBytes), this.#cipher);
     });
+  }
+
+  /** The whole file, verified by its checksums, which takes no key. */
+  async readEnvelope(sequence: number): Promise<Reading<{ readonly bytes: Buffer; readonly encrypted: boolean }>> {
+    return await this.#reading(sequence, async (file, fileBytes) => {
+      const bytes = await readAt(file, 0, fileBytes);
+      const split = splitEnvelope(bytes);
+      if (!split.ok) return split;
+      const { trailer } = split.value;
+      if (trailer.sequence !== sequence) return { ok: false, damage: "trailer damaged" };
+      return { ok: true, value: { bytes, encrypted: trailer.encryption !== undefined } };
+    });
+  }
+
+  /** A whole file of another spool, decrypted where it has to be. */
+  async open(bytes: Buffer): Promise<Decoded<{ readonly jpeg: Buffer; readonly createdMs: number } & Metadata>> {
+    const split = splitEnvelope(bytes);
+    if (!split.ok) return split;
+    const { trailer, image, metadata } = split.value;
+    const decoded = decodeMetadata(trailer, metadata, this.#cipher);
+    if (!decoded.ok) return decoded;
+    const jpeg = await decodeImage(trailer, image, this.#cipher);
+    if (!jpeg.ok) return jpeg;
+    return { ok: true, value: { ...decoded.value, jpeg: jpeg.value, createdMs: trailer.createdMs } };
   }
 
   /** Of the whole file; undefined when it is gone. */

@@ -3,6 +3,8 @@ import { spoolLimits } from "../core/limits.ts";
 import type { SentEntry, SpoolListing } from "../core/ports.ts";
 import type {
   DeliverySelection,
+  HeldRecord,
+  HoldRequest,
   ListPage,
   MovedRecord,
   Queue,
@@ -19,6 +21,7 @@ import type { FoundId } from "./index/listings.ts";
 import type { Leases } from "./leases.ts";
 import { listRecords } from "./listing.ts";
 import type { RecordReader } from "./reader.ts";
+import type { Transfer } from "./transfer.ts";
 import type { Verifier } from "./verifier.ts";
 
 const ulid = /^[0-9A-HJKMNP-TV-Z]{26}$/i;
@@ -30,6 +33,7 @@ export interface SpoolQueueParts {
   readonly leases: Leases;
   readonly due: DueSignals;
   readonly verifier: Verifier;
+  readonly transfer: Transfer;
   readonly stats: () => Promise<QueueStats>;
   /** So many more outcomes were written. */
   readonly settled: (outcomes: number) => void;
@@ -91,20 +95,29 @@ export class SpoolQueue implements Queue {
     return await this.#parts.verifier.check(afterSequence, repair);
   }
 
-  async hold(): Promise<never> {
-    return await Promise.reject(notYet("hold"));
+  async hold(request: HoldRequest): Promise<readonly HeldRecord[]> {
+    this.#parts.mustRun("hold");
+    return await this.#parts.transfer.hold(request);
   }
 
-  async held(): Promise<MovedRecord> {
-    return await Promise.reject(notYet("read held records"));
+  async held(sequence: number): Promise<MovedRecord> {
+    this.#parts.mustRun("read held records");
+    return await this.#parts.transfer.held(sequence);
   }
 
-  async release(): Promise<void> {
-    await Promise.reject(notYet("release"));
+  async release(sequence: number): Promise<void> {
+    this.#parts.mustRun("release");
+    await this.#parts.transfer.release(sequence);
   }
 
-  async takeIn(): Promise<boolean> {
-    return await Promise.reject(notYet("take in"));
+  async giveBack(sequences: readonly number[]): Promise<void> {
+    this.#parts.mustRun("give back");
+    await this.#parts.transfer.giveBack(sequences);
+  }
+
+  async takeIn(moved: MovedRecord): Promise<boolean> {
+    this.#parts.mustRun("take in");
+    return await this.#parts.transfer.takeIn(moved);
   }
 
   /** Between the look at the leases and the change of the rows no delivery can be leased. */
@@ -160,8 +173,4 @@ export class SpoolQueue implements Queue {
     }
     return undefined;
   }
-}
-
-function notYet(attempted: string): AgentError {
-  return new AgentError("QUEUE_UNSUPPORTED", `${attempted}: this version cannot`, { disposition: "fatal" });
 }

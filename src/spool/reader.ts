@@ -1,7 +1,7 @@
 import { AgentError, asAgentError } from "../core/errors.ts";
 import type { Logger } from "../core/ports.ts";
 import type { StoredRecord } from "../core/types.ts";
-import type { Metadata } from "./envelope.ts";
+import type { Damage, Metadata } from "./envelope.ts";
 import type { EnvelopeFiles, Reading } from "./files.ts";
 import type { IndexClient } from "./index/client.ts";
 import type { Room } from "./room.ts";
@@ -29,7 +29,7 @@ export class RecordReader {
   }
 
   async record(sequence: number): Promise<RecordReading> {
-    const { files, index, room, log } = this.#parts;
+    const { files, log } = this.#parts;
     let reading: Reading<Metadata>;
     try {
       reading = await files.readMetadata(sequence);
@@ -39,10 +39,16 @@ export class RecordReader {
       return { kind: "unreadable", error: failure };
     }
     if (reading.ok) return { kind: "record", record: reading.value.record };
-    log.warn("spool.record.lost", { sequence, damage: reading.damage });
-    const why = reading.damage === "missing" ? "missing" : "damaged";
-    room.stored(await index.call("giveUp", sequence, why));
+    await this.#giveUp(sequence, reading.damage);
     return { kind: "lost" };
+  }
+
+  /** The whole file, verified; one that is damaged or gone is given up, and fails with `RECORD_UNREADABLE`. */
+  async envelope(sequence: number): Promise<{ readonly bytes: Buffer; readonly encrypted: boolean }> {
+    const reading = await this.#parts.files.readEnvelope(sequence);
+    if (reading.ok) return reading.value;
+    await this.#giveUp(sequence, reading.damage);
+    throw new AgentError("RECORD_UNREADABLE", `read record ${sequence}: ${reading.damage}`, { disposition: "reject" });
   }
 
   /** The JPEG, verified; fails with `RECORD_UNREADABLE`. */
@@ -52,5 +58,10 @@ export class RecordReader {
     throw new AgentError("RECORD_UNREADABLE", `read the image of record ${id}: ${reading.damage}`, {
       disposition: "reject",
     });
+  }
+  async #giveUp(sequence: number, damage: Damage | "missing"): Promise<void> {
+    const { index, room, log } = this.#parts;
+    log.warn("spool.record.lost", { sequence, damage });
+    room.stored(await index.call("giveUp", sequence, damage === "missing" ? "missing" : "damaged"));
   }
 }

@@ -9,7 +9,7 @@ import { Ages } from "./ages.ts";
 import { Appender } from "./appender.ts";
 import { Backfill } from "./backfill.ts";
 import { Caps } from "./caps.ts";
-import { keyOf, RecordCipher } from "./cipher.ts";
+import { checkValueOf, keyOf, RecordCipher } from "./cipher.ts";
 import { Collector } from "./collector.ts";
 import { Deliveries } from "./deliveries.ts";
 import { DueSignals, stopped } from "./due.ts";
@@ -29,6 +29,7 @@ import { RecordReader } from "./reader.ts";
 import { RemovedTargets } from "./removed-targets.ts";
 import { Room, type RoomOptions } from "./room.ts";
 import { SpoolTime } from "./spool-time.ts";
+import { Transfer } from "./transfer.ts";
 import { Upkeep, type UpkeepTask } from "./upkeep.ts";
 import { Verifier } from "./verifier.ts";
 
@@ -94,6 +95,9 @@ export interface DiskSpoolOptions extends RoomOptions {
   /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
   readonly onDead?: (error: AgentError) => void;
 }
+
+const heldHint =
+  "an export has not ended, and these records are not delivered: repeat framepost queue export with the same folder, or, if that is lost, give them back with framepost queue retry --all --state held";
 
 /** What the spool has to know of a configured target. */
 export interface SpoolTarget {
@@ -179,7 +183,7 @@ export class DiskSpool implements Spool {
       nowMs: () => seams.clock.nowMs(),
       settled: () => this.#collector.settled(),
     });
-    this.queue = this.#queue(options.device);
+    this.queue = this.#queueOf(options.device, key === undefined ? undefined : checkValueOf(key));
     this.#removedTargets = new RemovedTargets({
       index: this.#index,
       time: this.#time,
@@ -300,13 +304,22 @@ export class DiskSpool implements Spool {
     });
   }
 
-  #queue(device: string): Queue {
-    return new SpoolQueue({
-      index: this.#index,
+  #queueOf(device: string, keyCheck: string | undefined): Queue {
+    const parts = {
       files: this.#files,
-      reader: this.#reader,
+      index: this.#index,
       leases: this.#leases,
       due: this.#due,
+      reader: this.#reader,
+    };
+    const transfer = new Transfer({
+      ...parts,
+      appender: this.#appender,
+      keyCheck,
+      finished: () => this.#collector.settled(),
+    });
+    return new SpoolQueue({
+      ...parts,
       verifier: new Verifier({
         index: this.#index,
         files: this.#files,
@@ -314,6 +327,7 @@ export class DiskSpool implements Spool {
         leases: this.#leases,
         lastSequence: () => this.#appender.lastIndexedSequence(),
       }),
+      transfer,
       stats: async () => await this.stats(),
       settled: (outcomes) => this.#collector.settled(outcomes),
       device,
@@ -329,13 +343,14 @@ export class DiskSpool implements Spool {
   }
 
   #adopt(report: OpenReport): void {
-    const { onDisk, rebuilt, recovered, damaged, immovable, unlisted, lastSequence, removedTargets } = report;
+    const { onDisk, rebuilt, recovered, damaged, immovable, unlisted, held, lastSequence, removedTargets } = report;
     this.#room.stored(onDisk);
     this.#removedTargets.announce(removedTargets);
     if (rebuilt) this.#seams.log.warn("spool.index.rebuilt", { records: recovered, lastSequence });
     else if (recovered > 0) this.#seams.log.info("spool.recovered", { records: recovered });
     if (damaged > 0) this.#seams.log.warn("spool.envelopes.damaged", { records: damaged, leftInPlace: immovable });
     if (unlisted > 0) this.#seams.log.warn("spool.shards.unlisted", { shards: unlisted });
+    if (held.records > 0) this.#seams.log.warn("spool.held", { ...held, mend: heldHint });
   }
 
   #mustRun(attempted: string): void {

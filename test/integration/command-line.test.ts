@@ -36,7 +36,8 @@ describe("the command line", function () {
   it("explains every command, with the options that all share", async () => {
     const commands = [
       ...["demo", "run", "sandbox", "init", "capture", "send", "detect", "cameras", "doctor"],
-      ...["config check", "config show", "config schema", "queue stats", "queue ls", "dataset export"],
+      ...["config check", "config show", "config schema", "queue stats", "queue ls", "queue show"],
+      ...["queue sent", "queue retry", "queue drop", "queue verify", "dataset export"],
     ];
     await inTurns(commands, async (name) => {
       const { code, stdout, stderr } = await framepost([...name.split(" "), "--help"]);
@@ -61,6 +62,11 @@ describe("the command line", function () {
       [["run", "--confg", "x"], /unknown option '--confg'\n\(Did you mean --config\?\)/],
       [["queue"], /stats/],
       [["queue", "ls", "--limit", "none"], /'none' is invalid. expected a whole number/],
+      [["queue", "ls", "--state", "lost"], /Allowed choices are pending, quarantined, held/],
+      [["queue", "show"], /missing required argument 'record'/],
+      [["queue", "retry"], /name records, .* --target ID, .* --all \(USAGE_SELECTION\)/],
+      [["queue", "drop"], /name records, .* --target ID, .* --all \(USAGE_SELECTION\)/],
+      [["queue", "drop", "--all"], /add --yes .*\(USAGE_YES\)/],
       [["config", "show", "more"], /too many arguments for 'show'/],
       [["detect", "scene.jpg"], /'--model <name\|file>' not specified\n\(framepost detect --help/],
       [["detect", "scene.jpg", "--model", model, "--threshold", "2"], /expected a number from 0 to 1/],

@@ -81,7 +81,10 @@ describe("the commands", function () {
       assert.equal(bytes.length, facts.sizeBytes);
       assert.equal((await sharp(bytes).stats()).channels.length, 3);
       assert.equal((JSON.parse(await readFile(join(home, "seen", json), "utf8")) as typeof facts).result, "stored");
-      assert.match((await at("queue", "stats")).stdout, /^1 record, \d+ KB, last sequence 2\n.*\ndataset +1 +0 +1\n$/);
+      assert.match(
+        (await at("queue", "stats")).stdout,
+        /^1 record, \d+ KB, last sequence 2\n.*\ndataset +1 +0 +0 +1\n$/,
+      );
       const stats = JSON.parse((await at("queue", "stats", "--json")).stdout) as object;
       assert.deepEqual(Object.keys(stats).includes("records"), true);
       const listed = await at("queue", "ls");
@@ -91,7 +94,7 @@ describe("the commands", function () {
       assert.equal(lines[1], '{"listed":1}');
     });
 
-    it("lets nobody else into the spool while the daemon runs, and says so", async () => {
+    it("lets no other writer into the spool while the daemon runs, and says so", async () => {
       await using daemon = new AgentProcess([
         "run",
         "-c",
@@ -100,7 +103,7 @@ describe("the commands", function () {
         join(home, "framepost-data"),
       ]);
       await daemon.untilLogged("started");
-      await inTurns([["capture"], ["queue", "stats"], ["send", scene, "--target", "dataset"]], async (words) => {
+      await inTurns([["capture"], ["send", scene, "--target", "dataset"]], async (words) => {
         const ran = await at(...words);
         assert.deepEqual([ran.code, ran.stdout], [75, ""], words.join(" "));
         assert.match(ran.stderr, /\(SPOOL_LOCKED\)\n {2}mend: .*stop it first/);

@@ -9,7 +9,7 @@ import { ControlClient } from "../../src/control/client.ts";
 import { ControlServer } from "../../src/control/server.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { controlLimits } from "../../src/core/limits.ts";
-import type { MovedRecord, Queue } from "../../src/core/queue.ts";
+import type { MovedRecord, Queue, QueueStats } from "../../src/core/queue.ts";
 import type { DiskSpool } from "../../src/spool/spool.ts";
 import { openSpool } from "../lib/disk-spool.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
@@ -108,17 +108,35 @@ describe("the control socket", () => {
     assert.deepEqual(await client.retry({}, 0), { changed: 0, busy: 0, lastSequence: 0, done: true });
   });
 
+  it("leaves nothing of the figures out", async () => {
+    const target = { targetId: "a", pending: 1, leased: 2, quarantined: 3, accepted: 4, removedForMs: 5.5 };
+    const stats: QueueStats = {
+      ...{ records: 6, bytes: 7, lastSequence: 8, damaged: 9, missing: 10, encrypted: 11, targets: [target] },
+      lost: [{ targetId: "a", priority: -1, reason: "dropped", deliveries: 12 }],
+    };
+    await using opened = await bench({ stats: async () => await Promise.resolve(stats) });
+    assert.deepEqual(await opened.client.stats(), { ...stats, deliveries: [] });
+  });
+
   it("carries moved records, bytes and all", async () => {
     const envelope = Buffer.from([0, 10, 13, 255, 10]);
-    const deliveries = [{ targetId: "a", state: "held", attempts: 2, cursor: "c", error: "E: no" }] as const;
-    const moved: MovedRecord = { envelope, deliveries };
+    const deliveries = [{ targetId: "a", state: "quarantined", attempts: 2, cursor: "c", error: "E: no" }] as const;
+    const moved: MovedRecord = { envelope, from: "0abcdefg-7", deliveries, keyCheck: "f0" };
+    const request = { exportId: "e", folder: "/f", recordsMax: 7, targetId: "a" };
+    const held = { sequence: 7, id: "id", heldBefore: true };
     const seen: unknown[] = [];
     await using opened = await bench({
-      hold: async (recordsMax) => await Promise.resolve([{ sequence: recordsMax, id: "id" }]),
+      hold: async (wanted) => {
+        seen.push(await Promise.resolve(wanted));
+        return [held];
+      },
       held: async (sequence) =>
         await Promise.resolve({ ...moved, envelope: Buffer.concat([envelope, Buffer.from([sequence])]) }),
       release: async (sequence) => {
         seen.push(await Promise.resolve(sequence));
+      },
+      giveBack: async (sequences) => {
+        seen.push(await Promise.resolve(sequences));
       },
       takeIn: async (taken) => {
         seen.push(await Promise.resolve(taken));
@@ -126,11 +144,12 @@ describe("the control socket", () => {
       },
     });
     const { client } = opened;
-    assert.deepEqual(await client.hold(7), [{ sequence: 7, id: "id" }]);
+    assert.deepEqual(await client.hold(request), [held]);
     assert.deepEqual(await client.held(9), { ...moved, envelope: Buffer.from([0, 10, 13, 255, 10, 9]) });
     await client.release(5);
+    await client.giveBack([6, 7]);
     assert.equal(await client.takeIn(moved), true);
-    assert.deepEqual(seen, [5, moved]);
+    assert.deepEqual(seen, [request, 5, [6, 7], moved]);
     const large = { ...moved, envelope: Buffer.alloc(32 * 1024 * 1024, 10) };
     assert.equal(await client.takeIn(large), true);
   });

@@ -76,18 +76,16 @@ describe("the queue commands", function () {
   }
 
   /** What a daemon at work changes from one moment to the next is left out. */
-  async function answers(): Promise<ReadonlyMap<string, string>> {
+  async function answers(): Promise<ReadonlyMap<string, unknown>> {
     const found = new Map<string, string>();
     const words = ["stats --json", "ls --json", "ls --state quarantined", "show 2", "sent --json", "verify"];
     await inTurns(words, async (line) => {
       found.set(line, await output(...line.split(" ")));
     });
-    const { deliveries, targets, ...stats } = JSON.parse(found.get("stats --json") ?? "") as QueueStats;
+    const { deliveries, ...stats } = JSON.parse(found.get("stats --json") ?? "") as QueueStats;
     assert.ok(deliveries === undefined || deliveries.length === 2);
-    const steady = targets.map((target) => ({ ...target, leased: 0 }));
-    return new Map(
-      [...found, ["stats --json", JSON.stringify({ ...stats, targets: steady })]].sort() as [string, string][],
-    );
+    const targets = stats.targets.map((target) => ({ ...target, leased: 0 }));
+    return new Map<string, unknown>([...found, ["stats --json", { ...stats, targets }]]);
   }
 
   it("say the same beside the daemon and without it, and change the same", async () => {
@@ -100,15 +98,17 @@ describe("the queue commands", function () {
       /^4 records, .*\ntarget .* delivery\nhub +4 +\d +0 +0 +away: NET_REFUSED, (next try in \d+ s|trying now)\ntown +0 +0 +1 +0 +up\n$/,
     );
     const beside = await answers();
-    assert.match(beside.get("ls --state quarantined") ?? "", /^2 .*town quarantined HTTP_413: too large\n$/);
-    assert.match(beside.get("show 2") ?? "", new RegExp(`\\nname +${second?.name}\\n(.*\\n)*person +0\\.75 +`));
-    assert.match(beside.get("verify") ?? "", /^4 records checked, all is well\n$/);
+    assert.match(String(beside.get("ls --state quarantined")), /^2 .*town quarantined HTTP_413: too large\n$/);
+    assert.match(String(beside.get("show 2")), new RegExp(`\\nname +${second?.name}\\n(.*\\n)*person +0\\.75 +`));
+    assert.match(String(beside.get("verify")), /^4 records checked, all is well\n$/);
     assert.equal(beside.get("sent --json"), '{"listed":0}\n');
-    await daemon.stop();
+    daemon.kill("SIGKILL");
+    await daemon.ended();
+    assert.ok((await stat(join(dataFolder(), "control.sock"))).isSocket(), "what a killed daemon leaves is there");
     assert.deepEqual(await answers(), beside);
   });
 
-  it("retry and drop beside the daemon: what was set aside is delivered, what is dropped is counted", async () => {
+  it("retry and drop beside the daemon that follows: what was set aside is delivered, what is dropped is counted", async () => {
     await using daemon = daemonOf();
     await daemon.untilLogged("started", 1, 20_000);
     const saved = join(folder, "saved.jpg");
@@ -122,18 +122,9 @@ describe("the queue commands", function () {
           assert.deepEqual(await readFile(saved), image);
         },
         async () => {
-          const dropped = await output("drop", "1", "3", "--target", "hub", "--yes", "--json");
+          // Not the oldest, which is the one that the daemon tries again and again.
+          const dropped = await output("drop", "3", "4", "--target", "hub", "--yes", "--json");
           assert.equal(dropped, '{"changed":2,"busy":0}\n');
-        },
-        async () => {
-          const ran = await queue("drop", "--all");
-          assert.deepEqual([ran.code, ran.stdout], [2, ""]);
-          assert.match(ran.stderr, /add --yes.*\(USAGE_YES\)/);
-        },
-        async () => {
-          const ran = await queue("retry");
-          assert.deepEqual([ran.code, ran.stdout], [2, ""]);
-          assert.match(ran.stderr, /--target ID, .* --all \(USAGE_SELECTION\)/);
         },
         async () => {
           const ran = await queue("drop", "nobody-knows-this.jpg", "--yes");
@@ -160,29 +151,14 @@ describe("the queue commands", function () {
     );
   });
 
-  it("reach a daemon that follows a killed one, and the spool when none does", async () => {
-    {
-      await using killed = daemonOf();
-      await killed.untilLogged("started", 1, 20_000);
-      killed.kill("SIGKILL");
-      await killed.ended();
-    }
-    assert.ok((await stat(join(dataFolder(), "control.sock"))).isSocket(), "a stale socket is there");
-    assert.match(await output("stats"), /^2 records/);
-    await using next = daemonOf();
-    await next.untilLogged("started", 1, 20_000);
-    assert.match(await output("stats"), /^2 records, .*\n.* delivery\n/);
-    await next.stop();
-  });
-
   it("verify names what is damaged, with exit code 1, and mends it", async () => {
-    await rm(envelopePath(layoutOf(spoolFolder()), 2));
-    await writeFile(envelopePath(layoutOf(spoolFolder()), 4), "cut");
+    await rm(envelopePath(layoutOf(spoolFolder()), 1));
+    await writeFile(envelopePath(layoutOf(spoolFolder()), 2), "cut");
     const found = await queue("verify");
     assert.equal(found.code, 1);
     assert.match(
       found.stdout,
-      /^RECORD_MISSING {2}record 2: .*\nRECORD_DAMAGED {2}record 4: too short\n2 records checked, 2 findings\n$/,
+      /^RECORD_MISSING {2}record 1: .*\nRECORD_DAMAGED {2}record 2: too short\n2 records checked, 2 findings\n$/,
     );
     const mended = await queue("verify", "--repair", "--json");
     assert.equal(mended.code, 1);

@@ -231,9 +231,11 @@ describe("secrets", () => {
     await agent.untilLogged("started", 1, 20_000);
     const failed = () => new Set(agent.stderr.flatMap((line) => /"target":"([a-z-]+)"/.exec(line)?.[1] ?? []));
     await agent.until("every target is in trouble", () => failed().size >= 14, 20_000);
-    // Beside it: a second daemon that finds the spool taken, and a doctor.
+    // Beside it: a second daemon that finds the spool taken, and commands that ask it how it is.
     assert.equal(await run("run", "-c", config), 75);
-    assert.equal(await run("queue", "stats", "-c", config), 75);
+    assert.equal(await run("queue", "stats", "-c", config), 0);
+    assert.equal(await run("queue", "ls", "--json", "-c", config), 0);
+    assert.equal(await run("queue", "stats", "--json", "-c", config), 0);
     agent.kill("SIGTERM");
     assert.equal((await agent.ended()).code, 0);
     remember("run --log-level debug", agent);

@@ -252,6 +252,27 @@ describe("verify", () => {
     assert.equal((await readdir(layout.bad)).length, 4);
   });
 
+  it("leaves alone what waits in a folder that could not be listed at the start", async () => {
+    await using folder = await tempFolder();
+    const layout = layoutOf(folder.path);
+    let envelope: Buffer;
+    {
+      await using first = await openSpool(folder.path);
+      await appendMany(first.spool, 1, ["a"]);
+      envelope = await readFile(envelopePath(layout, 1));
+    }
+    const waiting = envelopePath(layout, 5_000);
+    await writeFile(dirname(waiting), "no folder");
+    await using second = await openSpool(folder.path);
+    const told = ["- FOLDER_UNLISTED"];
+    assert.deepEqual(codesBySequence((await verified(second.spool.queue, true)).findings), told);
+    await rm(dirname(waiting));
+    await mkdir(dirname(waiting));
+    await writeFile(waiting, envelope);
+    assert.deepEqual(codesBySequence((await verified(second.spool.queue, true)).findings), told);
+    assert.deepEqual(await readFile(waiting), envelope);
+  });
+
   it("leaves a damaged record alone while it is being sent", async () => {
     await using folder = await tempFolder();
     await using opened = await openSpool(folder.path);

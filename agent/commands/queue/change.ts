@@ -129,12 +129,12 @@ function affected(found: readonly SpoolListing[], { target, state }: SelectionOp
   }
   const backlogs = stats.targets.filter(({ targetId }) => (target ?? targetId) === targetId);
   const sum = (key: "pending" | "quarantined"): number => backlogs.reduce((total, backlog) => total + backlog[key], 0);
-  const parts = [
-    ...(state === undefined || state === "pending" ? [`${sum("pending")} pending`] : []),
-    ...(state === undefined || state === "quarantined" ? [`${sum("quarantined")} quarantined`] : []),
-    ...(state === undefined || state === "held" ? ["all held"] : []),
-  ];
-  return `${parts.join(", ")} deliveries of ${target ?? "every target"}`;
+  const counts = (["pending", "quarantined"] as const)
+    .filter((key) => (state ?? key) === key && sum(key) > 0)
+    .map((key) => `${sum(key)} ${key}`);
+  // Of held ones no count is kept: they are few, and on their way elsewhere.
+  const parts = [...counts, ...((state ?? "held") === "held" ? ["any held"] : [])];
+  return `${parts.join(" and ") || "no"} deliveries of ${target ?? "every target"}`;
 }
 
 async function agreed({ signal }: CommandContext, what: string): Promise<boolean> {

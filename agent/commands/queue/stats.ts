@@ -5,7 +5,7 @@ import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { withQueue } from "../../queue-access.ts";
 import { loadSettings } from "../../settings.ts";
-import { counted, textTable } from "../../terminal.ts";
+import { counted, sizeText, textTable } from "../../terminal.ts";
 
 export async function queueStats(context: CommandContext): Promise<ExitCode> {
   const settings = await loadSettings(context);
@@ -63,8 +63,4 @@ function lossLines({ lost }: QueueStats): readonly string[] {
   if (lost.length === 0) return [];
   const rows = lost.map(({ targetId, priority, reason, deliveries }) => [targetId, reason, priority, deliveries]);
   return textTable(["lost for", "reason", "priority", "deliveries"], rows);
-}
-
-function sizeText(bytes: number): string {
-  return bytes < 1024 ** 2 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1024 ** 2).toFixed(1)} MB`;
 }

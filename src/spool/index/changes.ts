@@ -4,7 +4,7 @@ import { numberIn, textIn } from "./database.ts";
 import { statesOf } from "./listings.ts";
 import type { Losses } from "./losses.ts";
 import type { Statements } from "./statements.ts";
-import { HELD, type IndexStore } from "./store.ts";
+import { HELD, type IndexStore, QUARANTINED, READY } from "./store.ts";
 
 export type Change = "retry" | "drop";
 
@@ -69,12 +69,14 @@ export class Changes {
     return rows === 0 ? [after + 1, after, true] : [after + 1, numberIn(row, "last"), rows < spoolLimits.changeRowsMax];
   }
 
+  /** What is held may lie elsewhere already, and then would be sent twice: it takes to be asked for by its state. */
   #fitting({ targetId = "", state }: DeliverySelection, from: number, to: number): readonly Row[] {
+    const states = state === undefined ? [READY, QUARANTINED] : statesOf(state);
     return this.#sql
       .all(
         `SELECT seq, target, priority FROM dlv
           WHERE seq BETWEEN ? AND ? AND state BETWEEN ? AND ? AND (? = '' OR target = ?)`,
-        ...[from, to, ...statesOf(state), targetId, targetId],
+        ...[from, to, ...states, targetId, targetId],
       )
       .map((row) => ({
         sequence: numberIn(row, "seq"),

@@ -16,7 +16,15 @@ import { join } from "node:path";
 import { AgentError, errnoOf } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
 import { keyMissing, type RecordCipher } from "../cipher.ts";
-import { decodeMetadata, type Decoded, decodeTrailer, imageIsWhole, type Trailer, trailerBytes } from "../envelope.ts";
+import {
+  decodeMetadata,
+  type Decoded,
+  decodeTrailer,
+  imageIsWhole,
+  type Metadata,
+  type Trailer,
+  trailerBytes,
+} from "../envelope.ts";
 import { diskError, envelopeBytesMax } from "../files.ts";
 import { envelopePath, type Layout, sequenceOfName, shardOf, shardOfName, shardPath } from "../layout.ts";
 import type { IndexEntry } from "./store.ts";
@@ -71,7 +79,7 @@ export function examine(layout: Layout, sequence: number, depth: Depth, cipher?:
     if (depth === "all" && !imageIsWhole(trailer, readAt(file, 0, trailer.imageBytes))) {
       return { ok: false, damage: "image damaged" };
     }
-    return { ok: true, value: entryOf(trailer, decoded.value.owedTo) };
+    return { ok: true, value: entryOf(trailer, decoded.value) };
   });
 }
 
@@ -115,10 +123,11 @@ function opened<T>(layout: Layout, sequence: number, read: (file: number) => Dec
   }
 }
 
-function entryOf(trailer: Trailer, owedTo: readonly string[]): IndexEntry {
+function entryOf(trailer: Trailer, { owedTo, arrival }: Metadata): IndexEntry {
   const { sequence, id, priority, createdMs, imageBytes, metadataBytes, encryption } = trailer;
   const bytes = imageBytes + metadataBytes + trailerBytes;
-  return { sequence, id, priority, createdMs, imageBytes, bytes, encrypted: encryption !== undefined, owedTo };
+  const entry = { sequence, id, priority, createdMs, imageBytes, bytes, encrypted: encryption !== undefined, owedTo };
+  return arrival === undefined ? entry : { ...entry, arrival };
 }
 
 /** In one read where the metadata is of usual size. */

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
 import type { SentEntry } from "../../core/ports.ts";
-import type { DeliverySelection, SentPage } from "../../core/queue.ts";
+import type { DeliverySelection, HeldRecord, HoldRequest, MovedDelivery, SentPage } from "../../core/queue.ts";
 import { type Layout, layoutOf } from "../layout.ts";
 import type { Backlog, BacklogLimit, Trimmed } from "./backlogs.ts";
 import { Bounds, type Evicted, type EvictionRequest, type QuarantinePlace, type QuarantineSweep } from "./bounds.ts";
 import { type Change, Changes, type ChangeStep, type LeasedDelivery } from "./changes.ts";
 import { indexDamaged } from "./codes.ts";
-import { setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
+import { flushWal, setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
 import { flushFolder, overheadBytes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import { FinishedEnvelopes, type Removal } from "./finished.ts";
 import { type InspectedPage, type InspectedTotals, Inspection } from "./inspection.ts";
@@ -25,6 +25,7 @@ import { SentLog } from "./sent-log.ts";
 import { Statements } from "./statements.ts";
 import { type Amount, type Deferral, type IndexEntry, IndexStore } from "./store.ts";
 import { type BackfillPage, type GivenUp, type RemovedTarget, TargetRegistry } from "./targets.ts";
+import { type HeldAmount, Transfers } from "./transfers.ts";
 
 export interface OpenOptions {
   readonly folder: string;
@@ -47,6 +48,8 @@ export interface OpenReport extends Recovered {
   /** How long spools have run on this folder, as far as the index knows. */
   readonly ranMs: number;
   readonly rebuilt: boolean;
+  /** Taken out of delivery by an export that has not ended. */
+  readonly held: HeldAmount;
   readonly removedTargets: readonly RemovedTarget[];
   /** The owner before did not close the index, so nobody vouches for every page of it. */
   readonly leftOpen: boolean;
@@ -64,6 +67,7 @@ interface World {
   readonly losses: Losses;
   readonly sentLog: SentLog;
   readonly bounds: Bounds;
+  readonly transfers: Transfers;
   readonly changes: Changes;
   readonly inspection: Inspection;
   readonly targets: TargetRegistry;
@@ -104,6 +108,7 @@ export class IndexOwner {
       losses,
       sentLog: new SentLog(sql),
       bounds: new Bounds(layout, sql, store, losses),
+      transfers: new Transfers(sql, store),
       changes: new Changes(sql, store, losses),
       inspection,
       targets,
@@ -116,7 +121,7 @@ export class IndexOwner {
     const found = recover({ layout, store, marks, cipher }, fresh ? "headers" : "all", ranMs, lastSequence);
     if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
     if (targetIds !== undefined) targets.register(targetIds, ranMs);
-    sql.checkpoint();
+    this.#makeDurable();
     this.#collectAll();
     return {
       ...found,
@@ -126,6 +131,7 @@ export class IndexOwner {
       ranMs,
       leftOpen: !fresh && !closed,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
+      held: this.#opened.transfers.heldAmount(),
       removedTargets: targetIds === undefined ? [] : targets.removed(),
     };
   }
@@ -270,6 +276,33 @@ export class IndexOwner {
     return this.#world().sentLog.page(page);
   }
 
+  /** Durable when it returns. Of the records in `leased` somebody works on a delivery. */
+  hold(request: HoldRequest, leased: readonly number[]): readonly HeldRecord[] {
+    const { layout, transfers, bounds } = this.#world();
+    bounds.catchUp();
+    const held = transfers.hold(request, [...leased, ...bounds.gone()]);
+    flushWal(layout.index);
+    return held;
+  }
+
+  held(sequence: number): readonly MovedDelivery[] {
+    return this.#world().transfers.deliveriesOf(sequence);
+  }
+
+  /** True when the record is finished. */
+  release(sequence: number): boolean {
+    return this.#world().transfers.release(sequence);
+  }
+
+  giveBack(sequences: readonly number[]): void {
+    this.#world().transfers.giveBack(sequences);
+  }
+
+  /** By `placeOf` a record. */
+  wasTakenIn(place: string): boolean {
+    return this.#world().transfers.wasTakenIn(place);
+  }
+
   inspect(afterSequence: number, lastIndexed: number): InspectedPage {
     return this.#world().inspection.page(afterSequence, lastIndexed);
   }
@@ -312,6 +345,17 @@ export class IndexOwner {
       marks.close();
     } finally {
       sql.checkpoint();
+    }
+  }
+
+  /** On a full disk the index cannot grow, but its WAL can be flushed where it is: no reason not to start. */
+  #makeDurable(): void {
+    const { layout, sql } = this.#world();
+    try {
+      sql.checkpoint();
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== "DISK_FULL") throw error;
+      flushWal(layout.index);
     }
   }
 

@@ -6,13 +6,14 @@ import { classified, connect, damageError, numberIn, type Sql } from "./database
  * - `item`: records that are owed to somebody. What they hold is in their files. `added_at` is running time (see
  *   running-time.ts), so that an age never depends on the wall clock.
  * - `dlv`: one row for each delivery that is ready (0), deferred until `due_at` (1), quarantined since `due_at`, in running
- *   time (2), or held for an export (3).
+ *   time (2), or held for an export (3); `before_hold` is then the state to go back to.
  * - `gone`: finished records whose file is still there.
  * - `sent`: the sent log, newest last, capped.
  * - `lost`: deliveries given up, counted.
  * - `target`: every target that the spool knows, since which record, since when it is configured no more, and how far its
  *   backfill got.
- * - `imported`: ids of records that came from elsewhere, so that none comes in twice; capped.
+ * - `imported`: ids of records that came from elsewhere and their places there, so that none comes in twice; capped.
+ * - `export`: the folder that records are held for; one row at most.
  * - `kv`: counters.
  *
  * An append touches one page each of item, item_eviction, dlv and kv, and one page a target of dlv_ready: that is what
@@ -26,7 +27,7 @@ const tables = `
   );
   CREATE TABLE dlv (
     seq INTEGER NOT NULL, target TEXT NOT NULL, state INTEGER NOT NULL, priority INTEGER NOT NULL,
-    attempts INTEGER NOT NULL, due_at REAL NOT NULL, cursor TEXT, error TEXT,
+    attempts INTEGER NOT NULL, due_at REAL NOT NULL, cursor TEXT, error TEXT, before_hold INTEGER,
     PRIMARY KEY (seq, target)
   ) WITHOUT ROWID;
   CREATE INDEX dlv_ready ON dlv (target, priority DESC, seq) WHERE state = 0;
@@ -52,12 +53,14 @@ const addedInFormat2 = `
     id TEXT PRIMARY KEY, first_seq INTEGER NOT NULL, absent_since REAL, backfilled_to INTEGER
   ) WITHOUT ROWID;
   CREATE TABLE imported (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
+  CREATE TABLE export (id TEXT PRIMARY KEY, folder TEXT NOT NULL) WITHOUT ROWID;
 `;
 
 const migrations: Readonly<Record<number, string>> = {
   1: `
     ALTER TABLE item ADD COLUMN added_at REAL NOT NULL DEFAULT 0;
     ALTER TABLE item ADD COLUMN encrypted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE dlv ADD COLUMN before_hold INTEGER;
     ${addedInFormat2}
     INSERT INTO kv (name, value)
       SELECT 'owed-bytes:' || dlv.target, sum(item.bytes) FROM dlv JOIN item ON item.seq = dlv.seq

@@ -1,3 +1,6 @@
+import { spoolLimits } from "../../core/limits.ts";
+import type { MovedDelivery } from "../../core/queue.ts";
+import { type Arrival, placeOf } from "../envelope.ts";
 import { classified, numberIn, textIn } from "./database.ts";
 import type { Statements } from "./statements.ts";
 
@@ -13,6 +16,8 @@ export interface IndexEntry {
   readonly bytes: number;
   readonly encrypted: boolean;
   readonly owedTo: readonly string[];
+  /** Of a record that came from another spool. */
+  readonly arrival?: Arrival;
 }
 
 export interface Deferral {
@@ -52,30 +57,36 @@ export class IndexStore {
 
   /** In as few statements as there are tables: an append waits for this. */
   #insertOne(entry: IndexEntry, addedAtMs: number): void {
-    const { sequence, id, priority, createdMs, imageBytes, bytes, encrypted, owedTo } = entry;
+    const { sequence, id, priority, createdMs, imageBytes, bytes, encrypted, owedTo, arrival } = entry;
     const added = this.#sql.run(
       `INSERT OR IGNORE INTO item (seq, id, priority, created_ms, image_bytes, bytes, added_at, encrypted)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       ...[sequence, id, priority, createdMs, imageBytes, bytes, addedAtMs, encrypted ? 1 : 0],
     );
     if (added === 0) return;
-    const targetIds = [...new Set(owedTo)];
-    if (targetIds.length > 0) {
+    const deliveries = arrival?.deliveries ?? [...new Set(owedTo)].map(freshDelivery);
+    if (deliveries.length > 0) {
       this.#sql.run(
-        `INSERT INTO dlv (seq, target, state, priority, attempts, due_at)
-         VALUES ${targetIds.map(() => `(?, ?, ${READY}, ?, 0, 0)`).join()}`,
-        ...targetIds.flatMap((targetId) => [sequence, targetId, priority]),
+        `INSERT INTO dlv (seq, target, state, priority, attempts, due_at, cursor, error)
+         VALUES ${deliveries.map(() => "(?, ?, ?, ?, ?, ?, ?, ?)").join()}`,
+        ...deliveries.flatMap(({ targetId, state, attempts, cursor, error }) => [
+          ...[sequence, targetId, state === "pending" ? READY : QUARANTINED, priority],
+          ...[attempts, state === "pending" ? 0 : addedAtMs, cursor ?? null, error ?? null],
+        ]),
       );
     }
     this.#sql.count(
       ["records", 1],
       ["bytes", bytes],
       ["encrypted", encrypted ? 1 : 0],
-      ...targetIds.flatMap((targetId) => [
-        [`pending:${targetId}`, 1] as const,
-        [`owed-bytes:${targetId}`, bytes] as const,
-      ]),
+      ...deliveries.flatMap((delivery) => amountsOf(delivery, bytes)),
     );
+    if (arrival !== undefined) this.#arrived(placeOf(id, arrival.from));
+  }
+
+  #arrived(place: string): void {
+    this.#sql.run("INSERT OR IGNORE INTO imported (id) VALUES (?)", place);
+    this.#sql.run("DELETE FROM imported WHERE n <= (SELECT max(n) FROM imported) - ?", spoolLimits.importedMax);
   }
 
   /** All records up to here are known: no file at or below it needs a look at the next start. */
@@ -258,4 +269,16 @@ export class IndexStore {
     this.#sql.run("DELETE FROM item WHERE seq = ?", sequence);
     this.#sql.count(["records", -1], ["bytes", -numberIn(item, "bytes")], ["encrypted", -numberIn(item, "encrypted")]);
   }
+}
+
+function freshDelivery(targetId: string): MovedDelivery {
+  return { targetId, state: "pending", attempts: 0 };
+}
+
+function amountsOf({ targetId, state }: MovedDelivery, bytes: number): readonly (readonly [string, number])[] {
+  if (state === "quarantined") return [[`quarantined:${targetId}`, 1]];
+  return [
+    [`pending:${targetId}`, 1],
+    [`owed-bytes:${targetId}`, bytes],
+  ];
 }
