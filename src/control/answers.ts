@@ -17,6 +17,7 @@ export function statsOf(value: unknown): QueueStats {
     encrypted: countOf(from["encrypted"], "encrypted"),
     targets: arrayOf(from["targets"], "targets", backlogOf),
     lost: arrayOf(from["lost"], "losses", lossOf),
+    ...optional(from, "evicting", truthOf),
     ...optional(from, "deliveries", (list, what) => arrayOf(list, what, deliveryHealthOf)),
   };
 }
