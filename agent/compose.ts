@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { DiskBudget, DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
 import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/ports.ts";
 import { webcamOptions } from "../src/capture/config.ts";
@@ -20,6 +21,7 @@ import { VisionProcess } from "../src/vision/client.ts";
 import { type ModelSpec, resolveModel } from "../src/vision/model.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
+import { diskBudgetOf, shareOf } from "./disks.ts";
 import { fileProblem } from "./files.ts";
 import type { Part } from "./lifecycle.ts";
 import { controlPathOf, modelsFolders } from "./locations.ts";
@@ -61,6 +63,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const wrapDriver = options.wrapDriver ?? ((driver: CameraDriver) => driver);
   const wrapTarget = options.wrapTarget ?? ((target: Target) => target);
   const device = await openData(config, dataFolder, seams);
+  const budget = await diskBudgetOf(config, dataFolder);
   const found = await findModel(config, dataFolder);
   const [model, modelProblem] = found instanceof AgentError ? [undefined, found] : [found, undefined];
   if (modelProblem !== undefined) {
@@ -69,8 +72,13 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const { threads } = config.detector;
   const vision = new VisionProcess({ model, ...(threads === undefined ? {} : { threads }) }, seams);
 
-  const targets = config.targets.map((target) => wrapTarget(buildTarget(target, device, seams)));
-  const spool = buildSpool(config, { dataFolder, device, targets: spoolTargets(config, targets) }, seams);
+  const targets: Target[] = [];
+  for (const target of config.targets) {
+    const share = target.kind === "folder" ? await shareOf(budget, target, dataFolder) : undefined;
+    targets.push(wrapTarget(buildTarget(target, { device, share }, seams)));
+  }
+  const waiting = spoolTargets(config, targets);
+  const spool = buildSpool(config, { dataFolder, device, targets: waiting, budget }, seams);
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));
@@ -132,7 +140,10 @@ async function openData(
 
 function buildSpool(
   config: Pick<FramepostConfig, "spool">,
-  { dataFolder, ...rest }: { dataFolder: string; device: string; targets?: readonly SpoolTarget[] },
+  {
+    dataFolder,
+    ...rest
+  }: { dataFolder: string; device: string; targets?: readonly SpoolTarget[]; budget?: DiskBudget },
   seams: Seams,
 ): DiskSpool {
   const bounds = config.spool;
@@ -143,6 +154,9 @@ function buildSpool(
     recordsMax: bounds.maxRecords,
     freeBytesMin: bounds.minFreeBytes,
     removedTargetsAfterMs: bounds.removedTargetsAfter,
+    eviction: bounds.eviction,
+    quarantine: { share: bounds.quarantine.maxShare, ageMaxMs: bounds.quarantine.maxAge },
+    ...(bounds.maxAge === undefined ? {} : { ageMaxMs: bounds.maxAge }),
     onDead,
     ...(bounds.encryption === undefined ? {} : { encryptionKey: bounds.encryption.key }),
   };
@@ -245,13 +259,17 @@ function buildDriver(camera: CameraConfig, vision: Vision, { clock }: Seams): Ca
   }
 }
 
-function buildTarget(target: TargetConfig, device: string, seams: Seams): Target {
+function buildTarget(
+  target: TargetConfig,
+  { device, share }: { readonly device: string; readonly share: DiskShare | undefined },
+  seams: Seams,
+): Target {
   switch (target.kind) {
     case "iotown":
       return new IotownTarget(target);
     case "mqtt":
       return new MqttTarget({ config: target, device }, seams);
     case "folder":
-      return new FolderTarget(target);
+      return new FolderTarget(target, share);
   }
 }

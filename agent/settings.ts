@@ -6,6 +6,7 @@ import { formatProblem } from "../src/config/problem.ts";
 import { createLogger } from "../src/log/logger.ts";
 import { configSchema, type FramepostConfig } from "./config-schema.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
+import { budgetWarnings } from "./disks.ts";
 import { exists } from "./files.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
 import { targetWarnings } from "./warnings.ts";
@@ -30,12 +31,17 @@ export async function loadSettings(context: CommandContext, level: LogLevel | "c
   const { secrets } = loaded;
   const config = withAbsolutePaths(loaded.config, file);
   context.hide(secrets);
+  const dataFolder = dataFolderOf(context, config, file);
   return {
     ...loaded,
     config,
     file,
-    warnings: [...loaded.warnings.map(formatProblem), ...config.targets.flatMap(targetWarnings)],
-    dataFolder: dataFolderOf(context, config, file),
+    warnings: [
+      ...loaded.warnings.map(formatProblem),
+      ...config.targets.flatMap(targetWarnings),
+      ...(await budgetWarnings(config, dataFolder)),
+    ],
+    dataFolder,
     log: createLogger({
       level: context.logLevel ?? (level === "config" ? config.log.level : level),
       secrets,

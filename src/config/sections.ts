@@ -72,13 +72,39 @@ export const keep = z
 
 export const spool = z
   .strictObject({
-    maxBytes: byteSize.default(spoolLimits.defaultBytesMax).describe("Most that the spool may take on disk"),
+    maxBytes: byteSize
+      .default(spoolLimits.defaultBytesMax)
+      .describe(
+        "Most that Framepost may take on the disk of its data folder: records, their index, temporary pictures, and the data sets of folder targets on that disk. At least a quarter is the records'. Logs go to stderr, where journald bounds them",
+      ),
     maxRecords: z
       .int()
       .min(1)
       .max(10_000_000)
       .default(spoolLimits.defaultRecordsMax)
       .describe("Most records that the spool may hold"),
+    maxAge: duration
+      .optional()
+      .describe(
+        "Give up records that have waited for this long, in time that Framepost was running; never when left out",
+      ),
+    eviction: z
+      .enum(["oldest", "thin", "none"])
+      .default("oldest")
+      .describe(
+        "When there is no room: give up the oldest records of the lowest priority; thin them out evenly over time; or none, and capture pauses",
+      ),
+    quarantine: z
+      .strictObject({
+        maxShare: fraction
+          .default(spoolLimits.defaultQuarantineShare)
+          .describe("Part of maxBytes and of maxRecords for records that only quarantine holds"),
+        maxAge: duration
+          .default(spoolLimits.defaultQuarantineAgeMs)
+          .describe("Give up deliveries that have been in quarantine for this long"),
+      })
+      .prefault({})
+      .describe("Deliveries set aside for good, with their reason: refused, or failed too often"),
     minFreeBytes: byteSize.default(spoolLimits.defaultFreeBytesMin).describe("Space that the disk must keep free"),
     removedTargetsAfter: duration
       .default(spoolLimits.defaultRemovedTargetsAfterMs)

@@ -44,6 +44,8 @@ export interface PipelineHealth {
   /** Frames that the spool would not take; `spoolFull` while that lasts. */
   readonly refused: number;
   readonly spoolFull: boolean;
+  /** Cameras whose next frame waits a while, because the spool would not take the last one. */
+  readonly paused: readonly string[];
   /** Stored without the detector having seen them. */
   readonly unlabelled: number;
   /** Encoded once more to bake in their EXIF orientation. */

@@ -39,6 +39,8 @@ export const captureLimits = {
   watchQuietMs: 50,
   /** An upload that stood still for this long never ends: the file is set aside. */
   watchAbandonedMs: 60_000,
+  /** Reserved on the disk for the picture that a camera program writes: one of 12 MP at quality 100. */
+  scratchBytes: 8 * MB,
   /** Files set aside are kept for a look at them, the oldest go first. */
   rejectedFilesMax: 256,
 } as const;
@@ -143,6 +145,26 @@ export const spoolLimits = {
   importedMax: 200_000,
   /** 32 targets, 8 reasons and a few priorities stay below. */
   lossRowsMax: 1_024,
+  /** Below a bound by this share of it after an eviction, and by so many records at most: one flush pays for them all. */
+  evictShare: 0.05,
+  evictSlackRecordsMax: 64,
+  /** On a full disk fewer bring nothing: freeing one record at a time failed every fourth append that was measured. */
+  evictWhenFullRecordsMin: 8,
+  /** Given up in one request to the index thread: some 20 ms, for which leasing waits. */
+  evictStepRecords: 256,
+  /** Such requests for one append: a bound that the config has lowered is reached over several. */
+  evictStepsMax: 4,
+  /** Records whose files are gone and whose rows a full disk does not let go; no more are evicted before these are. */
+  evictedRowsMax: 4_096,
+  /** Quarantined deliveries looked at in one eviction, for records that are owed to nobody else. */
+  quarantineScanRows: 1_024,
+  /** Stretches of time compared for each record that thinning gives up: it comes from the densest of them. */
+  thinProbes: 4,
+  thinProbesMin: 128,
+  /** Records count as being evicted for this long after the last one was. */
+  evictingMs: 5 * 60_000,
+  defaultQuarantineShare: 0.05,
+  defaultQuarantineAgeMs: 7 * 24 * 60 * 60_000,
   /** Long enough for a target to come back that was taken out by mistake, or for a while. */
   defaultRemovedTargetsAfterMs: 7 * 24 * 60 * 60_000,
   /** Given up in one transaction: each touches several pages of the index. */
@@ -153,6 +175,11 @@ export const spoolLimits = {
   defaultBytesMax: 2_048 * MB,
   defaultRecordsMax: 1_000_000,
   defaultFreeBytesMin: 256 * MB,
+} as const;
+
+export const diskBudgetLimits = {
+  /** Of the budget: a data set or a download that fills the disk must not end the buffering of records. */
+  recordsShareMin: 0.25,
 } as const;
 
 export const deliverLimits = {
@@ -200,6 +227,9 @@ export const pipelineLimits = {
   /** A frame that may not be given up is tried again while the spool is full or the vision process away. */
   repeatFirstMs: 500,
   repeatMaxMs: 30_000,
+  /** A full spool is asked again after this, doubling: soon enough for whoever waits, seldom enough to rest the detector. */
+  pauseFirstMs: 1_000,
+  pauseMaxMs: 5_000,
 } as const;
 
 export const controlLimits = {

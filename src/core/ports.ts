@@ -238,6 +238,8 @@ export interface SpoolStats {
   readonly lastSequence: number;
   readonly targets: readonly TargetBacklog[];
   readonly lost: readonly Loss[];
+  /** Records had to go for newer ones within the last minutes. */
+  readonly evicting?: boolean;
 }
 
 /** One delivery that a target accepted. */

@@ -23,6 +23,11 @@ export interface MemoryHealth {
 
 export interface TargetHealth extends DeliveryHealth, Pick<TargetBacklog, "pending" | "leased" | "quarantined"> {}
 
+export interface SpoolHealth extends Pick<SpoolStats, "records" | "bytes" | "lastSequence" | "lost"> {
+  /** Records have to go for newer ones. */
+  readonly evicting: boolean;
+}
+
 export interface HealthReport {
   readonly atMs: number;
   readonly uptimeMs: number;
@@ -33,7 +38,7 @@ export interface HealthReport {
   readonly cameras: readonly CameraHealth[];
   readonly vision: VisionHealth & { readonly model?: string };
   readonly pipeline: PipelineHealth;
-  readonly spool?: Pick<SpoolStats, "records" | "bytes" | "lastSequence">;
+  readonly spool?: SpoolHealth;
   readonly targets: readonly TargetHealth[];
   readonly memory: MemoryHealth;
 }
@@ -49,7 +54,7 @@ export function collectHealth(parts: HealthParts): HealthReport {
     cameras: parts.cameras,
     vision: { ...parts.vision, ...(model === undefined ? {} : { model: model.name }) },
     pipeline: parts.pipeline,
-    ...(spool === undefined ? {} : { spool: sizeOf(spool) }),
+    ...(spool === undefined ? {} : { spool: spoolHealth(spool) }),
     targets: parts.deliveries.map((delivery) => ({ ...delivery, ...backlogOf(spool, delivery.targetId) })),
     memory: parts.memory,
   };
@@ -70,6 +75,7 @@ export function healthFields(report: HealthReport): Readonly<Record<string, stri
     vision: vision.state,
     records: spool?.records ?? 0,
     spoolBytes: spool?.bytes ?? 0,
+    lost: spool?.lost.reduce((sum, { deliveries }) => sum + deliveries, 0) ?? 0,
     cameras: report.cameras.map(({ id, state }) => `${id}:${state}`).join(" "),
     targets: report.targets.map(targetPhrase).join(" "),
     rssBytes: memory.rssBytes,
@@ -94,17 +100,31 @@ function troublesOf(parts: HealthParts): readonly string[] {
     ...cameras,
     ...(vision.state === "backoff" ? [phrase("the detector is away", vision.lastError)] : []),
     ...(spool === undefined ? ["the spool does not answer"] : []),
-    ...(pipeline.spoolFull ? ["the spool is full"] : []),
+    ...(pipeline.spoolFull ? [fullPhrase(pipeline)] : []),
+    ...(spool?.evicting === true ? [`records are given up for want of room (${lossPhrase(spool)})`] : []),
     ...targets,
   ];
+}
+
+function fullPhrase({ paused }: PipelineHealth): string {
+  return paused.length === 0 ? "the spool is full" : `the spool is full, capture pauses (${paused.join(", ")})`;
+}
+
+/** Deliveries by target, since the spool began. */
+function lossPhrase({ lost }: SpoolStats): string {
+  const sums = new Map<string, number>();
+  for (const { targetId, deliveries, reason } of lost) {
+    if (reason === "room") sums.set(targetId, (sums.get(targetId) ?? 0) + deliveries);
+  }
+  return [...sums].map(([targetId, deliveries]) => `${targetId}: ${deliveries}`).join(", ");
 }
 
 function phrase(what: string, error: { readonly code: string } | undefined): string {
   return error === undefined ? what : `${what} (${error.code})`;
 }
 
-function sizeOf({ records, bytes, lastSequence }: SpoolStats): Pick<SpoolStats, "records" | "bytes" | "lastSequence"> {
-  return { records, bytes, lastSequence };
+function spoolHealth({ records, bytes, lastSequence, lost, evicting = false }: SpoolStats): SpoolHealth {
+  return { records, bytes, lastSequence, lost, evicting };
 }
 
 function backlogOf(spool: SpoolStats | undefined, targetId: string) {

@@ -27,6 +27,7 @@ export class Books {
   #unlabelled = 0;
   #turnedUpright = 0;
   #spoolFull = false;
+  #fullSaid = false;
   #visionAway = false;
   #lastStoredAtMs: number | undefined;
   #lastError: LastError | undefined;
@@ -92,9 +93,10 @@ export class Books {
     this.#trouble("pipeline.camera-failed", error, { camera: cameraId });
   }
 
-  health(state: PipelineHealth["state"]): PipelineHealth {
+  health(state: PipelineHealth["state"], paused: readonly string[]): PipelineHealth {
     return {
       state,
+      paused,
       frames: this.#frames,
       detections: this.#detections.snapshot(),
       stored: this.#stored,
@@ -119,19 +121,24 @@ export class Books {
     this.#log.debug("record.stored", { camera: cameraId, recordId, rule });
     if (!this.#spoolFull) return;
     this.#spoolFull = false;
-    this.#log.info("spool.takes-again");
+    if (this.#fullSaid) this.#log.info("spool.takes-again");
+    this.#fullSaid = false;
   }
 
   #wasRefused(error: AgentError, cameraId: string): void {
     this.#refused += 1;
-    if (!fullCodes.has(error.code)) {
+    if (!isFull(error)) {
       this.#trouble("record.not-stored", error, { camera: cameraId });
       return;
     }
     this.#remember(error);
     if (this.#spoolFull) return;
     this.#spoolFull = true;
-    this.#log.error("spool.full", { code: error.code, message: error.message });
+    // Where frames of one priority find room and those of another do not, this comes and goes with every frame.
+    const suppressed = this.#gate.pass("spool.full");
+    if (suppressed === undefined) return;
+    this.#fullSaid = true;
+    this.#log.error("spool.full", { code: error.code, message: error.message, suppressed });
   }
 
   #trouble(event: string, error: AgentError, fields: Readonly<Record<string, unknown>>): void {
@@ -146,7 +153,10 @@ export class Books {
   }
 }
 
-const fullCodes: ReadonlySet<string> = new Set(["SPOOL_FULL", "DISK_FULL"]);
+/** There is no room for a record just now, neither this one nor another. */
+export function isFull({ code }: AgentError): boolean {
+  return code === "SPOOL_FULL" || code === "DISK_FULL";
+}
 
 function summaries(random: Random): Readonly<Record<Stage, Summary>> {
   const one = () => new Summary(random);

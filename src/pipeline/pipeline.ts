@@ -6,7 +6,7 @@ import { pipelineLimits } from "../core/limits.ts";
 import type { Camera, Random, Seams } from "../core/ports.ts";
 import type { Detection, Frame } from "../core/types.ts";
 import { initialKeepState, type KeepRules, type KeepState } from "../keep/decide.ts";
-import { Books } from "./books.ts";
+import { Books, isFull } from "./books.ts";
 import { Chain, type ChainFacts, type ChainParts } from "./chain.ts";
 import type { Processed } from "./processed.ts";
 import { CaptureRequests, captureStopped } from "./requests.ts";
@@ -34,6 +34,9 @@ interface Lane {
   readonly requests: CaptureRequests;
   state: KeepState;
   ended: boolean;
+  /** How long to wait after the next frame that a full spool refuses. */
+  pauseMs: number;
+  paused: boolean;
 }
 
 /**
@@ -79,7 +82,8 @@ export class Pipeline {
   }
 
   health(): PipelineHealth {
-    return this.#books.health(this.#running === undefined ? "stopped" : "running");
+    const paused = [...this.#lanes.values()].filter((lane) => lane.paused).map(({ camera }) => camera.id);
+    return this.#books.health(this.#running === undefined ? "stopped" : "running", paused);
   }
 
   /**
@@ -142,8 +146,26 @@ export class Pipeline {
     const { repeatFirstMs, repeatMaxMs } = pipelineLimits;
     for (let tries = 1; ; tries += 1) {
       const processed = await this.#handle(lane, frame, signal);
-      if (lane.camera.pace === "newest" || !willPass(processed)) return;
+      if (lane.camera.pace === "newest") {
+        await this.#pauseWhileFull(lane, processed, signal);
+        return;
+      }
+      if (!willPass(processed)) return;
       await this.#clock.sleep(backoffMs(tries, repeatFirstMs, repeatMaxMs, this.#random), signal);
+    }
+  }
+
+  /** While the spool or its disk is full neither the detector nor the disk is worked in vain. */
+  async #pauseWhileFull(lane: Lane, processed: Processed, signal: AbortSignal): Promise<void> {
+    if (processed.kind === "stored") lane.pauseMs = pipelineLimits.pauseFirstMs;
+    if (processed.kind !== "refused" || !isFull(processed.error)) return;
+    const { pauseMs } = lane;
+    lane.pauseMs = Math.min(2 * pauseMs, pipelineLimits.pauseMaxMs);
+    lane.paused = true;
+    try {
+      await this.#clock.sleep(pauseMs, signal);
+    } finally {
+      lane.paused = false;
     }
   }
 
@@ -187,7 +209,8 @@ function willPass(processed: Processed): boolean {
 }
 
 function laneOf(camera: PipelineCamera["camera"], rules: KeepRules): Lane {
-  return { camera, rules, requests: new CaptureRequests(), state: initialKeepState, ended: false };
+  const pause = { pauseMs: pipelineLimits.pauseFirstMs, paused: false };
+  return { camera, rules, requests: new CaptureRequests(), state: initialKeepState, ended: false, ...pause };
 }
 
 /** Never asked: a request is kept beside the rules. */

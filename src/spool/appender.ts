@@ -7,7 +7,9 @@ import { Ulids } from "../core/ulid.ts";
 import { stopped } from "./due.ts";
 import { type Arrival, draftEnvelope, type EnvelopeDraft, type Metadata, priorityOf } from "./envelope.ts";
 import type { EnvelopeFiles } from "./files.ts";
-import { FreeSpace } from "./free-space.ts";
+import type { Admitted, Caps } from "./caps.ts";
+import type { Evictor } from "./evictor.ts";
+import type { Backlog } from "./index/backlogs.ts";
 import type { IndexEntry } from "./index/store.ts";
 import type { Room } from "./room.ts";
 import { Slots } from "./slots.ts";
@@ -15,10 +17,26 @@ import { Slots } from "./slots.ts";
 export interface AppenderParts {
   readonly files: EnvelopeFiles;
   readonly room: Room;
-  readonly insert: (entry: IndexEntry) => Promise<void>;
-  /** Makes room by removing what is finished. */
-  readonly collect: () => Promise<void>;
+  readonly evictor: Evictor;
+  readonly caps: Caps;
+  readonly insert: (entry: IndexEntry, admitted: Admitted) => Promise<readonly Backlog[]>;
 }
+
+/** What is to be written, but for the sequence that it gets. */
+interface Content {
+  readonly jpeg: Buffer;
+  readonly priority: number;
+  readonly createdMs: number;
+  readonly metadataAt: (sequence: number) => Metadata;
+}
+
+interface Written {
+  readonly record: StoredRecord;
+  readonly backlogs: readonly Backlog[];
+}
+
+/** What the metadata of a record holds besides its draft: ids, names, sizes, a digest; some bytes to spare. */
+const metadataBytesMore = 768;
 
 /** Takes records in: the numbered steps of append. Rows are inserted in the order of sequences (invariant I3). */
 export class Appender {
@@ -26,7 +44,6 @@ export class Appender {
   readonly #device: string;
   readonly #seams: Seams;
   readonly #ulids: Ulids;
-  readonly #freeSpace: FreeSpace;
   readonly #slots = new Slots(spoolLimits.appendsInParallelMax, spoolLimits.appendsWaitingMax);
   #spoolId = "";
   /** The last sequence taken, and the last one that is in the index. */
@@ -41,7 +58,6 @@ export class Appender {
     this.#device = device;
     this.#seams = seams;
     this.#ulids = new Ulids(seams.clock, seams.random);
-    this.#freeSpace = new FreeSpace(async () => await parts.files.freeBytes(), seams.clock);
   }
 
   continueAfter(sequence: number, spoolId: string): void {
@@ -59,23 +75,38 @@ export class Appender {
   }
 
   async append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord> {
+    const { caps, evictor } = this.#parts;
     return await this.#slots.use(async () => {
-      const [freeBytes, imageSha256] = await Promise.all([this.#freeBytesFor(jpeg), sha256Of(jpeg)]);
-      return await this.#store(jpeg, freeBytes, this.#seams.clock.nowMs(), (sequence) => ({
-        record: this.#recordOf(draft, jpeg, imageSha256, sequence),
-        owedTo,
-      }));
+      const imageSha256 = await sha256Of(jpeg);
+      const priority = priorityOf(draft);
+      const bytes = sizeAtMost(jpeg, [draft, owedTo]);
+      const admitted = await caps.admit(owedTo, bytes, priority);
+      const content: Content = {
+        jpeg,
+        priority,
+        createdMs: this.#seams.clock.nowMs(),
+        metadataAt: (sequence) => ({
+          record: this.#recordOf(draft, jpeg, imageSha256, sequence),
+          owedTo: admitted.owedTo,
+        }),
+      };
+      return await this.#store(content, admitted, async () => await evictor.reserve(bytes, priority));
     });
   }
 
-  /** A record of another spool: everything stays as it is but its sequence. */
+  /** A record of another spool: everything stays as it is but its sequence. It takes nobody's room, and so nobody's place. */
   async appendArrived(record: StoredRecord, jpeg: Buffer, arrival: Arrival, createdMs: number): Promise<StoredRecord> {
+    const { caps, evictor } = this.#parts;
     const owedTo = arrival.deliveries.map(({ targetId }) => targetId);
     return await this.#slots.use(async () => {
-      const freeBytes = await this.#freeBytesFor(jpeg);
-      return await this.#store(jpeg, freeBytes, createdMs, (sequence) => {
-        return { record: { ...record, sequence }, owedTo, arrival };
-      });
+      const bytes = sizeAtMost(jpeg, [record, owedTo, arrival]);
+      const content: Content = {
+        jpeg,
+        priority: priorityOf(record),
+        createdMs,
+        metadataAt: (sequence) => ({ record: { ...record, sequence }, owedTo, arrival }),
+      };
+      return await this.#store(content, caps.noted(owedTo, bytes), async () => await evictor.reserveWithout(bytes));
     });
   }
 
@@ -85,50 +116,60 @@ export class Appender {
     await this.#tail;
   }
 
-  /** What is finished and not yet removed goes first where room is short. */
-  async #freeBytesFor(jpeg: Buffer): Promise<number> {
-    const { room, collect } = this.#parts;
-    const freeBytes = await this.#freeSpace.bytes();
-    if (room.has(jpeg.length + spoolLimits.metadataBytesMax, freeBytes)) return freeBytes;
-    await collect();
-    return await this.#freeSpace.askedAgain();
-  }
-
-  /** Up to the write nothing waits, so that no other append can take the same sequence or the same room. */
-  async #store(
-    jpeg: Buffer,
-    freeBytes: number,
-    createdMs: number,
-    contentAt: (sequence: number) => Metadata,
-  ): Promise<StoredRecord> {
-    if (this.#closed) throw stopped("append");
-    const { room } = this.#parts;
-    const content = contentAt(this.#taken + 1);
-    const { record } = content;
-    const envelope = draftEnvelope(jpeg, content, createdMs);
-    if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
-    room.reserve(envelope.sizeBytes, freeBytes);
-    this.#freeSpace.took(envelope.sizeBytes);
-    this.#taken = record.sequence;
-    const indexed = this.#writeInTurn(jpeg, envelope, this.#entryOf(content, envelope, createdMs));
-    this.#tail = indexed.catch(() => undefined);
+  /** What was admitted is told the caps in the end, whatever the end is. */
+  async #store(content: Content, admitted: Admitted, reserve: () => Promise<void>): Promise<StoredRecord> {
+    let backlogs: readonly Backlog[] = [];
     try {
-      await indexed;
-      return record;
+      await reserve();
+      const written = await this.#writeOrMakeRoom(content, admitted);
+      ({ backlogs } = written);
+      return written.record;
     } finally {
-      room.giveBack(envelope.sizeBytes);
+      this.#parts.caps.done(admitted, backlogs);
     }
   }
 
-  async #writeInTurn(jpeg: Buffer, envelope: EnvelopeDraft, entry: IndexEntry): Promise<void> {
+  /** The record's room is reserved. Where the disk is fuller than it said, something else goes, and it is tried once more. */
+  async #writeOrMakeRoom(content: Content, admitted: Admitted): Promise<Written> {
+    const { room, evictor } = this.#parts;
+    try {
+      return await this.#write(content, admitted).catch(async (error: unknown) => {
+        if (!isDiskFull(error) || !(await evictor.afterDiskFull(content.priority))) throw error;
+        return await this.#write(content, admitted);
+      });
+    } finally {
+      room.giveBack(admitted.bytes);
+    }
+  }
+
+  /** Up to the write nothing waits, so that no other append can take the same sequence. */
+  async #write({ jpeg, createdMs, metadataAt }: Content, admitted: Admitted): Promise<Written> {
+    if (this.#closed) throw stopped("append");
+    const metadata = metadataAt(this.#taken + 1);
+    const { record } = metadata;
+    const envelope = draftEnvelope(jpeg, metadata, createdMs);
+    if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
+    this.#taken = record.sequence;
+    const indexed = this.#writeInTurn(jpeg, envelope, this.#entryOf(metadata, envelope, createdMs), admitted);
+    this.#tail = indexed.catch(() => undefined);
+    return { record, backlogs: await indexed };
+  }
+
+  async #writeInTurn(
+    jpeg: Buffer,
+    envelope: EnvelopeDraft,
+    entry: IndexEntry,
+    admitted: Admitted,
+  ): Promise<readonly Backlog[]> {
     const { files, room, insert } = this.#parts;
     const before = this.#tail;
     const [written] = await Promise.allSettled([files.write(entry.sequence, jpeg, envelope), before]);
     if (written.status === "rejected") throw asAgentError(written.reason, "append");
     try {
-      await insert(entry);
+      const backlogs = await insert(entry, admitted);
       room.added(entry.bytes);
       this.#indexed = entry.sequence;
+      return backlogs;
     } catch (error) {
       await files.remove(entry.sequence).catch(() => undefined);
       throw error;
@@ -156,10 +197,19 @@ export class Appender {
   }
 }
 
+/** Of the file: before it is encoded nobody knows the size to the byte. */
+function sizeAtMost(jpeg: Buffer, metadata: readonly unknown[]): number {
+  return jpeg.length + Buffer.byteLength(JSON.stringify(metadata)) + metadataBytesMore;
+}
+
 /** A large image takes longer than the loop may stand still; for a small one the way to another thread takes longer. */
 async function sha256Of(jpeg: Buffer): Promise<string> {
   if (jpeg.length <= spoolLimits.hashHereBytesMax) return createHash("sha256").update(jpeg).digest("hex");
   return Buffer.from(await crypto.subtle.digest("SHA-256", jpeg)).toString("hex");
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof AgentError && error.code === "DISK_FULL";
 }
 
 function tooLarge(metadataBytes: number): AgentError {

@@ -55,7 +55,7 @@ export class Deliveries {
         break;
       }
       case "rejected":
-        await index.call("quarantine", lease.sequence, targetId, errorOf(settlement));
+        await index.call("quarantine", lease.sequence, targetId, errorOf(settlement), this.#parts.time.ranMs());
         settled();
         break;
       case "retry":

@@ -157,7 +157,7 @@ function checked(image: Buffer, metadata: Buffer, trailer: Buffer): readonly Buf
 }
 
 /** The order in which deliveries go: a whole number of 32 bits. */
-export function priorityOf(record: StoredRecord): number {
+export function priorityOf(record: Pick<StoredRecord, "reason">): number {
   return Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(record.reason.priority) || 0));
 }
 

@@ -1,20 +1,27 @@
+import { DiskBudget } from "../core/disk-budget.ts";
 import { AgentError } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
 import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, SpoolStats } from "../core/ports.ts";
 import type { Queue } from "../core/queue.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
+import { Ages } from "./ages.ts";
 import { Appender } from "./appender.ts";
 import { Backfill } from "./backfill.ts";
+import { Caps } from "./caps.ts";
 import { checkValueOf, keyOf, RecordCipher } from "./cipher.ts";
 import { Collector } from "./collector.ts";
 import { Deliveries } from "./deliveries.ts";
 import { DueSignals, stopped } from "./due.ts";
+import { Evictor } from "./evictor.ts";
 import { EnvelopeFiles } from "./files.ts";
+import { FreeSpace } from "./free-space.ts";
+import type { EvictionPolicy } from "./index/bounds.ts";
 import { IndexClient } from "./index/client.ts";
 import type { OpenReport } from "./index/owner.ts";
 import { layoutOf } from "./layout.ts";
 import { Leases } from "./leases.ts";
+import { LossLog } from "./loss-log.ts";
 import { listRecords } from "./listing.ts";
 import { SpoolQueue } from "./queue.ts";
 import { NewestShares } from "./newest-share.ts";
@@ -33,21 +40,29 @@ import { Verifier } from "./verifier.ts";
  *
  * Invariants
  *   I1  A record is visible if and only if the index has a row for it. No temporary names are needed.
- *   I2  A row is written only after its envelope is durable. A row without an envelope is a loss from outside: counted.
+ *   I2  A row is written only after its envelope is durable. A row without an envelope was being evicted when the process
+ *       ended, or is a loss from outside: counted as missing.
  *   I3  Rows are written in the order of sequences, and the high water is the last of them. So after any crash every
  *       acknowledged record is in the index, or has an envelope above the index's high water.
- *   I4  An envelope is removed only after the index that says "finished" is durable.
+ *   I4  An envelope is removed only after the index that says "finished" is durable, or, where it is evicted, after the
+ *       index that knows its record is. What is leased or held is never evicted.
  *   I5  A sequence is never used twice, also when the index is lost: the newest shard is never removed, and after a loss
  *       sequences go on in the next one.
  *   I6  One process owns the folder.
  *
- * Append   1 check the bounds and the free space · 2 take a sequence · 3 write the envelope under its final name, fsync
- *          (up to four at a time) · 4 wait for the records before · 5 insert the rows, no flush · 6 acknowledge.
- *          On failure the file is removed and the sequence stays unused.
+ * Append   1 check the bounds and the free space, and evict where they do not hold · 2 take a sequence · 3 write the
+ *          envelope under its final name, fsync (up to four at a time) · 4 wait for the records before · 5 insert the
+ *          rows, no flush · 6 acknowledge. On failure the file is removed and the sequence stays unused; when the disk
+ *          turns out to be full, there is one eviction and one more try.
  * Settle   1 write the outcome, no flush · 2 when it was the last target, move the row to `gone` · 3 end the lease.
  * Collect  every 64 outcomes, or 5 s after the first, in the index thread: 1 fdatasync the WAL, which makes the outcomes
  *          durable · 2 unlink the envelopes of `gone` · 3 forget them. A crash before 3 unlinks again what is not there,
  *          which is no error.
+ * Evict    in this order: what is finished; what only quarantine holds; per target, its deliveries beyond its share;
+ *          the lowest priority, by policy, but never above that of the record that needs the room. In the index thread,
+ *          while nobody leases: 1 choose by reading alone · 2 fdatasync the WAL, which takes no room · 3 unlink, several
+ *          at a time · 4 delete the rows and count the losses, in one transaction; on a full disk as soon as it lets
+ *          them go, and until then nobody is given these records. Deliveries that go alone are taken off as settled ones.
  * Recover  1 take the lock · 2 open the index; a damaged one is set aside, and an empty one begun · 3 examine the
  *          envelopes above the high water: whole ones get rows, owed to those their metadata names; damaged ones are
  *          set aside · 4 checkpoint, which makes it durable · 5 collect.
@@ -66,6 +81,17 @@ export interface DiskSpoolOptions extends RoomOptions {
    * folder holds records that it cannot decrypt.
    */
   readonly encryptionKey?: string;
+  /** Records that have been here for this long, in running time, are given up. */
+  readonly ageMaxMs?: number;
+  /**
+   * What goes when there is no room for a new record: of the lowest priority the oldest, or records spread evenly over
+   * time; or nothing, and the new one is refused. Never what is leased or held, nor what matters more than the new one.
+   */
+  readonly eviction: EvictionPolicy | "none";
+  /** For records that only quarantine holds: their share of `bytesMax` and of `recordsMax`, and how long, in running time. */
+  readonly quarantine: { readonly share: number; readonly ageMaxMs: number };
+  /** What else lies on the disk and counts; `bytesMax` alone when absent. */
+  readonly budget?: DiskBudget;
   /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
   readonly onDead?: (error: AgentError) => void;
 }
@@ -103,6 +129,7 @@ export class DiskSpool implements Spool {
   readonly #leases = new Leases();
   readonly #due: DueSignals;
   readonly #collector: Collector;
+  readonly #losses: LossLog;
   readonly #time: SpoolTime;
   readonly #reader: RecordReader;
   readonly #deliveries: Deliveries;
@@ -117,39 +144,30 @@ export class DiskSpool implements Spool {
     const key = options.encryptionKey === undefined ? undefined : keyOf(options.encryptionKey);
     const cipher = key === undefined ? undefined : new RecordCipher(key);
     this.#files = new EnvelopeFiles(layoutOf(options.folder), cipher);
-    this.#room = new Room(options);
+    const budget = options.budget ?? new DiskBudget(options.bytesMax);
+    this.#room = new Room(options, budget);
+    this.#losses = new LossLog(seams.clock, seams.log);
     this.#due = new DueSignals(seams.clock);
     this.#time = new SpoolTime(seams.clock);
     const { targets } = options;
-    this.#index = new IndexClient({
-      folder: options.folder,
-      ...(targets === undefined ? {} : { targetIds: targets.map(({ id }) => id) }),
-      encryptionKey: key,
-      lastSequence: () => this.#appender.lastIndexedSequence(),
-      ranMs: () => this.#time.ranMs(),
-      clock: seams.clock,
-      onReplaced: (report, cause) => {
-        seams.log.error("spool.index.replaced", { code: cause.code, message: cause.message });
-        this.#adopt(report);
-        this.#due.wakeAll();
-      },
-      onChecked: (verdict, tookMs) => {
-        if (verdict.kind === "failed") seams.log.warn("spool.index.unchecked", { ...verdict });
-        else seams.log.info("spool.index.checked", { tookMs });
-      },
-      onDead: (error) => options.onDead?.(error),
-    });
+    this.#index = this.#indexClient(options, key);
     this.#collector = new Collector(seams.clock, seams.log, async (again) => {
       const { onDisk, ...collected } = await this.#index.call("collect", this.#time.ranMs(), again);
       this.#room.stored(onDisk);
       return collected;
     });
+    const parts = {
+      ...{ index: this.#index, leases: this.#leases, files: this.#files, room: this.#room },
+      ...{ collector: this.#collector, losses: this.#losses },
+    };
+    const freeSpace = new FreeSpace(async () => await this.#files.freeBytes(), seams.clock);
+    const evictor = new Evictor({ ...parts, freeSpace, policy: options.eviction });
+    const ranMs = (): number => this.#time.ranMs();
     this.#appender = new Appender(
       {
-        files: this.#files,
-        room: this.#room,
-        insert: async (entry) => await this.#index.call("insert", entry, this.#time.ranMs()),
-        collect: async () => await this.#collector.now(),
+        ...{ files: this.#files, room: this.#room, evictor, caps: new Caps(targets ?? [], parts) },
+        insert: async (entry, { unowed, capped }) =>
+          await this.#index.call("insert", entry, ranMs(), { unowed, asked: capped }),
       },
       options.device,
       seams,
@@ -173,7 +191,13 @@ export class DiskSpool implements Spool {
       graceMs: options.removedTargetsAfterMs ?? spoolLimits.defaultRemovedTargetsAfterMs,
       settled: () => this.#collector.settled(),
     });
-    this.#upkeep = new Upkeep(seams.clock, seams.log, targets === undefined ? [] : this.#targetTasks(targets));
+    const overhead = budget.share("index");
+    const ages = new Ages({ ...options, targets: targets ?? [] }, { ...parts, evictor, overhead, ranMs });
+    this.#upkeep = new Upkeep(
+      seams.clock,
+      seams.log,
+      targets === undefined ? [] : [ages, ...this.#targetTasks(targets)],
+    );
   }
 
   /** Fails with `SPOOL_LOCKED` when another process works on the folder. An object starts once. */
@@ -221,6 +245,7 @@ export class DiskSpool implements Spool {
     return {
       ...figures,
       lastSequence: this.#appender.lastIndexedSequence(),
+      evicting: this.#losses.evicting(),
       targets: targets.map(({ absentSinceMs, ...target }) => ({
         ...target,
         leased: this.#leases.count(target.targetId),
@@ -242,6 +267,7 @@ export class DiskSpool implements Spool {
     await this.#appender.close();
     await this.#collector.stop();
     await this.#index.stop();
+    this.#losses.say(true);
     this.#leases.clear();
   }
 
@@ -254,6 +280,28 @@ export class DiskSpool implements Spool {
     const made = new Ulids(clock, random).next().slice(-8).toLowerCase();
     await this.#files.writeId(made);
     return made;
+  }
+
+  #indexClient({ folder, targets, onDead }: DiskSpoolOptions, key: Uint8Array | undefined): IndexClient {
+    const { log, clock } = this.#seams;
+    return new IndexClient({
+      folder,
+      ...(targets === undefined ? {} : { targetIds: targets.map(({ id }) => id) }),
+      encryptionKey: key,
+      lastSequence: () => this.#appender.lastIndexedSequence(),
+      ranMs: () => this.#time.ranMs(),
+      clock,
+      onReplaced: (report, cause) => {
+        log.error("spool.index.replaced", { code: cause.code, message: cause.message });
+        this.#adopt(report);
+        this.#due.wakeAll();
+      },
+      onChecked: (verdict, tookMs) => {
+        if (verdict.kind === "failed") log.warn("spool.index.unchecked", { ...verdict });
+        else log.info("spool.index.checked", { tookMs });
+      },
+      onDead: (error) => onDead?.(error),
+    });
   }
 
   #queueOf(device: string, keyCheck: string | undefined): Queue {

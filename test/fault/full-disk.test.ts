@@ -47,7 +47,7 @@ describe("a daemon whose disk fills up (tmpfs of 16 MB)", function () {
     const size = { width: 320, height: 240 };
     const config = {
       cameras: [{ id: "scene", driver: "simulated", interval: "50ms", ...size, keep: { negativesEvery: 1 } }],
-      spool: { minFreeBytes: "1MB" },
+      spool: { minFreeBytes: "1MB", eviction: "none" },
       targets: [{ id: "town", kind: "iotown", url, token, includeEmpty: true }],
     };
     const agent = await bench.start(config);
@@ -57,12 +57,13 @@ describe("a daemon whose disk fills up (tmpfs of 16 MB)", function () {
     await agent.untilLogged("spool.full");
     assert.match(String(agent.logged("spool.full")[0]?.["message"]), /bytes are free, and \d+ have to stay so/);
     const rest = await fill("rest", 0);
-    await delay(1_000);
+    await delay(1_500);
     await rm(rest);
     assert.equal(agent.logged("spool.full").length, 1, "said once");
     await agent.stop();
     const health = agent.logged("health").at(-1);
-    assert.ok(Number(health?.["refused"]) >= 5, `${String(health?.["refused"])} refused`);
+    const refused = Number(health?.["refused"]);
+    assert.ok(refused >= 2 && refused <= 4, `${refused} refused: capture pauses`);
     assert.equal(health?.["frames"], Number(health?.["stored"]) + Number(health?.["refused"]));
     assert.match(String(health["troubles"]), /the spool is full/);
     const whenFull = bench.stored();

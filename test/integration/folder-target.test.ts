@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { appendFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
+import { DiskBudget } from "../../src/core/disk-budget.ts";
 import type { Delivery } from "../../src/core/ports.ts";
 import { parseAnnotation } from "../../src/targets/folder/annotation.ts";
 import { folderTargetConfig } from "../../src/targets/folder/config.ts";
 import { FolderTarget } from "../../src/targets/folder/target.ts";
 import { sampleDelivery, sampleDetection, sampleJpeg } from "../lib/records.ts";
+import { until } from "../lib/poll.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const never = new AbortController().signal;
@@ -108,6 +110,25 @@ describe("folder target", () => {
     await appendFile(join(path, "annotations.jsonl"), Buffer.alloc(200_000));
     assert.equal(await verdict(await targetWith(), delivery(3)), "accepted");
     assert.equal((await lines()).length, 3);
+  });
+
+  it("stops at what the disk's budget leaves it, counts what lies there already, and goes on when there is more", async () => {
+    await (await targetWith()).deliver([delivery(1, 20_000)], never);
+    const budget = new DiskBudget(80_000);
+    const share = budget.share("target set");
+    const other = budget.share("other");
+    const target = new FolderTarget(folderTargetConfig.parse({ id: "set", kind: "folder", path }), share);
+    await target.start();
+    await until(() => budget.recordsBytesMax() < 60_000, "the background measurement");
+    assert.equal(await verdict(target, delivery(2, 20_000)), "accepted");
+    other.uses(10_000);
+    assert.equal(await verdict(target, delivery(3, 20_000)), "target FOLDER_FULL");
+    assert.equal((await images()).length, 2);
+    const used = 80_000 - budget.recordsBytesMax();
+    assert.ok(used > 50_000 && used < 52_000, `${used} bytes`);
+    other.uses(0);
+    assert.equal(await verdict(target, delivery(3, 18_000)), "accepted");
+    assert.ok(budget.recordsBytesMax() >= 20_000);
   });
 
   it("is full at maxBytes, deletes nothing, and goes on once there is room", async () => {

@@ -33,7 +33,11 @@ export function diskSpoolOf(
   const log = new RecordingLogger();
   const { clock = new PatientClock(), random = seededRandom((seed += 1)), ...options } = change;
   const spool = new DiskSpool(
-    { folder, device: "gw", bytesMax: Infinity, recordsMax: Infinity, freeBytesMin: 0, ...options },
+    {
+      ...{ folder, device: "gw", bytesMax: Infinity, recordsMax: Infinity, freeBytesMin: 0 },
+      ...{ eviction: "none", quarantine: { share: 0.05, ageMaxMs: 7 * 86_400_000 } },
+      ...options,
+    },
     { clock, random, log },
   );
   return { spool, log };

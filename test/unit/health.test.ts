@@ -19,6 +19,7 @@ const pipeline: PipelineHealth = {
   notOwed: 0,
   refused: 0,
   spoolFull: false,
+  paused: [],
   unlabelled: 0,
   turnedUpright: 0,
   stagesMs: { round: { ...nothing, p50: 12.34 }, append: { ...nothing, p50: 1.26 } },
@@ -58,7 +59,7 @@ describe("health report", () => {
   it("joins what each part says of itself", () => {
     const report = collectHealth(parts);
     assert.equal(report.state, "ok");
-    assert.deepEqual(report.spool, { records: 2, bytes: 400, lastSequence: 9 });
+    assert.deepEqual(report.spool, { records: 2, bytes: 400, lastSequence: 9, lost: [], evicting: false });
     assert.deepEqual(
       report.targets.map(({ targetId, pending, quarantined }) => [targetId, pending, quarantined]),
       [
@@ -89,6 +90,24 @@ describe("health report", () => {
     ]);
   });
 
+  it("says that capture pauses, and that records are given up", () => {
+    const lost = [
+      { targetId: "a", priority: 0, reason: "room", deliveries: 3 },
+      { targetId: "a", priority: 1, reason: "room", deliveries: 4 },
+      { targetId: "b", priority: 0, reason: "age", deliveries: 5 },
+    ] as const;
+    const report = collectHealth({
+      ...parts,
+      pipeline: { ...pipeline, spoolFull: true, paused: ["gate"] },
+      spool: { records: 1, bytes: 2, lastSequence: 3, targets: [], lost, evicting: true },
+    });
+    assert.deepEqual(report.troubles, [
+      "the spool is full, capture pauses (gate)",
+      "records are given up for want of room (a: 7)",
+    ]);
+    assert.equal(healthFields(report)["lost"], 12);
+  });
+
   it("fits on one log line", () => {
     assert.deepEqual(healthFields(collectHealth(parts)), {
       state: "ok",
@@ -102,6 +121,7 @@ describe("health report", () => {
       vision: "ready",
       records: 2,
       spoolBytes: 400,
+      lost: 0,
       cameras: "gate:running",
       targets: "a:up accepted=3 pending=0 b:up accepted=3 pending=2 quarantined=1",
       rssBytes: 100,

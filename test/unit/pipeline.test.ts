@@ -219,28 +219,36 @@ describe("pipeline", () => {
     assert.equal(bench.pipeline.health().lastError?.code, "VISION_WRONG_SIZE");
   });
 
-  it("goes on capturing while the spool is full, and stores the next frame once it is not", async () => {
-    let full = false;
-    await using bench = new PipelineBench({
-      rules: { minIntervalMs: 3_600_000 },
-      spool: (inner) => ({
-        append: async (...args) => {
-          if (full) throw new AgentError("SPOOL_FULL", "append: full", { disposition: "retry" });
-          return inner.append(...args);
-        },
-      }),
+  for (const code of ["SPOOL_FULL", "DISK_FULL"]) {
+    it(`pauses while the spool refuses with ${code}, and stores the next frame once it does not`, async () => {
+      let full = false;
+      await using bench = new PipelineBench({
+        rules: { minIntervalMs: 3_600_000 },
+        spool: (inner) => ({
+          append: async (...args) => {
+            if (full) throw new AgentError(code, "append: full", { disposition: "retry" });
+            return inner.append(...args);
+          },
+        }),
+      });
+      full = true;
+      bench.pipeline.start();
+      await bench.show(...Array.from({ length: 101 }, () => picture));
+      const health = bench.pipeline.health();
+      // After 1, 2 and 4 s it is asked every 5 s.
+      assert.ok(health.refused >= 21 && health.refused <= 24, `${health.refused} refused in 101 s`);
+      assert.equal(bench.vision.seen.length, health.refused, "the detector rests as well");
+      assert.deepEqual([health.spoolFull, health.paused], [true, ["gate"]]);
+      const asked = bench.pipeline.captureOnce("gate", { dryRun: false }, new AbortController().signal);
+      await bench.show(...Array.from({ length: 6 }, () => picture));
+      assert.equal((await asked).kind, "refused");
+      full = false;
+      await bench.show(...Array.from({ length: 7 }, () => picture));
+      assert.equal((await bench.stored()).length, 1, "a refused frame used up no interval, a stored one did");
+      assert.deepEqual([bench.pipeline.health().spoolFull, bench.pipeline.health().paused], [false, []]);
+      assert.deepEqual(bench.events("spool.full", "spool.takes-again"), ["spool.full", "spool.takes-again"]);
     });
-    full = true;
-    bench.pipeline.start();
-    await bench.show(...Array.from({ length: 100 }, () => picture));
-    assert.equal(bench.pipeline.health().refused, 100);
-    assert.equal(bench.pipeline.health().spoolFull, true);
-    full = false;
-    await bench.show(picture, picture);
-    assert.equal((await bench.stored()).length, 1, "a refused frame used up no interval, a stored one did");
-    assert.equal(bench.pipeline.health().spoolFull, false);
-    assert.deepEqual(bench.events("spool.full", "spool.takes-again"), ["spool.full", "spool.takes-again"]);
-  });
+  }
 
   it("tries a frame of a camera that may lose none again, until the spool and the detector take it", async () => {
     let full = true;

@@ -9,6 +9,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   unlinkSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -218,6 +219,19 @@ export function flushFolder(path: string): void {
   } catch (error) {
     throw diskError("flush", path, error);
   }
+}
+
+/** What lies in the folder beside records: the index with its companions, and what was set aside. */
+export function overheadBytes(layout: Layout): number {
+  const beside = namesIn(layout.folder).map((name) => join(layout.folder, name));
+  const setAside = namesIn(layout.bad).map((name) => join(layout.bad, name));
+  return [...beside, ...setAside].reduce((sum, path) => sum + fileBytes(path), 0);
+}
+
+/** 0 for what is no file, or gone by now. */
+function fileBytes(path: string): number {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.isFile() === true ? found.size : 0;
 }
 
 function namesIn(folder: string): string[] {

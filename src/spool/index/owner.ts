@@ -5,10 +5,12 @@ import { spoolLimits } from "../../core/limits.ts";
 import type { SentEntry } from "../../core/ports.ts";
 import type { DeliverySelection, HeldRecord, HoldRequest, MovedDelivery, SentPage } from "../../core/queue.ts";
 import { type Layout, layoutOf } from "../layout.ts";
+import type { Backlog, BacklogLimit, Trimmed } from "./backlogs.ts";
+import { Bounds, type Evicted, type EvictionRequest, type QuarantinePlace, type QuarantineSweep } from "./bounds.ts";
 import { type Change, Changes, type ChangeStep, type LeasedDelivery } from "./changes.ts";
 import { indexDamaged } from "./codes.ts";
 import { flushWal, setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
-import { flushFolder, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
+import { flushFolder, overheadBytes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import { FinishedEnvelopes, type Removal } from "./finished.ts";
 import { type InspectedPage, type InspectedTotals, Inspection } from "./inspection.ts";
 import { admitKey } from "./key.ts";
@@ -65,6 +67,7 @@ interface World {
   readonly losses: Losses;
   readonly sentLog: SentLog;
   readonly transfers: Transfers;
+  readonly bounds: Bounds;
   readonly changes: Changes;
   readonly inspection: Inspection;
   readonly targets: TargetRegistry;
@@ -105,6 +108,7 @@ export class IndexOwner {
       losses,
       sentLog: new SentLog(sql),
       transfers: new Transfers(sql, store),
+      bounds: new Bounds(layout, sql, store, losses),
       changes: new Changes(sql, store, losses),
       inspection,
       targets,
@@ -112,7 +116,7 @@ export class IndexOwner {
     const known = { encryptedRecords: sql.value("encrypted"), highWater: store.highWater() };
     const cipher = admitKey({ layout, key, ...known, flush: () => sql.checkpoint() });
     this.#mender = new Mender({ sql, store, losses, inspection, layout, cipher });
-    const ranMs = Math.max(sql.value("ran_ms"), knownRanMs);
+    const ranMs = Math.max(sql.value("ran_ms"), knownRanMs, store.newestAddedAtMs());
     const closed = marks.takeClosed();
     const found = recover({ layout, store, marks, cipher }, fresh ? "headers" : "all", ranMs, lastSequence);
     if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
@@ -132,13 +136,32 @@ export class IndexOwner {
     };
   }
 
-  /** `ranMs` is running time. */
-  insert(entry: IndexEntry, ranMs: number): void {
-    this.#world().store.insert([entry], ranMs);
+  /**
+   * `ranMs` is running time. `unowed` are targets whose share had no place for the record, which is counted. Answers with
+   * what waits for the targets in `asked`.
+   */
+  insert(
+    entry: IndexEntry,
+    ranMs: number,
+    { unowed = [], asked = [] }: { readonly unowed?: readonly string[]; readonly asked?: readonly string[] } = {},
+  ): readonly Backlog[] {
+    const { sql, store, losses, bounds } = this.#world();
+    bounds.catchUp();
+    store.insert([entry], ranMs);
+    if (unowed.length > 0) {
+      const { priority } = entry;
+      sql.transaction("count what has no place", () =>
+        losses.count(unowed.map((targetId) => ({ targetId, priority, reason: "cap", deliveries: 1 }))),
+      );
+    }
+    return asked.map((targetId) => bounds.backlog(targetId));
   }
 
   ready(request: ReadyRequest): ReadyDeliveries {
-    return selectReady(this.#world().sql, request, spoolLimits.wakeRecordsMax);
+    const { sql, bounds } = this.#world();
+    bounds.catchUp();
+    const leased = [...request.leased, ...bounds.gone()];
+    return selectReady(sql, { ...request, leased }, spoolLimits.wakeRecordsMax);
   }
 
   /** Takes the delivery off and notes it in the sent log. True when the record is finished. */
@@ -151,8 +174,8 @@ export class IndexOwner {
     });
   }
 
-  quarantine(sequence: number, targetId: string, error: string): void {
-    this.#world().store.quarantine(sequence, targetId, error);
+  quarantine(sequence: number, targetId: string, error: string, ranMs: number): void {
+    this.#world().store.quarantine(sequence, targetId, error, ranMs);
   }
 
   defer(sequence: number, targetId: string, deferral: Deferral): void {
@@ -161,7 +184,8 @@ export class IndexOwner {
 
   /** Gives a record up for every target, because its file is damaged or gone. */
   giveUp(sequence: number, why: "damaged" | "missing"): Amount {
-    const { layout, sql, store, losses } = this.#world();
+    const { layout, sql, store, losses, bounds } = this.#world();
+    if (bounds.isGone(sequence)) return bounds.onDisk();
     if (why === "damaged") setEnvelopeAside(layout, sequence);
     sql.transaction("give up", () => {
       const removed = store.removeRecord(sequence);
@@ -169,18 +193,61 @@ export class IndexOwner {
       losses.count(removed.map((delivery) => ({ ...delivery, reason: why, deliveries: 1 })));
       sql.count([why, 1]);
     });
-    return store.onDisk();
+    return bounds.onDisk();
   }
 
   /** Makes what was settled durable, then removes one group of finished envelopes; `again` tries stuck ones anew. */
   collect(ranMs: number, again: boolean): Removal & { readonly onDisk: Amount } {
-    const { store, finished } = this.#world();
+    const { finished, bounds } = this.#world();
+    const removal = finished.removeGroup(again);
+    bounds.catchUp();
     this.#noteRunningTime(ranMs);
-    return { ...finished.removeGroup(again), onDisk: store.onDisk() };
+    return { ...removal, onDisk: bounds.onDisk() };
+  }
+
+  evict(request: EvictionRequest): Evicted & { readonly onDisk: Amount } {
+    const { bounds } = this.#world();
+    return { ...bounds.evict(request), onDisk: bounds.onDisk() };
+  }
+
+  /** Records that were added at or before this running time. */
+  evictOld(addedAtMaxMs: number, leased: readonly number[]): Evicted & { readonly onDisk: Amount } {
+    const { bounds } = this.#world();
+    return { ...bounds.evictOld(addedAtMaxMs, leased), onDisk: bounds.onDisk() };
+  }
+
+  evictQuarantined(wanted: Amount, leased: readonly number[]): Evicted & { readonly onDisk: Amount } {
+    const { bounds } = this.#world();
+    return { ...bounds.evictQuarantined(wanted, leased), onDisk: bounds.onDisk() };
+  }
+
+  sweepQuarantine(after: QuarantinePlace, sinceMaxMs: number): QuarantineSweep {
+    return this.#world().bounds.sweepQuarantine(after, sinceMaxMs);
+  }
+
+  /** Brings what waits for one target down below its limit, as far as nothing above `priorityMax` goes. */
+  trim(limit: BacklogLimit, priorityMax: number, leased: readonly number[]): Trimmed & { readonly backlog: Backlog } {
+    const { bounds } = this.#world();
+    return { ...bounds.trim(limit, priorityMax, leased), backlog: bounds.backlog(limit.targetId) };
+  }
+
+  /** Gives up what was added for one target at or before this running time. */
+  trimOld(targetId: string, addedAtMaxMs: number, leased: readonly number[]): Trimmed {
+    return this.#world().bounds.trimOld(targetId, addedAtMaxMs, leased);
+  }
+
+  /** Notes the running time; answers with what else than records lies in the folder. */
+  lookAfter(ranMs: number): { readonly overheadBytes: number } {
+    const { layout, bounds } = this.#world();
+    bounds.catchUp();
+    this.#noteRunningTime(ranMs);
+    return { overheadBytes: overheadBytes(layout) };
   }
 
   stats(): IndexStats {
-    return this.#world().listings.stats();
+    const { listings, bounds } = this.#world();
+    bounds.catchUp();
+    return listings.stats();
   }
 
   list(afterSequence: number, recordsMax: number, selection?: ListSelection): readonly IndexedRecord[] {
@@ -270,7 +337,8 @@ export class IndexOwner {
   }
 
   close(ranMs: number): void {
-    const { sql, marks } = this.#world();
+    const { sql, marks, bounds } = this.#world();
+    bounds.catchUp();
     this.#noteRunningTime(ranMs);
     try {
       marks.close();

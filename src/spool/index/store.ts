@@ -68,11 +68,13 @@ export class IndexStore {
     if (deliveries.length > 0) {
       this.#sql.run(
         `INSERT INTO dlv (seq, target, state, priority, attempts, due_at, cursor, error)
-         VALUES ${deliveries.map(() => "(?, ?, ?, ?, ?, 0, ?, ?)").join()}`,
-        ...deliveries.flatMap(({ targetId, state, attempts, cursor, error }) => [
-          ...[sequence, targetId, state === "pending" ? READY : QUARANTINED, priority],
-          ...[attempts, cursor ?? null, error ?? null],
-        ]),
+         VALUES ${deliveries.map(() => "(?, ?, ?, ?, ?, ?, ?, ?)").join()}`,
+        ...deliveries.flatMap(({ targetId, state, attempts, cursor, error }) =>
+          // Quarantine counts its time here anew.
+          state === "pending"
+            ? [sequence, targetId, READY, priority, attempts, 0, cursor ?? null, error ?? null]
+            : [sequence, targetId, QUARANTINED, priority, attempts, addedAtMs, cursor ?? null, error ?? null],
+        ),
       );
     }
     this.#sql.count(
@@ -98,6 +100,13 @@ export class IndexStore {
   highWater(): number {
     return classified("read the high water", () =>
       Math.max(this.#sql.value("high_water"), numberIn(this.#sql.get("SELECT max(seq) AS newest FROM item"), "newest")),
+    );
+  }
+
+  /** Running time when the newest record was added: the least that it can be now. */
+  newestAddedAtMs(): number {
+    return classified("read the newest record", () =>
+      numberIn(this.#sql.get("SELECT added_at FROM item ORDER BY seq DESC LIMIT 1"), "added_at"),
     );
   }
 
@@ -147,7 +156,8 @@ export class IndexStore {
     return added > 0;
   }
 
-  quarantine(sequence: number, targetId: string, error: string): void {
+  /** `ranMs` is running time: since when it is quarantined. */
+  quarantine(sequence: number, targetId: string, error: string, ranMs: number): void {
     this.#sql.transaction("settle as rejected", () => {
       const row = this.#sql.get(
         `SELECT i.bytes AS bytes FROM dlv d CROSS JOIN item i ON i.seq = d.seq
@@ -156,8 +166,8 @@ export class IndexStore {
       );
       if (row === undefined) return;
       this.#sql.run(
-        `UPDATE dlv SET state = ${QUARANTINED}, error = ? WHERE seq = ? AND target = ?`,
-        ...[error, sequence, targetId],
+        `UPDATE dlv SET state = ${QUARANTINED}, error = ?, due_at = ? WHERE seq = ? AND target = ?`,
+        ...[error, ranMs, sequence, targetId],
       );
       this.#uncount(targetId, READY, numberIn(row, "bytes"));
       this.#sql.count([`quarantined:${targetId}`, 1]);

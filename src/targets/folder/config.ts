@@ -8,8 +8,10 @@ export const folderTargetConfig = z.strictObject({
   kind: z.literal("folder"),
   path: z.string().min(1).describe("Folder of the data set; made when it does not exist"),
   maxBytes: byteSize
-    .prefault("10GB")
-    .describe("The data set never grows above this. Nothing is deleted: records wait in the spool instead"),
+    .prefault("1GB")
+    .describe(
+      "The data set never grows above this, nor, on the disk of the data folder, above what spool.maxBytes leaves it. Nothing is deleted: records wait in the spool instead",
+    ),
   ...filterFields,
   ...queueFields,
 });

@@ -1,3 +1,4 @@
+import type { DiskShare } from "../../core/disk-budget.ts";
 import { AgentError, asAgentError } from "../../core/errors.ts";
 import { captureLimits } from "../../core/limits.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
@@ -19,14 +20,17 @@ export class FolderTarget implements Target {
   readonly id: string;
   readonly #config: FolderTargetConfig;
   readonly #store: FolderStore;
+  readonly #share: DiskShare | undefined;
   /** Undefined until the folder was opened, which the first delivery does. */
   #usedBytes: number | undefined;
   /** Work on the disk that has not come back, also after its caller gave it up. */
   #underWay: Promise<void> | undefined;
 
-  constructor(config: FolderTargetConfig) {
+  /** `share` of the disk's budget, where the folder lies on the disk of the data folder. */
+  constructor(config: FolderTargetConfig, share?: DiskShare) {
     this.id = config.id;
     this.#config = config;
+    this.#share = share;
     this.#store = new FolderStore(config.path);
   }
 
@@ -39,8 +43,10 @@ export class FolderTarget implements Target {
     return filterWants(this.#config, draft);
   }
 
+  /** Returns at once: what lies there is measured in the background. */
   async start(): Promise<void> {
     this.#usedBytes = undefined;
+    if (this.#share !== undefined) void this.#measure(this.#share);
   }
 
   async probe(signal: AbortSignal): Promise<void> {
@@ -87,7 +93,7 @@ export class FolderTarget implements Target {
         disposition: "reject",
       });
     }
-    const usedBytes = (this.#usedBytes ??= await this.#store.open());
+    const usedBytes = this.#usedBytes ?? (await this.#measured());
     const line = annotationLine(record, this.#config.minScore);
     const lineBytes = Buffer.byteLength(line);
     // The image alone tells that the record was here before: its line is looked for only then.
@@ -104,21 +110,49 @@ export class FolderTarget implements Target {
     this.#grow(lineBytes);
   }
 
+  /** A folder that cannot be measured takes nothing either: the first delivery says why. */
+  async #measure(share: DiskShare): Promise<void> {
+    const usedBytes = await this.#store.check().catch(() => undefined);
+    // A delivery may have been faster, and has grown it since.
+    if (usedBytes !== undefined && this.#usedBytes === undefined) share.uses(usedBytes);
+  }
+
+  async #measured(): Promise<number> {
+    const usedBytes = await this.#store.open();
+    this.#uses(usedBytes);
+    return usedBytes;
+  }
+
+  #uses(usedBytes: number): void {
+    this.#usedBytes = usedBytes;
+    this.#share?.uses(usedBytes);
+  }
+
   #grow(bytes: number): void {
-    if (this.#usedBytes !== undefined) this.#usedBytes += bytes;
+    if (this.#usedBytes !== undefined) this.#uses(this.#usedBytes + bytes);
   }
 
   /** Somebody may have made room, so the folder is measured again before it counts as full. */
   async #mustFit(usedBytes: number, moreBytes: number): Promise<void> {
-    if (usedBytes + moreBytes <= this.#config.maxBytes) return;
-    const measuredBytes = await this.#store.open();
-    this.#usedBytes = measuredBytes;
-    if (measuredBytes + moreBytes > this.#config.maxBytes) throw this.#full(measuredBytes);
+    const { maxBytes } = this.#config;
+    const mayGrow = (): boolean => this.#share?.mayGrow(moreBytes) !== false;
+    if (usedBytes + moreBytes <= maxBytes && mayGrow()) return;
+    const measuredBytes = await this.#measured();
+    if (measuredBytes + moreBytes > maxBytes) throw this.#full(measuredBytes);
+    if (!mayGrow()) throw this.#overBudget(measuredBytes);
   }
 
   #full(usedBytes: number): AgentError {
     const { path, maxBytes } = this.#config;
     return new AgentError("FOLDER_FULL", `write to ${path}: it holds ${usedBytes} bytes, its maxBytes is ${maxBytes}`, {
+      disposition: "retry",
+    });
+  }
+
+  #overBudget(usedBytes: number): AgentError {
+    const { path } = this.#config;
+    const why = "and spool.maxBytes, which counts for the whole disk, leaves it no more";
+    return new AgentError("FOLDER_FULL", `write to ${path}: it holds ${usedBytes} bytes, ${why}`, {
       disposition: "retry",
     });
   }
