@@ -22,6 +22,14 @@ export interface AppenderParts {
   readonly insert: (entry: IndexEntry, admitted: Admitted) => Promise<readonly Backlog[]>;
 }
 
+/** What is to be written, but for the sequence that it gets. */
+interface Content {
+  readonly jpeg: Buffer;
+  readonly priority: number;
+  readonly createdMs: number;
+  readonly metadataAt: (sequence: number) => Metadata;
+}
+
 interface Written {
   readonly record: StoredRecord;
   readonly backlogs: readonly Backlog[];
@@ -67,80 +75,84 @@ export class Appender {
   }
 
   async append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord> {
-    const { caps } = this.#parts;
+    const { caps, evictor } = this.#parts;
     return await this.#slots.use(async () => {
       const imageSha256 = await sha256Of(jpeg);
       const priority = priorityOf(draft);
-      const admitted = await caps.admit(owedTo, sizeAtMost(jpeg, [draft, owedTo]), priority);
-      let backlogs: readonly Backlog[] = [];
-      try {
-        const written = await this.#store(jpeg, admitted, priority, this.#seams.clock.nowMs(), (sequence) => ({
+      const bytes = sizeAtMost(jpeg, [draft, owedTo]);
+      const admitted = await caps.admit(owedTo, bytes, priority);
+      const content: Content = {
+        jpeg,
+        priority,
+        createdMs: this.#seams.clock.nowMs(),
+        metadataAt: (sequence) => ({
           record: this.#recordOf(draft, jpeg, imageSha256, sequence),
           owedTo: admitted.owedTo,
-        }));
-        ({ backlogs } = written);
-        return written.record;
-      } finally {
-        caps.done(admitted, backlogs);
-      }
+        }),
+      };
+      return await this.#store(content, admitted, async () => await evictor.reserve(bytes, priority));
     });
   }
 
-  /** A record of another spool: everything stays as it is but its sequence. Nothing is evicted for it: it is safe where it lies. */
+  /** A record of another spool: everything stays as it is but its sequence. It takes nobody's room, and so nobody's place. */
   async appendArrived(record: StoredRecord, jpeg: Buffer, arrival: Arrival, createdMs: number): Promise<StoredRecord> {
+    const { caps, evictor } = this.#parts;
     const owedTo = arrival.deliveries.map(({ targetId }) => targetId);
-    const admitted = { owedTo, unowed: [], capped: [], bytes: sizeAtMost(jpeg, [record, owedTo, arrival]) };
     return await this.#slots.use(async () => {
-      const written = await this.#store(jpeg, admitted, -Infinity, createdMs, (sequence) => {
-        return { record: { ...record, sequence }, owedTo, arrival };
-      });
-      return written.record;
+      const bytes = sizeAtMost(jpeg, [record, owedTo, arrival]);
+      const content: Content = {
+        jpeg,
+        priority: -Infinity,
+        createdMs,
+        metadataAt: (sequence) => ({ record: { ...record, sequence }, owedTo, arrival }),
+      };
+      return await this.#store(content, caps.noted(owedTo, bytes), async () => await evictor.reserveWithout(bytes));
     });
-  }
-
-  /** Nothing above `priority` goes for it. Where the disk is fuller than it said, something else goes, and it is tried once more. */
-  async #store(
-    jpeg: Buffer,
-    admitted: Admitted,
-    priority: number,
-    createdMs: number,
-    contentAt: (sequence: number) => Metadata,
-  ): Promise<Written> {
-    const { room, evictor } = this.#parts;
-    const write = async (): Promise<Written> => await this.#write(jpeg, admitted, createdMs, contentAt);
-    await evictor.reserve(admitted.bytes, priority);
-    try {
-      return await write().catch(async (error: unknown) => {
-        if (!isDiskFull(error) || !(await evictor.afterDiskFull(priority))) throw error;
-        return await write();
-      });
-    } finally {
-      room.giveBack(admitted.bytes);
-    }
-  }
-
-  /** Its room is reserved. Up to the write nothing waits, so that no other append can take the same sequence. */
-  async #write(
-    jpeg: Buffer,
-    admitted: Admitted,
-    createdMs: number,
-    contentAt: (sequence: number) => Metadata,
-  ): Promise<Written> {
-    if (this.#closed) throw stopped("append");
-    const content = contentAt(this.#taken + 1);
-    const { record } = content;
-    const envelope = draftEnvelope(jpeg, content, createdMs);
-    if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
-    this.#taken = record.sequence;
-    const indexed = this.#writeInTurn(jpeg, envelope, this.#entryOf(content, envelope, createdMs), admitted);
-    this.#tail = indexed.catch(() => undefined);
-    return { record, backlogs: await indexed };
   }
 
   /** Takes nothing in any more; resolves when what was being written is in the index. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#tail;
+  }
+
+  /** What was admitted is told the caps in the end, whatever the end is. */
+  async #store(content: Content, admitted: Admitted, reserve: () => Promise<void>): Promise<StoredRecord> {
+    let backlogs: readonly Backlog[] = [];
+    try {
+      await reserve();
+      const written = await this.#writeOrMakeRoom(content, admitted);
+      ({ backlogs } = written);
+      return written.record;
+    } finally {
+      this.#parts.caps.done(admitted, backlogs);
+    }
+  }
+
+  /** The record's room is reserved. Where the disk is fuller than it said, something else goes, and it is tried once more. */
+  async #writeOrMakeRoom(content: Content, admitted: Admitted): Promise<Written> {
+    const { room, evictor } = this.#parts;
+    try {
+      return await this.#write(content, admitted).catch(async (error: unknown) => {
+        if (!isDiskFull(error) || !(await evictor.afterDiskFull(content.priority))) throw error;
+        return await this.#write(content, admitted);
+      });
+    } finally {
+      room.giveBack(admitted.bytes);
+    }
+  }
+
+  /** Up to the write nothing waits, so that no other append can take the same sequence. */
+  async #write({ jpeg, createdMs, metadataAt }: Content, admitted: Admitted): Promise<Written> {
+    if (this.#closed) throw stopped("append");
+    const metadata = metadataAt(this.#taken + 1);
+    const { record } = metadata;
+    const envelope = draftEnvelope(jpeg, metadata, createdMs);
+    if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
+    this.#taken = record.sequence;
+    const indexed = this.#writeInTurn(jpeg, envelope, this.#entryOf(metadata, envelope, createdMs), admitted);
+    this.#tail = indexed.catch(() => undefined);
+    return { record, backlogs: await indexed };
   }
 
   async #writeInTurn(
@@ -185,15 +197,15 @@ export class Appender {
   }
 }
 
+/** Of the file: before it is encoded nobody knows the size to the byte. */
+function sizeAtMost(jpeg: Buffer, metadata: readonly unknown[]): number {
+  return jpeg.length + Buffer.byteLength(JSON.stringify(metadata)) + metadataBytesMore;
+}
+
 /** A large image takes longer than the loop may stand still; for a small one the way to another thread takes longer. */
 async function sha256Of(jpeg: Buffer): Promise<string> {
   if (jpeg.length <= spoolLimits.hashHereBytesMax) return createHash("sha256").update(jpeg).digest("hex");
   return Buffer.from(await crypto.subtle.digest("SHA-256", jpeg)).toString("hex");
-}
-
-/** Before it is encoded nobody knows the size to the byte. */
-function sizeAtMost(jpeg: Buffer, metadata: unknown): number {
-  return jpeg.length + Buffer.byteLength(JSON.stringify(metadata)) + metadataBytesMore;
 }
 
 function isDiskFull(error: unknown): boolean {

@@ -66,7 +66,7 @@ export class Caps {
         const target = this.#targets.get(targetId);
         if (target === undefined) continue;
         if (fits(target, bytes) || (await this.#makePlace(targetId, target, bytes, priority))) {
-          add(target, 1, bytes);
+          this.#add(targetId, 1, bytes);
           capped.push(targetId);
         } else unowed.push(targetId);
       }
@@ -78,16 +78,26 @@ export class Caps {
     return { owedTo: owedTo.filter((targetId) => !unowed.includes(targetId)), unowed, capped, bytes };
   }
 
+  /** Of a record that keeps its place whatever the shares are: it waited elsewhere before. Call `done` in the end. */
+  noted(owedTo: readonly string[], bytes: number): Admitted {
+    const capped = owedTo.filter((targetId) => this.#targets.has(targetId));
+    for (const targetId of capped) this.#add(targetId, 1, bytes);
+    return { owedTo, unowed: [], capped, bytes };
+  }
+
   /** The record is written, and the backlogs are as the index told after it; or it is not, and they are as they were. */
   done({ capped, bytes }: Pick<Admitted, "capped" | "bytes">, backlogs: readonly Backlog[]): void {
-    for (const targetId of capped) {
-      const target = this.#targets.get(targetId);
-      if (target !== undefined) add(target, -1, -bytes);
-    }
+    for (const targetId of capped) this.#add(targetId, -1, -bytes);
     for (const backlog of backlogs) {
       const target = this.#targets.get(backlog.targetId);
       if (target !== undefined) target.known = backlog;
     }
+  }
+
+  #add(targetId: string, records: number, bytes: number): void {
+    const target = this.#targets.get(targetId);
+    if (target === undefined) return;
+    target.adding = { records: target.adding.records + records, bytes: target.adding.bytes + bytes };
   }
 
   async #makePlace(targetId: string, target: Capped, bytes: number, priority: number): Promise<boolean> {
@@ -122,10 +132,6 @@ function limitOf({ adding, recordsMax, bytesMax }: Capped, bytes: number): Omit<
 
 function slackFor({ recordsMax, bytesMax }: Capped, bytes: number): Omit<Backlog, "targetId"> {
   return { pending: slackOf(recordsMax, 1), bytes: slackOf(bytesMax, bytes) };
-}
-
-function add(target: Capped, records: number, bytes: number): void {
-  target.adding = { records: target.adding.records + records, bytes: target.adding.bytes + bytes };
 }
 
 function noPlace(targetIds: readonly string[]): AgentError {

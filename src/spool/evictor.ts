@@ -35,6 +35,17 @@ export class Evictor {
     else await this.#inTurn(async () => await this.#makeRoom(bytes, priority));
   }
 
+  /** Takes room that is there, but for what is finished; evicts nothing. Fails as `reserve` does. */
+  async reserveWithout(bytes: number): Promise<void> {
+    const { freeSpace, room, collector } = this.#parts;
+    let freeBytes = await freeSpace.bytes();
+    if (room.shortage(bytes, freeBytes) !== undefined) {
+      await collector.now();
+      freeBytes = await freeSpace.askedAgain();
+    }
+    this.#reserve(bytes, freeBytes);
+  }
+
   /** The disk was fuller than it said. True when something could be removed, so that another try is worth it. */
   async afterDiskFull(priority: number): Promise<boolean> {
     const { room, collector, freeSpace } = this.#parts;

@@ -66,8 +66,8 @@ interface World {
   readonly listings: Listings;
   readonly losses: Losses;
   readonly sentLog: SentLog;
-  readonly bounds: Bounds;
   readonly transfers: Transfers;
+  readonly bounds: Bounds;
   readonly changes: Changes;
   readonly inspection: Inspection;
   readonly targets: TargetRegistry;
@@ -107,8 +107,8 @@ export class IndexOwner {
       listings: new Listings(sql, losses),
       losses,
       sentLog: new SentLog(sql),
-      bounds: new Bounds(layout, sql, store, losses),
       transfers: new Transfers(sql, store),
+      bounds: new Bounds(layout, sql, store, losses),
       changes: new Changes(sql, store, losses),
       inspection,
       targets,

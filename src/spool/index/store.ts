@@ -69,10 +69,12 @@ export class IndexStore {
       this.#sql.run(
         `INSERT INTO dlv (seq, target, state, priority, attempts, due_at, cursor, error)
          VALUES ${deliveries.map(() => "(?, ?, ?, ?, ?, ?, ?, ?)").join()}`,
-        ...deliveries.flatMap(({ targetId, state, attempts, cursor, error }) => [
-          ...[sequence, targetId, state === "pending" ? READY : QUARANTINED, priority],
-          ...[attempts, state === "pending" ? 0 : addedAtMs, cursor ?? null, error ?? null],
-        ]),
+        ...deliveries.flatMap(({ targetId, state, attempts, cursor, error }) =>
+          // Quarantine counts its time here anew.
+          state === "pending"
+            ? [sequence, targetId, READY, priority, attempts, 0, cursor ?? null, error ?? null]
+            : [sequence, targetId, QUARANTINED, priority, attempts, addedAtMs, cursor ?? null, error ?? null],
+        ),
       );
     }
     this.#sql.count(
