@@ -29,6 +29,7 @@ function backlogOf(value: unknown): TargetBacklog {
     leased: countOf(from["leased"], "leased"),
     quarantined: numberOf(from["quarantined"], "quarantined"),
     accepted: countOf(from["accepted"], "accepted"),
+    ...optional(from, "removedForMs", numberOf),
   };
 }
 

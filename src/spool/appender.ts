@@ -60,8 +60,8 @@ export class Appender {
 
   async append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord> {
     return await this.#slots.use(async () => {
-      const [freeBytes, imageSha256] = await Promise.all([this.#freeBytesFor(jpeg), sha256Of(jpeg)]);
-      return await this.#store(jpeg, freeBytes, this.#seams.clock.nowMs(), (sequence) => ({
+      const imageSha256 = await sha256Of(jpeg);
+      return await this.#store(jpeg, this.#seams.clock.nowMs(), (sequence) => ({
         record: this.#recordOf(draft, jpeg, imageSha256, sequence),
         owedTo,
       }));
@@ -72,8 +72,7 @@ export class Appender {
   async appendArrived(record: StoredRecord, jpeg: Buffer, arrival: Arrival, createdMs: number): Promise<StoredRecord> {
     const owedTo = arrival.deliveries.map(({ targetId }) => targetId);
     return await this.#slots.use(async () => {
-      const freeBytes = await this.#freeBytesFor(jpeg);
-      return await this.#store(jpeg, freeBytes, createdMs, (sequence) => {
+      return await this.#store(jpeg, createdMs, (sequence) => {
         return { record: { ...record, sequence }, owedTo, arrival };
       });
     });
@@ -86,23 +85,15 @@ export class Appender {
   }
 
   /** What is finished and not yet removed goes first where room is short. */
-  async #freeBytesFor(jpeg: Buffer): Promise<number> {
+  async #store(jpeg: Buffer, createdMs: number, contentAt: (sequence: number) => Metadata): Promise<StoredRecord> {
     const { room, collect } = this.#parts;
-    const freeBytes = await this.#freeSpace.bytes();
-    if (room.has(jpeg.length + spoolLimits.metadataBytesMax, freeBytes)) return freeBytes;
-    await collect();
-    return await this.#freeSpace.askedAgain();
-  }
-
-  /** Up to the write nothing waits, so that no other append can take the same sequence or the same room. */
-  async #store(
-    jpeg: Buffer,
-    freeBytes: number,
-    createdMs: number,
-    contentAt: (sequence: number) => Metadata,
-  ): Promise<StoredRecord> {
+    let freeBytes = await this.#freeSpace.bytes();
+    if (!room.has(jpeg.length + spoolLimits.metadataBytesMax, freeBytes)) {
+      await collect();
+      freeBytes = await this.#freeSpace.askedAgain();
+    }
     if (this.#closed) throw stopped("append");
-    const { room } = this.#parts;
+    // From the look at the room to the write nothing waits: no other append can take the same sequence or the same room.
     const content = contentAt(this.#taken + 1);
     const { record } = content;
     const envelope = draftEnvelope(jpeg, content, createdMs);

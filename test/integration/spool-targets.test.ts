@@ -149,8 +149,9 @@ describe("a target that was removed from the config", () => {
     const sql = new Database(index);
     sql.exec(`
       WITH RECURSIVE n(seq) AS (SELECT 2 UNION ALL SELECT seq + 1 FROM n WHERE seq < ${records})
-        INSERT INTO item SELECT seq, 'id' || seq, 0, 0, 10, 10, 0, 0 FROM n;
-      INSERT INTO dlv SELECT seq, 'b', 0, 0, 0, 0, NULL, NULL FROM item WHERE seq > 1;
+        INSERT INTO item (seq, id, priority, created_ms, image_bytes, bytes)
+          SELECT seq, 'id' || seq, 0, 0, 10, 10 FROM n;
+      INSERT INTO dlv (seq, target, state, priority, attempts, due_at) SELECT seq, 'b', 0, 0, 0, 0 FROM item WHERE seq > 1;
       UPDATE dlv SET state = 3 WHERE seq = 7;
       UPDATE kv SET value = value + ${records - 1} WHERE name = 'records';
       UPDATE kv SET value = value + ${records - 2} WHERE name = 'pending:b';`);
@@ -313,6 +314,7 @@ describe("an index of the first format", () => {
     sql.exec(`
       DROP INDEX item_eviction; DROP INDEX dlv_quarantined; DROP INDEX dlv_held;
       ALTER TABLE item DROP COLUMN added_at; ALTER TABLE item DROP COLUMN encrypted;
+      ALTER TABLE dlv DROP COLUMN before_hold; DROP TABLE export;
       DROP TABLE sent; DROP TABLE lost; DROP TABLE target; DROP TABLE imported;
       DELETE FROM kv WHERE name LIKE 'owed-bytes:%'; UPDATE kv SET value = 1 WHERE name = 'format';`);
     sql.close();
