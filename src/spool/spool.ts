@@ -165,34 +165,7 @@ export class DiskSpool implements Spool {
       nowMs: () => seams.clock.nowMs(),
       settled: () => this.#collector.settled(),
     });
-    const parts = {
-      files: this.#files,
-      index: this.#index,
-      leases: this.#leases,
-      due: this.#due,
-      reader: this.#reader,
-    };
-    const transfer = new Transfer({
-      ...parts,
-      appender: this.#appender,
-      keyCheck: key === undefined ? undefined : checkValueOf(key),
-      finished: () => this.#collector.settled(),
-    });
-    this.queue = new SpoolQueue({
-      ...parts,
-      verifier: new Verifier({
-        index: this.#index,
-        files: this.#files,
-        room: this.#room,
-        leases: this.#leases,
-        lastSequence: () => this.#appender.lastIndexedSequence(),
-      }),
-      transfer,
-      stats: async () => await this.stats(),
-      settled: (outcomes) => this.#collector.settled(outcomes),
-      device: options.device,
-      mustRun: (attempted) => this.#mustRun(attempted),
-    });
+    this.queue = this.#queueOf(options.device, key === undefined ? undefined : checkValueOf(key));
     this.#removedTargets = new RemovedTargets({
       index: this.#index,
       time: this.#time,
@@ -281,6 +254,37 @@ export class DiskSpool implements Spool {
     const made = new Ulids(clock, random).next().slice(-8).toLowerCase();
     await this.#files.writeId(made);
     return made;
+  }
+
+  #queueOf(device: string, keyCheck: string | undefined): Queue {
+    const parts = {
+      files: this.#files,
+      index: this.#index,
+      leases: this.#leases,
+      due: this.#due,
+      reader: this.#reader,
+    };
+    const transfer = new Transfer({
+      ...parts,
+      appender: this.#appender,
+      keyCheck,
+      finished: () => this.#collector.settled(),
+    });
+    return new SpoolQueue({
+      ...parts,
+      verifier: new Verifier({
+        index: this.#index,
+        files: this.#files,
+        room: this.#room,
+        leases: this.#leases,
+        lastSequence: () => this.#appender.lastIndexedSequence(),
+      }),
+      transfer,
+      stats: async () => await this.stats(),
+      settled: (outcomes) => this.#collector.settled(outcomes),
+      device,
+      mustRun: (attempted) => this.#mustRun(attempted),
+    });
   }
 
   #targetTasks(targets: readonly SpoolTarget[]): readonly UpkeepTask[] {

@@ -9,7 +9,7 @@ import { ControlClient } from "../../src/control/client.ts";
 import { ControlServer } from "../../src/control/server.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { controlLimits } from "../../src/core/limits.ts";
-import type { MovedRecord, Queue } from "../../src/core/queue.ts";
+import type { MovedRecord, Queue, QueueStats } from "../../src/core/queue.ts";
 import type { DiskSpool } from "../../src/spool/spool.ts";
 import { openSpool } from "../lib/disk-spool.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
@@ -106,6 +106,16 @@ describe("the control socket", () => {
     const [entry] = await client.sent({ entriesMax: 10, targetId: "a", record: delivery?.record.name ?? "" });
     assert.deepEqual([entry?.remoteId, entry?.sequence], ["r-1", 1]);
     assert.deepEqual(await client.retry({}, 0), { changed: 0, busy: 0, lastSequence: 0, done: true });
+  });
+
+  it("leaves nothing of the figures out", async () => {
+    const target = { targetId: "a", pending: 1, leased: 2, quarantined: 3, accepted: 4, removedForMs: 5.5 };
+    const stats: QueueStats = {
+      ...{ records: 6, bytes: 7, lastSequence: 8, damaged: 9, missing: 10, encrypted: 11, targets: [target] },
+      lost: [{ targetId: "a", priority: -1, reason: "dropped", deliveries: 12 }],
+    };
+    await using opened = await bench({ stats: async () => await Promise.resolve(stats) });
+    assert.deepEqual(await opened.client.stats(), { ...stats, deliveries: [] });
   });
 
   it("carries moved records, bytes and all", async () => {

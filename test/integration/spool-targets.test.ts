@@ -149,9 +149,8 @@ describe("a target that was removed from the config", () => {
     const sql = new Database(index);
     sql.exec(`
       WITH RECURSIVE n(seq) AS (SELECT 2 UNION ALL SELECT seq + 1 FROM n WHERE seq < ${records})
-        INSERT INTO item (seq, id, priority, created_ms, image_bytes, bytes)
-          SELECT seq, 'id' || seq, 0, 0, 10, 10 FROM n;
-      INSERT INTO dlv (seq, target, state, priority, attempts, due_at) SELECT seq, 'b', 0, 0, 0, 0 FROM item WHERE seq > 1;
+        INSERT INTO item SELECT seq, 'id' || seq, 0, 0, 10, 10, 0, 0 FROM n;
+      INSERT INTO dlv SELECT seq, 'b', 0, 0, 0, 0, NULL, NULL, NULL FROM item WHERE seq > 1;
       UPDATE dlv SET state = 3 WHERE seq = 7;
       UPDATE kv SET value = value + ${records - 1} WHERE name = 'records';
       UPDATE kv SET value = value + ${records - 2} WHERE name = 'pending:b';`);

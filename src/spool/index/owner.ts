@@ -46,9 +46,9 @@ export interface OpenReport extends Recovered {
   /** How long spools have run on this folder, as far as the index knows. */
   readonly ranMs: number;
   readonly rebuilt: boolean;
-  readonly removedTargets: readonly RemovedTarget[];
   /** Taken out of delivery by an export that has not ended. */
   readonly held: HeldAmount;
+  readonly removedTargets: readonly RemovedTarget[];
   /** The owner before did not close the index, so nobody vouches for every page of it. */
   readonly leftOpen: boolean;
 }
@@ -117,7 +117,7 @@ export class IndexOwner {
     const found = recover({ layout, store, marks, cipher }, fresh ? "headers" : "all", ranMs, lastSequence);
     if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
     if (targetIds !== undefined) targets.register(targetIds, ranMs);
-    sql.checkpoint();
+    this.#makeDurable();
     this.#collectAll();
     return {
       ...found,
@@ -127,8 +127,8 @@ export class IndexOwner {
       ranMs,
       leftOpen: !fresh && !closed,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
-      removedTargets: targetIds === undefined ? [] : targets.removed(),
       held: this.#opened.transfers.heldAmount(),
+      removedTargets: targetIds === undefined ? [] : targets.removed(),
     };
   }
 
@@ -276,6 +276,17 @@ export class IndexOwner {
       marks.close();
     } finally {
       sql.checkpoint();
+    }
+  }
+
+  /** On a full disk the index cannot grow, but its WAL can be flushed where it is: no reason not to start. */
+  #makeDurable(): void {
+    const { layout, sql } = this.#world();
+    try {
+      sql.checkpoint();
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== "DISK_FULL") throw error;
+      flushWal(layout.index);
     }
   }
 
