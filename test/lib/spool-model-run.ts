@@ -47,7 +47,7 @@ const guest: SpoolTarget = {
 /** Fails at the first difference between a spool and the model, naming the seed that shows it again. */
 export async function runSpoolModel(sequences: number, seed: number): Promise<ModelFigures> {
   const figures = { sequences: 0, operations: 0, reopened: 0, crashed: 0, crashedSettling: 0, compared: 0 };
-  using threads = new IndexThreads();
+  await using threads = new IndexThreads();
   for (let spools = 0; figures.sequences < sequences; spools += 1) {
     const folder = mkdtempSync(join(memoryFolder(), "framepost-model-"));
     const run = new ModelRun(folder, seededRandom(seed + spools), figures, threads);
