@@ -12,6 +12,7 @@ export async function spoolModel(seed: number): Promise<BenchTable> {
     rows: [
       ["sequences", figures.sequences],
       ["operations", figures.operations],
+      ["records evicted", figures.evicted],
       ["restarts", figures.reopened],
       ["crashes", figures.crashed],
       ["of them with a settlement under way that was noted", figures.crashedSettling],

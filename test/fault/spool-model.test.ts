@@ -8,7 +8,7 @@ const seed = Number(process.env["FRAMEPOST_MODEL_SEED"] ?? Math.floor(Math.rando
 describe("spool against its model", function () {
   this.timeout(sequences * 200);
 
-  it(`shows no difference in ${sequences} random sequences of append, lease, settle, reopen and crash`, async () => {
+  it(`shows no difference in ${sequences} random sequences of append, lease, settle, evict, reopen and crash`, async () => {
     const figures = await runSpoolModel(sequences, seed);
     assert.equal(figures.sequences, sequences);
     assert(figures.compared >= sequences);

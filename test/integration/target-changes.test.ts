@@ -45,6 +45,8 @@ describe("a config whose targets changed", function () {
     await using temp = await tempFolder();
     const { path } = temp;
     await fill(path, 3);
+    const shown = async (): Promise<string> =>
+      (await framepost(["queue", "stats", "-c", config, "--data", path])).stdout;
     const config = await writeConfig(path, { cameras, spool: { ...spool, removedTargetsAfter: "2d" } });
     {
       await using agent = new AgentProcess(["run", "-c", config, "--data", path]);
@@ -55,10 +57,10 @@ describe("a config whose targets changed", function () {
       const givenUpInMs = Number(said["givenUpInMs"]);
       assert(givenUpInMs > 172_790_000 && givenUpInMs <= 172_800_000, `${givenUpInMs} ms`);
       await agent.untilLogged("started");
+      assert.match(await shown(), /^old +3 .*removed/m, "beside the daemon");
       await agent.stop();
     }
-    const { stdout } = await framepost(["queue", "stats", "-c", config, "--data", path]);
-    assert.match(stdout, /^old +3 .*removed/m);
+    assert.match(await shown(), /^old +3 .*removed/m, "without it");
   });
 
   it("brings a new folder target all that is there, where it says so", async () => {

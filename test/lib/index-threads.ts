@@ -1,7 +1,7 @@
 import type { Worker } from "node:worker_threads";
 
 /** The threads of this process's spools, so that a test can end one as a crash does: unseen by its spool, without a close. */
-export class IndexThreads implements Disposable {
+export class IndexThreads implements AsyncDisposable {
   readonly #threads: Worker[] = [];
   readonly #add = (worker: Worker): void => {
     this.#threads.push(worker);
@@ -19,7 +19,9 @@ export class IndexThreads implements Disposable {
     await thread.terminate();
   }
 
-  [Symbol.dispose](): void {
+  /** Also the thread of a spool that a failed test has left behind: it would keep the process alive. */
+  async [Symbol.asyncDispose](): Promise<void> {
     process.off("worker", this.#add);
+    await Promise.all(this.#threads.map((thread) => (thread.removeAllListeners(), thread.terminate())));
   }
 }

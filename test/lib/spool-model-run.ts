@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { accessSync, constants, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import Database from "libsql";
 import type { Delivery, Random, Settlement, SpoolListing } from "../../src/core/ports.ts";
+import { AgentError } from "../../src/core/errors.ts";
+import type { RecordDraft } from "../../src/core/types.ts";
 import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import type { DiskSpool, SpoolTarget } from "../../src/spool/spool.ts";
 import { diskSpoolOf } from "./disk-spool.ts";
@@ -18,6 +20,8 @@ import { UpkeepClock } from "./upkeep-clock.ts";
 export interface ModelFigures {
   sequences: number;
   operations: number;
+  /** Records given up to make room. */
+  evicted: number;
   reopened: number;
   crashed: number;
   /** Crashes while a settlement was under way: some are kept, some not. */
@@ -46,8 +50,8 @@ const guest: SpoolTarget = {
 
 /** Fails at the first difference between a spool and the model, naming the seed that shows it again. */
 export async function runSpoolModel(sequences: number, seed: number): Promise<ModelFigures> {
-  const figures = { sequences: 0, operations: 0, reopened: 0, crashed: 0, crashedSettling: 0, compared: 0 };
-  using threads = new IndexThreads();
+  const figures = { sequences: 0, operations: 0, evicted: 0, reopened: 0, crashed: 0, crashedSettling: 0, compared: 0 };
+  await using threads = new IndexThreads();
   for (let spools = 0; figures.sequences < sequences; spools += 1) {
     const folder = mkdtempSync(join(memoryFolder(), "framepost-model-"));
     const run = new ModelRun(folder, seededRandom(seed + spools), figures, threads);
@@ -74,6 +78,12 @@ function memoryFolder(): string {
   } catch {
     return tmpdir();
   }
+}
+
+interface Wanted {
+  readonly draft: RecordDraft;
+  readonly jpeg: Buffer;
+  readonly owedTo: readonly string[];
 }
 
 class ModelRun {
@@ -151,21 +161,31 @@ class ModelRun {
       const jpeg = imageOf(130 + this.#below(600), (this.#images += 1));
       return { draft, owedTo: chosen.length > 0 ? chosen : takers, jpeg };
     });
-    const answers = await Promise.allSettled(
-      wanted.map(async ({ draft, owedTo, jpeg }) => await this.#spool.append(draft, jpeg, owedTo)),
-    );
-    for (const [at, answer] of answers.entries()) {
-      const { owedTo } = wanted[at] ?? { owedTo: [] };
-      if (answer.status === "rejected") assert.equal((answer.reason as { code?: string }).code, "SPOOL_FULL");
-      else {
-        const { sequence } = answer.value;
-        const bytes = statSync(envelopePath(layoutOf(this.#folder), sequence)).size;
-        this.#model.append(answer.value, bytes, owedTo);
-        this.#steps.push(`append ${sequence} to ${owedTo.join()}`);
-      }
-    }
-    const taken = answers.filter(({ status }) => status === "fulfilled").length;
-    assert.equal(taken, Math.min(wanted.length, room), `appends that are taken, with room for ${room}`);
+    if (wanted.length <= room) await Promise.all(wanted.map(async (one) => await this.#appendOne(one)));
+    else for (const one of wanted) await this.#appendWhenFull(one);
+  }
+
+  async #appendOne({ draft, jpeg, owedTo }: Wanted): Promise<void> {
+    const record = await this.#spool.append(draft, jpeg, owedTo);
+    const bytes = statSync(envelopePath(layoutOf(this.#folder), record.sequence)).size;
+    this.#model.append(record, bytes, owedTo);
+    this.#steps.push(`append ${record.sequence} to ${owedTo.join()}`);
+  }
+
+  /** Others go, by the rule, as long as there are any that may. */
+  async #appendWhenFull(wanted: Wanted): Promise<void> {
+    const { priority } = wanted.draft.reason;
+    const mustFail = this.#model.records() >= recordsMax && !this.#model.mayEvict(priority);
+    const before = this.#model.sequences();
+    const failed = await this.#appendOne(wanted).catch((error: unknown) => error);
+    assert.equal(failed instanceof AgentError && failed.code === "SPOOL_FULL", mustFail, `append: ${String(failed)}`);
+    const layout = layoutOf(this.#folder);
+    const victims = before.filter((sequence) => !existsSync(envelopePath(layout, sequence)));
+    if (victims.length === 0) return;
+    this.#steps.push(`evicted ${victims.join()} for priority ${priority}`);
+    assert(before.length >= recordsMax && victims.length <= 2, `${victims.length} evicted of ${before.length}`);
+    this.#figures.evicted += victims.length;
+    this.#model.evict(victims, priority);
   }
 
   async #lease(): Promise<void> {
@@ -291,8 +311,10 @@ class ModelRun {
   }
 
   #newSpool(): DiskSpool {
-    const change = { clock: this.#clock, random: this.#random, recordsMax, targets: this.#targets };
-    return diskSpoolOf(this.#folder, { ...change, removedTargetsAfterMs: graceMs }).spool;
+    return diskSpoolOf(this.#folder, {
+      ...{ clock: this.#clock, random: this.#random, recordsMax, targets: this.#targets },
+      ...{ removedTargetsAfterMs: graceMs, eviction: "oldest", quarantine: { share: 1, ageMaxMs: Infinity } },
+    }).spool;
   }
 
   async #compare(): Promise<void> {

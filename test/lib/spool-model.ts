@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { LeaseLimit, Loss, LossReason, Settlement, SpoolListing, TargetBacklog } from "../../src/core/ports.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
 import { NewestShares } from "../../src/spool/newest-share.ts";
@@ -94,6 +95,29 @@ export class SpoolModel {
     this.#state.lastSequence = Math.max(this.#state.lastSequence, record.sequence);
   }
 
+  /**
+   * Records that the spool gave up to make room for one of `priorityMax`: the rule says which, the spool how many. What
+   * quarantine alone holds goes first, then the lowest priority, each oldest first; never what is leased, nor above the new one.
+   */
+  evict(victims: readonly number[], priorityMax: number): void {
+    const { kept } = this.#state;
+    const may = this.#evictable(priorityMax);
+    assert.deepEqual(victims, may.slice(0, victims.length).map(sequenceOf).sort(bySize), "what is evicted");
+    for (const sequence of victims) {
+      const victim = kept.get(sequence);
+      if (victim !== undefined) for (const targetId of [...victim.owed.keys()]) this.#lose(victim, targetId, "room");
+    }
+  }
+
+  /** Whether anything could be evicted for a record of this priority. */
+  mayEvict(priorityMax: number): boolean {
+    return this.#evictable(priorityMax).length > 0;
+  }
+
+  sequences(): readonly number[] {
+    return [...this.#state.kept.keys()].sort(bySize);
+  }
+
   /** The sequences that have to be leased, in this order. */
   lease(targetId: string, limit: LeaseLimit, nowMs: number): readonly number[] {
     const ready = this.#ready(targetId, nowMs);
@@ -182,6 +206,19 @@ export class SpoolModel {
     };
   }
 
+  #evictable(priorityMax: number): readonly Kept[] {
+    const free = [...this.#state.kept.values()].filter(
+      (each) => priorityOf(each) <= priorityMax && ![...each.owed.values()].some(({ leased }) => leased),
+    );
+    const aside = ({ owed }: Kept): boolean => [...owed.values()].every(({ state }) => state === "quarantined");
+    return free.sort(
+      (a, b) =>
+        Number(aside(b)) - Number(aside(a)) ||
+        (aside(a) ? 0 : priorityOf(a) - priorityOf(b)) ||
+        a.record.sequence - b.record.sequence,
+    );
+  }
+
   #backlog(targetId: string, nowMs: number): TargetBacklog {
     const owed = [...this.#state.kept.values()].flatMap((each) => each.owed.get(targetId) ?? []);
     const since = this.#state.known.get(targetId)?.absentSinceMs;
@@ -222,6 +259,14 @@ export class SpoolModel {
     owed.delete(targetId);
     if (owed.size === 0) this.#state.kept.delete(record.sequence);
   }
+}
+
+function sequenceOf({ record }: Kept): number {
+  return record.sequence;
+}
+
+function bySize(a: number, b: number): number {
+  return a - b;
 }
 
 function priorityOf({ record }: Kept): number {
