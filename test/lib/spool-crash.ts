@@ -9,6 +9,7 @@ import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import { openSpool } from "./disk-spool.ts";
 import { seededRandom } from "./seams.ts";
 import { imageNumber, monotonicMs, pending, type Seen, SpoolOracle, targets } from "./spool-oracle.ts";
+import { findingsOf } from "./verify.ts";
 
 const writerProgram = new URL("./spool-writer.js", import.meta.url).pathname;
 
@@ -98,6 +99,7 @@ export async function checkSpool(folder: string, oracle: SpoolOracle): Promise<v
     oracle.imagesChecked += 1;
     if (whole?.equals(imageNumber(number)) !== true) oracle.fault("corrupt", `image of ${record.name}`);
   }
+  for (const { code, message } of await findingsOf(spool.queue)) oracle.fault("corrupt", `${code}: ${message}`);
 }
 
 async function listAll(spool: Spool): Promise<readonly SpoolListing[]> {
