@@ -56,12 +56,12 @@ import { Verifier } from "./verifier.ts";
  *          turns out to be full, there is one eviction and one more try.
  * Settle   1 write the outcome, no flush · 2 when it was the last target, move the row to `gone` · 3 end the lease.
  * Collect  every 64 outcomes, or 5 s after the first, in the index thread: 1 fdatasync the WAL, which makes the outcomes
- *          durable · 2 unlink the envelopes of `gone` · 3 forget them. A crash before 3 unlinks again what is not there,
+ *          durable · 2 unlink the envelopes of `gone`, durably · 3 forget them. A crash before 3 unlinks again what is not there,
  *          which is no error.
  * Evict    in this order: what is finished; what only quarantine holds; per target, its deliveries beyond its share;
  *          the lowest priority, by policy, but never above that of the record that needs the room. In the index thread,
  *          while nobody leases: 1 choose by reading alone · 2 fdatasync the WAL, which takes no room · 3 unlink, several
- *          at a time · 4 delete the rows and count the losses, in one transaction; on a full disk as soon as it lets
+ *          at a time, durably · 4 delete the rows and count the losses, in one transaction; on a full disk as soon as it lets
  *          them go, and until then nobody is given these records. Deliveries that go alone are taken off as settled ones.
  * Recover  1 take the lock · 2 open the index; a damaged one is set aside, and an empty one begun · 3 examine the
  *          envelopes above the high water: whole ones get rows, owed to those their metadata names; damaged ones are

@@ -4,6 +4,8 @@ import { killRounds } from "../lib/spool-crash.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const rounds = Number(process.env["FRAMEPOST_KILL_ROUNDS"] ?? 20);
+/** The bound is reached in the first few. */
+const evictingRounds = Math.max(6, Math.ceil(rounds / 4));
 
 describe("spool under kill -9", () => {
   it(`loses, doubles and corrupts nothing in ${rounds} rounds, state carried over`, async function () {
@@ -14,6 +16,15 @@ describe("spool under kill -9", () => {
     assert.deepEqual(oracle.faults, { lost: 0, corrupt: 0, forgotten: 0, doubled: 0 }, text(seed, oracle.examples));
     assert.ok(oracle.appended > rounds && oracle.settled > rounds, "the writers did their work");
     assert.ok(oracle.imagesChecked > rounds, "something was left to check");
+  });
+
+  it(`counts all that is missing where it evicts, in ${evictingRounds} rounds`, async function () {
+    this.timeout(evictingRounds * 3_000);
+    await using folder = await tempFolder();
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const oracle = await killRounds(folder.path, { rounds: evictingRounds, seed, workMsMax: 160, recordsMax: 40 });
+    assert.deepEqual(oracle.faults, { lost: 0, corrupt: 0, forgotten: 0, doubled: 0 }, text(seed, oracle.examples));
+    assert.ok(oracle.evicted.missing > 0, "something was evicted");
   });
 });
 

@@ -7,8 +7,10 @@ import type { SpoolTarget } from "../../src/spool/spool.ts";
 import { openSpool } from "../lib/disk-spool.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
 import { allOf, deliveriesOf, EvictionOracle } from "../lib/eviction-oracle.ts";
+import { editIndex } from "../lib/index-edit.ts";
 import { tempFolder } from "../lib/temp.ts";
 import { UpkeepClock } from "../lib/upkeep-clock.ts";
+import { findingsOf } from "../lib/verify.ts";
 
 const hourMs = 3_600_000;
 const rejected = { kind: "rejected", code: "HTTP_400", message: "no" } as const;
@@ -55,6 +57,21 @@ describe("eviction", () => {
     assert.equal(deliveriesOf(lost, { targetId: "a", priority: 1, reason: "room" }), 10);
     assert.equal(deliveriesOf(lost, { targetId: "b", priority: 1, reason: "room" }), 10);
     await oracle.check();
+  });
+
+  it("leaves nothing of a record that is not taken in because a loss could not be counted", async () => {
+    const targets = [targetOf("a", {}), targetOf("b", { recordsMax: 1 })];
+    {
+      await using first = await open({ targets });
+      await new EvictionOracle(first.spool, ["a", "b"], 1_000).append(5);
+    }
+    editIndex(folder.path, "CREATE TRIGGER uncounted BEFORE INSERT ON lost BEGIN SELECT RAISE(ABORT, 'no room'); END");
+    await using again = await open({ targets });
+    const { spool } = again;
+    // The share of b is full of what matters more, which is a loss for b.
+    await assert.rejects(new EvictionOracle(spool, ["a", "b"], 1_000).append(0));
+    assert.equal((await spool.stats()).records, 1);
+    assert.deepEqual(await findingsOf(spool.queue), []);
   });
 
   it("keeps the whole span of time when it thins, evenly", async () => {

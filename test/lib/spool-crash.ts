@@ -9,6 +9,7 @@ import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import { openSpool } from "./disk-spool.ts";
 import { seededRandom } from "./seams.ts";
 import { imageNumber, monotonicMs, pending, type Seen, SpoolOracle, targets } from "./spool-oracle.ts";
+import { findingsOf } from "./verify.ts";
 
 const writerProgram = new URL("./spool-writer.js", import.meta.url).pathname;
 
@@ -16,6 +17,8 @@ export interface WriterOptions {
   readonly folder: string;
   readonly seed: number;
   readonly pauseMs?: number;
+  /** Beyond them the spool evicts; without it, it never does. */
+  readonly recordsMax?: number;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -30,8 +33,8 @@ export class SpoolWriter {
   readonly #heardAll: Promise<unknown>;
   readonly #endWithUs = (): void => void this.#child.kill("SIGKILL");
 
-  constructor(oracle: SpoolOracle, { folder, seed, pauseMs = 0, environment = {} }: WriterOptions) {
-    const words = [folder, seed, oracle.nextNumber, pauseMs].map(String);
+  constructor(oracle: SpoolOracle, { folder, seed, pauseMs = 0, recordsMax = 0, environment = {} }: WriterOptions) {
+    const words = [folder, seed, oracle.nextNumber, pauseMs, recordsMax].map(String);
     // Numbers of images whose append was not answered are used again: with the same content, so that is no matter.
     const child = spawn(process.execPath, [writerProgram, ...words], {
       stdio: ["ignore", "pipe", "inherit"],
@@ -91,6 +94,7 @@ export async function checkSpool(folder: string, oracle: SpoolOracle): Promise<v
     }
   }
   oracle.compare([...seen.values()]);
+  oracle.countedAsLost(stats.lost.reduce((sum, { deliveries }) => sum + deliveries, 0));
   for (const { record } of listings) {
     const image = images.get(record.id) ?? (async () => await quarantinedImage(folder, record));
     const whole = await image().catch(() => undefined);
@@ -98,6 +102,7 @@ export async function checkSpool(folder: string, oracle: SpoolOracle): Promise<v
     oracle.imagesChecked += 1;
     if (whole?.equals(imageNumber(number)) !== true) oracle.fault("corrupt", `image of ${record.name}`);
   }
+  for (const { code, message } of await findingsOf(spool.queue)) oracle.fault("corrupt", `${code}: ${message}`);
 }
 
 async function listAll(spool: Spool): Promise<readonly SpoolListing[]> {
@@ -135,18 +140,23 @@ export interface KillPlan {
   readonly seed: number;
   /** A writer is killed at the latest so long after it was ready. */
   readonly workMsMax: number;
+  /** Beyond them the spool evicts; without it, it never does. */
+  readonly recordsMax?: number;
 }
 
 /**
  * Lets writers work and kills them at random moments. Three crashes in ten are not looked at: the next writer finds what
  * they left, and is killed while it recovers.
  */
-export async function killRounds(folder: string, { rounds, seed, workMsMax }: KillPlan): Promise<SpoolOracle> {
-  const oracle = new SpoolOracle();
+export async function killRounds(
+  folder: string,
+  { rounds, seed, workMsMax, recordsMax = 0 }: KillPlan,
+): Promise<SpoolOracle> {
+  const oracle = new SpoolOracle({ evicts: recordsMax > 0 });
   const random = seededRandom(seed);
   let checked = true;
   for (let round = 1; round <= rounds; round += 1) {
-    const writer = new SpoolWriter(oracle, { folder, seed: seed + round });
+    const writer = new SpoolWriter(oracle, { folder, seed: seed + round, recordsMax });
     await writer.reached(checked ? "ready" : "starting");
     await delay(random() * (checked ? workMsMax : 100));
     await writer.kill();

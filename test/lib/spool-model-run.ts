@@ -16,6 +16,7 @@ import { IndexThreads } from "./index-threads.ts";
 import { seededRandom } from "./seams.ts";
 import { SpoolModel, type SpoolView } from "./spool-model.ts";
 import { UpkeepClock } from "./upkeep-clock.ts";
+import { findingsOf } from "./verify.ts";
 
 export interface ModelFigures {
   sequences: number;
@@ -123,8 +124,9 @@ class ModelRun {
     else if (dice < 0.1) await this.#crash();
   }
 
-  /** Nothing but what is shown lies in the stopped spool's folder. */
+  /** Nothing but what is shown lies in the stopped spool's folder, and its own check finds nothing. */
   async end(): Promise<void> {
+    assert.deepEqual(await findingsOf(this.#spool.queue), [], "findings");
     await this.#spool.stop();
     const { data, index } = layoutOf(this.#folder);
     const files = readdirSync(data, { recursive: true }).filter((name) => String(name).endsWith(".jpg"));

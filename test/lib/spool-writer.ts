@@ -1,6 +1,7 @@
 import { writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { SystemClock } from "../../src/core/clock.ts";
+import { AgentError } from "../../src/core/errors.ts";
 import type { Delivery, Settlement, Spool } from "../../src/core/ports.ts";
 import { openSpool } from "./disk-spool.ts";
 import { draftOf } from "./drafts.ts";
@@ -11,7 +12,8 @@ import { imageNumber, monotonicMs, pending, targets } from "./spool-oracle.ts";
  * Works on a spool until it is killed, and says on stdout what it is about to do and what the spool has answered. A line
  * is written in one call before the next step, so the reader misses at most what had not been answered.
  *
- * Arguments: folder, seed, number of the first image, pause after each settlement in milliseconds.
+ * Arguments: folder, seed, number of the first image, pause after each settlement in milliseconds, and how many records
+ * the spool holds before it evicts; 0 for any number.
  */
 
 /** Above this the writer settles more than it appends, so that old and new records are there at each crash. */
@@ -64,24 +66,31 @@ async function settleSome(spool: Spool, targetId: string, random: () => number, 
   }
 }
 
-async function main(folder: string, seed: number, first: number, pauseMs: number): Promise<void> {
+/** Not at all where everything that is there matters more. */
+async function appendOne(spool: Spool, number: number, priority: number): Promise<void> {
+  const draft = draftOf({ cameraId: `n${number}`, reason: { rule: "keep", priority } });
+  try {
+    const record = await spool.append(draft, imageNumber(number), targets);
+    say("appended", record.id, number, record.sequence);
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== "SPOOL_FULL") throw error;
+  }
+}
+
+async function main(folder: string, seed: number, first: number, pauseMs: number, recordsMax: number): Promise<void> {
   const random = seededRandom(seed);
+  const bounds = recordsMax > 0 ? ({ eviction: "oldest", recordsMax } as const) : {};
   say("starting");
-  const { spool } = await openSpool(folder, { clock: new SystemClock(), random });
+  const { spool } = await openSpool(folder, { clock: new SystemClock(), random, ...bounds });
   say("ready");
   for (let number = first; ;) {
     const batch = Array.from({ length: 1 + Math.floor(random() * 6) }, () => number++);
     const priority = Math.floor(random() * 3);
-    await Promise.all(
-      batch.map(async (each) => {
-        const draft = draftOf({ cameraId: `n${each}`, reason: { rule: "keep", priority } });
-        const record = await spool.append(draft, imageNumber(each), targets);
-        say("appended", record.id, each, record.sequence);
-      }),
-    );
+    await Promise.all(batch.map(async (each) => await appendOne(spool, each, priority)));
     for (const targetId of targets) await settleSome(spool, targetId, random, pauseMs);
   }
 }
 
-const [folder = "", seed, first, pauseMs] = process.argv.slice(2);
-await main(folder, Number(seed), Number(first), Number(pauseMs));
+const [folder = "", ...numbers] = process.argv.slice(2);
+const [seed = 0, first = 0, pauseMs = 0, recordsMax = 0] = numbers.map(Number);
+await main(folder, seed, first, pauseMs, recordsMax);

@@ -196,6 +196,17 @@ export function removeEnvelopes(layout: Layout, sequences: readonly number[]): r
   return stuck;
 }
 
+/**
+ * Their removal is durable when this returns. Rows must not go before: a power cut would bring the files back, and nobody
+ * would ever know them again. Where a whole shard went, its own entry says so.
+ */
+export function flushRemoval(layout: Layout, sequences: readonly number[]): void {
+  const shards = [...new Set(sequences.map(shardOf))].map((shard) => shardPath(layout, shard));
+  const there = shards.filter((path) => statSync(path, { throwIfNoEntry: false }) !== undefined);
+  for (const path of there) flushFolder(path);
+  if (there.length < shards.length) flushFolder(layout.data);
+}
+
 function removeEmptyShards(layout: Layout, shards: ReadonlySet<number>): void {
   const newest = shardsOnDisk(layout).at(-1) ?? 0;
   for (const shard of shards) {

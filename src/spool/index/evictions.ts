@@ -4,7 +4,7 @@ import type { Loss, LossReason } from "../../core/ports.ts";
 import type { Layout } from "../layout.ts";
 import { indexDamaged } from "./codes.ts";
 import { flushWal } from "./database.ts";
-import { removeEnvelopes } from "./disk.ts";
+import { flushRemoval, removeEnvelopes } from "./disk.ts";
 import type { Losses } from "./losses.ts";
 import type { Statements } from "./statements.ts";
 import type { Amount, IndexStore } from "./store.ts";
@@ -17,7 +17,8 @@ interface Evicted {
 
 /**
  * Gives whole records up, so that it also works on a disk without a free byte: the index is flushed, which takes no
- * room; the files are removed, several at a time; then their rows go, with the losses counted in the same transaction.
+ * room; the files are removed, several at a time, durably; then their rows go, with the losses counted in the same
+ * transaction.
  * When a full disk does not let the rows go they are remembered here, and go as soon as it does. What a crash leaves of
  * them are rows without a file: given up as missing when somebody asks for the record.
  *
@@ -31,6 +32,7 @@ export class Evictions {
   readonly #losses: Losses;
   /** Records whose files are gone and whose rows are not. */
   readonly #rowsLeft = new Map<number, Evicted>();
+  #removalIsDurable = true;
   /** Records whose files cannot be removed: they hold up no other. */
   readonly #stuck = new Set<number>();
   #unreported: Loss[] = [];
@@ -69,6 +71,7 @@ export class Evictions {
     const stuck = new Set(removeEnvelopes(this.#layout, sequences).map(({ sequence }) => sequence));
     const removed = victims.filter(({ sequence }) => !stuck.has(sequence));
     for (const { sequence, bytes } of removed) this.#rowsLeft.set(sequence, { bytes, reason });
+    this.#removalIsDurable = false;
     this.#passOver(stuck);
     this.forgetRows();
     return removed;
@@ -77,6 +80,8 @@ export class Evictions {
   /** As far as the disk lets it; fails only when the index is damaged. */
   forgetRows(): void {
     try {
+      if (!this.#removalIsDurable) flushRemoval(this.#layout, [...this.#rowsLeft.keys()]);
+      this.#removalIsDurable = true;
       while (this.#rowsLeft.size > 0) this.#forgetSome();
     } catch (error) {
       if (!(error instanceof AgentError) || error.code === indexDamaged) throw error;

@@ -1,7 +1,7 @@
 import { spoolLimits } from "../../core/limits.ts";
 import type { Layout } from "../layout.ts";
 import { flushWal } from "./database.ts";
-import { removeEnvelopes } from "./disk.ts";
+import { flushRemoval, removeEnvelopes } from "./disk.ts";
 import type { IndexStore } from "./store.ts";
 
 export interface Removal {
@@ -28,8 +28,8 @@ export class FinishedEnvelopes {
   }
 
   /**
-   * Index durable first, then unlink, then forget: any other order loses records in a power cut. The flush makes every
-   * outcome so far durable, so it is made also where nothing is finished.
+   * Index durable first, then unlink, durably, then forget: any other order loses records in a power cut, or leaves files
+   * that nobody knows. The flush makes every outcome so far durable, so it is made also where nothing is finished.
    */
   removeGroup(again: boolean): Removal {
     flushWal(this.#layout.index);
@@ -39,7 +39,10 @@ export class FinishedEnvelopes {
     const group = finished.filter((sequence) => !this.#stuck.has(sequence)).slice(0, spoolLimits.collectRecords);
     const stuck = new Map(removeEnvelopes(this.#layout, group).map(({ sequence, error }) => [sequence, error]));
     const removed = group.filter((sequence) => !stuck.has(sequence));
-    if (removed.length > 0) this.#store.forgetFinished(removed);
+    if (removed.length > 0) {
+      flushRemoval(this.#layout, removed);
+      this.#store.forgetFinished(removed);
+    }
     const error = [...stuck.values()].at(-1);
     if (error !== undefined && this.#stuck.size + stuck.size > spoolLimits.stuckFilesMax) throw error;
     for (const sequence of stuck.keys()) this.#stuck.add(sequence);

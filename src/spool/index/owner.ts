@@ -145,15 +145,13 @@ export class IndexOwner {
     ranMs: number,
     { unowed = [], asked = [] }: { readonly unowed?: readonly string[]; readonly asked?: readonly string[] } = {},
   ): readonly Backlog[] {
-    const { sql, store, losses, bounds } = this.#world();
+    const { store, losses, bounds } = this.#world();
+    const { priority } = entry;
     bounds.catchUp();
-    store.insert([entry], ranMs);
-    if (unowed.length > 0) {
-      const { priority } = entry;
-      sql.transaction("count what has no place", () =>
-        losses.count(unowed.map((targetId) => ({ targetId, priority, reason: "cap", deliveries: 1 }))),
-      );
-    }
+    // In one transaction: an append that fails afterwards removes its file, and must not leave a row.
+    store.insert([entry], ranMs, () =>
+      losses.count(unowed.map((targetId) => ({ targetId, priority, reason: "cap", deliveries: 1 }))),
+    );
     return asked.map((targetId) => bounds.backlog(targetId));
   }
 

@@ -48,10 +48,11 @@ export class IndexStore {
     this.#sql = statements;
   }
 
-  /** Entries that are there already are passed over. `addedAtMs` is running time. */
-  insert(entries: readonly IndexEntry[], addedAtMs: number): void {
+  /** Entries that are there already are passed over. `addedAtMs` is running time. `also` belongs to the transaction. */
+  insert(entries: readonly IndexEntry[], addedAtMs: number, also: () => void = () => undefined): void {
     this.#sql.transaction("insert", () => {
       for (const entry of entries) this.#insertOne(entry, addedAtMs);
+      also();
     });
   }
 
