@@ -65,7 +65,7 @@ import { Verifier } from "./verifier.ts";
  *          them go, and until then nobody is given these records. Deliveries that go alone are taken off as settled ones.
  * Recover  1 take the lock · 2 open the index; a damaged one is set aside, and an empty one begun · 3 examine the
  *          envelopes above the high water: whole ones get rows, owed to those their metadata names; damaged ones are
- *          set aside · 4 checkpoint, which makes it durable · 5 collect.
+ *          set aside · 4 collect and fold in the WAL on the way, so that neither holds up the first lease.
  */
 export interface DiskSpoolOptions extends RoomOptions {
   readonly folder: string;
@@ -345,6 +345,7 @@ export class DiskSpool implements Spool {
   #adopt(report: OpenReport): void {
     const { onDisk, rebuilt, recovered, damaged, immovable, unlisted, held, lastSequence, removedTargets } = report;
     this.#room.stored(onDisk);
+    if (report.finished) this.#collector.settled();
     this.#removedTargets.announce(removedTargets);
     if (rebuilt) this.#seams.log.warn("spool.index.rebuilt", { records: recovered, lastSequence });
     else if (recovered > 0) this.#seams.log.info("spool.recovered", { records: recovered });

@@ -4,7 +4,7 @@ import { killRounds } from "../lib/spool-crash.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const rounds = Number(process.env["FRAMEPOST_KILL_ROUNDS"] ?? 20);
-/** The bound is reached in the first few. */
+/** The bound is reached in the first of them, also on a slow machine. */
 const evictingRounds = Math.max(6, Math.ceil(rounds / 4));
 
 describe("spool under kill -9", () => {
@@ -22,7 +22,7 @@ describe("spool under kill -9", () => {
     this.timeout(evictingRounds * 3_000);
     await using folder = await tempFolder();
     const seed = Math.floor(Math.random() * 2 ** 31);
-    const oracle = await killRounds(folder.path, { rounds: evictingRounds, seed, workMsMax: 160, recordsMax: 40 });
+    const oracle = await killRounds(folder.path, { rounds: evictingRounds, seed, workMsMax: 160, recordsMax: 16 });
     assert.deepEqual(oracle.faults, { lost: 0, corrupt: 0, forgotten: 0, doubled: 0 }, text(seed, oracle.examples));
     assert.ok(oracle.evicted.missing > 0, "something was evicted");
   });

@@ -48,6 +48,8 @@ export interface OpenReport extends Recovered {
   /** How long spools have run on this folder, as far as the index knows. */
   readonly ranMs: number;
   readonly rebuilt: boolean;
+  /** There are envelopes of finished records to be removed. */
+  readonly finished: boolean;
   /** Taken out of delivery by an export that has not ended. */
   readonly held: HeldAmount;
   readonly removedTargets: readonly RemovedTarget[];
@@ -121,8 +123,10 @@ export class IndexOwner {
     const found = recover({ layout, store, marks, cipher }, fresh ? "headers" : "all", ranMs, lastSequence);
     if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
     if (targetIds !== undefined) targets.register(targetIds, ranMs);
-    this.#makeDurable();
-    this.#collectAll();
+    // Folding in a long WAL and removing files would hold up the first lease: both are done on the way.
+    if (fresh) this.#makeDurable();
+    // No sequence of a damaged file may be given out again, and after a power cut nothing else would tell of it.
+    else if (found.damaged > 0) flushWal(layout.index);
     return {
       ...found,
       lastSequence: store.highWater(),
@@ -131,6 +135,7 @@ export class IndexOwner {
       ranMs,
       leftOpen: !fresh && !closed,
       rebuilt: fresh && shardsOnDisk(layout).length > 0,
+      finished: store.finished(1).length > 0,
       held: this.#opened.transfers.heldAmount(),
       removedTargets: targetIds === undefined ? [] : targets.removed(),
     };
@@ -364,16 +369,6 @@ export class IndexOwner {
       sql.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
     } catch (error) {
       if (!(error instanceof AgentError) || error.code !== "DISK_FULL") throw error;
-    }
-  }
-
-  /** What cannot be removed takes room, and is tried again later; it is no reason not to start. */
-  #collectAll(): void {
-    const { store, finished } = this.#world();
-    try {
-      while (store.finished(1).length > 0 && finished.removeGroup(false).more) continue;
-    } catch (error) {
-      if (!(error instanceof AgentError) || error.code === indexDamaged) throw error;
     }
   }
 
