@@ -55,6 +55,8 @@ export interface ComposeOptions {
   /** For commands that watch what cameras see and targets answer. */
   readonly wrapDriver?: (driver: CameraDriver) => CameraDriver;
   readonly wrapTarget?: (target: Target) => Target;
+  /** Capture ends after so many records. */
+  readonly recordsMax?: number;
 }
 
 /** The only place that names concrete classes. Fails when the state folder cannot be used. */
@@ -90,7 +92,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const cameras = watched.map(({ camera }) => camera);
   const { exact } = config.detector;
   const facts = { bootId: await bootId(), agentVersion: agentVersion(), clockQuality, exact };
-  const pipeline = new Pipeline({ cameras: watched, vision, spool, targets }, facts, seams);
+  const { recordsMax = Infinity } = options;
+  const pipeline = new Pipeline({ cameras: watched, vision, spool, targets, recordsMax }, facts, seams);
 
   const offer = { queue: spool.queue, deliveries: () => loops.map((loop) => loop.health()) };
   const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);

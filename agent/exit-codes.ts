@@ -15,7 +15,8 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 const byPrefix: readonly (readonly [RegExp, ExitCode])[] = [
   [/^USAGE/, exitCodes.usage],
-  [/^(CONFIG_|IMPORT_KEY$)/, exitCodes.configuration],
+  // What only a person can mend: a service manager that starts the daemon again changes nothing.
+  [/^(CONFIG_|IMPORT_KEY$|SPOOL_KEY_|SPOOL_FORMAT_UNKNOWN$|STATE_VERSION_UNKNOWN$)/, exitCodes.configuration],
   [/^(NET_|MQTT_OFFLINE|CONTROL_DENIED|VISION_UNAVAILABLE|SANDBOX_PORT)/, exitCodes.unavailable],
   [/^CAMERA_(PROGRAM_MISSING|NO_DEVICE|DENIED|NO_FOLDER|NO_PICTURE)$/, exitCodes.unavailable],
   [

@@ -45,7 +45,8 @@ export class ExportFolder {
   /** Makes it where there is none. Fails with `USAGE_EXPORT` for a folder that holds anything else. */
   static async forExport(folder: string, about: ExportAbout): Promise<ExportFolder> {
     return await attempt("prepare", folder, async () => {
-      await mkdir(join(folder, "records"), { recursive: true });
+      await mkdir(folder, { recursive: true });
+      await makeFolder(join(folder, "records"));
       const found = await manifestIn(folder);
       if (found !== undefined) return new ExportFolder(folder, found);
       const others = (await readdir(folder)).filter((name) => name !== "records" && name !== `${manifestName}.tmp`);
@@ -225,6 +226,13 @@ async function writeDurably(path: string, parts: readonly Buffer[]): Promise<voi
     await file.close();
   }
   await rename(`${path}.tmp`, path);
+}
+
+/** Not `recursive`, which answers for a read-only disk that there is no such folder. */
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path).catch((error: unknown) => {
+    if (errnoOf(error) !== "EEXIST") throw error;
+  });
 }
 
 /** Some file systems of sticks and shares cannot flush a folder; there is nothing better to do on them. */

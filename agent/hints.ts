@@ -28,6 +28,14 @@ const hints: readonly (readonly [RegExp, string])[] = [
     "make a key with: openssl rand -hex 32; store it as a credential and write ${credential:spool-key}",
   ],
   [
+    /^(SPOOL_FORMAT|STATE_VERSION)_UNKNOWN$/,
+    "run a version of Framepost as new as the one that wrote the data folder; or name another folder with --data or dataDir",
+  ],
+  [
+    /^STATE_UNREADABLE$/,
+    "make it readable for this user, or put a good copy there; moved away, what it holds begins anew",
+  ],
+  [
     /^(DATA_FOLDER|STATE_|SPOOL_)/,
     "make the data folder writable for this user, or name another with --data or dataDir",
   ],

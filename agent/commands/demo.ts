@@ -45,7 +45,8 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     const firsts = new FirstAccepted(config.targets.length);
     const wrapDriver = (driver: CameraDriver) => truth.watch(driver);
     const wrapTarget = (target: Target) => firsts.watch(target);
-    const agent = await composeAgent(config, { dataFolder, wrapDriver, wrapTarget }, seams);
+    const bound = options.frames === undefined ? {} : { recordsMax: options.frames };
+    const agent = await composeAgent(config, { dataFolder, wrapDriver, wrapTarget, ...bound }, seams);
     terminal.note(
       `Simulated camera → ${config.detector.model} → spool → IoT.own at ${http.url} and MQTT at ${mqtt.url}`,
     );
@@ -98,7 +99,6 @@ async function play(context: CommandContext, agent: Agent, frames: number | unde
   const { terminal, clock, signal } = context;
   const standing = new Lifecycle([agent.parts.spool, agent.parts.vision, ...agent.parts.sending], log);
   const capturing = new Lifecycle(agent.parts.capturing, log);
-  let capturingStopped: Promise<boolean> | undefined;
   let lastProgress = { accepted: 0, atMs: clock.monotonicMs() };
   try {
     await standing.start(signal);
@@ -108,7 +108,6 @@ async function play(context: CommandContext, agent: Agent, frames: number | unde
       const accepted = Math.min(...agent.loops.map((loop) => loop.health().accepted));
       if (accepted !== lastProgress.accepted) lastProgress = { accepted, atMs: clock.monotonicMs() };
       if (frames !== undefined) {
-        if (agent.pipeline.health().stored >= frames) capturingStopped ??= capturing.stop();
         if (accepted >= frames) return true;
         if (clock.monotonicMs() - lastProgress.atMs > stuckAfterMs) return false;
       }
@@ -116,7 +115,7 @@ async function play(context: CommandContext, agent: Agent, frames: number | unde
     }
     return frames === undefined;
   } finally {
-    await (capturingStopped ?? capturing.stop());
+    await capturing.stop();
     await standing.stop();
   }
 }

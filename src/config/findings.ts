@@ -35,7 +35,7 @@ function fromIssue(schema: z.core.$ZodType, root: unknown, issue: Issue, prefix:
       if (value === undefined || (value === null && path.length === 0)) {
         return [missing(path, `expected ${issue.expected}`)];
       }
-      return [{ path, at: "value", message: `expected ${issue.expected}, received ${kindOf(value)}` }];
+      return [{ path, at: "value", message: typeMessage(issue, value) }];
     case "invalid_value":
       return [choice(path, value, issue.values)];
     case "invalid_union": {
@@ -121,6 +121,12 @@ function formatMessage(issue: z.core.$ZodIssueInvalidStringFormat): string {
   if (ownWords) return lowered(issue.message);
   if (issue.format === "regex") return "not in the form that is expected here";
   return issue.format === "url" ? "expected a URL such as https://host" : `expected a valid ${issue.format}`;
+}
+
+/** A schema's own message where it has one: whoever wrote `maxAge: 30` has to learn of the unit, not of strings. */
+function typeMessage(issue: z.core.$ZodIssueInvalidType, value: unknown): string {
+  const ownWords = !issue.message.startsWith("Invalid input: ");
+  return ownWords ? lowered(issue.message) : `expected ${issue.expected}, received ${kindOf(value)}`;
 }
 
 function kindOf(value: unknown): string {

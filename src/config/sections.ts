@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { keyForm, keyOfText } from "../core/key-text.ts";
 import { configLimits, spoolLimits } from "../core/limits.ts";
-import { byteSize, duration, fraction, identifier, secret } from "./values.ts";
+import { byteSize, capacity, duration, fraction, identifier, lifetime, secret } from "./values.ts";
 
 /** The parts of the config that belong to no driver and no target. */
 
@@ -72,7 +72,7 @@ export const keep = z
 
 export const spool = z
   .strictObject({
-    maxBytes: byteSize
+    maxBytes: capacity
       .default(spoolLimits.defaultBytesMax)
       .describe(
         "Most that Framepost may take on the disk of its data folder: records, their index, temporary pictures, and the data sets of folder targets on that disk. At least a quarter is the records'. Logs go to stderr, where journald bounds them",
@@ -83,7 +83,7 @@ export const spool = z
       .max(10_000_000)
       .default(spoolLimits.defaultRecordsMax)
       .describe("Most records that the spool may hold"),
-    maxAge: duration
+    maxAge: lifetime
       .optional()
       .describe(
         "Give up records that have waited for this long, in time that Framepost was running; never when left out",
@@ -105,7 +105,9 @@ export const spool = z
       })
       .prefault({})
       .describe("Deliveries set aside for good, with their reason: refused, or failed too often"),
-    minFreeBytes: byteSize.default(spoolLimits.defaultFreeBytesMin).describe("Space that the disk must keep free"),
+    minFreeBytes: byteSize
+      .default(spoolLimits.defaultFreeBytesMin)
+      .describe("Space that the disk must keep free, at least 5 MB whatever stands here: the index needs them"),
     removedTargetsAfter: duration
       .default(spoolLimits.defaultRemovedTargetsAfterMs)
       .describe("How long deliveries of a target that is no longer in the config are kept"),

@@ -12,32 +12,31 @@ const durationUnitsMs: Readonly<Record<string, number>> = {
 
 const byteUnits: Readonly<Record<string, number>> = { B: 1, KB: 1_024, MB: 1_024 ** 2, GB: 1_024 ** 3, TB: 1_024 ** 4 };
 
+const durationForm = "expected a duration such as 500ms, 5s, 2m, 1h or 30d";
+const sizeForm = "expected a size such as 500KB, 64MB or 2GB";
+
 /**
  * `500ms`, `5s`, `2m`, `1h`, `30d` → milliseconds. A codec, not a one-way transform: the effective config is shown in
  * the operator's own form again.
  */
 export const duration = z
-  .codec(
-    z.string().regex(/^\d{1,9}(\.\d{1,6})?(ms|s|m|h|d)$/, "expected a duration such as 500ms, 5s, 2m, 1h or 30d"),
-    z.number(),
-    {
-      decode: (text) => scaled(text, durationUnitsMs),
-      encode: (ms) => inLargestUnit(ms, durationUnitsMs),
-    },
-  )
+  .codec(z.string(durationForm).regex(/^\d{1,9}(\.\d{1,6})?(ms|s|m|h|d)$/, durationForm), z.number(), {
+    decode: (text) => scaled(text, durationUnitsMs),
+    encode: (ms) => inLargestUnit(ms, durationUnitsMs),
+  })
   .describe("A duration: a number and ms, s, m, h or d");
 
 /** `64KB`, `2GB` → bytes, in powers of 1024. */
 export const byteSize = z
-  .codec(
-    z.string().regex(/^\d{1,9}(\.\d{1,6})?(B|KB|MB|GB|TB)$/, "expected a size such as 500KB, 64MB or 2GB"),
-    z.number(),
-    {
-      decode: (text) => Math.floor(scaled(text, byteUnits)),
-      encode: (bytes) => inLargestUnit(bytes, byteUnits),
-    },
-  )
+  .codec(z.string(sizeForm).regex(/^\d{1,9}(\.\d{1,6})?(B|KB|MB|GB|TB)$/, sizeForm), z.number(), {
+    decode: (text) => Math.floor(scaled(text, byteUnits)),
+    encode: (bytes) => inLargestUnit(bytes, byteUnits),
+  })
   .describe("A size: a number and B, KB, MB, GB or TB (powers of 1024)");
+
+/** For a bound that is meant to keep something. */
+export const lifetime = duration.refine((ms) => ms > 0, "keeps nothing at 0");
+export const capacity = byteSize.refine((bytes) => bytes > 0, "keeps nothing at 0");
 
 function scaled(text: string, units: Readonly<Record<string, number>>): number {
   const unit = text.replace(/^[\d.]+/, "");

@@ -39,6 +39,11 @@ export class Books {
     this.#stages = summaries(seams.random);
   }
 
+  /** Records so far. */
+  stored(): number {
+    return this.#stored;
+  }
+
   stage(stage: Stage, ms: number): void {
     this.#stages[stage].add(ms);
   }

@@ -18,6 +18,8 @@ export interface PipelineCamera {
 
 export interface PipelineParts extends ChainParts {
   readonly cameras: readonly PipelineCamera[];
+  /** After so many stored records no further frame is taken, as if the cameras had come to their end. */
+  readonly recordsMax?: number;
 }
 
 export interface Submission {
@@ -50,6 +52,7 @@ export class Pipeline {
   readonly #books: Books;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #recordsMax: number;
   #stopping = new AbortController();
   #running: Promise<unknown> | undefined;
 
@@ -58,6 +61,7 @@ export class Pipeline {
     this.#chain = new Chain(parts, facts, seams, this.#books);
     this.#clock = seams.clock;
     this.#random = seams.random;
+    this.#recordsMax = parts.recordsMax ?? Infinity;
     this.#lanes = new Map(parts.cameras.map(({ camera, rules }) => [camera.id, laneOf(camera, rules)]));
   }
 
@@ -129,6 +133,7 @@ export class Pipeline {
         const frame = await lane.camera.nextFrame(signal);
         if (frame === undefined) lane.ended = true;
         else await this.#bringIn(lane, frame, signal);
+        if (this.#books.stored() >= this.#recordsMax) lane.ended = true;
       } catch (error) {
         if (this.#stopping.signal.aborted) break;
         this.#books.cameraFailed(id, asAgentError(error, `taking a frame of ${id}`));

@@ -37,16 +37,13 @@ export function keyOf(text: string): Buffer {
 }
 
 export function keyMissing(folder: string): AgentError {
-  return refusal("SPOOL_KEY_MISSING", `open ${folder}: it holds encrypted records, and no key is configured`);
+  const message = `open ${folder}: it holds encrypted records, and no key is configured`;
+  return new AgentError("SPOOL_KEY_MISSING", message, { disposition: "fatal" });
 }
 
 export function keyWrong(folder: string): AgentError {
-  return refusal("SPOOL_KEY_WRONG", `open ${folder}: it holds records that were encrypted with another key`);
-}
-
-function refusal(code: string, what: string): AgentError {
-  const ways = "set spool.encryption.key to their key, at least until they are delivered, or move the folder away";
-  return new AgentError(code, `${what}; ${ways}`, { disposition: "fatal" });
+  const message = `open ${folder}: it holds records that were encrypted with another key`;
+  return new AgentError("SPOOL_KEY_WRONG", message, { disposition: "fatal" });
 }
 
 /** Not from the seam: what a test can repeat, an attacker may. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { byteSize, duration, fraction } from "../config/values.ts";
+import { capacity, fraction, lifetime } from "../config/values.ts";
 
 /** The keys of a RecordFilter, for every target that takes images: spread into the target's own strict object. */
 export const filterFields = {
@@ -30,8 +30,8 @@ export const queueFields = {
   backlog: z
     .strictObject({
       maxRecords: z.int().min(1).max(10_000_000).optional().describe("Most records that wait for this target"),
-      maxBytes: byteSize.optional().describe("Most bytes that wait for this target"),
-      maxAge: duration.optional().describe("Longest that a record waits for this target"),
+      maxBytes: capacity.optional().describe("Most bytes that wait for this target"),
+      maxAge: lifetime.optional().describe("Longest that a record waits for this target"),
     })
     .prefault({})
     .describe("Bounds of what waits for this target alone; beyond them its oldest records are given up"),

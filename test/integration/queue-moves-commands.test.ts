@@ -97,6 +97,21 @@ describe("queue export and queue import", function () {
     for (const ran of [inside, foreign, none, wrong, broken]) assertNoStack(ran);
   });
 
+  it("say so where there is nothing to move, or no such target", async () => {
+    await fill("empty", 0, "archive");
+    const stick = join(folder, "bare");
+    for (const words of [["export", stick], ["ls"], ["sent"]]) {
+      const nobody = await run("empty", "queue", ...words, "--target", "nix");
+      assert.deepEqual([nobody.code, nobody.stdout], [2, ""]);
+      assert.match(nobody.stderr, /no target nix; there is archive/);
+    }
+    await assert.rejects(readdir(stick), { code: "ENOENT" });
+    const out = await run("empty", "queue", "export", stick);
+    assert.deepEqual([out.code, out.stdout], [0, "nothing to export; 0 records left in the spool\n"]);
+    const back = await run("empty", "queue", "import", stick);
+    assert.deepEqual([back.code, back.stdout], [0, `nothing to import: no records in ${stick}\n`]);
+  });
+
   it("work beside the running daemon, which then sends what came in", async () => {
     // Owed to a target that no daemon here has, so that they stay.
     await fill("three", 70, "elsewhere");

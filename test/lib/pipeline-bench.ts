@@ -142,6 +142,8 @@ export class PipelineBench {
       readonly cameraIds?: readonly string[];
       readonly rules?: Partial<KeepRules>;
       readonly recordsMax?: number;
+      /** The pipeline's own end. */
+      readonly endsAfter?: number;
       readonly targets?: readonly { readonly id: string; wants(draft: RecordDraft): boolean }[];
       readonly spool?: (inner: MemorySpool) => PipelineParts["spool"];
     } = {},
@@ -155,6 +157,7 @@ export class PipelineBench {
         vision: this.vision,
         spool: options.spool?.(this.spool) ?? this.spool,
         targets: options.targets ?? [{ id: "all", wants: () => true }],
+        ...(options.endsAfter === undefined ? {} : { recordsMax: options.endsAfter }),
       },
       { bootId: "boot", agentVersion: "1.2.3", clockQuality: () => "unknown", exact: false },
       { clock: this.clock, random: seededRandom(5), log: this.log },

@@ -133,6 +133,19 @@ describe("a mistake in the config", () => {
       ],
     ],
     [
+      "a duration and a size without a unit",
+      `${good}spool: {maxAge: 30, maxBytes: 2000000}\n`,
+      [
+        "a.yaml:10:17: spool.maxAge: expected a duration such as 500ms, 5s, 2m, 1h or 30d",
+        "a.yaml:10:31: spool.maxBytes: expected a size such as 500KB, 64MB or 2GB",
+      ],
+    ],
+    [
+      "bounds that would keep nothing",
+      `${good}spool: {maxAge: 0s, maxBytes: 0B}\n`,
+      ["a.yaml:10:17: spool.maxAge: keeps nothing at 0", "a.yaml:10:31: spool.maxBytes: keeps nothing at 0"],
+    ],
+    [
       "a wrong duration",
       `${good}    minScore: 2\n`.replace("/dev/video0", "/dev/video0\n    interval: 5 sec"),
       [

@@ -322,6 +322,14 @@ describe("pipeline", () => {
     assert.equal((await bench.stored()).length, 1);
   });
 
+  it("ends after as many records as it was told, however fast pictures come", async () => {
+    await using bench = new PipelineBench({ endsAfter: 2 });
+    bench.pipeline.start();
+    await bench.show(picture, picture, picture, picture);
+    await bench.pipeline.ended();
+    assert.equal((await bench.stored()).length, 2);
+  });
+
   it("stops in the middle of a detection", async () => {
     await using bench = new PipelineBench();
     bench.vision.tookMs = 1e9;

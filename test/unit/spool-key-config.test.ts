@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { describe, it } from "mocha";
 import { configSchema } from "../../agent/config-schema.ts";
+import { exitCodeOf, exitCodes } from "../../agent/exit-codes.ts";
 import { hintFor } from "../../agent/hints.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { ConfigError } from "../../src/config/problem.ts";
 import { shownConfig } from "../../src/config/redact.ts";
 import { writeYaml } from "../../src/config/yaml.ts";
+import { AgentError } from "../../src/core/errors.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const hex = "5ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e70000";
@@ -56,5 +58,16 @@ describe("the spool's key in the config", () => {
   it("has a hint for each way in which it can be refused", () => {
     assert.match(hintFor("SPOOL_KEY_INVALID") ?? "", /openssl rand -hex 32/);
     for (const code of ["SPOOL_KEY_WRONG", "SPOOL_KEY_MISSING"]) assert.match(hintFor(code) ?? "", /key/);
+  });
+
+  it("refused at the start, like a folder of a later version, is no reason to start again and again", () => {
+    for (const code of ["SPOOL_KEY_WRONG", "SPOOL_KEY_MISSING", "SPOOL_FORMAT_UNKNOWN", "STATE_VERSION_UNKNOWN"]) {
+      assert.equal(
+        exitCodeOf(new AgentError(code, "refused", { disposition: "fatal" })),
+        exitCodes.configuration,
+        code,
+      );
+      assert.doesNotMatch(hintFor(code) ?? "", /writable/);
+    }
   });
 });

@@ -6,8 +6,8 @@ import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { progressBar } from "../../progress.ts";
 import { withQueue } from "../../queue-access.ts";
 import { Questions } from "../../questions.ts";
-import { loadSettings, type Settings } from "../../settings.ts";
-import { foundRecord, mustName, selectionOf, type SelectionOptions } from "./selection.ts";
+import { loadSettings } from "../../settings.ts";
+import { foundRecord, mustKnow, mustName, selectionOf, type SelectionOptions } from "./selection.ts";
 
 interface Changed {
   readonly changed: number;
@@ -24,7 +24,7 @@ export async function queueRetry(
   const settings = await loadSettings(context);
   return await withQueue(context, settings, async (queue) => {
     const stats = await queue.stats();
-    mustKnow(options, settings, stats);
+    mustKnow(options.target, settings, stats);
     const found = await recordsOf(queue, references);
     const selections = selectionsOf(found, options, "quarantined");
     const retry = async (selection: DeliverySelection, after: number): Promise<QueueStep> =>
@@ -48,7 +48,7 @@ export async function queueDrop(
   const settings = await loadSettings(context);
   return await withQueue(context, settings, async (queue) => {
     const stats = await queue.stats();
-    mustKnow(options, settings, stats);
+    mustKnow(options.target, settings, stats);
     const found = await recordsOf(queue, references);
     if (options.yes !== true && !(await agreed(context, affected(found, options, stats)))) {
       context.terminal.note("nothing was dropped");
@@ -109,14 +109,6 @@ function told({ terminal, json }: CommandContext, { changed, busy }: Changed, wh
     if (busy > 0) terminal.note(`${deliveries(busy)} left alone: being sent just now`);
   }
   return busy > 0 ? exitCodes.tryLater : exitCodes.ok;
-}
-
-/** Fails with `USAGE_TARGET` for a target that neither the config nor the spool knows. */
-function mustKnow({ target }: SelectionOptions, { config }: Pick<Settings, "config">, { targets }: QueueStats): void {
-  const known = new Set([...config.targets.map(({ id }) => id), ...targets.map(({ targetId }) => targetId)]);
-  if (target === undefined || known.has(target)) return;
-  const names = [...known].join(", ") || "none";
-  throw new AgentError("USAGE_TARGET", `no target ${target}; there is ${names}`, { disposition: "fatal" });
 }
 
 /** In words, how much a drop takes away: told by the counters, or by the records that were named. */

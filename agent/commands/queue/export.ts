@@ -12,6 +12,7 @@ import { withQueue } from "../../queue-access.ts";
 import { type Exported, exportRecords } from "../../records-out.ts";
 import { loadSettings, type Settings } from "../../settings.ts";
 import { counted, sizeText } from "../../terminal.ts";
+import { mustKnow } from "./selection.ts";
 
 export interface QueueExportOptions {
   readonly target?: string;
@@ -32,9 +33,10 @@ export async function queueExport(
   const patient = { ...context, signal: new AbortController().signal };
   const { target: targetId } = options;
   const move = async (queue: Queue): Promise<readonly [Exported, number | undefined]> => {
+    const stats = await queue.stats();
+    mustKnow(targetId, settings, stats);
     const about = { id: new Ulids(clock, random).next(), atMs: clock.nowMs() };
     const opened = await ExportFolder.forExport(resolve(folder), about);
-    const stats = await queue.stats();
     const total = Math.min(recordsMax, targetId === undefined ? stats.records : owedTo(stats, targetId));
     const onProgress = ({ moved, bytes }: Exported): void =>
       terminal.status(`${progressBar(moved, total)}  ${moved}/${total} exported, ${sizeText(bytes)}`);
@@ -62,12 +64,14 @@ function owedTo({ targets }: QueueStats, targetId: string): number {
 
 function textLines(done: Exported, folder: string, left: number | undefined): readonly string[] {
   const stay = left === undefined ? "" : `; ${counted(left, "record")} left in the spool`;
+  const { moved, skipped, held, failure } = done;
+  if (moved + skipped + held === 0 && failure === undefined) return [`nothing to export${stay}`];
   return [
-    `${counted(done.moved, "record")}, ${sizeText(done.bytes)}, moved to ${folder}${stay}`,
-    ...(done.skipped > 0 ? [`${counted(done.skipped, "damaged record")} given up`] : []),
-    ...(done.held > 0
+    `${counted(moved, "record")}, ${sizeText(done.bytes)}, moved to ${folder}${stay}`,
+    ...(skipped > 0 ? [`${counted(skipped, "damaged record")} given up`] : []),
+    ...(held > 0
       ? [
-          `${counted(done.held, "record")} held: the next export to this folder goes on with them; until then they are not sent`,
+          `${counted(held, "record")} held: the next export to this folder goes on with them; until then they are not sent`,
         ]
       : []),
   ];

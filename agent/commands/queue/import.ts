@@ -56,6 +56,8 @@ function textLines(done: Imported, folder: string): readonly string[] {
     [done.unwanted, "left there, owed to no target of the config"],
     [done.skipped, "left there, damaged"],
   ];
+  const touched = done.moved + done.alreadyThere + done.unwanted + done.skipped;
+  if (touched === 0 && done.failure === undefined) return [`nothing to import: no records in ${folder}`];
   return [
     `${counted(done.moved, "record")}, ${sizeText(done.bytes)}, moved from ${folder}`,
     ...further.filter(([count]) => count > 0).map(([count, what]) => `${counted(count, "record")} ${what}`),

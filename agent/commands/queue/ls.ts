@@ -6,6 +6,7 @@ import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { withQueue } from "../../queue-access.ts";
 import { loadSettings } from "../../settings.ts";
 import { counted } from "../../terminal.ts";
+import { mustKnow } from "./selection.ts";
 
 export interface QueueListOptions {
   readonly limit: number;
@@ -34,6 +35,7 @@ export async function queueList(context: CommandContext, options: QueueListOptio
       if (last === undefined) break;
       afterSequence = last.record.sequence;
     }
+    if (listed === 0 && target !== undefined) mustKnow(target, settings, await queue.stats());
     if (json) terminal.data(JSON.stringify({ listed }));
     else terminal.note(counted(listed, "record"));
     return exitCodes.ok;

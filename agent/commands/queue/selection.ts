@@ -1,6 +1,7 @@
 import { AgentError } from "../../../src/core/errors.ts";
 import type { SpoolListing } from "../../../src/core/ports.ts";
-import type { DeliverySelection, Queue } from "../../../src/core/queue.ts";
+import type { DeliverySelection, Queue, QueueStats } from "../../../src/core/queue.ts";
+import type { Settings } from "../../settings.ts";
 
 /** How the command line says which deliveries are meant. */
 export interface SelectionOptions {
@@ -26,6 +27,18 @@ export function mustName(command: string, references: readonly string[], { targe
     `queue ${command}: name records, or a target with --target ID, or every target with --all`,
     { disposition: "fatal" },
   );
+}
+
+/** Fails with `USAGE_TARGET` for a target that neither the config nor the spool knows. */
+export function mustKnow(
+  target: string | undefined,
+  { config }: Pick<Settings, "config">,
+  { targets }: Pick<QueueStats, "targets">,
+): void {
+  const known = new Set([...config.targets.map(({ id }) => id), ...targets.map(({ targetId }) => targetId)]);
+  if (target === undefined || known.has(target)) return;
+  const names = [...known].join(", ") || "none";
+  throw new AgentError("USAGE_TARGET", `no target ${target}; there is ${names}`, { disposition: "fatal" });
 }
 
 /** What the options say, of one record where one is given. `stateElse` holds where nothing says which state is meant. */

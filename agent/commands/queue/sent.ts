@@ -4,6 +4,7 @@ import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { withQueue } from "../../queue-access.ts";
 import { loadSettings } from "../../settings.ts";
+import { mustKnow } from "./selection.ts";
 
 export interface QueueSentOptions {
   readonly limit: number;
@@ -31,6 +32,7 @@ export async function queueSent(context: CommandContext, options: QueueSentOptio
       before = page.at(-1)?.number;
       if (before === undefined) break;
     }
+    if (listed === 0 && target !== undefined) mustKnow(target, settings, await queue.stats());
     if (json) terminal.data(JSON.stringify({ listed }));
     else terminal.note(listed === 1 ? "1 delivery" : `${listed} deliveries`);
     return exitCodes.ok;
