@@ -130,6 +130,8 @@ export const spoolLimits = {
   /** Records whose every byte is read in one step of a check; fewer where they are large. */
   verifyRecordsMax: 200,
   verifyBytesMax: 32 * MB,
+  /** Deliveries counted at once in a check: some 700 KB. */
+  countRowsMax: 20_000,
   /** Records searched in one request for an id, which no index holds: some 10 ms. */
   idsSearchedMax: 50_000,
   /** Envelopes read for a name that another spool gave: some seconds. */

@@ -8,9 +8,11 @@ import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import type { DiskSpool } from "../../src/spool/spool.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
 import { openSpool } from "../lib/disk-spool.ts";
+import { editIndex } from "../lib/index-edit.ts";
 import { copyOf, exportTo, idsIn, importFrom, listingsOf } from "../lib/moves.ts";
 import { mountSmallDisk, needsSmallDisk, unmount } from "../lib/small-disk.ts";
 import { tempFolder } from "../lib/temp.ts";
+import { findingsOf } from "../lib/verify.ts";
 
 const everything = { recordsMax: 1_000, bytesMax: Infinity };
 
@@ -284,6 +286,30 @@ describe("records moved between spools", () => {
     const [delivery] = await to.spool.lease("a", everything);
     assert.deepEqual(await delivery?.image(), imageOf(3_000, 0));
     assert.equal((await to.spool.stats()).encrypted, 2);
+  });
+
+  it("gives a record that came in back its row, as any other", async () => {
+    await using folder = await tempFolder();
+    const [from, to, stick] = ["from", "to", "stick"].map((name) => join(folder.path, name)) as [
+      string,
+      string,
+      string,
+    ];
+    {
+      await using there = await openSpool(from);
+      await fill(there.spool, 1);
+      await exportTo(there.spool.queue, stick);
+      await using here = await openSpool(to);
+      await importFrom(here.spool.queue, stick);
+      await fill(here.spool, 1);
+    }
+    editIndex(to, "DELETE FROM item WHERE seq = 1");
+    await using again = await openSpool(to);
+    await again.spool.queue.verify(0, true);
+    const { done, lastSequence } = await again.spool.queue.verify(0, true);
+    if (!done) await again.spool.queue.verify(lastSequence, true);
+    assert.deepEqual(await findingsOf(again.spool.queue), []);
+    assert.equal((await deliverAll(again.spool, "a")).length, 2);
   });
 });
 

@@ -166,16 +166,7 @@ export class Inspection {
       `SELECT count(*) AS records, coalesce(sum(bytes), 0) AS bytes, coalesce(sum(encrypted), 0) AS encrypted FROM item`,
     );
     const counted = new Map(["records", "bytes", "encrypted"].map((name) => [name, numberIn(items, name)]));
-    for (const row of this.#sql.all(
-      `SELECT d.target AS target, sum(d.state < ${QUARANTINED}) AS pending, sum(d.state = ${QUARANTINED}) AS quarantined,
-              sum(CASE WHEN d.state < ${QUARANTINED} THEN i.bytes ELSE 0 END) AS owed
-         FROM dlv d LEFT JOIN item i ON i.seq = d.seq WHERE d.state <= ${HELD} GROUP BY d.target`,
-    )) {
-      const targetId = textIn(row, "target") ?? "";
-      counted.set(`pending:${targetId}`, numberIn(row, "pending"));
-      counted.set(`quarantined:${targetId}`, numberIn(row, "quarantined"));
-      counted.set(`owed-bytes:${targetId}`, numberIn(row, "owed"));
-    }
+    for (const [name, value] of this.#countedDeliveries()) counted.set(name, value);
     const kept = new Map(
       this.#sql.all("SELECT name, value FROM kv").map((row) => [textIn(row, "name") ?? "", numberIn(row, "value")]),
     );
@@ -185,6 +176,36 @@ export class Inspection {
       kept: kept.get(name) ?? 0,
       counted: counted.get(name) ?? 0,
     }));
+  }
+
+  /** Range by range: to group all of them at once would take memory for each. */
+  #countedDeliveries(): ReadonlyMap<string, number> {
+    const counted = new Map<string, number>();
+    for (let from = 0; ;) {
+      const range = this.#sql.get(
+        "SELECT max(seq) AS last FROM (SELECT seq FROM dlv WHERE seq >= ? ORDER BY seq LIMIT ?)",
+        ...[from, spoolLimits.countRowsMax],
+      );
+      const last = numberIn(range, "last");
+      if (last === 0) return counted;
+      for (const row of this.#sql.all(
+        `SELECT d.target AS target, sum(d.state < ${QUARANTINED}) AS pending, sum(d.state = ${QUARANTINED}) AS quarantined,
+                sum(CASE WHEN d.state < ${QUARANTINED} THEN i.bytes ELSE 0 END) AS owed
+           FROM dlv d LEFT JOIN item i ON i.seq = d.seq
+          WHERE d.seq BETWEEN ? AND ? AND d.state <= ${HELD} GROUP BY d.target`,
+        ...[from, last],
+      )) {
+        const targetId = textIn(row, "target") ?? "";
+        for (const [name, column] of [
+          [`pending:${targetId}`, "pending"],
+          [`quarantined:${targetId}`, "quarantined"],
+          [`owed-bytes:${targetId}`, "owed"],
+        ] as const) {
+          counted.set(name, (counted.get(name) ?? 0) + numberIn(row, column));
+        }
+      }
+      from = last + 1;
+    }
   }
 }
 

@@ -97,7 +97,13 @@ export class Mender {
     if (this.#inspection.hasRow(sequence)) return;
     const examined = examine(this.#layout, sequence, "all", this.#cipher);
     if (examined.ok) {
-      this.#store.insert([{ ...examined.value, owedTo: [] }], this.#sql.value("ran_ms"));
+      // Its deliveries are there, also those that it came along with.
+      const { arrival, ...known } = examined.value;
+      const entry = { ...known, owedTo: [] };
+      this.#store.insert(
+        [arrival === undefined ? entry : { ...entry, arrival: { ...arrival, deliveries: [] } }],
+        this.#sql.value("ran_ms"),
+      );
       return;
     }
     this.#sql.transaction("give up deliveries without a record", () => {
