@@ -1,5 +1,5 @@
 import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { AgentError, errnoOf } from "../src/core/errors.ts";
 import type { MovedDelivery, MovedRecord } from "../src/core/queue.ts";
 import { envelopeBytesMax } from "../src/spool/files.ts";
@@ -45,8 +45,9 @@ export class ExportFolder {
   /** Makes it where there is none. Fails with `USAGE_EXPORT` for a folder that holds anything else. */
   static async forExport(folder: string, about: ExportAbout): Promise<ExportFolder> {
     return await attempt("prepare", folder, async () => {
-      await mkdir(folder, { recursive: true });
+      const made = await mkdir(folder, { recursive: true });
       await makeFolder(join(folder, "records"));
+      if (made !== undefined) await flushParents(folder, made);
       const found = await manifestIn(folder);
       if (found !== undefined) return new ExportFolder(folder, found);
       const others = (await readdir(folder)).filter((name) => name !== "records" && name !== `${manifestName}.tmp`);
@@ -233,6 +234,15 @@ async function makeFolder(path: string): Promise<void> {
   await mkdir(path).catch((error: unknown) => {
     if (errnoOf(error) !== "EEXIST") throw error;
   });
+}
+
+/** From the folder itself up to where `made`, the topmost new one, lies: a power cut must not take the way to it. */
+async function flushParents(folder: string, made: string): Promise<void> {
+  const top = dirname(resolve(made));
+  for (let parent = dirname(resolve(folder)); ; parent = dirname(parent)) {
+    await flushFolder(parent);
+    if (parent === top || parent === dirname(parent)) return;
+  }
 }
 
 /** Some file systems of sticks and shares cannot flush a folder; there is nothing better to do on them. */

@@ -56,6 +56,8 @@ export async function importRecords(
   return done;
 }
 
+const ownFaults: ReadonlySet<string> = new Set(["RECORD_UNREADABLE", "SPOOL_RECORD_TOO_LARGE"]);
+
 async function importOne(
   queue: Pick<Queue, "takeIn">,
   folder: ExportFolder,
@@ -85,7 +87,8 @@ async function importOne(
     done.bytes += envelope.length;
     done.dropped += state.deliveries.filter(({ targetId }) => hereOf(targetId, options) === undefined).length;
   } catch (error) {
-    if (!(error instanceof AgentError) || error.code !== "RECORD_UNREADABLE") throw error;
+    // Of this record alone: the others go on.
+    if (!(error instanceof AgentError) || !ownFaults.has(error.code)) throw error;
     done.skipped += 1;
     options.onSkipped(id, error.message);
   }

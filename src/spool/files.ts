@@ -84,8 +84,7 @@ export class EnvelopeFiles {
   async write(sequence: number, jpeg: Buffer, draft: EnvelopeDraft): Promise<void> {
     const path = envelopePath(this.#layout, sequence);
     await attempt("write", path, async () => {
-      await this.#ensureShard(shardOf(sequence));
-      const opening = open(path, "w", 0o640);
+      const opening = this.#openNew(path, shardOf(sequence));
       // Checksums and ciphers run here while another thread opens the file.
       const [opened, sealed] = await Promise.allSettled([opening, sealEnvelope(jpeg, draft, this.#cipher)]);
       if (opened.status === "rejected") throw opened.reason;
@@ -102,6 +101,19 @@ export class EnvelopeFiles {
       await file.close();
       if (this.#folderFlushes) await flush(shardPath(this.#layout, shardOf(sequence)));
     });
+  }
+
+  async #openNew(path: string, shard: number): Promise<FileHandle> {
+    await this.#ensureShard(shard);
+    try {
+      return await open(path, "w", 0o640);
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+      // It was empty at that moment and no longer the newest, and so was removed.
+      this.#newestShard = shard - 1;
+      await this.#ensureShard(shard);
+      return await open(path, "w", 0o640);
+    }
   }
 
   /** For a file that was written but could not be indexed. */

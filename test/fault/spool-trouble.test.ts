@@ -32,6 +32,16 @@ describe("spool in trouble", () => {
     assert.deepEqual(sequencesOf(await spool.lease("a", everything)), [1]);
   });
 
+  it("makes the shard of a record anew when it was removed as empty a moment before", async () => {
+    await using folder = await tempFolder();
+    await using opened = await openSpool(folder.path);
+    await opened.spool.append(draftOf(), imageOf(300), ["a"]);
+    await rm(join(layoutOf(folder.path).data, "00000000"), { recursive: true });
+    const { sequence } = await opened.spool.append(draftOf(), imageOf(300, 2), ["a"]);
+    const [delivery] = await opened.spool.lease("a", everything);
+    assert.deepEqual([delivery?.record.sequence, await delivery?.image()], [sequence, imageOf(300, 2)]);
+  });
+
   it("passes over an envelope that may not be read, and delivers the others", async () => {
     await using folder = await tempFolder();
     await using opened = await openSpool(folder.path);

@@ -114,7 +114,12 @@ export class TargetRegistry {
         .map((row) => numberIn(row, "seq"));
       const isLast = seen.length < spoolLimits.backfillRecords;
       const upTo = isLast ? firstSequence : (seen.at(-1) ?? firstSequence);
-      const had = new Set([...this.#owed(targetId, after, upTo), ...this.#accepted(targetId, after, upTo)]);
+      const had = new Set([
+        ...this.#owed(targetId, after, upTo),
+        ...this.#accepted(targetId, after, upTo),
+        // On their way to another spool: what is added now would not go with them.
+        ...this.#held(after, upTo),
+      ]);
       return { sequences: seen.filter((sequence) => !had.has(sequence)), upTo, done: false };
     });
   }
@@ -144,6 +149,12 @@ export class TargetRegistry {
         ...[targetId, highWater, ranMs],
       );
     }
+  }
+
+  #held(after: number, upTo: number): readonly number[] {
+    return this.#sql
+      .all(`SELECT seq FROM dlv INDEXED BY dlv_held WHERE state = ${HELD} AND seq > ? AND seq <= ?`, after, upTo)
+      .map((row) => numberIn(row, "seq"));
   }
 
   #owed(targetId: string, after: number, upTo: number): readonly number[] {
