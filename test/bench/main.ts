@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { agentMemory } from "./agent-memory.ts";
 import { agentStart } from "./agent-start.ts";
 import { iotownUpload } from "./iotown-upload.ts";
@@ -15,7 +15,7 @@ import type { BenchTable } from "./table.ts";
 import { visionBoundary } from "./vision-boundary.ts";
 
 /**
- * `npm run bench [-- name …] [-- --write]`: ratios within one run, medians. `--write` puts the tables into
+ * `npm run bench [-- name …] [-- --write]`: ratios within one run, medians. `--write` puts the tables of this run into
  * docs/benchmarks.md. Exit 1 when a bound does not hold.
  */
 const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
@@ -41,18 +41,30 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const sections: string[] = [];
+const sections = new Map<string, string>();
 let missed = 0;
 for (const [name, bench] of Object.entries(benches)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const table = await bench();
   const section = markdownOf(table, `npm run bench -- ${name}`);
   process.stdout.write(`${section}\n`);
-  sections.push(section);
+  sections.set(name, section);
   missed += table.verdicts.filter(({ holds }) => !holds).length;
 }
-if (words.includes("--write")) await writeFile("docs/benchmarks.md", `${head()}\n${sections.join("\n")}`);
+if (words.includes("--write")) await writePage();
 process.exit(missed === 0 ? 0 : 1);
+
+/** What was not measured now stays as it was. */
+async function writePage(): Promise<void> {
+  const page = "docs/benchmarks.md";
+  const [, ...before] = (await readFile(page, "utf8")).split(/^(?=## )/m);
+  const kept = before.map(
+    (section) => [/^`npm run bench -- (\S+)`$/m.exec(section)?.[1] ?? "", section.trim()] as const,
+  );
+  const all = new Map([...kept, ...sections]);
+  const ordered = Object.keys(benches).flatMap((name) => all.get(name)?.trim() ?? []);
+  await writeFile(page, `${head()}\n${ordered.join("\n\n")}\n`);
+}
 
 function head(): string {
   return `# Benchmarks
