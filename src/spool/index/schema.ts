@@ -4,7 +4,7 @@ import { classified, connect, damageError, numberIn, type Sql } from "./database
 
 /**
  * - `item`: records that are owed to somebody. What they hold is in their files. `added_at` is running time (see
- *   running-time.ts), so that an age never depends on the wall clock.
+ *   spool-time.ts), so that an age never depends on the wall clock.
  * - `dlv`: one row for each delivery that is ready (0), deferred until `due_at` (1), quarantined since `due_at`, in running
  *   time (2), or held for an export (3); `before_hold` is then the state to go back to.
  * - `gone`: finished records whose file is still there.
