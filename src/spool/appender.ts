@@ -27,7 +27,8 @@ interface Content {
   readonly jpeg: Buffer;
   readonly priority: number;
   readonly createdMs: number;
-  readonly metadataAt: (sequence: number) => Metadata;
+  /** Called in the order of sequences; what comes back is called while the file is being opened. */
+  readonly metadataAt: (sequence: number) => () => Promise<Metadata>;
 }
 
 interface Written {
@@ -77,7 +78,6 @@ export class Appender {
   async append(draft: RecordDraft, jpeg: Buffer, owedTo: readonly string[]): Promise<StoredRecord> {
     const { caps, evictor } = this.#parts;
     return await this.#slots.use(async () => {
-      const imageSha256 = await sha256Of(jpeg);
       const priority = priorityOf(draft);
       const bytes = sizeAtMost(jpeg, [draft, owedTo]);
       const admitted = await caps.admit(owedTo, bytes, priority);
@@ -85,10 +85,13 @@ export class Appender {
         jpeg,
         priority,
         createdMs: this.#seams.clock.nowMs(),
-        metadataAt: (sequence) => ({
-          record: this.#recordOf(draft, jpeg, imageSha256, sequence),
-          owedTo: admitted.owedTo,
-        }),
+        metadataAt: (sequence) => {
+          const id = this.#ulids.next();
+          return async () => ({
+            record: this.#recordOf(draft, jpeg, await sha256Of(jpeg), { id, sequence }),
+            owedTo: admitted.owedTo,
+          });
+        },
       };
       return await this.#store(content, admitted, async () => await evictor.reserve(bytes, priority));
     });
@@ -104,7 +107,7 @@ export class Appender {
         jpeg,
         priority: -Infinity,
         createdMs,
-        metadataAt: (sequence) => ({ record: { ...record, sequence }, owedTo, arrival }),
+        metadataAt: (sequence) => async () => ({ record: { ...record, sequence }, owedTo, arrival }),
       };
       return await this.#store(content, caps.noted(owedTo, bytes), async () => await evictor.reserveWithout(bytes));
     });
@@ -143,44 +146,53 @@ export class Appender {
   }
 
   /** Up to the write nothing waits, so that no other append can take the same sequence. */
-  async #write({ jpeg, createdMs, metadataAt }: Content, admitted: Admitted): Promise<Written> {
+  async #write(content: Content, admitted: Admitted): Promise<Written> {
     if (this.#closed) throw stopped("append");
-    const metadata = metadataAt(this.#taken + 1);
-    const { record } = metadata;
-    const envelope = draftEnvelope(jpeg, metadata, createdMs);
-    if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
-    this.#taken = record.sequence;
-    const indexed = this.#writeInTurn(jpeg, envelope, this.#entryOf(metadata, envelope, createdMs), admitted);
+    const sequence = this.#taken + 1;
+    this.#taken = sequence;
+    const indexed = this.#writeInTurn(sequence, content, admitted);
     this.#tail = indexed.catch(() => undefined);
-    return { record, backlogs: await indexed };
+    return await indexed;
   }
 
-  async #writeInTurn(
-    jpeg: Buffer,
-    envelope: EnvelopeDraft,
-    entry: IndexEntry,
-    admitted: Admitted,
-  ): Promise<readonly Backlog[]> {
+  async #writeInTurn(sequence: number, content: Content, admitted: Admitted): Promise<Written> {
     const { files, room, insert } = this.#parts;
+    const { jpeg, createdMs, metadataAt } = content;
     const before = this.#tail;
-    const [written] = await Promise.allSettled([files.write(entry.sequence, jpeg, envelope), before]);
+    const metadataOf = metadataAt(sequence);
+    const [written] = await Promise.allSettled([
+      files.write(sequence, jpeg, async () => {
+        const metadata = await metadataOf();
+        const envelope = draftEnvelope(jpeg, metadata, createdMs);
+        if (envelope.metadata.length > spoolLimits.metadataBytesMax) throw tooLarge(envelope.metadata.length);
+        return { metadata, envelope };
+      }),
+      before,
+    ]);
     if (written.status === "rejected") throw asAgentError(written.reason, "append");
+    const { metadata, envelope } = written.value;
+    const entry = this.#entryOf(metadata, envelope, createdMs);
     try {
       const backlogs = await insert(entry, admitted);
       room.added(entry.bytes);
-      this.#indexed = entry.sequence;
-      return backlogs;
+      this.#indexed = sequence;
+      return { record: metadata.record, backlogs };
     } catch (error) {
-      await files.remove(entry.sequence).catch(() => undefined);
+      await files.remove(sequence).catch(() => undefined);
       throw error;
     }
   }
 
-  #recordOf(draft: RecordDraft, jpeg: Buffer, imageSha256: string, sequence: number): StoredRecord {
+  #recordOf(
+    draft: RecordDraft,
+    jpeg: Buffer,
+    imageSha256: string,
+    { id, sequence }: Pick<StoredRecord, "id" | "sequence">,
+  ): StoredRecord {
     const device = this.#device;
     return {
       ...draft,
-      id: this.#ulids.next(),
+      id,
       name: `${device}-${this.#spoolId}-${sequence}.jpg`,
       device,
       sequence,

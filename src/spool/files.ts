@@ -81,17 +81,21 @@ export class EnvelopeFiles {
   }
 
   /** Resolves when the file survives a power cut. On failure nothing of it is left. */
-  async write(sequence: number, jpeg: Buffer, draft: EnvelopeDraft): Promise<void> {
+  async write<T extends { readonly envelope: EnvelopeDraft }>(
+    sequence: number,
+    jpeg: Buffer,
+    prepare: () => Promise<T>,
+  ): Promise<T> {
     const path = envelopePath(this.#layout, sequence);
-    await attempt("write", path, async () => {
+    return await attempt("write", path, async () => {
       const opening = this.#openNew(path, shardOf(sequence));
-      // Checksums and ciphers run here while another thread opens the file.
-      const [opened, sealed] = await Promise.allSettled([opening, sealEnvelope(jpeg, draft, this.#cipher)]);
+      // Digest, checksums and ciphers run here while another thread opens the file.
+      const [opened, sealed] = await Promise.allSettled([opening, this.#sealed(jpeg, prepare)]);
       if (opened.status === "rejected") throw opened.reason;
       const file = opened.value;
       try {
         if (sealed.status === "rejected") throw sealed.reason;
-        await writeAll(file, sealed.value);
+        await writeAll(file, sealed.value.parts);
         await file.sync();
       } catch (error) {
         await file.close().catch(() => undefined);
@@ -100,11 +104,21 @@ export class EnvelopeFiles {
       }
       await file.close();
       if (this.#folderFlushes) await flush(shardPath(this.#layout, shardOf(sequence)));
+      return sealed.value.prepared;
     });
   }
 
+  async #sealed<T extends { readonly envelope: EnvelopeDraft }>(
+    jpeg: Buffer,
+    prepare: () => Promise<T>,
+  ): Promise<{ readonly prepared: T; readonly parts: readonly Buffer[] }> {
+    const prepared = await prepare();
+    return { prepared, parts: await sealEnvelope(jpeg, prepared.envelope, this.#cipher) };
+  }
+
   async #openNew(path: string, shard: number): Promise<FileHandle> {
-    await this.#ensureShard(shard);
+    // Nothing to wait for on the usual way: the opening is under way when this answers.
+    if (shard > this.#newestShard) await this.#ensureShard(shard);
     try {
       return await open(path, "w", 0o640);
     } catch (error) {
