@@ -113,6 +113,6 @@ export class Ages implements UpkeepTask {
   #gaveUp({ lost, finished }: Trimmed): void {
     const { losses, collector } = this.#parts;
     losses.add(lost);
-    for (let at = 0; at < finished; at += 1) collector.settled();
+    collector.settled(finished);
   }
 }

@@ -108,7 +108,7 @@ export class Caps {
       );
       target.known = backlog;
       losses.add(lost);
-      for (let at = 0; at < finished; at += 1) collector.settled();
+      collector.settled(finished);
       if (fits(target, bytes)) return true;
       if (lost.length === 0) return false;
     }

@@ -22,7 +22,6 @@ import type { OpenReport } from "./index/owner.ts";
 import { layoutOf } from "./layout.ts";
 import { Leases } from "./leases.ts";
 import { LossLog } from "./loss-log.ts";
-import { listRecords } from "./listing.ts";
 import { SpoolQueue } from "./queue.ts";
 import { NewestShares } from "./newest-share.ts";
 import { RecordReader } from "./reader.ts";
@@ -255,8 +254,7 @@ export class DiskSpool implements Spool {
   }
 
   async list(page: { readonly afterSequence: number; readonly recordsMax: number }): Promise<readonly SpoolListing[]> {
-    this.#mustRun("list");
-    return await listRecords(this.#index, this.#reader, page);
+    return await this.queue.list(page);
   }
 
   /** Safe at any time, also twice. Waits for what is being written. */

@@ -1,8 +1,9 @@
 import { spoolLimits } from "../../core/limits.ts";
 import type { Loss, LossReason } from "../../core/ports.ts";
 import type { Layout } from "../layout.ts";
+import { summed } from "../loss-sum.ts";
 import { type Backlog, type BacklogLimit, Backlogs, type Trimmed } from "./backlogs.ts";
-import { Evictions, summed } from "./evictions.ts";
+import { Evictions } from "./evictions.ts";
 import type { Losses } from "./losses.ts";
 import { Quarantined } from "./quarantined.ts";
 import type { Statements } from "./statements.ts";

@@ -2,6 +2,7 @@ import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/limits.ts";
 import type { Loss, LossReason } from "../../core/ports.ts";
 import type { Layout } from "../layout.ts";
+import { summed } from "../loss-sum.ts";
 import { indexDamaged } from "./codes.ts";
 import { flushWal } from "./database.ts";
 import { flushRemoval, removeEnvelopes } from "./disk.ts";
@@ -120,14 +121,4 @@ export class Evictions {
     for (const [sequence] of some) this.#rowsLeft.delete(sequence);
     this.#unreported.push(...lost);
   }
-}
-
-/** One loss for each target, priority and reason. */
-export function summed(losses: readonly (Omit<Loss, "deliveries"> & { readonly deliveries?: number })[]): Loss[] {
-  const sums = new Map<string, Loss>();
-  for (const { targetId, priority, reason, deliveries = 1 } of losses) {
-    const key = `${targetId} ${priority} ${reason}`;
-    sums.set(key, { targetId, priority, reason, deliveries: (sums.get(key)?.deliveries ?? 0) + deliveries });
-  }
-  return [...sums.values()];
 }

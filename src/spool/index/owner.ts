@@ -167,13 +167,11 @@ export class IndexOwner {
     return selectReady(sql, { ...request, leased }, spoolLimits.wakeRecordsMax);
   }
 
-  /** Takes the delivery off and notes it in the sent log. True when the record is finished. */
-  accept(entry: Omit<SentEntry, "number">): boolean {
+  /** Takes the delivery off and notes it in the sent log. */
+  accept(entry: Omit<SentEntry, "number">): void {
     const { sql, store, sentLog } = this.#world();
-    return sql.transaction("settle as accepted", () => {
-      const finished = store.accept(entry.sequence, entry.targetId);
-      if (finished !== undefined) sentLog.add(entry);
-      return finished === true;
+    sql.transaction("settle as accepted", () => {
+      if (store.accept(entry.sequence, entry.targetId)) sentLog.add(entry);
     });
   }
 

@@ -118,11 +118,11 @@ export class IndexStore {
     );
   }
 
-  /** True when this was the last target, so that the record's file can go; undefined when nothing was pending. */
-  accept(sequence: number, targetId: string): boolean | undefined {
-    const taken = this.takeAway(sequence, targetId, QUARANTINED);
-    if (taken !== undefined) this.#sql.count([`accepted:${targetId}`, 1]);
-    return taken;
+  /** Inside a transaction. False when nothing was pending. */
+  accept(sequence: number, targetId: string): boolean {
+    if (this.takeAway(sequence, targetId, QUARANTINED) === undefined) return false;
+    this.#sql.count([`accepted:${targetId}`, 1]);
+    return true;
   }
 
   /**
