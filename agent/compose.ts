@@ -3,11 +3,13 @@ import { join } from "node:path";
 import type { DiskBudget, DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
 import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/ports.ts";
-import { webcamOptions } from "../src/capture/config.ts";
-import { folderDriver } from "../src/capture/folder.ts";
-import { SimulatedDriver } from "../src/capture/simulated.ts";
+import { intervalMsOf } from "../src/capture/config.ts";
+import { execDriver } from "../src/capture/exec/driver.ts";
+import { folderDriver } from "../src/capture/folder/driver.ts";
+import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
-import { WebcamDriver } from "../src/capture/webcam.ts";
+import { webcamOptions } from "../src/capture/webcam/config.ts";
+import { WebcamDriver } from "../src/capture/webcam/driver.ts";
 import { ControlServer } from "../src/control/server.ts";
 import { DeliveryLoop } from "../src/deliver/loop.ts";
 import { Pipeline } from "../src/pipeline/pipeline.ts";
@@ -84,8 +86,13 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));
+    const { id, stallAfter } = camera;
+    const pace = {
+      intervalMs: intervalMsOf(camera),
+      ...(stallAfter === undefined ? {} : { stallAfterMs: stallAfter }),
+    };
     return {
-      camera: new SupervisedCamera({ id: camera.id, intervalMs: camera.interval, driver }, seams),
+      camera: new SupervisedCamera({ id, driver, ...pace }, seams),
       rules: keepRules(camera, config.detector.whenAway),
     };
   });
@@ -255,6 +262,8 @@ function buildDriver(camera: CameraConfig, vision: Vision, { clock }: Seams): Ca
   switch (camera.driver) {
     case "webcam":
       return new WebcamDriver(webcamOptions(camera), { clock });
+    case "exec":
+      return execDriver(camera, clock);
     case "folder":
       return folderDriver(camera, { clock });
     case "simulated":

@@ -1,5 +1,8 @@
 import { z } from "zod";
-import { folderCamera, simulatedCamera, webcamCamera } from "../src/capture/config.ts";
+import { execCamera } from "../src/capture/exec/config.ts";
+import { folderCamera } from "../src/capture/folder/config.ts";
+import { simulatedCamera } from "../src/capture/simulated/config.ts";
+import { webcamCamera } from "../src/capture/webcam/config.ts";
 import { dataDir, detector, device, keep, log, spool, uniqueIds } from "../src/config/sections.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { folderTargetConfig } from "../src/targets/folder/config.ts";
@@ -12,6 +15,7 @@ const keepField = { keep: keep.prefault({}) };
 
 const camera = z.discriminatedUnion("driver", [
   webcamCamera.extend(keepField),
+  execCamera.extend(keepField),
   folderCamera.extend(keepField),
   simulatedCamera.extend(keepField),
 ]);

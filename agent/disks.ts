@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
-import { scratchPlaces } from "../src/capture/scratch.ts";
+import { scratchPlaces } from "../src/capture/webcam/scratch.ts";
 import { DiskBudget, type DiskShare, othersBytesMax } from "../src/core/disk-budget.ts";
 import { errnoOf } from "../src/core/errors.ts";
 import { captureLimits } from "../src/core/limits.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { CameraDriver, Shot } from "../src/core/ports.ts";
 import type { Box } from "../src/core/types.ts";
-import { SimulatedDriver } from "../src/capture/simulated.ts";
+import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
 
 interface TrueObject {
   readonly label: string;

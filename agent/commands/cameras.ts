@@ -1,7 +1,7 @@
 import { SupervisedCamera } from "../../src/capture/supervisor.ts";
-import { discoverCameras } from "../../src/capture/discover.ts";
-import { webcamCamera, webcamOptions } from "../../src/capture/config.ts";
-import { WebcamDriver } from "../../src/capture/webcam.ts";
+import { discoverCameras } from "../../src/capture/discover/v4l.ts";
+import { webcamCamera, webcamOptions } from "../../src/capture/webcam/config.ts";
+import { WebcamDriver } from "../../src/capture/webcam/driver.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import type { Camera, Logger } from "../../src/core/ports.ts";
 import type { Frame } from "../../src/core/types.ts";

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { discoverCameras, type FoundCamera } from "../../src/capture/discover.ts";
+import { discoverCameras, type FoundCamera } from "../../src/capture/discover/v4l.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { starterConfig, type StarterChoices } from "../../src/config/starter.ts";

@@ -3,7 +3,17 @@ import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import type { JpegFacts } from "../core/jpeg.ts";
 import { captureLimits } from "../core/limits.ts";
-import type { Camera, CameraDriver, CameraHealth, CameraState, Logger, Random, Seams, Shot } from "../core/ports.ts";
+import type {
+  Camera,
+  CameraDriver,
+  CameraHealth,
+  CameraState,
+  CameraStream,
+  Logger,
+  Random,
+  Seams,
+  Shot,
+} from "../core/ports.ts";
 import type { Frame } from "../core/types.ts";
 import { withDeadline } from "./deadline.ts";
 import { judgePicture, type CaptureLimits } from "./judge.ts";
@@ -14,6 +24,8 @@ export interface SupervisedCameraOptions {
   readonly driver: CameraDriver;
   /** Between the starts of two shots. 0: a frame whenever one is asked for. */
   readonly intervalMs: number;
+  /** Without a frame for this long the camera counts as dead. Five periods, at least 5 s, when absent. */
+  readonly stallAfterMs?: number;
   /** For tests. */
   readonly limits?: Partial<CaptureLimits>;
 }
@@ -31,6 +43,7 @@ export class SupervisedCamera implements Camera {
   readonly pace: CameraDriver["pace"];
   readonly #driver: CameraDriver;
   readonly #intervalMs: number;
+  readonly #stallAfterMs: number | undefined;
   readonly #limits: CaptureLimits;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -56,6 +69,7 @@ export class SupervisedCamera implements Camera {
     this.pace = options.driver.pace;
     this.#driver = options.driver;
     this.#intervalMs = options.intervalMs;
+    this.#stallAfterMs = options.stallAfterMs;
     this.#limits = { ...captureLimits, ...options.limits };
     this.#clock = seams.clock;
     this.#random = seams.random;
@@ -141,15 +155,53 @@ export class SupervisedCamera implements Camera {
     const onDemand = this.#driver.pace === "every" || this.#intervalMs === 0;
     let dueMs = this.#clock.monotonicMs();
     for (;;) {
-      if (onDemand) await this.#slot.asked(signal);
+      if (onDemand) await this.#unlessBroken(signal, (limited) => this.#slot.asked(limited));
       const shot = await this.#shoot(signal);
       if (shot?.kind === "end") return;
       if (shot !== undefined) this.#take(shot);
       // A late shot moves the schedule; pictures are never taken in a burst to catch up.
       dueMs = Math.max(dueMs + this.#intervalMs, this.#clock.monotonicMs());
       const waitMs = dueMs - this.#clock.monotonicMs();
-      if (waitMs > 0) await this.#clock.sleep(waitMs, signal);
+      if (waitMs > 0) await this.#unlessBroken(signal, (limited) => this.#clock.sleep(waitMs, limited));
     }
+  }
+
+  /** Between two shots a continuous source is watched: it must not be found dead when the next picture is due. */
+  async #unlessBroken(signal: AbortSignal, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { stream } = this.#driver;
+    if (stream === undefined) return wait(signal);
+    const watch = new AbortController();
+    const onAbort = () => watch.abort(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    const unwatch = stream.onBroken((error) => watch.abort(error));
+    this.#watchForSilence(stream, watch.signal).catch((error: unknown) => watch.abort(error));
+    try {
+      signal.throwIfAborted();
+      await wait(watch.signal);
+    } catch (error) {
+      throw watch.signal.aborted ? watch.signal.reason : error;
+    } finally {
+      unwatch();
+      signal.removeEventListener("abort", onAbort);
+      watch.abort();
+    }
+  }
+
+  /** Fails when no frame has come for a whole watchdog's time. */
+  async #watchForSilence(stream: CameraStream, signal: AbortSignal): Promise<void> {
+    const limitMs = this.#watchdogMs();
+    for (let before = -1; before !== stream.framesSeen();) {
+      before = stream.framesSeen();
+      await this.#clock.sleep(limitMs, signal);
+    }
+    throw this.#silent("CAMERA_STALLED", limitMs);
+  }
+
+  /** Of a continuous source its own frames count, not how seldom one of them is wanted. */
+  #watchdogMs(): number {
+    if (this.#stallAfterMs !== undefined) return this.#stallAfterMs;
+    const periodMs = this.#driver.stream?.framePeriodMs ?? this.#intervalMs;
+    return Math.max(this.#limits.watchdogMinMs, this.#limits.watchdogPeriods * periodMs);
   }
 
   /** Undefined when the driver itself called the picture bad. */
@@ -157,8 +209,7 @@ export class SupervisedCamera implements Camera {
     const shoot = (limited: AbortSignal) => this.#driver.shot(limited);
     try {
       if (this.#runningSinceMs === undefined) return await this.#withinStartLimit("show a picture", signal, shoot);
-      const watchdogMs = Math.max(this.#limits.watchdogMinMs, this.#limits.watchdogPeriods * this.#intervalMs);
-      const limitMs = watchdogMs + (this.#driver.shotTimeMs ?? 0);
+      const limitMs = this.#watchdogMs() + (this.#driver.shotTimeMs ?? 0);
       return await withDeadline(this.#clock, limitMs, signal, shoot, () => this.#silent("CAMERA_STALLED", limitMs));
     } catch (error) {
       if (!(error instanceof AgentError) || error.code !== "CAMERA_BAD_IMAGE") throw error;
@@ -204,6 +255,7 @@ export class SupervisedCamera implements Camera {
       height: facts.height,
       capturedAtMs: this.#clock.nowMs(),
       monotonicMs: this.#clock.monotonicMs(),
+      facts,
     };
   }
 

@@ -41,6 +41,8 @@ export const captureLimits = {
   watchAbandonedMs: 60_000,
   /** Reserved on the disk for the picture that a camera program writes: one of 12 MP at quality 100. */
   scratchBytes: 8 * MB,
+  /** Of a command in the config. */
+  argumentsMax: 256,
   /** Files set aside are kept for a look at them, the oldest go first. */
   rejectedFilesMax: 256,
 } as const;

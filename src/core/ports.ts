@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import type { AgentError } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Cursor, Detection, Frame, ModelStamp, RecordDraft, StoredRecord } from "./types.ts";
 
@@ -59,9 +60,21 @@ export interface CameraDriver {
   readonly shotTimeMs?: number;
   /** True where the same picture twice is no alarm: replayed and drawn sources. */
   readonly mayRepeat?: boolean;
+  /** Of a source that sends frames all the time, since its last start. Absent where a picture is made when asked for. */
+  readonly stream?: CameraStream;
   start(signal: AbortSignal): Promise<void>;
   shot(signal: AbortSignal): Promise<Shot>;
   stop(): Promise<void>;
+}
+
+/** What a supervisor watches of a continuous source between two shots, which may be minutes apart. */
+export interface CameraStream {
+  /** Between two frames as configured; 0 when nobody knows. */
+  readonly framePeriodMs: number;
+  /** Frames that came since the start, taken or not. */
+  framesSeen(): number;
+  /** Calls back once, as soon as the stream is broken for good. The answer stops that. */
+  onBroken(watcher: (error: AgentError) => void): () => void;
 }
 
 export type CameraState = "starting" | "running" | "stalled" | "backoff" | "stopped" | "ended";

@@ -1,3 +1,5 @@
+import type { JpegFacts } from "./jpeg.ts";
+
 /** The words every part shares. Boxes are pixels of the stored JPEG everywhere; a target's encoder converts last. */
 
 export interface Point {
@@ -34,6 +36,8 @@ export interface Frame {
   /** Wall clock; may be wrong on a gateway without a battery clock. */
   readonly capturedAtMs: number;
   readonly monotonicMs: number;
+  /** Of the walk that judged it, so that nobody has to walk it again. */
+  readonly facts?: JpegFacts;
   /** Of a source that is made of files: without its folder. */
   readonly fileName?: string;
 }

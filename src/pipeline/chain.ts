@@ -25,7 +25,7 @@ export interface ChainFacts {
   readonly exact: boolean;
 }
 
-type FrameSource = Pick<Frame, "cameraId" | "jpeg" | "capturedAtMs" | "monotonicMs" | "fileName">;
+type FrameSource = Pick<Frame, "cameraId" | "jpeg" | "capturedAtMs" | "monotonicMs" | "facts" | "fileName">;
 
 interface Treatment {
   readonly rules: KeepRules;
@@ -94,7 +94,7 @@ export class Chain {
 
   async #see(frame: FrameSource, treatment: Treatment, signal: AbortSignal): Promise<SeenFrame> {
     const startedMs = this.#clock.monotonicMs();
-    const { turned, ...image } = await uprightImage(frame.jpeg, this.#parts.vision, signal);
+    const { turned, ...image } = await uprightImage(frame, this.#parts.vision, signal);
     this.#books.stage("upright", this.#clock.monotonicMs() - startedMs);
     const { cameraId, capturedAtMs, monotonicMs } = frame;
     const labels = await this.#labels({ ...image, turned }, frame, treatment, signal);

@@ -1,7 +1,8 @@
 import { AgentError } from "../core/errors.ts";
-import { scanJpeg, withoutMetadata } from "../core/jpeg.ts";
+import { scanJpeg, withoutMetadata, type JpegFacts } from "../core/jpeg.ts";
 import { pipelineLimits } from "../core/limits.ts";
 import type { EncodedImage, Vision } from "../core/ports.ts";
+import type { Frame } from "../core/types.ts";
 
 export interface UprightImage extends EncodedImage {
   /** True when it had to be encoded once more. */
@@ -13,20 +14,20 @@ export interface UprightImage extends EncodedImage {
  * nothing is lost to a second encoding. Fails with `IMAGE_CORRUPT`, or as the vision process does.
  */
 export async function uprightImage(
-  jpeg: Buffer,
+  { jpeg, facts = factsOf(jpeg) }: Pick<Frame, "jpeg" | "facts">,
   vision: Pick<Vision, "reencode">,
   signal: AbortSignal,
 ): Promise<UprightImage> {
-  const scan = scanJpeg(jpeg);
-  if (scan.kind === "damaged") {
-    throw new AgentError("IMAGE_CORRUPT", `reading a picture of ${jpeg.length} bytes: ${scan.why}`, {
-      disposition: "reject",
-    });
-  }
-  const { facts } = scan;
   if (facts.orientation === 1) {
     return { jpeg: withoutMetadata(jpeg, facts), width: facts.width, height: facts.height, turned: false };
   }
   const encoded = await vision.reencode(jpeg, { quality: pipelineLimits.uprightQuality }, signal);
   return { ...encoded, turned: true };
+}
+
+function factsOf(jpeg: Buffer): JpegFacts {
+  const scan = scanJpeg(jpeg);
+  if (scan.kind === "complete") return scan.facts;
+  const message = `reading a picture of ${jpeg.length} bytes: ${scan.why}`;
+  throw new AgentError("IMAGE_CORRUPT", message, { disposition: "reject" });
 }

@@ -1,9 +1,9 @@
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
-import { folderDriver } from "../../src/capture/folder.ts";
-import { SimulatedDriver } from "../../src/capture/simulated.ts";
-import { WebcamDriver } from "../../src/capture/webcam.ts";
+import { folderDriver } from "../../src/capture/folder/driver.ts";
+import { SimulatedDriver } from "../../src/capture/simulated/driver.ts";
+import { WebcamDriver } from "../../src/capture/webcam/driver.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import type { Vision } from "../../src/core/ports.ts";
 import { jpegOf } from "../lib/pictures.ts";

@@ -4,7 +4,7 @@ import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, symlink, utime
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { folderDriver, type FolderOptions } from "../../src/capture/folder.ts";
+import { folderDriver, type FolderOptions } from "../../src/capture/folder/driver.ts";
 import { SupervisedCamera } from "../../src/capture/supervisor.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import { jpegOf } from "../lib/pictures.ts";

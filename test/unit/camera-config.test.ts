@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { z } from "zod";
-import { folderCamera, simulatedCamera, webcamCamera, webcamOptions } from "../../src/capture/config.ts";
-import { checkWebcamOptions } from "../../src/capture/webcam-options.ts";
+import { folderCamera } from "../../src/capture/folder/config.ts";
+import { simulatedCamera } from "../../src/capture/simulated/config.ts";
+import { webcamCamera, webcamOptions } from "../../src/capture/webcam/config.ts";
+import { checkWebcamOptions } from "../../src/capture/webcam/options.ts";
 
 const cameras = z.discriminatedUnion("driver", [webcamCamera, folderCamera, simulatedCamera]);
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
-import { capabilitiesOf, capturingCameras, discoverCameras } from "../../src/capture/discover.ts";
+import { capabilitiesOf, capturingCameras, discoverCameras } from "../../src/capture/discover/v4l.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const node = (number: number, name: string, more: object = {}) => ({

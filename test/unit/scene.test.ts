@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import fc from "fast-check";
 import sharp from "sharp";
-import { scene } from "../../src/capture/scene.ts";
-import { SimulatedDriver } from "../../src/capture/simulated.ts";
+import { scene } from "../../src/capture/simulated/scene.ts";
+import { SimulatedDriver } from "../../src/capture/simulated/driver.ts";
 import type { Box } from "../../src/core/types.ts";
 
 const hd = { width: 1280, height: 720 };

@@ -1,11 +1,11 @@
 import { opendir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { AgentError, messageOf } from "../core/errors.ts";
-import { captureLimits } from "../core/limits.ts";
-import type { CameraDriver, Shot } from "../core/ports.ts";
-import { isPictureName } from "./folder-files.ts";
-import { WatchedFolderDriver, type FolderSeams } from "./folder-watch.ts";
-import { judgePicture, type CaptureLimits } from "./judge.ts";
+import { AgentError, messageOf } from "../../core/errors.ts";
+import { captureLimits } from "../../core/limits.ts";
+import type { CameraDriver, Shot } from "../../core/ports.ts";
+import { isPictureName } from "./files.ts";
+import { WatchedFolderDriver, type FolderSeams } from "./watched.ts";
+import { judgePicture, type CaptureLimits } from "../judge.ts";
 
 export interface FolderOptions {
   readonly path: string;

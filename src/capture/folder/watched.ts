@@ -1,11 +1,11 @@
 import { watch, type FSWatcher } from "node:fs";
-import type { Clock } from "../core/clock.ts";
-import { AgentError } from "../core/errors.ts";
-import { captureLimits } from "../core/limits.ts";
-import type { CameraDriver, Shot } from "../core/ports.ts";
-import { Bell } from "./bell.ts";
-import { WatchedFiles, type SeenFile } from "./folder-files.ts";
-import type { CaptureLimits } from "./judge.ts";
+import type { Clock } from "../../core/clock.ts";
+import { AgentError } from "../../core/errors.ts";
+import { captureLimits } from "../../core/limits.ts";
+import type { CameraDriver, Shot } from "../../core/ports.ts";
+import { Bell } from "../bell.ts";
+import { WatchedFiles, type SeenFile } from "./files.ts";
+import type { CaptureLimits } from "../judge.ts";
 
 export interface FolderSeams {
   readonly clock: Clock;

@@ -1,5 +1,5 @@
-import type { Random } from "../core/ports.ts";
-import type { Box } from "../core/types.ts";
+import type { Random } from "../../core/ports.ts";
+import type { Box } from "../../core/types.ts";
 
 interface SceneOptions {
   /** The same seed is the same film. */

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AgentError } from "../core/errors.ts";
-import { isAlive } from "./process-group.ts";
+import { AgentError } from "../../core/errors.ts";
+import { isAlive } from "../stream/process-group.ts";
 
 const prefix = "framepost-shots-";
 /** In a container every agent has the same process id; no two have begun at the same moment. */

@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { findProgram } from "./program.ts";
+import { findProgram } from "../stream/find-program.ts";
 
 /** What is known of one V4L2 node without opening it. */
 interface V4lNode {

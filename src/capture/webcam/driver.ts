@@ -3,15 +3,15 @@ import { access, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import nodeWebcam from "node-webcam";
-import type { Clock } from "../core/clock.ts";
-import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
-import { captureLimits } from "../core/limits.ts";
-import type { CameraDriver, Shot } from "../core/ports.ts";
-import { judgePicture, type CaptureLimits } from "./judge.ts";
-import { endProcessGroup } from "./process-group.ts";
-import { findProgram } from "./program.ts";
+import type { Clock } from "../../core/clock.ts";
+import { AgentError, errnoOf, messageOf } from "../../core/errors.ts";
+import { captureLimits } from "../../core/limits.ts";
+import type { CameraDriver, Shot } from "../../core/ports.ts";
+import { judgePicture, type CaptureLimits } from "../judge.ts";
+import { endProcessGroup } from "../stream/process-group.ts";
+import { findProgram } from "../stream/find-program.ts";
 import { makeScratchFolder, scratchPlaces } from "./scratch.ts";
-import { checkWebcamOptions, deviceFile, type WebcamOptions } from "./webcam-options.ts";
+import { checkWebcamOptions, deviceFile, type WebcamOptions } from "./options.ts";
 
 export interface WebcamSeams {
   readonly clock: Clock;

@@ -1,4 +1,4 @@
-import type { CameraDriver, Shot, Vision } from "../core/ports.ts";
+import type { CameraDriver, Shot, Vision } from "../../core/ports.ts";
 import { scene, type SceneObject } from "./scene.ts";
 
 export interface SimulatedOptions {

@@ -1,7 +1,7 @@
 import { link, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { join, parse } from "node:path";
-import { errnoOf } from "../core/errors.ts";
-import { isAlive } from "./process-group.ts";
+import { errnoOf } from "../../core/errors.ts";
+import { isAlive } from "../stream/process-group.ts";
 
 /**
  * Pictures that were taken out of a watched folder and are not dealt with yet. They lie in a folder of the one who took

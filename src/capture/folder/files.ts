@@ -1,8 +1,8 @@
 import { lstat, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
+import { AgentError, errnoOf, messageOf } from "../../core/errors.ts";
 import { Claims } from "./claims.ts";
-import { judgePicture, type CaptureLimits } from "./judge.ts";
+import { judgePicture, type CaptureLimits } from "../judge.ts";
 
 /** Uploaders write to `.name`, `name.part` or `name.tmp` and rename: none of these ends in .jpg without a leading dot. */
 export function isPictureName(name: string): boolean {

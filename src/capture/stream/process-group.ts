@@ -1,5 +1,5 @@
-import type { Clock } from "../core/clock.ts";
-import { errnoOf } from "../core/errors.ts";
+import type { Clock } from "../../core/clock.ts";
+import { errnoOf } from "../../core/errors.ts";
 
 interface ProcessGroup {
   /** The group's leader; undefined while it is not known yet. */

@@ -1,4 +1,4 @@
-import { AgentError } from "../core/errors.ts";
+import { AgentError } from "../../core/errors.ts";
 
 export interface WebcamOptions {
   /** A V4L2 node, best by its stable name under /dev/v4l/by-id; or fswebcam's own `TEST:` and `FILE:/path.jpg`. */

@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { secret } from "../../config/values.ts";
+import { captureLimits } from "../../core/limits.ts";
+import { commonCameraFields } from "../config.ts";
+
+export const execCamera = z
+  .strictObject({
+    ...commonCameraFields,
+    driver: z.literal("exec").describe("Any program that writes JPEGs to its standard output"),
+    command: z
+      .array(z.string().min(1).max(4_096))
+      .min(1)
+      .max(captureLimits.argumentsMax)
+      .describe("The program and its arguments, one by one; no shell reads them, and every user may see them"),
+    environment: z
+      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), secret)
+      .optional()
+      .describe("Variables for the program, which other users cannot see: the place for passwords"),
+    mode: z
+      .enum(["stream", "shot"])
+      .default("stream")
+      .describe("stream: the program runs all the time, one JPEG after the other. shot: one run for each frame"),
+  })
+  .describe("A program of your own");
+
+export type ExecCameraConfig = z.infer<typeof execCamera>;
