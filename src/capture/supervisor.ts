@@ -90,6 +90,20 @@ export class SupervisedCamera implements Camera {
     return this.#slot.take(signal);
   }
 
+  async refuse({ sequence, fileName }: Frame, why: string): Promise<void> {
+    const message = `camera ${this.id} gave a picture that cannot be decoded: ${why}`;
+    this.#framesBad += 1;
+    this.#remember(new AgentError("CAMERA_BAD_IMAGE", message, { disposition: "retry" }));
+    this.#log.warn("camera.bad_image", { code: "CAMERA_BAD_IMAGE", message, file: fileName });
+    if (fileName === undefined || sequence !== this.#lastFrame?.sequence) return;
+    try {
+      await this.#driver.refuse?.(fileName, why);
+    } catch (error) {
+      const { code, message: text } = asAgentError(error, `set a picture of camera ${this.id} aside`);
+      this.#log.warn("camera.refuse_failed", { code, message: text, file: fileName });
+    }
+  }
+
   health(): CameraHealth {
     return {
       id: this.id,
