@@ -14,7 +14,8 @@ export class Pace {
 
   /** How long to wait after a shot that had its turn, at `nowMs`, until the next one is due. */
   waitMs(nowMs: number): number {
-    this.#dueMs = Math.max(this.#dueMs + this.#intervalMs, nowMs - this.#intervalMs);
+    this.#dueMs += this.#intervalMs;
+    if (nowMs - this.#dueMs > this.#intervalMs) this.#dueMs = nowMs;
     return Math.max(0, this.#dueMs - nowMs);
   }
 

@@ -32,9 +32,12 @@ export async function unlessBroken(
   } finally {
     unwatch();
     signal.removeEventListener("abort", onAbort);
-    watch.abort();
+    watch.abort(waitIsOver);
   }
 }
+
+/** Made once: at 30 frames a second the stack trace of each would be what this costs. */
+const waitIsOver = new Error("the wait is over");
 
 async function watchForSilence(
   stream: CameraStream,
