@@ -238,7 +238,10 @@ export class SupervisedCamera implements Camera {
   }
 
   #silent(code: string, limitMs: number, what = "show a picture"): AgentError {
-    return new AgentError(code, `camera ${this.id} did not ${what} within ${limitMs} ms`, { disposition: "retry" });
+    const silence = this.#driver.stream?.silence?.();
+    const instead = silence === undefined ? "" : `: ${silence}`;
+    const message = `camera ${this.id} did not ${what} within ${limitMs} ms${instead}`;
+    return new AgentError(code, message, { disposition: "retry" });
   }
 
   #take({ jpeg, fileName }: Extract<Shot, { kind: "image" }>): void {

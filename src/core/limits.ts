@@ -21,6 +21,8 @@ export const captureLimits = {
   healthyAfterMs: 30_000,
   /** SIGINT first, then SIGKILL: rpicam-vid handles only SIGINT. */
   stopGraceMs: 2_000,
+  /** A process that a program left behind outside of its group may hold its output open: it is let go after this. */
+  outputGraceMs: 500,
   /** What is kept of a camera program's stderr for its error text. */
   stderrTailBytes: 4 * KB,
   /** One bad picture is noise; this many in a row are a broken source. */

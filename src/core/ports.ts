@@ -80,6 +80,8 @@ export interface CameraStream {
   readonly framePeriodMs: number;
   /** Frames that came since the start, taken or not. */
   framesSeen(): number;
+  /** What came since the last frame, as a phrase for an error text: redacted. */
+  silence?(): string;
   /** Calls back once, as soon as the stream is broken for good. The answer stops that. */
   onBroken(watcher: (error: AgentError) => void): () => void;
 }
