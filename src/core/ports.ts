@@ -101,6 +101,8 @@ export interface CameraHealth {
   /** The last two pictures were identical to the byte: an alarm, never a reason to restart. */
   readonly frozen?: boolean;
   readonly lastFrameAtMs?: number;
+  /** Of a camera that is stopped by its schedule: the wall clock's time when it opens again. */
+  readonly opensAtMs?: number;
   /** Redacted. */
   readonly lastError?: { readonly code: string; readonly message: string; readonly atMs: number };
 }
