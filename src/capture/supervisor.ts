@@ -125,7 +125,8 @@ export class SupervisedCamera implements Camera {
       if (isAborted(signal)) return;
       if (error === undefined) break;
       failures = healthyMs >= this.#limits.healthyAfterMs ? 1 : failures + 1;
-      const waitMs = backoffMs(failures, this.#limits.backoffFirstMs, this.#limits.backoffMaxMs, this.#random);
+      const { backoffFirstMs, backoffMaxMs } = this.#limits;
+      const waitMs = Math.max(backoffMs(failures, backoffFirstMs, backoffMaxMs, this.#random), error.afterMs ?? 0);
       this.#failed(error, waitMs);
       await this.#clock.sleep(waitMs, signal).catch(() => undefined);
       if (isAborted(signal)) return;
