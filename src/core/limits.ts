@@ -53,6 +53,16 @@ export const captureLimits = {
   argumentsMax: 256,
   /** Files set aside are kept for a look at them, the oldest go first. */
   rejectedFilesMax: 256,
+  /** A camera nearby accepts within milliseconds; over weak Wi-Fi, two lost packets cost 3 s. */
+  httpConnectMs: 5_000,
+  /** Silence inside a picture: cameras send it whole, once they have made it. */
+  httpIdleMs: 5_000,
+  /** A connection is kept for the next picture; one that the camera has closed meanwhile costs one more try. */
+  httpUnusedMs: 30_000,
+  httpRedirectsMax: 3,
+  /** Of an answer that is no picture, what is read to find its title, and what of that is shown. */
+  httpPageBytesMax: 16 * KB,
+  httpTitleCharsMax: 80,
 } as const;
 
 export const visionLimits = {
