@@ -130,7 +130,7 @@ export class SupervisedCamera implements Camera {
       if (isAborted(signal)) return false;
       if (error === undefined) return true;
       failures = healthyMs >= this.#limits.healthyAfterMs ? 1 : failures + 1;
-      const waitMs = this.#backoffMs(failures);
+      const waitMs = Math.max(this.#backoffMs(failures), error.afterMs ?? 0);
       this.#books.lost(error, waitMs);
       await this.#clock.sleep(waitMs, signal).catch(() => undefined);
       if (isAborted(signal)) return false;
@@ -211,7 +211,10 @@ export class SupervisedCamera implements Camera {
   }
 
   #silent(code: string, limitMs: number, what = "show a picture"): AgentError {
-    return new AgentError(code, `camera ${this.id} did not ${what} within ${limitMs} ms`, { disposition: "retry" });
+    const silence = this.#driver.stream?.silence?.();
+    const instead = silence === undefined ? "" : `: ${silence}`;
+    const message = `camera ${this.id} did not ${what} within ${limitMs} ms${instead}`;
+    return new AgentError(code, message, { disposition: "retry" });
   }
 
   #take({ jpeg, fileName }: Extract<Shot, { kind: "image" }>): void {
