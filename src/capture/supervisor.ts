@@ -1,7 +1,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
-import type { JpegFacts } from "../core/jpeg.ts";
+import { withHuffmanTables, type JpegFacts } from "../core/jpeg.ts";
 import { captureLimits } from "../core/limits.ts";
 import type {
   Camera,
@@ -248,8 +248,9 @@ export class SupervisedCamera implements Camera {
     if (this.#slot.put(frame)) this.#framesSkipped += 1;
   }
 
-  #frameOf(jpeg: Buffer, facts: JpegFacts): Frame {
+  #frameOf(bytes: Buffer, judged: JpegFacts): Frame {
     this.#framesCaptured += 1;
+    const { jpeg, facts } = withHuffmanTables(bytes, judged);
     return {
       cameraId: this.id,
       sequence: this.#framesCaptured,
