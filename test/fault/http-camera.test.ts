@@ -81,8 +81,8 @@ describe("cameras read by HTTP, in trouble", () => {
     };
   }
 
-  async function camera(kind: "snapshot" | "mjpeg", origin: string): Promise<SupervisedCamera> {
-    const seams = { clock: new SystemClock(), random: seededRandom(5), limits };
+  async function camera(kind: "snapshot" | "mjpeg", origin: string, bounds = limits): Promise<SupervisedCamera> {
+    const seams = { clock: new SystemClock(), random: seededRandom(5), limits: bounds };
     const Driver = kind === "snapshot" ? HttpSnapshotDriver : HttpMjpegDriver;
     const driver = new Driver(optionsFor(origin), seams);
     const made = new SupervisedCamera({ id: "yard", driver, intervalMs: 10, limits }, { ...seams, log });
@@ -289,6 +289,19 @@ describe("cameras read by HTTP, in trouble", () => {
     }
   });
 
+  it("keeps a slow camera, whatever the time for unused connections", async () => {
+    const slow = { ...limits, httpUnusedMs: 50, httpIdleMs: 1_000 };
+    const web = await server();
+    for (const kind of ["snapshot", "mjpeg"] as const) {
+      const stream = mjpegAnswer({ pictures, periodMs: 120 });
+      answer = kind === "mjpeg" ? stream : (request, response) => void setTimeout(() => good(request, response), 120);
+      const subject = await camera(kind, web.url(""), slow);
+      await flows(subject);
+      assert.equal(subject.health().restarts, 0, inspect(subject.health().lastError));
+      await stopsCleanly(subject, web);
+    }
+  });
+
   it("follows a redirect within the camera, with the login", async () => {
     const gate = new DigestGate({ username: "viewer", password: secrets.password.text });
     const web = await server({ gate: gate.pass });
@@ -336,7 +349,7 @@ describe("cameras read by HTTP, in trouble", () => {
       ],
       "a stream in which nothing comes": [
         "CAMERA_START_TIMEOUT",
-        /did not show a picture within 500 ms$/,
+        /did not show a picture within 500 ms: nothing came$/,
         (_, response) => response.writeHead(200, multipart).flushHeaders(),
       ],
       "a reset inside a picture": [
@@ -405,7 +418,7 @@ describe("cameras read by HTTP, in trouble", () => {
 async function mjpegChild(port: number): Promise<ChildProcess> {
   const script = join(import.meta.dirname, "../lib/mjpeg-child.js");
   const child = spawn(process.execPath, [script, String(port)], { stdio: ["ignore", "pipe", "inherit"] });
-  if (child.stdout !== null) await once(child.stdout, "data");
+  await once(child.stdout, "data");
   return child;
 }
 
