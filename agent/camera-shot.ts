@@ -7,7 +7,7 @@ import { createLogger } from "../src/log/logger.ts";
 import { VisionProcess } from "../src/vision/client.ts";
 import { orCameraError } from "./camera-wait.ts";
 import { buildDriver, cameraOf, composeAgent } from "./compose.ts";
-import { type CameraConfig, configSchema } from "./config-schema.ts";
+import { configSchema } from "./config-schema.ts";
 import type { CommandContext } from "./context.ts";
 import { Lifecycle, type Part } from "./lifecycle.ts";
 import { loadSettings } from "./settings.ts";
@@ -18,25 +18,29 @@ export async function takeShot(context: CommandContext, source: string): Promise
 }
 
 async function fromSource(context: CommandContext, source: string): Promise<Frame> {
+  const programs = await findCameraPrograms();
+  try {
+    return await withSettings(context, source, settingsFor(source, programs));
+  } catch (error) {
+    // Whether an address gives one picture or a stream of them is told by its answer alone.
+    const isStream = error instanceof AgentError && error.code === "CAMERA_NOT_A_PICTURE";
+    if (!isStream) throw error;
+    return withSettings(context, source, { driver: "http-mjpeg", url: source });
+  }
+}
+
+/** Fails with `USAGE_DEVICE` when no driver takes the source: their own rules say what one looks like. */
+async function withSettings(context: CommandContext, source: string, settings: object): Promise<Frame> {
   const { clock, random, logLevel } = context;
   const log = createLogger({ level: logLevel ?? "silent", secrets: [], journald: false });
   const seams = { clock, random, log };
-  const camera = cameraOfSource(source, await findCameraPrograms());
+  const checked = configSchema.safeParse({ cameras: [{ id: "shot", interval: "0s", ...settings }] });
+  const config = checked.data?.cameras[0];
+  if (config === undefined) throw unknownSource(source);
   // Never started: no driver of a source draws its pictures.
   const vision = new VisionProcess({ model: undefined }, seams);
-  const driver = buildDriver(camera, vision, seams);
+  const driver = buildDriver(config, vision, seams);
   return firstFrame(context, [], new SupervisedCamera({ id: source, driver, intervalMs: 0 }, seams), log);
-}
-
-/** A camera that reads this source with the driver that does it best here. Fails with `USAGE_DEVICE`. */
-function cameraOfSource(source: string, programs: CameraPrograms): CameraConfig {
-  const camera = { id: "shot", interval: "0s", ...settingsFor(source, programs) };
-  // The drivers' own rules say what a source may look like.
-  const [config] = configSchema.safeParse({ cameras: [camera] }).data?.cameras ?? [];
-  if (config !== undefined) return config;
-  const known = "a device such as /dev/video0, rpicam:0, or an rtsp:// or http:// address without user and password";
-  const shown = source.replace(/^([a-z]+:\/\/).*@/i, "$1***@").slice(0, 120);
-  throw new AgentError("USAGE_DEVICE", `${shown} is no device name: ${known}`, { disposition: "fatal" });
 }
 
 function settingsFor(source: string, { ffmpeg }: CameraPrograms): object {
@@ -50,7 +54,8 @@ function settingsFor(source: string, { ffmpeg }: CameraPrograms): object {
 
 async function fromConfig(context: CommandContext, id: string): Promise<Frame> {
   const { config, dataFolder, log } = await loadSettings(context);
-  const agent = await composeAgent(config, { dataFolder }, { clock: context.clock, random: context.random, log });
+  const seams = { clock: context.clock, random: context.random, log };
+  const agent = await composeAgent(config, { dataFolder, ignoreSchedules: true }, seams);
   const camera = cameraOf(agent, id);
   // The simulated camera draws with the vision process; the spool is left alone, so this works beside the daemon.
   return firstFrame(context, [agent.parts.vision], camera, log);
@@ -72,4 +77,10 @@ async function firstFrame(
   } finally {
     await lifecycle.stop();
   }
+}
+
+function unknownSource(source: string): AgentError {
+  const known = "a device such as /dev/video0, rpicam:0, or an rtsp:// or http:// address without user and password";
+  const shown = source.replace(/^([a-z]+:\/\/).*@/i, "$1***@").slice(0, 120);
+  return new AgentError("USAGE_DEVICE", `${shown} is no device name: ${known}`, { disposition: "fatal" });
 }

@@ -30,7 +30,7 @@ export async function* runChecks(
   const seams: Seams = { clock: context.clock, random: context.random, log: settings.log };
   let agent: Agent;
   try {
-    agent = await composeAgent(settings.config, { dataFolder: settings.dataFolder }, seams);
+    agent = await composeAgent(settings.config, { dataFolder: settings.dataFolder, ignoreSchedules: true }, seams);
   } catch (error) {
     // The disk's own line says it already.
     if (disk.result !== "failed") yield failed("state", error);

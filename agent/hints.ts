@@ -46,6 +46,17 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^CAMERA_DENIED$/, "sudo usermod -aG video $USER, then log in again"],
   [/^CAMERA_BUSY$/, "stop the program that uses it: sudo fuser -v /dev/video*"],
   [/^CAMERA_NO_FOLDER$/, "make the folder, or mend the camera's path in the config"],
+  [
+    /^CAMERA_LOGIN_REFUSED$/,
+    "set username and password of this camera; it is tried once a minute, as cameras lock accounts after some wrong tries",
+  ],
+  [/^CAMERA_NOT_FOUND$/, "check the path in this camera's url; the maker's manual, or ONVIF, names the right one"],
+  [/^CAMERA_NOT_A_PICTURE$/, "check this camera's url in a browser: it must give a JPEG, without a page to log in"],
+  [/^CAMERA_NOT_A_STREAM$/, "set this camera's driver to http-snapshot, or its url to that of the stream"],
+  [/^CAMERA_REDIRECTED$/, "write the address that the camera really uses into its url"],
+  [/^CAMERA_UNREACHABLE$/, "check host and port in this camera's url, its power and the network: ping it"],
+  [/^CAMERA_TLS$/, "name the PEM file of the camera's certificate in its tls.ca, or use http in its url"],
+  [/^CAMERA_(HTTP_STATUS|NOT_HTTP)$/, "look at the camera's own page; restart the camera where it is in trouble"],
   [/^CAMERA_/, "see what is there with: framepost cameras; try one with: framepost cameras --shot DEVICE"],
   [
     /^ONVIF_LOGIN$/,

@@ -1,6 +1,7 @@
 import { intervalMsOf } from "../../src/capture/config.ts";
 import type { Discovery } from "../../src/capture/discover/cameras.ts";
 import type { CameraFormat } from "../../src/capture/discover/formats.ts";
+import { faultTexts, judgeMeasures, type PictureFault, type PictureMeasures } from "../../src/core/picture.ts";
 import type { CameraConfig } from "../config-schema.ts";
 import { askedSizeOf, sourceOf } from "./camera-source.ts";
 
@@ -53,6 +54,22 @@ export function sizeAdvice(
       : `set width and height to one that it offers: ${sizes.slice(0, 8).join(", ")}`;
   return [{ found, mend }];
 }
+
+/** What the picture itself shows of the camera. */
+export function pictureAdvice(measures: PictureMeasures): readonly Advice[] {
+  // A black picture hides whether it is sharp: the worst fault alone is told.
+  return judgeMeasures(measures)
+    .slice(0, 1)
+    .map((fault) => ({ found: faultTexts[fault], mend: pictureMends[fault] }));
+}
+
+const pictureMends: Readonly<Record<PictureFault, string>> = {
+  frozen: "restart the camera; it repeats one picture",
+  dark: "give it light, take the cap off, or give it more time: skip of webcam, or a slower exposure of the camera",
+  "over-exposed": "turn it away from the light, or lower the exposure in the camera's own settings",
+  covered: "look whether something is before the lens, or on it",
+  blurred: "focus it, clean its lens, and take the foil off",
+};
 
 function sizeOf({ width, height }: { readonly width: number; readonly height: number }): string {
   return `${width}×${height}`;

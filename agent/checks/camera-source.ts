@@ -8,6 +8,8 @@ export function sourceOf(config: CameraConfig): CameraSource | undefined {
   switch (config.driver) {
     case "webcam":
       return config.device.startsWith("/") ? { kind: "v4l2", device: config.device } : undefined;
+    case "http-snapshot":
+    case "http-mjpeg":
     case "exec":
     case "folder":
     case "simulated":
@@ -21,6 +23,8 @@ export function askedSizeOf(config: CameraConfig): { readonly width: number; rea
     case "webcam":
     case "simulated":
       return { width: config.width, height: config.height };
+    case "http-snapshot":
+    case "http-mjpeg":
     case "exec":
     case "folder":
       return undefined;
@@ -32,6 +36,8 @@ export function packageOf(driver: CameraConfig["driver"]): string | undefined {
   switch (driver) {
     case "webcam":
       return "fswebcam";
+    case "http-snapshot":
+    case "http-mjpeg":
     case "exec":
     case "folder":
     case "simulated":

@@ -1,13 +1,14 @@
 import type { Discovery } from "../../src/capture/discover/cameras.ts";
 import type { CameraFormat } from "../../src/capture/discover/formats.ts";
 import { withFormats } from "../../src/capture/discover/v4l-formats.ts";
-import { AgentError } from "../../src/core/errors.ts";
+import { AgentError, asAgentError } from "../../src/core/errors.ts";
 import type { Camera, Vision } from "../../src/core/ports.ts";
 import type { Frame } from "../../src/core/types.ts";
 import { orCameraError } from "../camera-wait.ts";
 import type { CameraConfig } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
-import { configAdvice, sizeAdvice } from "./camera-advice.ts";
+import { type Advice, configAdvice, pictureAdvice, sizeAdvice } from "./camera-advice.ts";
+import { hintFor } from "../hints.ts";
 import { packageOf, sourceOf } from "./camera-source.ts";
 import { type CheckResult, failed } from "./result.ts";
 
@@ -32,7 +33,10 @@ export async function checkCamera(context: CommandContext, checked: CheckedCamer
     const found = `a frame of ${frame.width}×${frame.height}, ${frame.jpeg.length} bytes`;
     results.push({ check, result: "ok", found });
     const offered = await offeredFormats(context, checked, frame);
-    for (const advice of sizeAdvice(config, frame, offered)) results.push({ check, result: "warning", ...advice });
+    const seen = await pictureAdviceOf(context, checked, frame);
+    for (const advice of [...sizeAdvice(config, frame, offered), ...seen]) {
+      results.push({ check, result: "warning", ...advice });
+    }
   }
   for (const advice of configAdvice(config, discovery)) results.push({ check, result: "warning", ...advice });
   return results;
@@ -60,6 +64,22 @@ async function frameOf(
     return isMissing ? { ...result, mend: `sudo apt install ${debian}` } : result;
   } finally {
     await camera.stop();
+  }
+}
+
+async function pictureAdviceOf(
+  { signal }: CommandContext,
+  { config, vision }: CheckedCamera,
+  { jpeg }: Frame,
+): Promise<readonly Advice[]> {
+  // Its scenes are drawn: they have none of a lens's faults, and are not meant to look like photographs.
+  if (config.driver === "simulated") return [];
+  try {
+    return pictureAdvice(await vision.measure(jpeg, signal));
+  } catch (error) {
+    signal.throwIfAborted();
+    const { code, message } = asAgentError(error, "measuring the picture");
+    return [{ found: `the picture could not be judged: ${message} (${code})`, mend: hintFor(code) ?? "try again" }];
   }
 }
 
