@@ -59,12 +59,16 @@ async function frameOf(
     const waitedInVain = error instanceof AgentError && error.code === "CAMERA_NO_PICTURE";
     if (isFolder && waitedInVain && camera.health().lastError === undefined) return empty;
     const result = failed(check, error);
-    const debian = packageOf(config.driver);
-    const isMissing = error instanceof AgentError && error.code === "CAMERA_PROGRAM_MISSING" && debian !== undefined;
-    return isMissing ? { ...result, mend: `sudo apt install ${debian}` } : result;
+    const isMissing = error instanceof AgentError && error.code === "CAMERA_PROGRAM_MISSING";
+    return isMissing ? { ...result, mend: mendOfMissing(config) } : result;
   } finally {
     await camera.stop();
   }
+}
+
+function mendOfMissing({ driver }: CameraConfig): string {
+  const debian = packageOf(driver);
+  return debian === undefined ? "install it, or mend this camera's command" : `sudo apt install ${debian}`;
 }
 
 async function pictureAdviceOf(
