@@ -265,7 +265,8 @@ function keepRules({ keep }: CameraConfig, whenAway: KeepRules["whenAway"]): Kee
   };
 }
 
-function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
+/** By the kind of its driver. */
+export function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
   switch (camera.driver) {
     case "webcam":
       return new WebcamDriver(webcamOptions(camera), { clock });

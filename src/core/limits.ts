@@ -72,6 +72,26 @@ export const captureLimits = {
   httpTitleCharsMax: 80,
 } as const;
 
+export const discoverLimits = {
+  /** A listing takes some 50 ms, of a Raspberry Pi's cameras a second or two: each is configured in every mode. */
+  programTimeoutMs: 10_000,
+  /** Far more than the longest listing of a camera's formats. */
+  programOutputBytesMax: 256 * KB,
+  /** Of one camera, and of one format: what a person can read, and more than any camera has. */
+  formatsMax: 32,
+  sizesMax: 128,
+  ratesMax: 32,
+  camerasMax: 64,
+  /** Devices answer a probe within 500 ms by its standard; cheap ones take seconds. */
+  onvifProbeMs: 5_000,
+  onvifProfilesMax: 16,
+  /** A device's answers are some 10 KB. */
+  onvifAnswerBytesMax: MB,
+  onvifCallTimeoutMs: 5_000,
+  /** All questions to one device: about six, and two for each profile. */
+  onvifDeviceTimeoutMs: 30_000,
+} as const;
+
 export const visionLimits = {
   /** Below the lowest score anybody asked to keep; bounds what is stored per record. */
   scoreFloor: 0.05,
