@@ -6,6 +6,9 @@ import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/po
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
 import { folderDriver } from "../src/capture/folder/driver.ts";
+import { httpCameraOptions } from "../src/capture/http/config.ts";
+import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
+import { HttpSnapshotDriver } from "../src/capture/http/snapshot.ts";
 import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
 import { webcamOptions } from "../src/capture/webcam/config.ts";
@@ -57,6 +60,8 @@ export interface ComposeOptions {
   /** For commands that watch what cameras see and targets answer. */
   readonly wrapDriver?: (driver: CameraDriver) => CameraDriver;
   readonly wrapTarget?: (target: Target) => Target;
+  /** For commands of a person who wants a picture now. */
+  readonly ignoreSchedules?: boolean;
   /** Capture ends after so many records. */
   readonly recordsMax?: number;
 }
@@ -86,9 +91,10 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));
-    const { id, stallAfter } = camera;
+    const { id, stallAfter, schedule } = camera;
     const pace = {
       intervalMs: intervalMsOf(camera),
+      ...(schedule === undefined || options.ignoreSchedules === true ? {} : { schedule }),
       ...(stallAfter === undefined ? {} : { stallAfterMs: stallAfter }),
     };
     return {
@@ -258,12 +264,16 @@ function keepRules({ keep }: CameraConfig, whenAway: KeepRules["whenAway"]): Kee
   };
 }
 
-function buildDriver(camera: CameraConfig, vision: Vision, { clock }: Seams): CameraDriver {
+function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
   switch (camera.driver) {
     case "webcam":
       return new WebcamDriver(webcamOptions(camera), { clock });
     case "exec":
       return execDriver(camera, clock);
+    case "http-snapshot":
+      return new HttpSnapshotDriver(httpCameraOptions(camera), { clock, random });
+    case "http-mjpeg":
+      return new HttpMjpegDriver(httpCameraOptions(camera), { clock, random });
     case "folder":
       return folderDriver(camera, { clock });
     case "simulated":

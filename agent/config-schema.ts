@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { execCamera } from "../src/capture/exec/config.ts";
 import { folderCamera } from "../src/capture/folder/config.ts";
+import { httpMjpegCamera, httpSnapshotCamera } from "../src/capture/http/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
 import { dataDir, detector, device, keep, log, spool, uniqueIds } from "../src/config/sections.ts";
@@ -16,6 +17,8 @@ const keepField = { keep: keep.prefault({}) };
 const camera = z.discriminatedUnion("driver", [
   webcamCamera.extend(keepField),
   execCamera.extend(keepField),
+  httpSnapshotCamera.safeExtend(keepField),
+  httpMjpegCamera.safeExtend(keepField),
   folderCamera.extend(keepField),
   simulatedCamera.extend(keepField),
 ]);

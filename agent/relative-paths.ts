@@ -1,4 +1,5 @@
 import { dirname, resolve } from "node:path";
+import type { TlsSettings } from "../src/link/tls.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 
 /**
@@ -23,15 +24,20 @@ export function withAbsolutePaths(config: FramepostConfig, file: string): Framep
 }
 
 function cameraPaths(camera: CameraConfig, absolute: (path: string) => string): CameraConfig {
-  return camera.driver === "folder" ? { ...camera, path: absolute(camera.path) } : camera;
+  if (camera.driver === "folder") return { ...camera, path: absolute(camera.path) };
+  return "tls" in camera ? { ...camera, tls: tlsPaths(camera.tls, absolute) } : camera;
 }
 
 function targetPaths(target: TargetConfig, absolute: (path: string) => string): TargetConfig {
   if (target.kind === "folder") return { ...target, path: absolute(target.path) };
-  if (target.tls === undefined) return target;
-  const { ca, cert, key } = target.tls;
+  return { ...target, tls: tlsPaths(target.tls, absolute) };
+}
+
+function tlsPaths(tls: TlsSettings | undefined, absolute: (path: string) => string): TlsSettings | undefined {
+  if (tls === undefined) return undefined;
+  const { ca, cert, key } = tls;
   const files = Object.entries({ ca, cert, key }).flatMap(([name, path]) =>
     path === undefined ? [] : [[name, absolute(path)] as const],
   );
-  return { ...target, tls: { ...target.tls, ...Object.fromEntries(files) } };
+  return { ...tls, ...Object.fromEntries(files) };
 }

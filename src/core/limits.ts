@@ -17,10 +17,18 @@ export const captureLimits = {
   watchdogPeriods: 5,
   backoffFirstMs: 1_000,
   backoffMaxMs: 60_000,
+  /** Of the first delay: the shortest pause before a restart, whatever the jitter. */
+  backoffLeastShare: 0.25,
   /** After this long without a fault the next fault starts from the first delay again. */
   healthyAfterMs: 30_000,
+  /** Schedules are looked at no less often: the wall clock may be set at any moment. */
+  scheduleLookMs: 30_000,
+  /** 2025-01-01: an earlier time is that of a gateway without a battery clock before it reached a time source. */
+  clockPlausibleFromMs: Date.UTC(2025, 0, 1),
   /** SIGINT first, then SIGKILL: rpicam-vid handles only SIGINT. */
   stopGraceMs: 2_000,
+  /** A process that a program left behind outside of its group may hold its output open: it is let go after this. */
+  outputGraceMs: 500,
   /** What is kept of a camera program's stderr for its error text. */
   stderrTailBytes: 4 * KB,
   /** One bad picture is noise; this many in a row are a broken source. */
@@ -45,6 +53,16 @@ export const captureLimits = {
   argumentsMax: 256,
   /** Files set aside are kept for a look at them, the oldest go first. */
   rejectedFilesMax: 256,
+  /** A camera nearby accepts within milliseconds; over weak Wi-Fi, two lost packets cost 3 s. */
+  httpConnectMs: 5_000,
+  /** Silence inside a picture: cameras send it whole, once they have made it. */
+  httpIdleMs: 5_000,
+  /** A connection is kept for the next picture; one that the camera has closed meanwhile costs one more try. */
+  httpUnusedMs: 30_000,
+  httpRedirectsMax: 3,
+  /** Of an answer that is no picture, what is read to find its title, and what of that is shown. */
+  httpPageBytesMax: 16 * KB,
+  httpTitleCharsMax: 80,
 } as const;
 
 export const visionLimits = {
@@ -339,6 +357,8 @@ export const configLimits = {
   camerasMax: 64,
   targetsMax: 32,
   keepRulesMax: 64,
+  /** Of one schedule: four a day. */
+  windowsMax: 28,
   secretBytesMax: 64 * KB,
 } as const;
 
