@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { DiskBudget, DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
-import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/ports.ts";
+import type { Camera, CameraDriver, MotionGate, Seams, Target, Vision } from "../src/core/ports.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
 import { folderDriver } from "../src/capture/folder/driver.ts";
@@ -100,6 +100,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     return {
       camera: new SupervisedCamera({ id, driver, ...pace }, seams),
       rules: keepRules(camera, config.detector.whenAway),
+      imageHealth: camera.imageHealth,
+      mayRepeat: driver.mayRepeat === true,
+      ...(camera.motion.enabled ? { gate: motionGate(camera) } : {}),
     };
   });
   const cameras = watched.map(({ camera }) => camera);
@@ -261,6 +264,14 @@ function keepRules({ keep }: CameraConfig, whenAway: KeepRules["whenAway"]): Kee
     minIntervalMs: keep.minInterval ?? 0,
     negativesEvery: keep.negativesEvery ?? 0,
     whenAway,
+  };
+}
+
+function motionGate({ motion }: CameraConfig): MotionGate {
+  return {
+    detectEveryMs: motion.detectEvery,
+    minAreaShare: motion.minArea,
+    minContrastLevels: motion.minContrast,
   };
 }
 
