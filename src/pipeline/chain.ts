@@ -51,13 +51,7 @@ interface Treatment {
 }
 
 /** What the vision process says of a frame. */
-type Labels =
-  | (Pick<SeenFrame, "labelled" | "detections" | "model" | "timings" | "measures"> & { readonly kind: "seen" })
-  | Extract<WatchResult, { kind: "still" }>;
-
-function seenAs(labels: Omit<Extract<Labels, { kind: "seen" }>, "kind">): Labels {
-  return { kind: "seen", ...labels };
-}
+type Labels = Pick<SeenFrame, "labelled" | "detections" | "model" | "timings" | "measures">;
 
 /**
  * One frame through the whole chain: upright, detect, decide, append. Whatever the picture, the detector or the spool
@@ -119,37 +113,32 @@ export class Chain {
     this.#books.stage("upright", this.#clock.monotonicMs() - startedMs);
     const { cameraId, capturedAtMs, monotonicMs } = frame;
     const labels = await this.#labels({ ...image, turned }, frame, treatment, signal);
-    if (labels.kind === "still") {
-      const { measures, timings } = labels;
-      return { cameraId, measures, timings };
-    }
-    const { kind: _, ...known } = labels;
-    const seen: SeenFrame = { cameraId, capturedAtMs, monotonicMs, image, ...known };
+    if ("kind" in labels) return { cameraId, measures: labels.measures, timings: labels.timings };
+    const seen: SeenFrame = { cameraId, capturedAtMs, monotonicMs, image, ...labels };
     if (!treatment.dryRun) this.#books.seen(seen, turned);
     return seen;
   }
 
-  async #labels(image: UprightImage, frame: FrameSource, treatment: Treatment, signal: AbortSignal): Promise<Labels> {
+  async #labels(
+    image: UprightImage,
+    frame: FrameSource,
+    treatment: Treatment,
+    signal: AbortSignal,
+  ): Promise<Labels | Extract<WatchResult, { kind: "still" }>> {
     const { givenDetections, watch } = treatment;
-    if (givenDetections !== undefined) return seenAs({ labelled: true, detections: ordered(givenDetections, image) });
+    if (givenDetections !== undefined) return { labelled: true, detections: ordered(givenDetections, image) };
     try {
       const found = await this.#detect(image, frame, watch, signal);
       assertSameSize(found, image);
       this.#books.vision(undefined, frame.cameraId);
       if (found.kind === "still") return found;
       const { detections, model, timings, measures } = found;
-      return seenAs({
-        labelled: true,
-        detections,
-        model,
-        timings,
-        ...(measures === undefined ? {} : { measures }),
-      });
+      return { labelled: true, detections, model, timings, ...(measures === undefined ? {} : { measures }) };
     } catch (error) {
       if (signal.aborted || !isVisionAway(error)) throw error;
       this.#books.vision(error, frame.cameraId);
       const measures = await this.#measure(error, image, frame, watch, signal);
-      return seenAs({ labelled: false, detections: [], ...(measures === undefined ? {} : { measures }) });
+      return { labelled: false, detections: [], ...(measures === undefined ? {} : { measures }) };
     }
   }
 
