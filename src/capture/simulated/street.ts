@@ -129,7 +129,7 @@ function placesOf(kind: EntryKind, frames: number, width: number, side: number, 
     case "appear":
       return () => rest;
     case "slow":
-      return (since: number) => mirrored(-side + ((since + 1) / frames) * (Math.min(rest, width / 4) + side));
+      return (since: number) => mirrored(-side + ((since + 1) / frames) * (side + 24));
   }
 }
 
