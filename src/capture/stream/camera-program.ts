@@ -20,6 +20,10 @@ export interface ProgramCommand {
 export interface ProgramEnding {
   readonly how: string;
   readonly said: string;
+  /** The end of its stderr by lines, without secrets: for a program that is asked for what it knows. */
+  readonly lines: readonly string[];
+  /** Undefined when a signal ended it, or when it did not start. */
+  readonly status: number | undefined;
 }
 
 /** All that a camera program gets of our environment, where secrets of the config may stand. */
@@ -58,8 +62,8 @@ export class CameraProgram {
     this.#process.stdin?.on("error", () => undefined);
     this.#process.stdin?.end(input);
     this.#ended = new Promise((resolve) => {
-      this.#process.once("error", (error) => resolve(this.#ending(`it does not start: ${messageOf(error)}`)));
-      this.#process.once("close", (code, signal) => resolve(this.#ending(howItEnded(code, signal))));
+      this.#process.once("error", (error) => resolve(this.#ending(`it does not start: ${messageOf(error)}`, null)));
+      this.#process.once("close", (code, signal) => resolve(this.#ending(howItEnded(code, signal), code)));
     });
   }
 
@@ -78,9 +82,10 @@ export class CameraProgram {
     await endProcessGroup(group, "SIGINT", captureLimits.stopGraceMs, this.#clock);
   }
 
-  #ending(how: string): ProgramEnding {
+  #ending(how: string, status: number | null): ProgramEnding {
     this.#hasEnded = true;
-    return { how, said: readable(this.#stderrTail, this.#secrets) };
+    const lines = readable(this.#stderrTail, this.#secrets);
+    return { how, said: messageOf(lines.at(-1) ?? "", 200), lines, status: status ?? undefined };
   }
 }
 
@@ -88,13 +93,13 @@ function howItEnded(code: number | null, signal: NodeJS.Signals | null): string 
   return signal === null ? `it ended with status ${code ?? -1}` : `it was ended by ${signal}`;
 }
 
-/** The last line of what a program said, without secrets, colours and control characters; short. */
-function readable(text: string, secrets: readonly string[]): string {
+/** The lines of what a program said, without secrets, colours and control characters. */
+function readable(text: string, secrets: readonly string[]): readonly string[] {
   let masked = text;
   for (const secret of secrets) masked = masked.replaceAll(secret, "***");
-  const lines = masked
+  return masked
     .replaceAll(/\u001b\[[0-9;]*m/g, "")
     .split("\n")
-    .map((line) => line.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " ").trim());
-  return messageOf(lines.findLast((line) => line !== "") ?? "", 200);
+    .map((line) => line.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " ").trim())
+    .filter((line) => line !== "");
 }
