@@ -5,6 +5,8 @@ import { AgentError, asAgentError } from "../src/core/errors.ts";
 import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/ports.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
+import { ffmpegOptions } from "../src/capture/ffmpeg/config.ts";
+import { ffmpegDriver } from "../src/capture/ffmpeg/driver.ts";
 import { folderDriver } from "../src/capture/folder/driver.ts";
 import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
@@ -262,6 +264,8 @@ function buildDriver(camera: CameraConfig, vision: Vision, { clock }: Seams): Ca
   switch (camera.driver) {
     case "webcam":
       return new WebcamDriver(webcamOptions(camera), { clock });
+    case "ffmpeg":
+      return ffmpegDriver(ffmpegOptions(camera), clock);
     case "exec":
       return execDriver(camera, clock);
     case "folder":

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { execCamera } from "../src/capture/exec/config.ts";
+import { ffmpegCamera } from "../src/capture/ffmpeg/config.ts";
 import { folderCamera } from "../src/capture/folder/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
@@ -15,6 +16,7 @@ const keepField = { keep: keep.prefault({}) };
 
 const camera = z.discriminatedUnion("driver", [
   webcamCamera.extend(keepField),
+  ffmpegCamera.safeExtend(keepField),
   execCamera.extend(keepField),
   folderCamera.extend(keepField),
   simulatedCamera.extend(keepField),

@@ -1,4 +1,5 @@
 import { dirname, resolve } from "node:path";
+import { inputOf } from "../src/capture/ffmpeg/input.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 
 /**
@@ -23,7 +24,17 @@ export function withAbsolutePaths(config: FramepostConfig, file: string): Framep
 }
 
 function cameraPaths(camera: CameraConfig, absolute: (path: string) => string): CameraConfig {
-  return camera.driver === "folder" ? { ...camera, path: absolute(camera.path) } : camera;
+  switch (camera.driver) {
+    case "folder":
+      return { ...camera, path: absolute(camera.path) };
+    case "ffmpeg": {
+      const input = inputOf(camera.input).kind === "file" ? absolute(camera.input) : camera.input;
+      if (camera.tls?.ca === undefined) return { ...camera, input };
+      return { ...camera, input, tls: { ...camera.tls, ca: absolute(camera.tls.ca) } };
+    }
+    default:
+      return camera;
+  }
 }
 
 function targetPaths(target: TargetConfig, absolute: (path: string) => string): TargetConfig {
