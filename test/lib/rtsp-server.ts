@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import type { Context } from "mocha";
 import { missing } from "./programs.ts";
 import { repositoryFolder } from "./shared.ts";
@@ -32,14 +33,14 @@ export class RtspServer {
     // What was not started has not read its input either.
     child.stdin.on("error", () => undefined);
     child.stdin.end(`${this.user}\n${this.password}\n`);
-    const line = once(child.stdout, "data").then(([data]) => String(data));
+    const line = once(createInterface(child.stdout), "line").then(([text]) => String(text));
     const ended = once(child, "exit").then(
       ([status]) => `ended with ${String(status)}`,
       () => "ended with 3",
     );
     const first = await Promise.race([line, ended]);
     if (first === "ended with 3") missing(context, `an RTSP server (Debian packages ${packages})`);
-    this.#ports = first.trim().split(" ");
+    this.#ports = first.split(" ");
     if (this.#ports.length !== 3) throw new Error(`the RTSP server ${first}`);
     return this;
   }
