@@ -59,6 +59,8 @@ export interface ComposeOptions {
   /** For commands that watch what cameras see and targets answer. */
   readonly wrapDriver?: (driver: CameraDriver) => CameraDriver;
   readonly wrapTarget?: (target: Target) => Target;
+  /** For commands of a person who wants a picture now. */
+  readonly ignoreSchedules?: boolean;
   /** Capture ends after so many records. */
   readonly recordsMax?: number;
 }
@@ -88,9 +90,10 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));
-    const { id, stallAfter } = camera;
+    const { id, stallAfter, schedule } = camera;
     const pace = {
       intervalMs: intervalMsOf(camera),
+      ...(schedule === undefined || options.ignoreSchedules === true ? {} : { schedule }),
       ...(stallAfter === undefined ? {} : { stallAfterMs: stallAfter }),
     };
     return {

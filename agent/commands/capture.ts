@@ -28,7 +28,11 @@ export async function capture(context: CommandContext, options: CaptureOptions):
     throw new AgentError("CONFIG_NO_CAMERA", "the config has no camera", { disposition: "fatal" });
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const answers = new AnswerBook();
-  const agent = await composeAgent(config, { dataFolder, wrapTarget: (target) => answers.watch(target) }, seams);
+  const agent = await composeAgent(
+    config,
+    { dataFolder, wrapTarget: (target) => answers.watch(target), ignoreSchedules: true },
+    seams,
+  );
   const camera = cameraOf(agent, cameraId);
 
   // A dry run stores nothing, so it needs no spool and works beside the daemon.

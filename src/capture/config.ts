@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { weeklySchedule } from "../config/schedule.ts";
 import { duration, identifier } from "../config/values.ts";
 
 /** What every camera's part of the config has; each driver's own part is in its folder. */
@@ -20,6 +21,7 @@ export const commonCameraFields = {
     .refine((ms) => ms >= 1_000, "expected at least 1s")
     .optional()
     .describe("Time without a frame after which the camera counts as dead: five intervals, at least 5s, when left out"),
+  schedule: weeklySchedule.optional(),
 };
 
 interface PacedCamera {

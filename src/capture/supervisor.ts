@@ -3,37 +3,34 @@ import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import type { JpegFacts } from "../core/jpeg.ts";
 import { captureLimits } from "../core/limits.ts";
-import type {
-  Camera,
-  CameraDriver,
-  CameraHealth,
-  CameraState,
-  CameraStream,
-  Logger,
-  Random,
-  Seams,
-  Shot,
-} from "../core/ports.ts";
+import type { Camera, CameraDriver, CameraHealth, Random, Seams, Shot } from "../core/ports.ts";
 import type { Frame } from "../core/types.ts";
+import type { WeeklyPlan } from "../core/weekly.ts";
+import { CameraBooks } from "./camera-books.ts";
 import { withDeadline } from "./deadline.ts";
 import { judgePicture, type CaptureLimits } from "./judge.ts";
+import { OpeningHours } from "./opening-hours.ts";
+import { Pace } from "./pace.ts";
 import { FrameSlot } from "./slot.ts";
+import { unlessBroken } from "./stream-watch.ts";
 
 export interface SupervisedCameraOptions {
   readonly id: string;
   readonly driver: CameraDriver;
-  /** Between the starts of two shots. 0: a frame whenever one is asked for. */
+  /** Between two shots. 0: a frame whenever one is asked for. */
   readonly intervalMs: number;
   /** Without a frame for this long the camera counts as dead. Five periods, at least 5 s, when absent. */
   readonly stallAfterMs?: number;
+  /** Outside of its windows the driver is stopped and holds nothing. Always on when absent. */
+  readonly schedule?: WeeklyPlan;
   /** For tests. */
   readonly limits?: Partial<CaptureLimits>;
 }
 
 /**
  * One frame source that never stays dead. A driver only starts, shoots and stops; everything that makes it dependable
- * is here, once for all drivers: deadlines, the judgement of every picture, endless capped back-off, pace, and the one
- * place where the newest frame waits.
+ * is here, once for all drivers: deadlines, the judgement of every picture, endless capped back-off, pace, opening hours,
+ * and the one place where the newest frame waits.
  *
  * An `every` source is asked for a picture only when somebody waits for one, which tells its driver that the picture
  * before was dealt with; so nothing of it is dropped, and a crash repeats at most one picture.
@@ -47,33 +44,25 @@ export class SupervisedCamera implements Camera {
   readonly #limits: CaptureLimits;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #log: Logger;
+  readonly #books: CameraBooks;
+  readonly #hours: OpeningHours;
   readonly #slot = new FrameSlot();
-  #state: CameraState = "stopped";
   #stopping = new AbortController();
   #loop: Promise<void> | undefined;
-  #framesCaptured = 0;
-  #framesSkipped = 0;
-  #framesBad = 0;
-  #restarts = 0;
-  #lastFrame: Frame | undefined;
-  #lastError: CameraHealth["lastError"];
-  #frozen = false;
-  #badInARow = 0;
-  #runningSinceMs: number | undefined;
-  /** True from the first failure until frames flow again: a camera that is away for days is one line in the log. */
-  #lost = false;
 
   constructor(options: SupervisedCameraOptions, seams: Seams) {
-    this.id = options.id;
-    this.pace = options.driver.pace;
-    this.#driver = options.driver;
+    const { id, driver, schedule } = options;
+    const log = seams.log.child({ camera: id, driver: driver.kind });
+    this.id = id;
+    this.pace = driver.pace;
+    this.#driver = driver;
     this.#intervalMs = options.intervalMs;
     this.#stallAfterMs = options.stallAfterMs;
     this.#limits = { ...captureLimits, ...options.limits };
     this.#clock = seams.clock;
     this.#random = seams.random;
-    this.#log = seams.log.child({ camera: options.id, driver: options.driver.kind });
+    this.#books = new CameraBooks(id, driver.kind, seams.clock, log);
+    this.#hours = new OpeningHours(schedule, seams.clock, log);
   }
 
   /** Returns at once: a camera that is away is a state, not a failure to start. `signal` ends nothing afterwards. */
@@ -82,7 +71,6 @@ export class SupervisedCamera implements Camera {
     if (this.#loop !== undefined) return;
     this.#stopping = new AbortController();
     this.#slot.open();
-    this.#state = "starting";
     this.#loop = this.#run(this.#stopping.signal);
   }
 
@@ -90,51 +78,71 @@ export class SupervisedCamera implements Camera {
     return this.#slot.take(signal);
   }
 
+  async refuse({ sequence, fileName }: Frame, why: string): Promise<void> {
+    const message = `camera ${this.id} gave a picture that cannot be decoded: ${why}`;
+    this.#books.refused(new AgentError("CAMERA_BAD_IMAGE", message, { disposition: "retry" }), fileName);
+    if (fileName === undefined || sequence !== this.#books.lastFrame?.sequence) return;
+    try {
+      await this.#driver.refuse?.(fileName, why);
+    } catch (error) {
+      this.#books.refuseFailed(asAgentError(error, `set a picture of camera ${this.id} aside`), fileName);
+    }
+  }
+
   health(): CameraHealth {
-    return {
-      id: this.id,
-      driver: this.#driver.kind,
-      state: this.#state,
-      framesCaptured: this.#framesCaptured,
-      framesSkipped: this.#framesSkipped,
-      framesBad: this.#framesBad,
-      restarts: this.#restarts,
-      frozen: this.#frozen,
-      ...(this.#lastFrame === undefined ? {} : { lastFrameAtMs: this.#lastFrame.capturedAtMs }),
-      ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
-    };
+    return this.#books.health();
   }
 
   async stop(): Promise<void> {
+    if (this.#loop === undefined) return;
     this.#stopping.abort();
     await this.#loop;
     this.#loop = undefined;
     this.#slot.close();
-    this.#state = "stopped";
+    this.#books.stopped();
   }
 
   /** Never rejects: every failure of the driver ends in back-off and another try. */
   async #run(signal: AbortSignal): Promise<void> {
-    let failures = 0;
-    for (;;) {
-      const error = await this.#session(signal);
-      const healthyMs = this.#runningSinceMs === undefined ? 0 : this.#clock.monotonicMs() - this.#runningSinceMs;
-      this.#runningSinceMs = undefined;
-      if (error?.code === "CAMERA_STALLED") this.#state = "stalled";
-      await this.#stopDriver();
+    for (let ended = false; !ended;) {
+      if (!this.#hours.isOpen()) await this.#closedUntilOpen(signal);
       if (isAborted(signal)) return;
-      if (error === undefined) break;
-      failures = healthyMs >= this.#limits.healthyAfterMs ? 1 : failures + 1;
-      const waitMs = backoffMs(failures, this.#limits.backoffFirstMs, this.#limits.backoffMaxMs, this.#random);
-      this.#failed(error, waitMs);
-      await this.#clock.sleep(waitMs, signal).catch(() => undefined);
+      ended = await this.#hours.whileOpen(signal, (open) => this.#keepAlive(open));
       if (isAborted(signal)) return;
-      this.#restarts += 1;
-      this.#state = "starting";
     }
-    this.#state = "ended";
+    this.#books.ended();
     this.#slot.close();
-    this.#log.info("camera.ended", { frames: this.#framesCaptured, bad: this.#framesBad });
+  }
+
+  async #closedUntilOpen(signal: AbortSignal): Promise<void> {
+    const onClosed = (opensAtMs: number | undefined) => this.#books.closed(opensAtMs);
+    await this.#hours.opened(signal, onClosed).catch(() => undefined);
+  }
+
+  /** True at the end of the source, false when `signal` aborted; the driver is stopped then. */
+  async #keepAlive(signal: AbortSignal): Promise<boolean> {
+    this.#books.starting();
+    for (let failures = 0; ;) {
+      const error = await this.#session(signal);
+      const healthyMs = this.#books.halted();
+      if (error?.code === "CAMERA_STALLED") this.#books.stalled(error);
+      await this.#stopDriver();
+      if (isAborted(signal)) return false;
+      if (error === undefined) return true;
+      failures = healthyMs >= this.#limits.healthyAfterMs ? 1 : failures + 1;
+      const waitMs = this.#backoffMs(failures);
+      this.#books.lost(error, waitMs);
+      await this.#clock.sleep(waitMs, signal).catch(() => undefined);
+      if (isAborted(signal)) return false;
+      this.#books.restarting();
+    }
+  }
+
+  /** Jitter down to nothing would let a source that dies at once take a whole core for its restarts. */
+  #backoffMs(failures: number): number {
+    const { backoffFirstMs, backoffMaxMs, backoffLeastShare } = this.#limits;
+    const jitteredMs = backoffMs(failures, backoffFirstMs, backoffMaxMs, this.#random);
+    return Math.max(jitteredMs, backoffFirstMs * backoffLeastShare);
   }
 
   /** From the driver's start to its failure, which is returned; undefined at the end of the source, or when stopped. */
@@ -142,8 +150,7 @@ export class SupervisedCamera implements Camera {
     try {
       await this.#withinStartLimit("start", signal, (limited) => this.#driver.start(limited));
       // A source that may be silent for days has no first picture to wait for.
-      if (this.#driver.shotTimeMs === Infinity) this.#running();
-      this.#badInARow = 0;
+      if (this.#driver.shotTimeMs === Infinity) this.#books.running();
       await this.#shootUntilEnd(signal);
       return undefined;
     } catch (error) {
@@ -153,48 +160,27 @@ export class SupervisedCamera implements Camera {
 
   async #shootUntilEnd(signal: AbortSignal): Promise<void> {
     const onDemand = this.#driver.pace === "every" || this.#intervalMs === 0;
-    let dueMs = this.#clock.monotonicMs();
+    const pace = new Pace(this.#intervalMs, this.#clock.monotonicMs());
     for (;;) {
-      if (onDemand) await this.#unlessBroken(signal, (limited) => this.#slot.asked(limited));
+      if (onDemand) {
+        await this.#watched(signal, (limited) => this.#slot.asked(limited));
+        pace.begin(this.#clock.monotonicMs());
+      }
       const shot = await this.#shoot(signal);
       if (shot?.kind === "end") return;
       if (shot !== undefined) this.#take(shot);
-      // A late shot moves the schedule; pictures are never taken in a burst to catch up.
-      dueMs = Math.max(dueMs + this.#intervalMs, this.#clock.monotonicMs());
-      const waitMs = dueMs - this.#clock.monotonicMs();
-      if (waitMs > 0) await this.#unlessBroken(signal, (limited) => this.#clock.sleep(waitMs, limited));
+      const waitMs = pace.waitMs(this.#clock.monotonicMs());
+      if (waitMs > 0) await this.#watched(signal, (limited) => this.#clock.sleep(waitMs, limited));
     }
   }
 
-  /** Between two shots a continuous source is watched: it must not be found dead when the next picture is due. */
-  async #unlessBroken(signal: AbortSignal, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  /** Between two shots a continuous source is watched; others show what they are when they are asked. */
+  async #watched(signal: AbortSignal, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { stream } = this.#driver;
     if (stream === undefined) return wait(signal);
-    const watch = new AbortController();
-    const onAbort = () => watch.abort(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    const unwatch = stream.onBroken((error) => watch.abort(error));
-    this.#watchForSilence(stream, watch.signal).catch((error: unknown) => watch.abort(error));
-    try {
-      signal.throwIfAborted();
-      await wait(watch.signal);
-    } catch (error) {
-      throw watch.signal.aborted ? watch.signal.reason : error;
-    } finally {
-      unwatch();
-      signal.removeEventListener("abort", onAbort);
-      watch.abort();
-    }
-  }
-
-  /** Fails when no frame has come for a whole watchdog's time. */
-  async #watchForSilence(stream: CameraStream, signal: AbortSignal): Promise<void> {
     const limitMs = this.#watchdogMs();
-    for (let before = -1; before !== stream.framesSeen();) {
-      before = stream.framesSeen();
-      await this.#clock.sleep(limitMs, signal);
-    }
-    throw this.#silent("CAMERA_STALLED", limitMs);
+    const silence = { limitMs, error: () => this.#silent("CAMERA_STALLED", limitMs) };
+    return unlessBroken(stream, silence, this.#clock, signal, wait);
   }
 
   /** Of a continuous source its own frames count, not how seldom one of them is wanted. */
@@ -208,7 +194,7 @@ export class SupervisedCamera implements Camera {
   async #shoot(signal: AbortSignal): Promise<Shot | undefined> {
     const shoot = (limited: AbortSignal) => this.#driver.shot(limited);
     try {
-      if (this.#runningSinceMs === undefined) return await this.#withinStartLimit("show a picture", signal, shoot);
+      if (!this.#books.isRunning) return await this.#withinStartLimit("show a picture", signal, shoot);
       const limitMs = this.#watchdogMs() + (this.#driver.shotTimeMs ?? 0);
       return await withDeadline(this.#clock, limitMs, signal, shoot, () => this.#silent("CAMERA_STALLED", limitMs));
     } catch (error) {
@@ -219,12 +205,16 @@ export class SupervisedCamera implements Camera {
   }
 
   async #withinStartLimit<T>(what: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const limitMs = this.#limits.startTimeoutMs + (this.#driver.shotTimeMs ?? 0);
+    const oneFrameMs = this.#driver.shotTimeMs ?? this.#driver.stream?.framePeriodMs ?? 0;
+    const limitMs = this.#limits.startTimeoutMs + oneFrameMs;
     return withDeadline(this.#clock, limitMs, signal, work, () => this.#silent("CAMERA_START_TIMEOUT", limitMs, what));
   }
 
   #silent(code: string, limitMs: number, what = "show a picture"): AgentError {
-    return new AgentError(code, `camera ${this.id} did not ${what} within ${limitMs} ms`, { disposition: "retry" });
+    const silence = this.#driver.stream?.silence?.();
+    const instead = silence === undefined ? "" : `: ${silence}`;
+    const message = `camera ${this.id} did not ${what} within ${limitMs} ms${instead}`;
+    return new AgentError(code, message, { disposition: "retry" });
   }
 
   #take({ jpeg, fileName }: Extract<Shot, { kind: "image" }>): void {
@@ -234,22 +224,18 @@ export class SupervisedCamera implements Camera {
       this.#bad(new AgentError("CAMERA_BAD_IMAGE", message, { disposition: "retry" }));
       return;
     }
-    this.#badInARow = 0;
     const frame = {
       ...this.#frameOf(jpeg, judgement.facts),
       ...(fileName === undefined ? {} : { fileName }),
     };
-    if (this.#driver.mayRepeat !== true) this.#watchForFrozen(frame);
-    this.#lastFrame = frame;
-    this.#running();
-    if (this.#slot.put(frame)) this.#framesSkipped += 1;
+    this.#books.took(frame, this.#driver.mayRepeat !== true);
+    if (this.#slot.put(frame)) this.#books.skipped();
   }
 
   #frameOf(jpeg: Buffer, facts: JpegFacts): Frame {
-    this.#framesCaptured += 1;
     return {
       cameraId: this.id,
-      sequence: this.#framesCaptured,
+      sequence: this.#books.framesCaptured + 1,
       jpeg: ownedCopy(jpeg, facts.sizeBytes),
       width: facts.width,
       height: facts.height,
@@ -261,50 +247,15 @@ export class SupervisedCamera implements Camera {
 
   /** One bad picture is an error that counts and nothing more; several in a row are a broken source. */
   #bad(error: AgentError): void {
-    this.#framesBad += 1;
-    this.#badInARow += 1;
-    this.#remember(error);
-    // Noise of a camera is one line; files are each named, because somebody will want to look at them.
-    const isNews = this.#badInARow === 1 || this.#driver.pace === "every";
-    if (isNews) this.#log.warn("camera.bad_image", { code: error.code, message: error.message });
+    this.#books.bad(error, this.#driver.pace === "every");
     // Bad files among many are not the fault of the folder they lie in: a finite source goes on with the next.
-    if (this.#driver.pace === "newest" && this.#badInARow >= this.#limits.badImagesInARowMax) throw this.#broken(error);
+    const { badInARow } = this.#books;
+    if (this.#driver.pace !== "newest" || badInARow < this.#limits.badImagesInARowMax) return;
+    const message = `camera ${this.id} gave ${badInARow} bad pictures in a row: ${error.message}`;
+    throw new AgentError("CAMERA_BAD_IMAGES", message, { disposition: "retry", cause: error });
   }
 
-  #broken(cause: AgentError): AgentError {
-    const message = `camera ${this.id} gave ${this.#badInARow} bad pictures in a row: ${cause.message}`;
-    return new AgentError("CAMERA_BAD_IMAGES", message, { disposition: "retry", cause });
-  }
-
-  #watchForFrozen(frame: Frame): void {
-    const frozen = this.#lastFrame?.jpeg.equals(frame.jpeg) ?? false;
-    if (frozen && !this.#frozen) this.#log.warn("camera.frozen", { message: "two pictures are identical to the byte" });
-    if (!frozen && this.#frozen) this.#log.info("camera.unfrozen");
-    this.#frozen = frozen;
-  }
-
-  #running(): void {
-    if (this.#runningSinceMs !== undefined) return;
-    this.#runningSinceMs = this.#clock.monotonicMs();
-    this.#state = "running";
-    this.#lost = false;
-    this.#log.info("camera.running", { restarts: this.#restarts });
-  }
-
-  #failed(error: AgentError, waitMs: number): void {
-    this.#state = "backoff";
-    this.#remember(error);
-    const fields = { code: error.code, message: error.message, waitMs, ...error.facts };
-    if (this.#lost) this.#log.debug("camera.still_lost", fields);
-    else this.#log.warn("camera.lost", fields);
-    this.#lost = true;
-  }
-
-  #remember(error: AgentError): void {
-    this.#lastError = { code: error.code, message: error.message, atMs: this.#clock.nowMs() };
-  }
-
-  /** A driver that cannot even stop must not keep its camera dead. */
+  /** A driver that cannot even stop must not keep its camera dead; one that still holds its device refuses to start. */
   async #stopDriver(): Promise<void> {
     const limitMs = 2 * this.#limits.stopGraceMs;
     const never = new AbortController().signal;
@@ -312,8 +263,7 @@ export class SupervisedCamera implements Camera {
     try {
       await withDeadline(this.#clock, limitMs, never, () => this.#driver.stop(), late);
     } catch (error) {
-      const { code, message } = asAgentError(error, `stop camera ${this.id}`);
-      this.#log[this.#lost ? "debug" : "warn"]("camera.stop_failed", { code, message });
+      this.#books.stopFailed(asAgentError(error, `stop camera ${this.id}`));
     }
   }
 }

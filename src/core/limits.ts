@@ -17,10 +17,18 @@ export const captureLimits = {
   watchdogPeriods: 5,
   backoffFirstMs: 1_000,
   backoffMaxMs: 60_000,
+  /** Of the first delay: the shortest pause before a restart, whatever the jitter. */
+  backoffLeastShare: 0.25,
   /** After this long without a fault the next fault starts from the first delay again. */
   healthyAfterMs: 30_000,
+  /** Schedules are looked at no less often: the wall clock may be set at any moment. */
+  scheduleLookMs: 30_000,
+  /** 2025-01-01: an earlier time is that of a gateway without a battery clock before it reached a time source. */
+  clockPlausibleFromMs: Date.UTC(2025, 0, 1),
   /** SIGINT first, then SIGKILL: rpicam-vid handles only SIGINT. */
   stopGraceMs: 2_000,
+  /** A process that a program left behind outside of its group may hold its output open: it is let go after this. */
+  outputGraceMs: 500,
   /** What is kept of a camera program's stderr for its error text. */
   stderrTailBytes: 4 * KB,
   /** One bad picture is noise; this many in a row are a broken source. */
@@ -310,6 +318,8 @@ export const configLimits = {
   camerasMax: 64,
   targetsMax: 32,
   keepRulesMax: 64,
+  /** Of one schedule: four a day. */
+  windowsMax: 28,
   secretBytesMax: 64 * KB,
 } as const;
 

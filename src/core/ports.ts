@@ -13,6 +13,8 @@ export interface Logger {
   error(event: string, fields?: LogFields): void;
   /** A logger that adds `fields` to every line. */
   child(fields: LogFields): Logger;
+  /** The text as a line would show it: secrets masked, cut to a line's length. For texts that leave by another way. */
+  redacted(text: string): string;
 }
 
 /** Uniform in [0, 1). */
@@ -64,6 +66,11 @@ export interface CameraDriver {
   readonly stream?: CameraStream;
   start(signal: AbortSignal): Promise<void>;
   shot(signal: AbortSignal): Promise<Shot>;
+  /**
+   * The picture of this name, handed over last, turned out to be none (its pixels cannot be decoded): it is set aside
+   * instead of being removed as dealt with. Nothing happens when it was not the last one. For sources made of files.
+   */
+  refuse?(fileName: string, why: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -73,6 +80,8 @@ export interface CameraStream {
   readonly framePeriodMs: number;
   /** Frames that came since the start, taken or not. */
   framesSeen(): number;
+  /** What came since the last frame, as a phrase for an error text: redacted. */
+  silence?(): string;
   /** Calls back once, as soon as the stream is broken for good. The answer stops that. */
   onBroken(watcher: (error: AgentError) => void): () => void;
 }
@@ -92,6 +101,8 @@ export interface CameraHealth {
   /** The last two pictures were identical to the byte: an alarm, never a reason to restart. */
   readonly frozen?: boolean;
   readonly lastFrameAtMs?: number;
+  /** Of a camera that is stopped by its schedule: the wall clock's time when it opens again. */
+  readonly opensAtMs?: number;
   /** Redacted. */
   readonly lastError?: { readonly code: string; readonly message: string; readonly atMs: number };
 }
@@ -104,6 +115,11 @@ export interface Camera {
   start(signal: AbortSignal): Promise<void>;
   /** The newest frame nobody has taken yet; waits for one. `undefined` once a finite source is used up. */
   nextFrame(signal: AbortSignal): Promise<Frame | undefined>;
+  /**
+   * Says that a frame, although a complete JPEG, could not be decoded: it counts as bad, and a source made of files
+   * sets the file aside. To be called before the next frame is asked for; never fails.
+   */
+  refuse?(frame: Frame, why: string): Promise<void>;
   health(): CameraHealth;
   stop(): Promise<void>;
 }

@@ -71,6 +71,10 @@ class MaskingLogger implements Logger {
     return new MaskingLogger(this.#pino, this.#masker, { ...this.#bound, ...serializeFields(fields, this.#masker) });
   }
 
+  redacted(text: string): string {
+    return this.#masker(text);
+  }
+
   #write(level: Exclude<LogLevel, "silent">, event: string, fields: LogFields = {}): void {
     if (!this.#pino.isLevelEnabled(level)) return;
     this.#pino[level]({ ...this.#bound, ...serializeFields(fields, this.#masker) }, this.#masker(event));

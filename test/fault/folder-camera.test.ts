@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { folderDriver, type FolderOptions } from "../../src/capture/folder/driver.ts";
 import { SupervisedCamera } from "../../src/capture/supervisor.ts";
+import type { Frame } from "../../src/core/types.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import { jpegOf } from "../lib/pictures.ts";
 import { until } from "../lib/poll.ts";
@@ -229,6 +230,33 @@ describe("folder camera", () => {
       assert.deepEqual(rejected.sort(), ["cut.jpg", "empty.jpg", "text.jpg"]);
       assert.equal(camera.health().state, "running");
       assert.equal(camera.health().restarts, 0);
+    });
+
+    it("sets a complete JPEG aside that turns out to be no picture, and never another one in its place", async () => {
+      const camera = await started("watch");
+      await put("a.jpg", await jpegOf(1));
+      await put("b.jpg", await jpegOf(2));
+      const frames: Frame[] = [];
+      for (let at = 0; at < 2; at += 1) {
+        const frame = await camera.nextFrame(AbortSignal.timeout(4_000));
+        assert.ok(frame);
+        frames.push(frame);
+      }
+      const [first, second] = frames;
+      assert.ok(first && second);
+      await camera.refuse(first, "too late");
+      assert.deepEqual(await claimed(), ["b.jpg"]);
+      await camera.refuse(second, "its pixels are rubbish");
+      assert.deepEqual(await claimed(), []);
+      const rejected = await readdir(join(folder, "rejected"));
+      assert.deepEqual(
+        rejected.map((name) => name.replace(/^\d+-/, "")),
+        ["b.jpg"],
+      );
+      await camera.refuse(second, "said twice");
+      await nothingWithin(camera, 100);
+      assert.equal(camera.health().framesBad, 3);
+      assert.match(camera.health().lastError?.message ?? "", /cannot be decoded: said twice/);
     });
 
     it("keeps a bounded number of files aside", async () => {

@@ -83,6 +83,10 @@ export class RecordingLogger implements Logger {
     return new RecordingLogger(this.lines, { ...this.#bound, ...fields });
   }
 
+  redacted(text: string): string {
+    return text;
+  }
+
   #keep(level: LoggedLine["level"], event: string, fields: LogFields): void {
     this.lines.push({ level, event, fields: { ...this.#bound, ...fields } });
   }

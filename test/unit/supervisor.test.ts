@@ -215,11 +215,11 @@ describe("camera supervisor", () => {
     // Full jitter under a 60 s cap: 30 s on average, over a day.
     assert.ok(tries > 2_000 && tries < 4_000, `${tries} tries`);
     assert.equal(driver.count("stop"), tries, "each stopped before the next start");
-    assert.deepEqual(events(), ["camera.lost"]);
+    assert.deepEqual(events(), ["camera.starting", "camera.lost"]);
     driver.script[0] = picture(0);
     await clock.advance(60_000);
     assert.equal(camera.health().state, "running");
-    assert.deepEqual(events().slice(0, 2), ["camera.lost", "camera.running"]);
+    assert.deepEqual(events().slice(1, 3), ["camera.lost", "camera.running"]);
     await camera.stop();
   });
 
@@ -286,7 +286,7 @@ describe("camera supervisor", () => {
     assert.equal(camera.health().framesBad, 4);
     assert.equal(driver.count("start"), 1);
     const each = Array.from({ length: 4 }, () => "camera.bad_image");
-    assert.deepEqual(events(), [...each, "camera.running"]);
+    assert.deepEqual(events(), ["camera.starting", ...each, "camera.running"]);
     await camera.stop();
   });
 
@@ -300,7 +300,7 @@ describe("camera supervisor", () => {
     assert.equal(camera.health().framesCaptured, 3);
     await clock.advance(1_000);
     assert.equal(camera.health().frozen, false);
-    assert.deepEqual(events(), ["camera.running", "camera.frozen", "camera.unfrozen"]);
+    assert.deepEqual(events(), ["camera.starting", "camera.running", "camera.frozen", "camera.unfrozen"]);
     assert.equal(driver.count("start"), 1);
     await camera.stop();
   });

@@ -1,12 +1,13 @@
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import type { Clock } from "../../core/clock.ts";
-import { AgentError, errnoOf } from "../../core/errors.ts";
+import { AgentError, errnoOf, type AgentErrorOptions } from "../../core/errors.ts";
+import { captureLimits } from "../../core/limits.ts";
 import type { CameraDriver, Shot } from "../../core/ports.ts";
 import { CameraProgram, type ProgramCommand, type ProgramEnding } from "../stream/camera-program.ts";
-import { findProgram } from "../stream/find-program.ts";
+import { installedProgram } from "../stream/find-program.ts";
 import { ProgramDriver, type ProgramRecipe } from "../stream/program-driver.ts";
-import { offersJpeg, problemOf, videoCodecOf } from "./answers.ts";
+import { offersJpeg, problemIn, videoCodecOf } from "./answers.ts";
 import { askRun, streamRun, type FfmpegRun } from "./arguments.ts";
 import { sourceName, type FfmpegInput } from "./input.ts";
 import { encodedPerSecond, type Encoding, type FfmpegOptions } from "./options.ts";
@@ -37,7 +38,7 @@ class FfmpegRecipe implements ProgramRecipe {
   }
 
   async command(signal: AbortSignal): Promise<ProgramCommand> {
-    const program = await this.#findProgram();
+    const program = await installedProgram([this.#options.program], " (Debian package ffmpeg)");
     await this.#findInput(this.#options.input);
     this.#encoding ??= await this.#chooseEncoding(program, signal);
     return { program, ...streamRun(this.#options, this.#encoding) };
@@ -47,7 +48,16 @@ class FfmpegRecipe implements ProgramRecipe {
     if (framesSeen === 0) this.#encoding = undefined;
     else if (ending.status === 0 && isPlayedOnce(this.#options))
       return this.#error(endedCode, "it was played to its end");
-    return problemOf(this.source, ending);
+    return this.#problem(ending);
+  }
+
+  /** A camera that counts wrong passwords must not be asked again at once. */
+  #problem({ code, how, said, lines }: ProgramEnding): AgentError {
+    const known = problemIn(lines);
+    const what = known === undefined ? how : `${known.what}; ${how}`;
+    const words = said === "" ? what : `${what}: ${said}`;
+    const afterMs = known?.code === "CAMERA_LOGIN_REFUSED" ? captureLimits.backoffMaxMs : undefined;
+    return this.#error(known?.code ?? code, words, { ...(afterMs === undefined ? {} : { afterMs }) });
   }
 
   async #chooseEncoding(program: string, signal: AbortSignal): Promise<Encoding> {
@@ -62,7 +72,7 @@ class FfmpegRecipe implements ProgramRecipe {
   /** A run of its own, which has ended before the real one begins: some cameras serve one connection at a time. */
   async #ask(program: string, signal: AbortSignal): Promise<readonly string[]> {
     const run: FfmpegRun = askRun(this.#options);
-    const asked = new CameraProgram({ program, ...run }, () => undefined, this.#clock);
+    const asked = CameraProgram.start({ program, ...run }, () => undefined, this.#clock);
     const onAbort = () => void asked.stop();
     signal.addEventListener("abort", onAbort, { once: true });
     try {
@@ -70,20 +80,12 @@ class FfmpegRecipe implements ProgramRecipe {
       signal.throwIfAborted();
       // A source that cannot be asked cannot be read either, and a camera that refuses us wants no second try at once.
       if (this.#options.input.kind !== "v4l2" && videoCodecOf(ending.lines) === undefined) {
-        throw problemOf(this.source, ending);
+        throw this.#problem(ending);
       }
       return ending.lines;
     } finally {
       signal.removeEventListener("abort", onAbort);
     }
-  }
-
-  async #findProgram(): Promise<string> {
-    const { program } = this.#options;
-    const path = await findProgram(program, process.env["PATH"] ?? "");
-    if (path !== undefined) return path;
-    const hint = program === "ffmpeg" ? " (Debian package ffmpeg)" : "";
-    throw this.#error("CAMERA_PROGRAM_MISSING", `the program ${program} is not installed${hint}`);
   }
 
   /** Before ffmpeg is started: its words about a missing device do not say which one. */
@@ -100,14 +102,14 @@ class FfmpegRecipe implements ProgramRecipe {
       const code = errnoOf(error);
       if (code === "EACCES" || code === "EPERM") {
         const hint = isDevice ? "; is the user in group video?" : "";
-        throw this.#error("CAMERA_DENIED", `it may not be opened${hint}`, error);
+        throw this.#error("CAMERA_DENIED", `it may not be opened${hint}`, { cause: error });
       }
-      throw this.#error(isDevice ? "CAMERA_NO_DEVICE" : "CAMERA_NO_FILE", "it is not there", error);
+      throw this.#error(isDevice ? "CAMERA_NO_DEVICE" : "CAMERA_NO_FILE", "it is not there", { cause: error });
     }
   }
 
-  #error(code: string, what: string, cause?: unknown): AgentError {
-    return new AgentError(code, `ffmpeg ${this.source}: ${what}`, { disposition: "retry", cause });
+  #error(code: string, what: string, more: Omit<AgentErrorOptions, "disposition"> = {}): AgentError {
+    return new AgentError(code, `ffmpeg ${this.source}: ${what}`, { disposition: "retry", ...more });
   }
 }
 

@@ -92,16 +92,22 @@ export class WatchedFiles {
     await this.#attempt(name, () => this.#claims.putBack(name));
   }
 
-  /** Names begin with the time, so that two bad files of one name both stay and the oldest sort first. */
   async reject(name: string, atMs: number): Promise<void> {
-    await this.#attempt(name, async () => {
-      await mkdir(this.#rejected, { recursive: true });
-      await rename(join(this.path, name), join(this.#rejected, `${atMs}-${name}`));
-      const kept = (await readdir(this.#rejected)).filter((entry) => /^\d+-/.test(entry)).sort();
-      for (const entry of kept.slice(0, Math.max(0, kept.length - this.#limits.rejectedFilesMax))) {
-        await rm(join(this.#rejected, entry), { force: true });
-      }
-    });
+    await this.#attempt(name, () => this.#setAside(join(this.path, name), name, atMs));
+  }
+
+  async rejectClaimed(name: string, atMs: number): Promise<void> {
+    await this.#attempt(name, () => this.#setAside(this.#claims.placeOf(name), name, atMs));
+  }
+
+  /** Names begin with the time, so that two bad files of one name both stay and the oldest sort first. */
+  async #setAside(file: string, name: string, atMs: number): Promise<void> {
+    await mkdir(this.#rejected, { recursive: true });
+    await rename(file, join(this.#rejected, `${atMs}-${name}`));
+    const kept = (await readdir(this.#rejected)).filter((entry) => /^\d+-/.test(entry)).sort();
+    for (const entry of kept.slice(0, Math.max(0, kept.length - this.#limits.rejectedFilesMax))) {
+      await rm(join(this.#rejected, entry), { force: true });
+    }
   }
 
   /** What goes wrong with one file is the file's; without a place for claims it is the folder's. */

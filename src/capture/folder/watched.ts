@@ -80,6 +80,12 @@ export class WatchedFolderDriver implements CameraDriver {
     }
   }
 
+  async refuse(fileName: string): Promise<void> {
+    if (fileName !== this.#handedOver) return;
+    this.#handedOver = undefined;
+    await this.#files.rejectClaimed(fileName, this.#clock.nowMs());
+  }
+
   /** The picture that was handed over last is put back, for it may never have been dealt with. */
   async stop(): Promise<void> {
     this.#started = false;

@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Clock } from "../../core/clock.ts";
-import { messageOf } from "../../core/errors.ts";
+import { errnoOf, messageOf } from "../../core/errors.ts";
 import { captureLimits } from "../../core/limits.ts";
-import { endProcessGroup } from "./process-group.ts";
+import type { CaptureLimits } from "../judge.ts";
+import { endProcessGroup, killLeftovers } from "./process-group.ts";
+import { ProgramSpeech } from "./program-speech.ts";
 
 export interface ProgramCommand {
   /** An absolute path: it was looked up, so that a missing program is told apart from one that fails. */
@@ -16,15 +18,21 @@ export interface ProgramCommand {
   readonly secrets: readonly string[];
 }
 
-/** How a program ended. `said` is the end of its stderr: foreign text that words an error and decides nothing. */
+/** How a program ended. No status of it means anything: ffmpeg ends with 0 when its server is killed. */
 export interface ProgramEnding {
+  /** `CAMERA_LOST` of one that ran. */
+  readonly code: string;
   readonly how: string;
+  /** The last line of its stderr: foreign text that words an error and decides nothing. */
   readonly said: string;
-  /** The end of its stderr by lines, without secrets: for a program that is asked for what it knows. */
+  /** All that is kept of its stderr, redacted: of a program that was asked for what it knows. */
   readonly lines: readonly string[];
   /** Undefined when a signal ended it, or when it did not start. */
   readonly status: number | undefined;
 }
+
+/** What is known at an end, before its words. */
+type Ended = Pick<ProgramEnding, "code" | "how" | "status">;
 
 /** All that a camera program gets of our environment, where secrets of the config may stand. */
 const environmentKept: readonly string[] = ["PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH"];
@@ -32,43 +40,48 @@ const environmentKept: readonly string[] = ["PATH", "HOME", "TMPDIR", "TZ", "LAN
 /**
  * One run of a camera program in a process group of its own, without a shell. Its standard output is always read, or a
  * program that queues without limit (rpicam-vid) would grow, and one that does not (ffmpeg) would hold up its camera.
+ * With the program ends all that it started.
  */
 export class CameraProgram {
-  readonly #process: ChildProcess;
   readonly #clock: Clock;
-  readonly #secrets: readonly string[];
+  readonly #limits: CaptureLimits;
+  readonly #speech: ProgramSpeech;
   readonly #ended: Promise<ProgramEnding>;
-  #stderrTail = "";
-  #hasEnded = false;
+  readonly #closed = new AbortController();
+  #resolveEnded: (ending: ProgramEnding) => void = () => undefined;
+  #pid: number | undefined;
+  #stopping: Promise<void> | undefined;
 
-  constructor(command: ProgramCommand, onOutput: (chunk: Buffer) => void, clock: Clock) {
-    const { program, argv, input, environment = {}, secrets } = command;
+  private constructor(secrets: readonly string[], clock: Clock, limits: CaptureLimits) {
     this.#clock = clock;
-    this.#secrets = secrets;
-    const kept = environmentKept.flatMap((name) => {
-      const value = process.env[name];
-      return value === undefined ? [] : [[name, value] as const];
-    });
-    this.#process = spawn(program, argv, {
-      stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-      env: { ...Object.fromEntries(kept), ...environment },
-      detached: true,
-    });
-    this.#process.stdout?.on("data", onOutput);
-    this.#process.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#stderrTail = (this.#stderrTail + text).slice(-captureLimits.stderrTailBytes);
-    });
-    // A program that ended before it read its input is an ending like any other.
-    this.#process.stdin?.on("error", () => undefined);
-    this.#process.stdin?.end(input);
-    this.#ended = new Promise((resolve) => {
-      this.#process.once("error", (error) => resolve(this.#ending(`it does not start: ${messageOf(error)}`, null)));
-      this.#process.once("close", (code, signal) => resolve(this.#ending(howItEnded(code, signal), code)));
-    });
+    this.#limits = limits;
+    this.#speech = new ProgramSpeech(secrets, limits.stderrTailBytes);
+    this.#ended = new Promise((resolve) => (this.#resolveEnded = resolve));
   }
 
+  /** A program that cannot be started has ended. */
+  static start(
+    command: ProgramCommand,
+    onOutput: (chunk: Buffer) => void,
+    clock: Clock,
+    limits: CaptureLimits = captureLimits,
+  ): CameraProgram {
+    const program = new CameraProgram(command.secrets, clock, limits);
+    try {
+      program.#attend(launched(command), command.input, onOutput);
+    } catch (error) {
+      program.#end(notStarted(error, (text) => program.#speech.without(text)));
+    }
+    return program;
+  }
+
+  /** Of the leader of its process group; undefined when it did not start. */
   get pid(): number | undefined {
-    return this.#process.pid;
+    return this.#pid;
+  }
+
+  get hasEnded(): boolean {
+    return this.#closed.signal.aborted;
   }
 
   /** Resolves once it has gone and all its output was read. */
@@ -76,30 +89,93 @@ export class CameraProgram {
     return this.#ended;
   }
 
-  /** SIGINT, which all camera programs take for a request to end; then SIGKILL to everything it started. */
-  async stop(): Promise<void> {
-    const group = { leader: async () => this.#process.pid, hasEnded: () => this.#hasEnded };
-    await endProcessGroup(group, "SIGINT", captureLimits.stopGraceMs, this.#clock);
+  /** What it said last on its stderr, redacted; empty when nothing. */
+  said(): string {
+    return this.#speech.lastLine();
   }
 
-  #ending(how: string, status: number | null): ProgramEnding {
-    this.#hasEnded = true;
-    const lines = readable(this.#stderrTail, this.#secrets);
-    return { how, said: messageOf(lines.at(-1) ?? "", 200), lines, status: status ?? undefined };
+  /**
+   * SIGINT, which all camera programs take for a request to end; then SIGKILL to everything it started. Returns after
+   * twice the grace time even when it lives on, as a process does that is stuck inside a kernel driver.
+   */
+  async stop(): Promise<void> {
+    const group = { leader: async () => this.#pid, hasEnded: () => this.hasEnded };
+    this.#stopping ??= endProcessGroup(group, "SIGINT", this.#limits.stopGraceMs, this.#clock).finally(() => {
+      this.#stopping = undefined;
+    });
+    await this.#stopping;
+  }
+
+  #attend(child: ChildProcess, input: string | undefined, onOutput: (chunk: Buffer) => void): void {
+    this.#pid = child.pid;
+    child.stdout?.on("data", onOutput);
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => this.#speech.add(text));
+    // A program that ended before it read its input, or whose pipes fail, is an ending like any other.
+    for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe?.on("error", () => undefined);
+    child.stdin?.end(input);
+    child.once("error", (error) => this.#end(notStarted(error, (text) => this.#speech.without(text))));
+    child.once("exit", () => void this.#letGo(child));
+    child.once("close", (code, signal) =>
+      this.#end({ code: "CAMERA_LOST", how: howItEnded(code, signal), status: code ?? undefined }),
+    );
+  }
+
+  /** What it started and left behind may hold its output open for ever, and the camera with it. */
+  async #letGo(child: ChildProcess): Promise<void> {
+    const pid = this.#pid;
+    // Its number may soon be another's.
+    this.#pid = undefined;
+    if (pid !== undefined) killLeftovers(pid);
+    await this.#clock.sleep(this.#limits.outputGraceMs, this.#closed.signal).catch(() => undefined);
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  }
+
+  #end(ended: Ended): void {
+    this.#closed.abort();
+    this.#resolveEnded({ ...ended, said: this.said(), lines: this.#speech.lines() });
+  }
+}
+
+/** Throws where Node does so instead of telling later: too long an argument, or one with a zero byte. */
+function launched({ program, argv, environment = {}, input }: ProgramCommand): ChildProcess {
+  const kept = environmentKept.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return spawn(program, argv, {
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    env: { ...Object.fromEntries(kept), ...environment },
+    detached: true,
+  });
+}
+
+function notStarted(error: unknown, redacted: (text: string) => string): Ended {
+  const what = messageOf(redacted(messageOf(error)), 120);
+  switch (errnoOf(error)) {
+    case "ENOENT":
+      return {
+        code: "CAMERA_PROGRAM_MISSING",
+        how: `its program, or what that is to be run with, is gone (${what})`,
+        status: undefined,
+      };
+    case "EACCES":
+    case "EPERM":
+      return { code: "CAMERA_DENIED", how: `its program may not be run (${what})`, status: undefined };
+    case "EAGAIN":
+    case "EMFILE":
+    case "ENFILE":
+    case "ENOMEM":
+      return {
+        code: "CAMERA_NO_RESOURCES",
+        how: `the system has no room for its program (${what})`,
+        status: undefined,
+      };
+    default:
+      return { code: "CAMERA_PROGRAM_REFUSED", how: `its program does not start (${what})`, status: undefined };
   }
 }
 
 function howItEnded(code: number | null, signal: NodeJS.Signals | null): string {
-  return signal === null ? `it ended with status ${code ?? -1}` : `it was ended by ${signal}`;
-}
-
-/** The lines of what a program said, without secrets, colours and control characters. */
-function readable(text: string, secrets: readonly string[]): readonly string[] {
-  let masked = text;
-  for (const secret of secrets) masked = masked.replaceAll(secret, "***");
-  return masked
-    .replaceAll(/\u001b\[[0-9;]*m/g, "")
-    .split("\n")
-    .map((line) => line.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " ").trim())
-    .filter((line) => line !== "");
+  return signal === null ? `its program ended with status ${code ?? -1}` : `its program was ended by ${signal}`;
 }

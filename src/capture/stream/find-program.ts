@@ -1,5 +1,6 @@
-import { access, constants } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
 import { delimiter, isAbsolute, join } from "node:path";
+import { AgentError } from "../../core/errors.ts";
 
 /** Where a program lies: itself when it is an absolute path, else the first on `searchPath`. Undefined when nowhere. */
 export async function findProgram(program: string, searchPath: string): Promise<string | undefined> {
@@ -15,9 +16,22 @@ export async function findProgram(program: string, searchPath: string): Promise<
   return undefined;
 }
 
+/** The first of `names` that is installed, by its path. Fails with `CAMERA_PROGRAM_MISSING`, giving the `hint`. */
+export async function installedProgram(names: readonly string[], hint = ""): Promise<string> {
+  for (const name of names) {
+    const path = await findProgram(name, process.env["PATH"] ?? "");
+    if (path !== undefined) return path;
+  }
+  const what = names.length === 1 ? `the program ${names.join()} is` : `none of the programs ${names.join(", ")} is`;
+  const message = `${what} installed, or it may not be run${hint}`;
+  throw new AgentError("CAMERA_PROGRAM_MISSING", message, { disposition: "retry" });
+}
+
 async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
 }

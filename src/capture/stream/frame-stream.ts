@@ -12,23 +12,40 @@ interface Taker {
  */
 export class FrameStream implements CameraStream {
   readonly framePeriodMs: number;
+  readonly #said: () => string;
   readonly #takers = new Set<Taker>();
   readonly #watchers = new Set<(error: AgentError) => void>();
   #framesSeen = 0;
+  #bytesSinceFrame = 0;
   #failure: AgentError | undefined;
 
-  constructor(framePeriodMs: number) {
+  /** `said` is what the source says of itself, redacted. */
+  constructor(framePeriodMs: number, said: () => string = () => "") {
     this.framePeriodMs = framePeriodMs;
+    this.#said = said;
   }
 
   framesSeen(): number {
     return this.#framesSeen;
   }
 
+  silence(): string {
+    const bytes = this.#bytesSinceFrame;
+    const came = bytes === 0 ? "nothing came" : `${bytes} bytes came, and no picture was among them`;
+    const said = this.#said();
+    return said === "" ? came : `${came}; it said: ${said}`;
+  }
+
+  /** For `silence`: bytes arrived, whatever they are. */
+  received(sizeBytes: number): void {
+    this.#bytesSinceFrame += sizeBytes;
+  }
+
   /** `view` may be memory that is used again: it is copied when somebody waits for it. */
   offer(view: Buffer): void {
     if (this.#failure !== undefined) return;
     this.#framesSeen += 1;
+    this.#bytesSinceFrame = 0;
     if (this.#takers.size === 0) return;
     const jpeg = Buffer.allocUnsafeSlow(view.length);
     view.copy(jpeg);

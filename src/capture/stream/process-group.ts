@@ -41,6 +41,15 @@ function signalGroup(leader: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** Ends what a leader that has gone left behind in its group. */
+export function killLeftovers(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // There is nothing left, as a rule; what took another user's rights is beyond us.
+  }
+}
+
 /** True for a process of another user's too. */
 export function isAlive(pid: number): boolean {
   try {

@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { AgentError } from "../../core/errors.ts";
 import { captureLimits } from "../../core/limits.ts";
 import type { CameraDriver, Shot } from "../../core/ports.ts";
+import type { CaptureLimits } from "../judge.ts";
 import { CameraProgram, type ProgramCommand, type ProgramEnding } from "./camera-program.ts";
 import { FrameStream } from "./frame-stream.ts";
 import { JpegSplitter } from "./jpeg-splitter.ts";
@@ -20,7 +21,7 @@ export interface ProgramRecipe {
   readonly mayRepeat: boolean;
   /** What to run, found out anew at every start. Fails with a `CAMERA_…` code. */
   command(signal: AbortSignal): Promise<ProgramCommand>;
-  /** Told of every end of the program. May name the loss better than `CAMERA_LOST`. */
+  /** Told of every end of the program. May say better what happened. */
   lost?(ending: ProgramEnding, framesSeen: number): AgentError | undefined;
 }
 
@@ -31,14 +32,19 @@ export class ProgramDriver implements CameraDriver {
   readonly mayRepeat: boolean;
   readonly #recipe: ProgramRecipe;
   readonly #clock: Clock;
+  readonly #limits: CaptureLimits;
+  /** Of a start that is under way: what it may wait for. */
+  #starting: AbortController | undefined;
+  /** The last one that was started, until it has gone. */
   #program: CameraProgram | undefined;
   #stream: FrameStream;
 
-  constructor(recipe: ProgramRecipe, clock: Clock) {
+  constructor(recipe: ProgramRecipe, clock: Clock, limits: Partial<CaptureLimits> = {}) {
     this.kind = recipe.kind;
     this.mayRepeat = recipe.mayRepeat;
     this.#recipe = recipe;
     this.#clock = clock;
+    this.#limits = { ...captureLimits, ...limits };
     this.#stream = this.#brokenStream();
   }
 
@@ -48,21 +54,20 @@ export class ProgramDriver implements CameraDriver {
 
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    if (this.#starting !== undefined) throw this.#error("CAMERA_BUSY", "it is being started already");
     if (this.#program !== undefined) throw this.#error("CAMERA_BUSY", "its program is still running");
-    const command = await this.#recipe.command(signal);
-    signal.throwIfAborted();
-    const stream = new FrameStream(this.#recipe.framePeriodMs);
-    const Splitter = this.#recipe.framing === "jpegs" ? JpegSplitter : MultipartSplitter;
-    const splitter = new Splitter(captureLimits.jpegBytesMax, (view) => stream.offer(view));
-    const program = new CameraProgram(command, (chunk) => splitter.push(chunk), this.#clock);
-    this.#program = program;
-    this.#stream = stream;
-    // Any end of the stream is a lost camera, whatever the exit status: ffmpeg ends with 0 when its server is killed.
-    void program.ended.then((ending) => {
-      const { how, said } = ending;
-      const lost = this.#recipe.lost?.(ending, stream.framesSeen());
-      stream.fail(lost ?? this.#error("CAMERA_LOST", said === "" ? how : `${how}: ${said}`));
-    });
+    const starting = new AbortController();
+    const onAbort = () => starting.abort(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#starting = starting;
+    try {
+      const command = await this.#recipe.command(starting.signal);
+      starting.signal.throwIfAborted();
+      this.#launch(command);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      if (this.#starting === starting) this.#starting = undefined;
+    }
   }
 
   async shot(signal: AbortSignal): Promise<Shot> {
@@ -70,10 +75,31 @@ export class ProgramDriver implements CameraDriver {
   }
 
   async stop(): Promise<void> {
-    const program = this.#program;
-    this.#stream.fail(this.#error("CAMERA_NOT_STARTED", "it was stopped"));
-    await program?.stop();
-    this.#program = undefined;
+    const stopped = this.#error("CAMERA_NOT_STARTED", "it was stopped");
+    this.#starting?.abort(stopped);
+    this.#starting = undefined;
+    this.#stream.fail(stopped);
+    await this.#program?.stop();
+  }
+
+  #launch(command: ProgramCommand): void {
+    const stream = new FrameStream(this.#recipe.framePeriodMs, () => program.said());
+    const Splitter = this.#recipe.framing === "jpegs" ? JpegSplitter : MultipartSplitter;
+    const splitter = new Splitter(this.#limits.jpegBytesMax, (view) => stream.offer(view));
+    const take = (chunk: Buffer) => {
+      stream.received(chunk.length);
+      splitter.push(chunk);
+    };
+    const program = CameraProgram.start(command, take, this.#clock, this.#limits);
+    this.#program = program;
+    this.#stream = stream;
+    // Any end of the stream is a lost camera, whatever the exit status: ffmpeg ends with 0 when its server is killed.
+    void program.ended.then((ending) => {
+      const { code, how, said } = ending;
+      if (this.#program === program) this.#program = undefined;
+      const lost = this.#recipe.lost?.(ending, stream.framesSeen());
+      stream.fail(lost ?? this.#error(code, said === "" ? how : `${how}: ${said}`));
+    });
   }
 
   #brokenStream(): FrameStream {

@@ -1,0 +1,180 @@
+import type { Clock } from "../core/clock.ts";
+import type { AgentError } from "../core/errors.ts";
+import type { CameraHealth, CameraState, Logger } from "../core/ports.ts";
+import type { Frame } from "../core/types.ts";
+
+/**
+ * What one camera is doing and has done: its health, and the lines of the log about it. Each change of state is one
+ * line; while a camera stays lost, for days perhaps, its further tries are lines for debugging only.
+ */
+export class CameraBooks {
+  readonly #id: string;
+  readonly #driver: string;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  #state: CameraState = "stopped";
+  #framesCaptured = 0;
+  #framesSkipped = 0;
+  #framesBad = 0;
+  #badInARow = 0;
+  #restarts = 0;
+  #frozen = false;
+  #lost = false;
+  #runningSinceMs: number | undefined;
+  #lastFrame: Frame | undefined;
+  #lastError: CameraHealth["lastError"];
+  #opensAtMs: number | undefined;
+
+  constructor(id: string, driver: string, clock: Clock, log: Logger) {
+    this.#id = id;
+    this.#driver = driver;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  get lastFrame(): Frame | undefined {
+    return this.#lastFrame;
+  }
+
+  get framesCaptured(): number {
+    return this.#framesCaptured;
+  }
+
+  get badInARow(): number {
+    return this.#badInARow;
+  }
+
+  get isRunning(): boolean {
+    return this.#runningSinceMs !== undefined;
+  }
+
+  starting(): void {
+    this.#enter("starting");
+    this.#badInARow = 0;
+    this.#log[this.#lost ? "debug" : "info"]("camera.starting");
+  }
+
+  restarting(): void {
+    this.#restarts += 1;
+    this.starting();
+  }
+
+  /** Frames flow, or may rightly not. */
+  running(): void {
+    if (this.#runningSinceMs !== undefined) return;
+    this.#enter("running");
+    this.#runningSinceMs = this.#clock.monotonicMs();
+    this.#lost = false;
+    this.#log.info("camera.running", { restarts: this.#restarts });
+  }
+
+  /** For how long it ran; 0 when it did not. It runs no more. */
+  halted(): number {
+    const sinceMs = this.#runningSinceMs;
+    this.#runningSinceMs = undefined;
+    return sinceMs === undefined ? 0 : this.#clock.monotonicMs() - sinceMs;
+  }
+
+  stalled({ code, message }: AgentError): void {
+    this.#enter("stalled");
+    this.#log[this.#lost ? "debug" : "warn"]("camera.stalled", { code, message });
+  }
+
+  lost(error: AgentError, waitMs: number): void {
+    this.#enter("backoff");
+    this.#remember(error);
+    const fields = { code: error.code, message: error.message, waitMs, ...error.facts };
+    if (this.#lost) this.#log.debug("camera.still_lost", fields);
+    else this.#log.warn("camera.lost", fields);
+    this.#lost = true;
+  }
+
+  /** By its schedule. */
+  closed(opensAtMs: number | undefined): void {
+    this.#enter("stopped");
+    this.#opensAtMs = opensAtMs;
+    const opensAt = opensAtMs === undefined ? undefined : new Date(opensAtMs).toISOString();
+    this.#log.info("camera.closed", { opensAt });
+  }
+
+  stopped(): void {
+    this.#enter("stopped");
+    this.#lost = false;
+    this.#log.info("camera.stopped");
+  }
+
+  ended(): void {
+    this.#enter("ended");
+    this.#log.info("camera.ended", { frames: this.#framesCaptured, bad: this.#framesBad });
+  }
+
+  stopFailed({ code, message }: AgentError): void {
+    this.#log[this.#lost ? "debug" : "warn"]("camera.stop_failed", { code, message });
+  }
+
+  refuseFailed({ code, message }: AgentError, fileName: string): void {
+    this.#log.warn("camera.refuse_failed", { code, message, file: fileName });
+  }
+
+  /** `watched`: two pictures that are the same are an alarm. */
+  took(frame: Frame, watched: boolean): void {
+    this.#framesCaptured += 1;
+    this.#badInARow = 0;
+    if (watched) this.#watchForFrozen(frame);
+    this.#lastFrame = frame;
+    this.running();
+  }
+
+  skipped(): void {
+    this.#framesSkipped += 1;
+  }
+
+  /** Noise of a camera is one line; files are `named` each, because somebody will want to look at them. */
+  bad(error: AgentError, named: boolean): void {
+    this.#framesBad += 1;
+    this.#badInARow += 1;
+    this.#remember(error);
+    const isNews = this.#badInARow === 1 || named;
+    if (isNews) this.#log.warn("camera.bad_image", { code: error.code, message: error.message });
+  }
+
+  /** A frame that turned out bad only later: the source goes on, and is not suspected for it. */
+  refused(error: AgentError, fileName: string | undefined): void {
+    this.#framesBad += 1;
+    this.#remember(error);
+    this.#log.warn("camera.bad_image", { code: error.code, message: error.message, file: fileName });
+  }
+
+  health(): CameraHealth {
+    return {
+      id: this.#id,
+      driver: this.#driver,
+      state: this.#state,
+      framesCaptured: this.#framesCaptured,
+      framesSkipped: this.#framesSkipped,
+      framesBad: this.#framesBad,
+      restarts: this.#restarts,
+      frozen: this.#frozen,
+      ...(this.#lastFrame === undefined ? {} : { lastFrameAtMs: this.#lastFrame.capturedAtMs }),
+      ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
+      ...(this.#opensAtMs === undefined ? {} : { opensAtMs: this.#opensAtMs }),
+    };
+  }
+
+  #enter(state: CameraState): void {
+    this.#state = state;
+    this.#opensAtMs = undefined;
+  }
+
+  #watchForFrozen(frame: Frame): void {
+    const frozen = this.#lastFrame?.jpeg.equals(frame.jpeg) ?? false;
+    if (frozen && !this.#frozen) this.#log.warn("camera.frozen", { message: "two pictures are identical to the byte" });
+    if (!frozen && this.#frozen) this.#log.info("camera.unfrozen");
+    this.#frozen = frozen;
+  }
+
+  /** Health leaves the device by ways that know no secrets, so its texts are masked as those of the log are. */
+  #remember({ code, message }: AgentError): void {
+    this.#lastError = { code, message: this.#log.redacted(message), atMs: this.#clock.nowMs() };
+  }
+}
