@@ -8,6 +8,9 @@ import { execDriver } from "../src/capture/exec/driver.ts";
 import { ffmpegOptions } from "../src/capture/ffmpeg/config.ts";
 import { ffmpegDriver } from "../src/capture/ffmpeg/driver.ts";
 import { folderDriver } from "../src/capture/folder/driver.ts";
+import { httpCameraOptions } from "../src/capture/http/config.ts";
+import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
+import { HttpSnapshotDriver } from "../src/capture/http/snapshot.ts";
 import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
 import { webcamOptions } from "../src/capture/webcam/config.ts";
@@ -263,7 +266,7 @@ function keepRules({ keep }: CameraConfig, whenAway: KeepRules["whenAway"]): Kee
   };
 }
 
-function buildDriver(camera: CameraConfig, vision: Vision, { clock }: Seams): CameraDriver {
+function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
   switch (camera.driver) {
     case "webcam":
       return new WebcamDriver(webcamOptions(camera), { clock });
@@ -271,6 +274,10 @@ function buildDriver(camera: CameraConfig, vision: Vision, { clock }: Seams): Ca
       return ffmpegDriver(ffmpegOptions(camera), clock);
     case "exec":
       return execDriver(camera, clock);
+    case "http-snapshot":
+      return new HttpSnapshotDriver(httpCameraOptions(camera), { clock, random });
+    case "http-mjpeg":
+      return new HttpMjpegDriver(httpCameraOptions(camera), { clock, random });
     case "folder":
       return folderDriver(camera, { clock });
     case "simulated":

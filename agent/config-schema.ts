@@ -2,6 +2,7 @@ import { z } from "zod";
 import { execCamera } from "../src/capture/exec/config.ts";
 import { ffmpegCamera } from "../src/capture/ffmpeg/config.ts";
 import { folderCamera } from "../src/capture/folder/config.ts";
+import { httpMjpegCamera, httpSnapshotCamera } from "../src/capture/http/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
 import { dataDir, detector, device, keep, log, spool, uniqueIds } from "../src/config/sections.ts";
@@ -18,6 +19,8 @@ const camera = z.discriminatedUnion("driver", [
   webcamCamera.extend(keepField),
   ffmpegCamera.safeExtend(keepField),
   execCamera.extend(keepField),
+  httpSnapshotCamera.safeExtend(keepField),
+  httpMjpegCamera.safeExtend(keepField),
   folderCamera.extend(keepField),
   simulatedCamera.extend(keepField),
 ]);

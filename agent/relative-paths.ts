@@ -1,5 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { inputOf } from "../src/capture/ffmpeg/input.ts";
+import type { TlsSettings } from "../src/link/tls.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 
 /**
@@ -24,25 +25,24 @@ export function withAbsolutePaths(config: FramepostConfig, file: string): Framep
 }
 
 function cameraPaths(camera: CameraConfig, absolute: (path: string) => string): CameraConfig {
-  switch (camera.driver) {
-    case "folder":
-      return { ...camera, path: absolute(camera.path) };
-    case "ffmpeg": {
-      const input = inputOf(camera.input).kind === "file" ? absolute(camera.input) : camera.input;
-      if (camera.tls?.ca === undefined) return { ...camera, input };
-      return { ...camera, input, tls: { ...camera.tls, ca: absolute(camera.tls.ca) } };
-    }
-    default:
-      return camera;
+  if (camera.driver === "folder") return { ...camera, path: absolute(camera.path) };
+  if (camera.driver === "ffmpeg") {
+    const input = inputOf(camera.input).kind === "file" ? absolute(camera.input) : camera.input;
+    return { ...camera, input, ...(camera.tls === undefined ? {} : { tls: tlsPaths(camera.tls, absolute) }) };
   }
+  return "tls" in camera ? { ...camera, tls: tlsPaths(camera.tls, absolute) } : camera;
 }
 
 function targetPaths(target: TargetConfig, absolute: (path: string) => string): TargetConfig {
   if (target.kind === "folder") return { ...target, path: absolute(target.path) };
-  if (target.tls === undefined) return target;
-  const { ca, cert, key } = target.tls;
+  return { ...target, tls: tlsPaths(target.tls, absolute) };
+}
+
+function tlsPaths(tls: TlsSettings | undefined, absolute: (path: string) => string): TlsSettings | undefined {
+  if (tls === undefined) return undefined;
+  const { ca, cert, key } = tls;
   const files = Object.entries({ ca, cert, key }).flatMap(([name, path]) =>
     path === undefined ? [] : [[name, absolute(path)] as const],
   );
-  return { ...target, tls: { ...target.tls, ...Object.fromEntries(files) } };
+  return { ...tls, ...Object.fromEntries(files) };
 }

@@ -9,7 +9,7 @@ import type { CommandContext, LogLevel } from "./context.ts";
 import { budgetWarnings } from "./disks.ts";
 import { exists } from "./files.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
-import { targetWarnings } from "./warnings.ts";
+import { cameraWarnings, targetWarnings } from "./warnings.ts";
 
 export interface Settings extends Omit<LoadedConfig<FramepostConfig>, "warnings"> {
   readonly file: string;
@@ -38,6 +38,7 @@ export async function loadSettings(context: CommandContext, level: LogLevel | "c
     file,
     warnings: [
       ...loaded.warnings.map(formatProblem),
+      ...config.cameras.flatMap(cameraWarnings),
       ...config.targets.flatMap(targetWarnings),
       ...(await budgetWarnings(config, dataFolder)),
     ],

@@ -1,6 +1,24 @@
+import { ffmpegWarnings } from "../src/capture/ffmpeg/config.ts";
+import { httpCameraWarnings } from "../src/capture/http/config.ts";
 import { isPrivateHost } from "../src/link/hosts.ts";
 import { iotownWarnings } from "../src/targets/iotown/config.ts";
-import type { TargetConfig } from "./config-schema.ts";
+import type { CameraConfig, TargetConfig } from "./config-schema.ts";
+
+/** What an operator should know of a camera although it is allowed. Holds no secret. */
+export function cameraWarnings(camera: CameraConfig): readonly string[] {
+  switch (camera.driver) {
+    case "http-snapshot":
+    case "http-mjpeg":
+      return httpCameraWarnings(camera);
+    case "ffmpeg":
+      return ffmpegWarnings(camera);
+    case "webcam":
+    case "exec":
+    case "folder":
+    case "simulated":
+      return [];
+  }
+}
 
 /** What an operator should know of a target although it is allowed. Holds no secret. */
 export function targetWarnings(target: TargetConfig): readonly string[] {

@@ -130,7 +130,7 @@ export class SupervisedCamera implements Camera {
       if (isAborted(signal)) return false;
       if (error === undefined) return true;
       failures = healthyMs >= this.#limits.healthyAfterMs ? 1 : failures + 1;
-      const waitMs = this.#backoffMs(failures);
+      const waitMs = Math.max(this.#backoffMs(failures), error.afterMs ?? 0);
       this.#books.lost(error, waitMs);
       await this.#clock.sleep(waitMs, signal).catch(() => undefined);
       if (isAborted(signal)) return false;

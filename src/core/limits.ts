@@ -53,6 +53,16 @@ export const captureLimits = {
   argumentsMax: 256,
   /** Files set aside are kept for a look at them, the oldest go first. */
   rejectedFilesMax: 256,
+  /** A camera nearby accepts within milliseconds; over weak Wi-Fi, two lost packets cost 3 s. */
+  httpConnectMs: 5_000,
+  /** Silence inside a picture: cameras send it whole, once they have made it. */
+  httpIdleMs: 5_000,
+  /** A connection is kept for the next picture; one that the camera has closed meanwhile costs one more try. */
+  httpUnusedMs: 30_000,
+  httpRedirectsMax: 3,
+  /** Of an answer that is no picture, what is read to find its title, and what of that is shown. */
+  httpPageBytesMax: 16 * KB,
+  httpTitleCharsMax: 80,
 } as const;
 
 export const visionLimits = {
@@ -75,11 +85,40 @@ export const visionLimits = {
   backoffMaxMs: 60_000,
   healthyAfterMs: 30_000,
   stopGraceMs: 2_000,
+  /** Cameras whose last pictures are remembered, some 120 KB each: `configLimits.camerasMax`. */
+  watchedCamerasMax: 64,
+  /** Pictures after the last motion that the model sees too: what has come to rest gets a second look and a third. */
+  motionHoldFrames: 2,
+  /** And so many more while something scores just below the threshold; a bush that always does must not go on for ever. */
+  motionDoubtFrames: 3,
+  /** Long side of a picture that is decoded for its measures alone. */
+  measureSidePixels: 320,
   messageBytesMax: 64 * MB,
   /** One read takes a usual frame whole. */
   readBytes: MB,
   /** A frame of 12 MP; the memory of larger ones is given back. */
   keptFrameBytesMax: 8 * MB,
+} as const;
+
+export const imageLimits = {
+  /** Each fault has two thresholds, so that a picture near one of them does not make the state flap. */
+  darkLuma: { enter: 32, leave: 44 },
+  /** White paper fills less; snow in the sun is exposed darker by every camera. */
+  whiteShare: { enter: 0.3, leave: 0.22 },
+  /** A sky over a street leaves more structure than this. */
+  flatShare: { enter: 0.98, leave: 0.95 },
+  /** Sharp photos have 0.56 and more; blurred by 1/160 of their width (8 pixels of 1280) they have 0.27 to 0.34. */
+  sharpness: { enter: 0.33, leave: 0.4 },
+  /** The clock that many cameras draw into their picture takes up to this share; noise changes far more. */
+  frozenShare: { enter: 0.03, leave: 0.06 },
+  /** A state begins and ends after so many pictures in a row that say so, over at least this time. */
+  changeFrames: 3,
+  changeMs: 10_000,
+  /** A denoised picture of an empty room may come twice alike; this long it does not. */
+  frozenFrames: 10,
+  frozenMs: 60_000,
+  /** Without a model a picture is decoded for its measures alone, and only this often. */
+  measureEveryMs: 5_000,
 } as const;
 
 export const spoolLimits = {

@@ -1,6 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { AgentError } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
+import type { PictureMeasures } from "./picture.ts";
 import type { Cursor, Detection, Frame, ModelStamp, RecordDraft, StoredRecord } from "./types.ts";
 
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -134,6 +135,8 @@ export interface ModelInfo extends ModelStamp {
 /** Milliseconds spent in each stage inside the vision process; `round` is what the caller waited, all included. */
 export interface VisionTimings {
   readonly decodeMs: number;
+  /** Of a camera's pictures: the measures, and whether anything moved. */
+  readonly measureMs?: number;
   readonly fillMs: number;
   readonly runMs: number;
   readonly postMs: number;
@@ -149,6 +152,37 @@ export interface DetectResult {
   readonly model: ModelInfo;
   readonly timings: VisionTimings;
 }
+
+/** When a camera's picture need not be run through the model. */
+export interface MotionGate {
+  /** The model runs at least this often. */
+  readonly detectEveryMs: number;
+  /** Share of the picture that has to change, above 0. */
+  readonly minAreaShare: number;
+  /** Levels of 255 by which a place has to change. */
+  readonly minContrastLevels: number;
+}
+
+export interface WatchOptions {
+  readonly exact: boolean;
+  readonly cameraId: string;
+  /** Of the frame. */
+  readonly monotonicMs: number;
+  readonly gate?: MotionGate;
+  /** Detect, moved or not. */
+  readonly force: boolean;
+}
+
+export type WatchResult =
+  | (DetectResult & { readonly kind: "detected"; readonly measures: PictureMeasures })
+  /** Nothing has changed since the picture that the model saw last. */
+  | {
+      readonly kind: "still";
+      readonly width: number;
+      readonly height: number;
+      readonly measures: PictureMeasures;
+      readonly timings: Pick<VisionTimings, "decodeMs" | "measureMs" | "roundMs">;
+    };
 
 export interface EncodedImage {
   readonly jpeg: Buffer;
@@ -173,6 +207,13 @@ export interface Vision {
   /** Undefined until a model has loaded. */
   model(): ModelInfo | undefined;
   detect(jpeg: Buffer, options: { readonly exact: boolean }, signal: AbortSignal): Promise<DetectResult>;
+  /**
+   * `detect` for the pictures of one camera, in their order: it measures each, and leaves the model alone while nothing
+   * moves, where a gate is given.
+   */
+  watch(jpeg: Buffer, options: WatchOptions, signal: AbortSignal): Promise<WatchResult>;
+  /** What can be told of a picture without a model. With a camera's id it is compared with that camera's last one. */
+  measure(jpeg: Buffer, signal: AbortSignal, cameraId?: string): Promise<PictureMeasures>;
   /** A JPEG without metadata, EXIF rotation baked in. */
   reencode(jpeg: Buffer, options: ReencodeOptions, signal: AbortSignal): Promise<EncodedImage>;
   thumbnail(

@@ -1,6 +1,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { visionLimits } from "../core/limits.ts";
+import type { PictureMeasures } from "../core/picture.ts";
 import type {
   DetectResult,
   EncodedImage,
@@ -9,6 +10,8 @@ import type {
   Seams,
   Vision,
   VisionHealth,
+  WatchOptions,
+  WatchResult,
 } from "../core/ports.ts";
 import { spawnVision, type ChildReply, type VisionChild } from "./child.ts";
 import type { ModelSpec } from "./model.ts";
@@ -96,6 +99,26 @@ export class VisionProcess implements Vision {
     if (this.#model === undefined) throw away("it lost its model");
     const roundMs = this.#seams.clock.monotonicMs() - startedMs;
     return { ...answer, model: this.#model, timings: { ...answer.timings, roundMs } };
+  }
+
+  async watch(jpeg: Buffer, options: WatchOptions, signal: AbortSignal): Promise<WatchResult> {
+    const startedMs = this.#seams.clock.monotonicMs();
+    if (this.#modelError !== undefined) throw this.#modelError;
+    const { reply } = await this.#ask({ kind: "watch", options }, jpeg, signal);
+    const answer = resultOf("watch", reply);
+    if (this.#model === undefined) throw away("it lost its model");
+    const roundMs = this.#seams.clock.monotonicMs() - startedMs;
+    if (answer.kind === "still") return { ...answer, timings: { ...answer.timings, roundMs } };
+    return { ...answer, model: this.#model, timings: { ...answer.timings, roundMs } };
+  }
+
+  async measure(jpeg: Buffer, signal: AbortSignal, cameraId?: string): Promise<PictureMeasures> {
+    const { reply } = await this.#ask(
+      { kind: "measure", ...(cameraId === undefined ? {} : { cameraId }) },
+      jpeg,
+      signal,
+    );
+    return resultOf("measure", reply);
   }
 
   async reencode(jpeg: Buffer, options: ReencodeOptions, signal: AbortSignal): Promise<EncodedImage> {

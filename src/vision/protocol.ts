@@ -1,5 +1,6 @@
 import { AgentError, type Disposition } from "../core/errors.ts";
-import type { ModelInfo, ReencodeOptions, VisionTimings } from "../core/ports.ts";
+import type { PictureMeasures } from "../core/picture.ts";
+import type { ModelInfo, ReencodeOptions, VisionTimings, WatchOptions } from "../core/ports.ts";
 import type { Detection } from "../core/types.ts";
 import type { ModelSpec } from "./model.ts";
 
@@ -15,6 +16,8 @@ export interface ModelSettings {
 export type Task =
   | { readonly kind: "load"; readonly model: ModelSpec; readonly settings: ModelSettings }
   | { readonly kind: "detect"; readonly exact: boolean }
+  | { readonly kind: "watch"; readonly options: WatchOptions }
+  | { readonly kind: "measure"; readonly cameraId?: string }
   | { readonly kind: "reencode"; readonly options: ReencodeOptions }
   | { readonly kind: "thumbnail"; readonly sideMax: number; readonly quality: number }
   /** The body, where there is one, is the picture to draw over. */
@@ -32,6 +35,16 @@ export interface DetectAnswer {
   readonly timings: Omit<VisionTimings, "roundMs">;
 }
 
+export type WatchAnswer =
+  | (DetectAnswer & { readonly kind: "detected"; readonly measures: PictureMeasures })
+  | {
+      readonly kind: "still";
+      readonly width: number;
+      readonly height: number;
+      readonly measures: PictureMeasures;
+      readonly timings: Pick<VisionTimings, "decodeMs" | "measureMs">;
+    };
+
 export interface ImageAnswer {
   readonly width: number;
   readonly height: number;
@@ -41,6 +54,8 @@ export interface ImageAnswer {
 export interface Answers {
   readonly load: ModelInfo;
   readonly detect: DetectAnswer;
+  readonly watch: WatchAnswer;
+  readonly measure: PictureMeasures;
   readonly reencode: ImageAnswer;
   readonly thumbnail: ImageAnswer;
   readonly render: ImageAnswer;

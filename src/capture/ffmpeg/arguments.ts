@@ -1,4 +1,4 @@
-import { usesTls } from "./input.ts";
+import { usesTls, type FfmpegInput } from "./input.ts";
 import { encodedPerSecond, type Encoding, type FfmpegOptions } from "./options.ts";
 
 /**
@@ -16,12 +16,9 @@ export interface FfmpegRun {
 
 /** A network peer that says nothing for this long is gone; our own watchdog does not depend on it. */
 const silenceMicroseconds = 10_000_000;
-/** The list, what it may lead to, and what those are carried by. */
-const protocols = "pipe,file,rtsp,rtp,udp,tcp,tls,http,https,httpproxy,crypto";
-
 /** Frames to its standard output, each in a part of a multipart stream. */
 export function streamRun(options: FfmpegOptions, encoding: Encoding): FfmpegRun {
-  const { argv, ...rest } = inputOf(options, encoding);
+  const { argv, ...rest } = inputRun(options, encoding);
   const picture = encoding === "copy" ? ["-c:v", "copy"] : encodeArguments(options);
   const output = ["-map", "0:v:0", ...picture, "-fps_mode", "passthrough"];
   // Without the flush the end of a frame waits in a buffer until the next one comes.
@@ -38,12 +35,12 @@ export function askRun(options: FfmpegOptions): FfmpegRun {
       secrets: [],
     };
   }
-  const { argv, ...rest } = inputOf({ ...options, paced: false, loop: false }, "copy");
+  const { argv, ...rest } = inputRun({ ...options, paced: false, loop: false }, "copy");
   // The codec is known from the first bytes; sizes and rates, for which ffmpeg reads on for a second, are not asked for.
   return { argv: ["-hide_banner", "-analyzeduration", "100000", ...argv], ...rest };
 }
 
-function inputOf(options: FfmpegOptions, encoding: Encoding): FfmpegRun {
+function inputRun(options: FfmpegOptions, encoding: Encoding): FfmpegRun {
   const { input, loop, paced } = options;
   const pace = paced ? ["-re"] : [];
   switch (input.kind) {
@@ -83,10 +80,27 @@ function listed(options: FfmpegOptions, plainUrl: string): FfmpegRun {
   const secrets = [url, query, password, password === undefined ? undefined : percentEncoded(password)];
   return {
     // Frames are passed on as they come: neither list nor source is watched for a second first to find out their rate.
-    argv: ["-fpsprobesize", "0", "-f", "concat", "-safe", "0", "-protocol_whitelist", protocols, "-i", "pipe:0"],
+    argv: [
+      "-fpsprobesize",
+      "0",
+      "-f",
+      "concat",
+      "-safe",
+      "0",
+      "-protocol_whitelist",
+      protocolsOf(options.input),
+      "-i",
+      "pipe:0",
+    ],
     input: `${lines.join("\n")}\n`,
     secrets: secrets.filter((secret) => secret !== undefined),
   };
+}
+
+/** The list and what carries this source: whatever a camera answers, it leads to no file, and to nothing less encrypted. */
+function protocolsOf(input: FfmpegInput): string {
+  if (input.kind === "rtsp") return usesTls(input) ? "pipe,rtsp,rtp,tls,tcp" : "pipe,rtsp,rtp,udp,tcp";
+  return usesTls(input) ? "pipe,https,tls,tcp" : "pipe,http,tcp";
 }
 
 function rtspSettings({ transport }: FfmpegOptions): readonly (readonly [string, string])[] {
@@ -120,10 +134,10 @@ function encodeArguments(options: FfmpegOptions): readonly string[] {
   return [...filter, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", quantiserOf(quality)];
 }
 
-/** ffmpeg's scale of 2 (best) to 31, so that its tables are as coarse as those of libjpeg at this quality. */
+/** ffmpeg's scale of whole numbers from 2 (best) to 31, so that pictures are as large as those of libjpeg. */
 function quantiserOf(quality: number): string {
   const coarseness = quality < 50 ? 50 / quality : 2 - quality / 50;
-  return Math.min(31, Math.max(2, 8 * coarseness)).toFixed(1);
+  return String(Math.min(31, Math.max(2, Math.round(12 * coarseness))));
 }
 
 function withCredentials(url: string, username: string | undefined, password: string | undefined): string {

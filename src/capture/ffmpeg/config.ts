@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { secret } from "../../config/values.ts";
+import { isPrivateHost } from "../../link/hosts.ts";
 import { commonCameraFields, intervalMsOf, pixels } from "../config.ts";
 import { inputOf, inputProblem, usesTls } from "./input.ts";
 import type { FfmpegOptions } from "./options.ts";
@@ -72,8 +73,26 @@ export const ffmpegCamera = z
   })
   .describe("Whatever ffmpeg reads");
 
+type FfmpegCameraConfig = z.infer<typeof ffmpegCamera>;
+
+/** What an operator should know although it is allowed. Holds no secret. */
+export function ffmpegWarnings({ id, input: text, password, tls }: FfmpegCameraConfig): readonly string[] {
+  const source = inputOf(text);
+  if (source.kind !== "rtsp" && source.kind !== "http") return [];
+  const { hostname, search } = new URL(source.url);
+  const what = password === undefined && search === "" ? "its pictures pass" : "the password and its pictures pass";
+  return [
+    ...(!usesTls(source) && !isPrivateHost(hostname)
+      ? [`${id}: ${what} unencrypted between here and ${hostname}; use an encrypted way if the camera has one`]
+      : []),
+    ...(tls?.insecureSkipVerify === true
+      ? [`${id}: the camera's certificate is not checked (tls.insecureSkipVerify), so that anybody may pose as it`]
+      : []),
+  ];
+}
+
 /** The driver's options in its own units. */
-export function ffmpegOptions(config: z.infer<typeof ffmpegCamera>): FfmpegOptions {
+export function ffmpegOptions(config: FfmpegCameraConfig): FfmpegOptions {
   const { username, password, transport, encoding, width, height, sourceFramesPerSecond, quality, loop } = config;
   return {
     ...{ username, password, transport, encoding, width, height, sourceFramesPerSecond, quality, loop },

@@ -4,6 +4,7 @@ import type { Clock } from "../../core/clock.ts";
 import { AgentError, errnoOf, type AgentErrorOptions } from "../../core/errors.ts";
 import { captureLimits } from "../../core/limits.ts";
 import type { CameraDriver, Shot } from "../../core/ports.ts";
+import type { CaptureLimits } from "../judge.ts";
 import { CameraProgram, type ProgramCommand, type ProgramEnding } from "../stream/camera-program.ts";
 import { installedProgram } from "../stream/find-program.ts";
 import { ProgramDriver, type ProgramRecipe } from "../stream/program-driver.ts";
@@ -13,8 +14,8 @@ import { sourceName, type FfmpegInput } from "./input.ts";
 import { encodedPerSecond, type Encoding, type FfmpegOptions } from "./options.ts";
 
 /** One ffmpeg that runs all the time. A file that is played once ends with `end`; all else that ends is a lost camera. */
-export function ffmpegDriver(options: FfmpegOptions, clock: Clock): CameraDriver {
-  const driver = new ProgramDriver(new FfmpegRecipe(options, clock), clock);
+export function ffmpegDriver(options: FfmpegOptions, clock: Clock, limits?: Partial<CaptureLimits>): CameraDriver {
+  const driver = new ProgramDriver(new FfmpegRecipe(options, clock), clock, limits);
   return isPlayedOnce(options) ? new PlayedOnce(driver) : driver;
 }
 
@@ -44,11 +45,14 @@ class FfmpegRecipe implements ProgramRecipe {
     return { program, ...streamRun(this.#options, this.#encoding) };
   }
 
-  lost(ending: ProgramEnding, framesSeen: number): AgentError {
-    if (framesSeen === 0) this.#encoding = undefined;
-    else if (ending.status === 0 && isPlayedOnce(this.#options))
-      return this.#error(endedCode, "it was played to its end");
-    return this.#problem(ending);
+  lost(ending: ProgramEnding, framesSeen: number): AgentError | undefined {
+    if (framesSeen === 0) {
+      this.#encoding = undefined;
+      return this.#problem(ending);
+    }
+    // What it said while it worked, perhaps days ago, is no reason for its end.
+    if (ending.status !== 0 || !isPlayedOnce(this.#options)) return undefined;
+    return this.#error(endedCode, "it was played to its end");
   }
 
   /** A camera that counts wrong passwords must not be asked again at once. */
@@ -57,7 +61,7 @@ class FfmpegRecipe implements ProgramRecipe {
     const what = known === undefined ? how : `${known.what}; ${how}`;
     const words = said === "" ? what : `${what}: ${said}`;
     const afterMs = known?.code === "CAMERA_LOGIN_REFUSED" ? captureLimits.backoffMaxMs : undefined;
-    return this.#error(known?.code ?? code, words, { ...(afterMs === undefined ? {} : { afterMs }) });
+    return this.#error(known?.code ?? code, words, afterMs === undefined ? {} : { afterMs });
   }
 
   async #chooseEncoding(program: string, signal: AbortSignal): Promise<Encoding> {
@@ -99,12 +103,11 @@ class FfmpegRecipe implements ProgramRecipe {
       await access(path, isDevice ? constants.R_OK | constants.W_OK : constants.R_OK);
     } catch (error) {
       if (error instanceof AgentError) throw error;
-      const code = errnoOf(error);
-      if (code === "EACCES" || code === "EPERM") {
-        const hint = isDevice ? "; is the user in group video?" : "";
-        throw this.#error("CAMERA_DENIED", `it may not be opened${hint}`, { cause: error });
-      }
-      throw this.#error(isDevice ? "CAMERA_NO_DEVICE" : "CAMERA_NO_FILE", "it is not there", { cause: error });
+      const isDenied = errnoOf(error) === "EACCES" || errnoOf(error) === "EPERM";
+      const what = isDenied ? "it may not be opened" : "it is not there";
+      if (!isDevice) throw this.#error("CAMERA_NO_FILE", what, { cause: error });
+      if (!isDenied) throw this.#error("CAMERA_NO_DEVICE", what, { cause: error });
+      throw this.#error("CAMERA_DENIED", `${what}; is the user in group video?`, { cause: error });
     }
   }
 

@@ -8,7 +8,7 @@ import type { ModelSpec } from "../model.ts";
 import type { DetectAnswer, ModelSettings } from "../protocol.ts";
 import type { Outputs, TensorFacts } from "./families/family.ts";
 import { InputTensor, type TensorLayout } from "./fill.ts";
-import type { Imaging } from "./imaging.ts";
+import type { Imaging, Pixels } from "./imaging.ts";
 import { inputSize, openSize, pictureInput, tensorLayout } from "./input.ts";
 import { labelOf, labelsFrom } from "./labels.ts";
 import { boxInPicture, placePicture, type Fit, type Placement } from "./letterbox.ts";
@@ -75,6 +75,16 @@ function planFor(model: ModelSpec, metadata: ReadonlyMap<string, string>, sessio
   };
 }
 
+export interface DecodedPicture {
+  /** Of the upright picture. */
+  readonly width: number;
+  readonly height: number;
+  readonly pixels: Pixels;
+  readonly placement: Placement;
+  readonly exact: boolean;
+  readonly decodeMs: number;
+}
+
 export class Detector {
   readonly info: ModelInfo;
   readonly #session: Session;
@@ -110,23 +120,28 @@ export class Detector {
     return performance.now() - startedMs;
   }
 
-  async detect(picture: Buffer, exact: boolean, imaging: Imaging): Promise<DetectAnswer> {
+  /** The picture's pixels, once for everything: at the model's size, or with `exact` at its own. */
+  async decode(picture: Buffer, exact: boolean, imaging: Imaging): Promise<DecodedPicture> {
     const startedMs = performance.now();
     const { width, height } = await imaging.size(picture);
     const { layout, fit } = this.#plan;
     const placement = placePicture(width, height, layout.width, layout.height, fit);
-    const { rgb } = exact ? await imaging.pixels(picture) : await imaging.pixelsAt(picture, placement);
-    const decodedMs = performance.now();
-    if (exact) this.#input.fillExact(rgb, width, height, placement);
-    else this.#input.fill(rgb, placement);
+    const pixels = exact ? await imaging.pixels(picture) : await imaging.pixelsAt(picture, placement);
+    return { width, height, pixels, placement, exact, decodeMs: performance.now() - startedMs };
+  }
+
+  async detect({ width, height, pixels, placement, exact, decodeMs }: DecodedPicture): Promise<DetectAnswer> {
+    const startedMs = performance.now();
+    if (exact) this.#input.fillExact(pixels.rgb, width, height, placement);
+    else this.#input.fill(pixels.rgb, placement);
     const filledMs = performance.now();
     const outputs = await this.#run();
     const ranMs = performance.now();
     this.#decode(outputs);
     const detections = this.#detections(width, height, placement);
     const timings = {
-      decodeMs: decodedMs - startedMs,
-      fillMs: filledMs - decodedMs,
+      decodeMs,
+      fillMs: filledMs - startedMs,
       runMs: ranMs - filledMs,
       postMs: performance.now() - ranMs,
     };

@@ -11,7 +11,7 @@ import type { ReencodeOptions } from "../../core/ports.ts";
 
 type SharpModule = (input: Buffer, options?: SharpOptions) => Sharp;
 
-interface PictureSize {
+export interface PictureSize {
   readonly width: number;
   readonly height: number;
 }
@@ -59,6 +59,11 @@ export class Imaging {
   async pixelsAt(picture: Buffer, size: PictureSize): Promise<Pixels> {
     const opened = this.#sharp(picture, decodeOptions);
     return this.#pixels(opened.resize(size.width, size.height, { fit: "fill", kernel: "cubic" }));
+  }
+
+  /** Reduced so that its long side has this many pixels at most. */
+  async pixelsWithin(picture: Buffer, sideMax: number): Promise<Pixels> {
+    return this.#pixels(reduce(this.#sharp(picture, decodeOptions), sideMax, sideMax));
   }
 
   async pixels(picture: Buffer): Promise<Pixels> {

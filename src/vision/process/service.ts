@@ -1,9 +1,14 @@
 import { AgentError, asAgentError } from "../../core/errors.ts";
-import type { ModelInfo } from "../../core/ports.ts";
+import { visionLimits } from "../../core/limits.ts";
+import type { PictureMeasures } from "../../core/picture.ts";
+import type { ModelInfo, WatchOptions } from "../../core/ports.ts";
 import type { ModelSpec } from "../model.ts";
-import type { Answers, DetectAnswer, ImageAnswer, ModelSettings, Task } from "../protocol.ts";
+import type { Answers, DetectAnswer, ImageAnswer, ModelSettings, Task, WatchAnswer } from "../protocol.ts";
+import { CameraWatches, type Sighting } from "./camera-watch.ts";
 import { loadDetector, type Detector } from "./detector.ts";
 import { openImaging, type Imaging, type Jpeg } from "./imaging.ts";
+import { MotionMeter } from "./motion.ts";
+import { ThumbnailMaker } from "./thumbnail.ts";
 
 /** Everything the vision process does, without the process: one task after another, never two at once. */
 
@@ -15,6 +20,7 @@ interface Done {
 export class VisionService {
   #imaging: Imaging | undefined;
   #detector: Detector | undefined;
+  readonly #watches = new CameraWatches(new ThumbnailMaker(), new MotionMeter());
   /** Why there is no detector: told again to whoever asks for one. */
   #loadError = new AgentError("MODEL_NONE", "no model is loaded", { disposition: "fatal" });
 
@@ -24,6 +30,10 @@ export class VisionService {
         return { result: await this.#load(task.model, task.settings) };
       case "detect":
         return { result: await this.#detect(body, task.exact) };
+      case "watch":
+        return { result: await this.#watch(body, task.options) };
+      case "measure":
+        return { result: await this.#measure(body, task.cameraId) };
       case "reencode":
         return picture(await (await this.#ready()).reencode(body, task.options));
       case "thumbnail":
@@ -45,7 +55,35 @@ export class VisionService {
 
   async #detect(image: Buffer, exact: boolean): Promise<DetectAnswer> {
     if (this.#detector === undefined) throw this.#loadError;
-    return this.#detector.detect(image, exact, await this.#ready());
+    return this.#detector.detect(await this.#detector.decode(image, exact, await this.#ready()));
+  }
+
+  /** Decodes once: for the measures, for the gate, and for the model where it has to run. */
+  async #watch(image: Buffer, { exact, cameraId, monotonicMs, gate, force }: WatchOptions): Promise<WatchAnswer> {
+    const detector = this.#detector;
+    if (detector === undefined) throw this.#loadError;
+    const decoded = await detector.decode(image, exact, await this.#ready());
+    const startedMs = performance.now();
+    const watch = this.#watches.of(cameraId);
+    const measures = watch.take(decoded.pixels, decoded);
+    // Asked even where its answer does not count: motion holds on for some pictures.
+    const needed = gate === undefined || watch.needsModel(monotonicMs, gate);
+    const measureMs = performance.now() - startedMs;
+    if (!needed && !force) {
+      const { width, height, decodeMs } = decoded;
+      return { kind: "still", width, height, measures, timings: { decodeMs, measureMs } };
+    }
+    const found = await detector.detect(decoded);
+    if (gate !== undefined) watch.saw(sightingOf(found, detector.info.threshold, monotonicMs));
+    return { kind: "detected", ...found, measures, timings: { ...found.timings, measureMs } };
+  }
+
+  async #measure(image: Buffer, cameraId: string | undefined): Promise<PictureMeasures> {
+    const imaging = await this.#ready();
+    const size = await imaging.size(image);
+    const pixels = await imaging.pixelsWithin(image, visionLimits.measureSidePixels);
+    const watch = cameraId === undefined ? this.#watches.one() : this.#watches.of(cameraId);
+    return watch.take(pixels, size);
   }
 
   async #ready(): Promise<Imaging> {
@@ -56,4 +94,11 @@ export class VisionService {
 
 function picture({ jpeg, width, height }: Jpeg): { readonly result: ImageAnswer; readonly image: Buffer } {
   return { result: { width, height }, image: jpeg };
+}
+
+/** Below half the threshold a score is noise. */
+function sightingOf({ detections }: DetectAnswer, threshold: number, monotonicMs: number): Sighting {
+  const shown = detections.filter(({ score }) => score >= threshold).length;
+  const doubtful = detections.some(({ score }) => score < threshold && score >= threshold / 2);
+  return { monotonicMs, shown, doubtful };
 }
