@@ -20,7 +20,7 @@ export function h264Film(folder: string, film: Film = {}): string {
 }
 
 function make(path: string, film: Film, codec: readonly string[]): string {
-  const { width = 320, height = 240, framesPerSecond = 25, seconds = 2 } = film;
+  const { width = 320, height = 240, framesPerSecond = 50, seconds = 1 } = film;
   const source = `testsrc2=size=${width}x${height}:rate=${framesPerSecond}:duration=${seconds}`;
   runProgram("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "lavfi", "-i", source, ...codec, path);
   return path;
