@@ -74,6 +74,26 @@ export const captureLimits = {
   httpTitleCharsMax: 80,
 } as const;
 
+export const discoverLimits = {
+  /** A listing takes some 50 ms, of a Raspberry Pi's cameras a second or two: each is configured in every mode. */
+  programTimeoutMs: 10_000,
+  /** Far more than the longest listing of a camera's formats. */
+  programOutputBytesMax: 256 * KB,
+  /** Of one camera, and of one format: what a person can read, and more than any camera has. */
+  formatsMax: 32,
+  sizesMax: 128,
+  ratesMax: 32,
+  camerasMax: 64,
+  /** Devices answer a probe within 500 ms by its standard; cheap ones take seconds. */
+  onvifProbeMs: 5_000,
+  onvifProfilesMax: 16,
+  /** A device's answers are some 10 KB. */
+  onvifAnswerBytesMax: MB,
+  onvifCallTimeoutMs: 5_000,
+  /** All questions to one device: about six, and two for each profile. */
+  onvifDeviceTimeoutMs: 30_000,
+} as const;
+
 export const visionLimits = {
   /** Below the lowest score anybody asked to keep; bounds what is stored per record. */
   scoreFloor: 0.05,
@@ -107,6 +127,15 @@ export const visionLimits = {
   readBytes: MB,
   /** A frame of 12 MP; the memory of larger ones is given back. */
   keptFrameBytesMax: 8 * MB,
+} as const;
+
+export const motionDefaults = {
+  /** What the gate should miss in spite of everything is seen after this at the latest, for 1 to 5 % of the model's work. */
+  detectEveryMs: 30_000,
+  /** A person at 20 m before a usual wide lens; a sixth of what must never be missed. */
+  minAreaShare: 0.005,
+  /** The noise of a good sensor by day, averaged over a place, is a tenth of this. */
+  minContrastLevels: 6,
 } as const;
 
 export const imageLimits = {
