@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { join } from "node:path";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { HttpMjpegDriver } from "../../src/capture/http/mjpeg.ts";
@@ -15,6 +12,7 @@ import { CameraWebServer, type CameraWebServerOptions } from "../lib/camera-web-
 import { basicGate, DigestGate } from "../lib/digest-gate.ts";
 import { handmadeJpeg, segment } from "../lib/jpegs.ts";
 import { mjpegAnswer, mjpegBoundary } from "../lib/mjpeg-server.ts";
+import { MjpegProcess } from "../lib/mjpeg-process.ts";
 import { until } from "../lib/poll.ts";
 import { RecordingLogger, seededRandom } from "../lib/seams.ts";
 import { findings, planted, type Planted } from "../lib/secret-search.ts";
@@ -398,31 +396,19 @@ describe("cameras read by HTTP, in trouble", () => {
 
     it("come back from a server that was killed, and from one that stood still", async () => {
       const port = await unusedPort();
-      let child = await mjpegChild(port);
-      cleanups.push(async () => end(child));
+      const child = await new MjpegProcess(port).start();
+      cleanups.push(() => child.kill());
       const subject = await camera("mjpeg", `http://127.0.0.1:${port}`);
       await flows(subject);
-      await end(child);
+      await child.kill();
       await error(subject, "CAMERA_UNREACHABLE");
-      child = await mjpegChild(port);
+      await child.start();
       await flows(subject);
-      child.kill("SIGSTOP");
+      child.freeze();
       await error(subject, "CAMERA_STALLED");
       await error(subject, "CAMERA_TIMEOUT");
-      child.kill("SIGCONT");
+      child.thaw();
       await flows(subject);
     }).timeout(15_000);
   });
 });
-
-async function mjpegChild(port: number): Promise<ChildProcess> {
-  const script = join(import.meta.dirname, "../lib/mjpeg-child.js");
-  const child = spawn(process.execPath, [script, String(port)], { stdio: ["ignore", "pipe", "inherit"] });
-  await once(child.stdout, "data");
-  return child;
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  const ended = once(child, "exit");
-  if (child.kill("SIGKILL")) await ended;
-}
