@@ -8,6 +8,10 @@ export function sourceOf(config: CameraConfig): CameraSource | undefined {
   switch (config.driver) {
     case "webcam":
       return config.device.startsWith("/") ? { kind: "v4l2", device: config.device } : undefined;
+    case "ffmpeg":
+      return config.input.startsWith("/dev/") ? { kind: "v4l2", device: config.input } : undefined;
+    case "rpicam":
+      return { kind: "rpicam", camera: config.camera };
     case "http-snapshot":
     case "http-mjpeg":
     case "exec":
@@ -21,8 +25,10 @@ export function sourceOf(config: CameraConfig): CameraSource | undefined {
 export function askedSizeOf(config: CameraConfig): { readonly width: number; readonly height: number } | undefined {
   switch (config.driver) {
     case "webcam":
+    case "rpicam":
     case "simulated":
       return { width: config.width, height: config.height };
+    case "ffmpeg":
     case "http-snapshot":
     case "http-mjpeg":
     case "exec":
@@ -36,6 +42,10 @@ export function packageOf(driver: CameraConfig["driver"]): string | undefined {
   switch (driver) {
     case "webcam":
       return "fswebcam";
+    case "ffmpeg":
+      return "ffmpeg";
+    case "rpicam":
+      return "rpicam-apps-lite";
     case "http-snapshot":
     case "http-mjpeg":
     case "exec":
