@@ -4,6 +4,7 @@ import { agentStart } from "./agent-start.ts";
 import { cameraFfmpeg } from "./camera-ffmpeg.ts";
 import { iotownUpload } from "./iotown-upload.ts";
 import { machineFacts, markdownOf } from "./markdown.ts";
+import { motionGate } from "./motion-gate.ts";
 import { mqttUpload } from "./mqtt-upload.ts";
 import { parity } from "./parity.ts";
 import { payload } from "./payload.ts";
@@ -24,6 +25,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "iotown-upload": iotownUpload,
   "mqtt-upload": mqttUpload,
   "vision-boundary": visionBoundary,
+  "motion-gate": motionGate,
   parity,
   "spool-append": spoolAppend,
   "spool-device": spoolDevice,

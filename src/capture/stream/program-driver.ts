@@ -21,7 +21,7 @@ export interface ProgramRecipe {
   readonly mayRepeat: boolean;
   /** What to run, found out anew at every start. Fails with a `CAMERA_…` code. */
   command(signal: AbortSignal): Promise<ProgramCommand>;
-  /** Told of every end of the program. May say better what happened. */
+  /** Told of every end of the program. May name the loss better than its ending's code. */
   lost?(ending: ProgramEnding, framesSeen: number): AgentError | undefined;
 }
 
@@ -100,8 +100,8 @@ export class ProgramDriver implements CameraDriver {
     this.#stream = stream;
     // Any end of the stream is a lost camera, whatever the exit status: ffmpeg ends with 0 when its server is killed.
     void program.ended.then((ending) => {
-      const { code, how, said } = ending;
       if (this.#program === program) this.#program = undefined;
+      const { code, how, said } = ending;
       const lost = this.#recipe.lost?.(ending, stream.framesSeen());
       stream.fail(lost ?? this.#error(code, said === "" ? how : `${how}: ${said}`));
     });
