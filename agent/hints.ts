@@ -45,6 +45,11 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [/^CAMERA_DENIED$/, "sudo usermod -aG video $USER, then log in again"],
   [/^CAMERA_BUSY$/, "stop the program that uses it: sudo fuser -v /dev/video*"],
+  [/^CAMERA_NO_FORMATS$/, "it may be a part of another camera, or lack power: try another port, without a hub"],
+  [/^CAMERA_(STALLED|START_TIMEOUT|NO_PICTURE|TIMEOUT)$/, "try a smaller size, a lower rate, another cable or port"],
+  [/^CAMERA_BAD_IMAGES?$/, "check cable and power; several USB cameras on one controller disturb each other"],
+  [/^CAMERA_STOP_TIMEOUT$/, "unplug the camera, or restart the machine: the kernel's driver hangs"],
+  [/^CAMERA_NO_RESOURCES$/, "free memory, or run fewer cameras and programs"],
   [/^CAMERA_NO_FOLDER$/, "make the folder, or mend the camera's path in the config"],
   [
     /^CAMERA_LOGIN_REFUSED$/,
