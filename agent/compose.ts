@@ -9,6 +9,7 @@ import { folderDriver } from "../src/capture/folder/driver.ts";
 import { httpCameraOptions } from "../src/capture/http/config.ts";
 import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
 import { HttpSnapshotDriver } from "../src/capture/http/snapshot.ts";
+import { rpicamDriver } from "../src/capture/rpicam/driver.ts";
 import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
 import { webcamOptions } from "../src/capture/webcam/config.ts";
@@ -270,13 +271,15 @@ export function buildDriver(camera: CameraConfig, vision: Vision, { clock, rando
     case "webcam":
       return new WebcamDriver(webcamOptions(camera), { clock });
     case "exec":
-      return execDriver(camera, clock);
+      return execDriver({ ...camera, shotTimeMs: camera.shotTime }, clock);
     case "http-snapshot":
       return new HttpSnapshotDriver(httpCameraOptions(camera), { clock, random });
     case "http-mjpeg":
       return new HttpMjpegDriver(httpCameraOptions(camera), { clock, random });
     case "folder":
       return folderDriver(camera, { clock });
+    case "rpicam":
+      return rpicamDriver(camera, clock);
     case "simulated":
       return new SimulatedDriver(camera, (svg, options, signal) => vision.render(svg, options, signal));
   }

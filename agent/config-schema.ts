@@ -2,6 +2,7 @@ import { z } from "zod";
 import { execCamera } from "../src/capture/exec/config.ts";
 import { folderCamera } from "../src/capture/folder/config.ts";
 import { httpMjpegCamera, httpSnapshotCamera } from "../src/capture/http/config.ts";
+import { rpicamCamera } from "../src/capture/rpicam/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
 import { dataDir, detector, device, keep, log, spool, uniqueIds } from "../src/config/sections.ts";
@@ -20,6 +21,7 @@ const camera = z.discriminatedUnion("driver", [
   httpSnapshotCamera.safeExtend(keepField),
   httpMjpegCamera.safeExtend(keepField),
   folderCamera.extend(keepField),
+  rpicamCamera.extend(keepField),
   simulatedCamera.extend(keepField),
 ]);
 

@@ -12,6 +12,7 @@ export function cameraWarnings(camera: CameraConfig): readonly string[] {
     case "webcam":
     case "exec":
     case "folder":
+    case "rpicam":
     case "simulated":
       return [];
   }

@@ -39,6 +39,13 @@ export const captureLimits = {
   /** Names held in memory for a folder that is replayed (about 10 MB), and looked at in one scan of a watched one. */
   replayFilesMax: 100_000,
   watchFilesMax: 4_096,
+  /** Folders below one, as cameras make them (`/camera/2026-11-21/001/jpg/10/30/`), and how many of one look. */
+  folderDepthMax: 8,
+  watchFoldersMax: 2_048,
+  /** Of them, those whose events are heard; a user may have 8,192 watches on small systems. */
+  watchedFoldersMax: 64,
+  /** A dated folder that was empty for this long gets no more pictures. */
+  emptyFolderMs: 24 * 60 * 60_000,
   /** A file in a watched folder is taken once it has not changed for this long, unless it was renamed into place. */
   watchSettleMs: 2_000,
   /** Network mounts send no events, and inotify drops them when its queue is full. */
