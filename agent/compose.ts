@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { DiskBudget, DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
-import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/ports.ts";
+import type { Camera, CameraDriver, MotionGate, Seams, Target, Vision } from "../src/core/ports.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
 import { folderDriver } from "../src/capture/folder/driver.ts";
@@ -101,6 +101,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     return {
       camera: new SupervisedCamera({ id, driver, ...pace }, seams),
       rules: keepRules(camera, config.detector.whenAway),
+      imageHealth: camera.imageHealth,
+      mayRepeat: driver.mayRepeat === true,
+      ...(camera.motion.enabled ? { gate: motionGate(camera) } : {}),
     };
   });
   const cameras = watched.map(({ camera }) => camera);
@@ -265,8 +268,20 @@ function keepRules({ keep }: CameraConfig, whenAway: KeepRules["whenAway"]): Kee
   };
 }
 
+<<<<<<< HEAD
 /** By the kind of its driver. */
 export function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
+=======
+function motionGate({ motion }: CameraConfig): MotionGate {
+  return {
+    detectEveryMs: motion.detectEvery,
+    minAreaShare: motion.minArea,
+    minContrastLevels: motion.minContrast,
+  };
+}
+
+function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
+>>>>>>> part/image
   switch (camera.driver) {
     case "webcam":
       return new WebcamDriver(webcamOptions(camera), { clock });

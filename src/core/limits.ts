@@ -127,6 +127,15 @@ export const visionLimits = {
   keptFrameBytesMax: 8 * MB,
 } as const;
 
+export const motionDefaults = {
+  /** What the gate should miss in spite of everything is seen after this at the latest, for 1 to 5 % of the model's work. */
+  detectEveryMs: 30_000,
+  /** A person at 20 m before a usual wide lens; a sixth of what must never be missed. */
+  minAreaShare: 0.005,
+  /** The noise of a good sensor by day, averaged over a place, is a tenth of this. */
+  minContrastLevels: 6,
+} as const;
+
 export const imageLimits = {
   /** Each fault has two thresholds, so that a picture near one of them does not make the state flap. */
   darkLuma: { enter: 32, leave: 44 },

@@ -3,6 +3,7 @@ import { agentMemory } from "./agent-memory.ts";
 import { agentStart } from "./agent-start.ts";
 import { iotownUpload } from "./iotown-upload.ts";
 import { machineFacts, markdownOf } from "./markdown.ts";
+import { motionGate } from "./motion-gate.ts";
 import { mqttUpload } from "./mqtt-upload.ts";
 import { parity } from "./parity.ts";
 import { payload } from "./payload.ts";
@@ -23,6 +24,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "iotown-upload": iotownUpload,
   "mqtt-upload": mqttUpload,
   "vision-boundary": visionBoundary,
+  "motion-gate": motionGate,
   parity,
   "spool-append": spoolAppend,
   "spool-device": spoolDevice,
