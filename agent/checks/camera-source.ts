@@ -8,6 +8,8 @@ export function sourceOf(config: CameraConfig): CameraSource | undefined {
   switch (config.driver) {
     case "webcam":
       return config.device.startsWith("/") ? { kind: "v4l2", device: config.device } : undefined;
+    case "rpicam":
+      return { kind: "rpicam", camera: config.camera };
     case "http-snapshot":
     case "http-mjpeg":
     case "exec":
@@ -21,6 +23,7 @@ export function sourceOf(config: CameraConfig): CameraSource | undefined {
 export function askedSizeOf(config: CameraConfig): { readonly width: number; readonly height: number } | undefined {
   switch (config.driver) {
     case "webcam":
+    case "rpicam":
     case "simulated":
       return { width: config.width, height: config.height };
     case "http-snapshot":
@@ -36,6 +39,8 @@ export function packageOf(driver: CameraConfig["driver"]): string | undefined {
   switch (driver) {
     case "webcam":
       return "fswebcam";
+    case "rpicam":
+      return "rpicam-apps-lite";
     case "http-snapshot":
     case "http-mjpeg":
     case "exec":
