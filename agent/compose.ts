@@ -268,10 +268,6 @@ function keepRules({ keep }: CameraConfig, whenAway: KeepRules["whenAway"]): Kee
   };
 }
 
-<<<<<<< HEAD
-/** By the kind of its driver. */
-export function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
-=======
 function motionGate({ motion }: CameraConfig): MotionGate {
   return {
     detectEveryMs: motion.detectEvery,
@@ -280,8 +276,8 @@ function motionGate({ motion }: CameraConfig): MotionGate {
   };
 }
 
-function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
->>>>>>> part/image
+/** By the kind of its driver. */
+export function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
   switch (camera.driver) {
     case "webcam":
       return new WebcamDriver(webcamOptions(camera), { clock });
