@@ -5,6 +5,8 @@ import { AgentError, asAgentError } from "../src/core/errors.ts";
 import type { Camera, CameraDriver, MotionGate, Seams, Target, Vision } from "../src/core/ports.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
+import { ffmpegOptions } from "../src/capture/ffmpeg/config.ts";
+import { ffmpegDriver } from "../src/capture/ffmpeg/driver.ts";
 import { folderDriver } from "../src/capture/folder/driver.ts";
 import { httpCameraOptions } from "../src/capture/http/config.ts";
 import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
@@ -281,6 +283,8 @@ export function buildDriver(camera: CameraConfig, vision: Vision, { clock, rando
   switch (camera.driver) {
     case "webcam":
       return new WebcamDriver(webcamOptions(camera), { clock });
+    case "ffmpeg":
+      return ffmpegDriver(ffmpegOptions(camera), clock);
     case "exec":
       return execDriver({ ...camera, shotTimeMs: camera.shotTime }, clock);
     case "http-snapshot":

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { execCamera } from "../src/capture/exec/config.ts";
+import { ffmpegCamera } from "../src/capture/ffmpeg/config.ts";
 import { folderCamera } from "../src/capture/folder/config.ts";
 import { httpMjpegCamera, httpSnapshotCamera } from "../src/capture/http/config.ts";
 import { rpicamCamera } from "../src/capture/rpicam/config.ts";
@@ -17,6 +18,7 @@ const commonFields = { keep: keep.prefault({}), motion: motion.prefault({}), ima
 
 const camera = z.discriminatedUnion("driver", [
   webcamCamera.extend(commonFields),
+  ffmpegCamera.safeExtend(commonFields),
   execCamera.extend(commonFields),
   httpSnapshotCamera.safeExtend(commonFields),
   httpMjpegCamera.safeExtend(commonFields),

@@ -6,6 +6,7 @@ import { cameraWarnings } from "../../agent/warnings.ts";
 import { httpCameraOptions, httpMjpegCamera, httpSnapshotCamera } from "../../src/capture/http/config.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { shownConfig } from "../../src/config/redact.ts";
+import { motion } from "../../src/config/sections.ts";
 import { writeYaml } from "../../src/config/yaml.ts";
 
 const least = { id: "gate", driver: "http-snapshot", url: "http://192.168.1.20/a.jpg" };
@@ -43,8 +44,10 @@ describe("config of cameras read by HTTP", () => {
   });
 
   it("warns of what goes unencrypted over the internet, and of certificates that nobody checks", () => {
-    const warnings = (camera: object) =>
-      cameraWarnings({ ...httpSnapshotCamera.parse({ ...least, ...camera }), keep: {} });
+    const warnings = (camera: object) => {
+      const rest = { keep: {}, motion: motion.parse({}), imageHealth: true };
+      return cameraWarnings({ ...httpSnapshotCamera.parse({ ...least, ...camera }), ...rest });
+    };
     assert.deepEqual(warnings({ username: "viewer", password: "x" }), []);
     assert.match(
       String(warnings({ url: "http://cam.example/a", password: "x", username: "y" })),
