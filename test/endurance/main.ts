@@ -7,6 +7,7 @@ import { markdownOf } from "../bench/markdown.ts";
 import { spoolBootMillion } from "../bench/spool-boot.ts";
 import type { BenchTable } from "../bench/table.ts";
 import { camerasEight } from "./cameras-eight.ts";
+import { cameraHttp } from "./camera-http.ts";
 import { kill } from "./kill.ts";
 import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
@@ -23,6 +24,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   model: spoolModel,
   "spool-boot-million": spoolBootMillion,
   "cameras-eight": camerasEight,
+  "camera-http": cameraHttp,
 };
 
 const names = Object.keys(suites);
