@@ -7,6 +7,7 @@ import { markdownOf } from "../bench/markdown.ts";
 import { spoolBootMillion } from "../bench/spool-boot.ts";
 import type { BenchTable } from "../bench/table.ts";
 import { kill } from "./kill.ts";
+import { motionGate } from "./motion-gate.ts";
 import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
 import { powerCut } from "./power-cut.ts";
@@ -20,6 +21,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   kill,
   "power-cut": powerCut,
   model: spoolModel,
+  "motion-gate": motionGate,
   "spool-boot-million": spoolBootMillion,
 };
 
