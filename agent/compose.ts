@@ -5,10 +5,13 @@ import { AgentError, asAgentError } from "../src/core/errors.ts";
 import type { Camera, CameraDriver, MotionGate, Seams, Target, Vision } from "../src/core/ports.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
+import { ffmpegOptions } from "../src/capture/ffmpeg/config.ts";
+import { ffmpegDriver } from "../src/capture/ffmpeg/driver.ts";
 import { folderDriver } from "../src/capture/folder/driver.ts";
 import { httpCameraOptions } from "../src/capture/http/config.ts";
 import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
 import { HttpSnapshotDriver } from "../src/capture/http/snapshot.ts";
+import { rpicamDriver } from "../src/capture/rpicam/driver.ts";
 import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
 import { webcamOptions } from "../src/capture/webcam/config.ts";
@@ -275,18 +278,23 @@ function motionGate({ motion }: CameraConfig): MotionGate {
   };
 }
 
-function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
+/** By the kind of its driver. */
+export function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
   switch (camera.driver) {
     case "webcam":
       return new WebcamDriver(webcamOptions(camera), { clock });
+    case "ffmpeg":
+      return ffmpegDriver(ffmpegOptions(camera), clock);
     case "exec":
-      return execDriver(camera, clock);
+      return execDriver({ ...camera, shotTimeMs: camera.shotTime }, clock);
     case "http-snapshot":
       return new HttpSnapshotDriver(httpCameraOptions(camera), { clock, random });
     case "http-mjpeg":
       return new HttpMjpegDriver(httpCameraOptions(camera), { clock, random });
     case "folder":
       return folderDriver(camera, { clock });
+    case "rpicam":
+      return rpicamDriver(camera, clock);
     case "simulated":
       return new SimulatedDriver(camera, (svg, options, signal) => vision.render(svg, options, signal));
   }

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { execCamera } from "../src/capture/exec/config.ts";
+import { ffmpegCamera } from "../src/capture/ffmpeg/config.ts";
 import { folderCamera } from "../src/capture/folder/config.ts";
 import { httpMjpegCamera, httpSnapshotCamera } from "../src/capture/http/config.ts";
+import { rpicamCamera } from "../src/capture/rpicam/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
 import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
@@ -16,10 +18,12 @@ const commonFields = { keep: keep.prefault({}), motion: motion.prefault({}), ima
 
 const camera = z.discriminatedUnion("driver", [
   webcamCamera.extend(commonFields),
+  ffmpegCamera.safeExtend(commonFields),
   execCamera.extend(commonFields),
   httpSnapshotCamera.safeExtend(commonFields),
   httpMjpegCamera.safeExtend(commonFields),
   folderCamera.extend(commonFields),
+  rpicamCamera.extend(commonFields),
   simulatedCamera.extend(commonFields),
 ]);
 

@@ -1,7 +1,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
-import type { JpegFacts } from "../core/jpeg.ts";
+import { withHuffmanTables, type JpegFacts } from "../core/jpeg.ts";
 import { captureLimits } from "../core/limits.ts";
 import type { Camera, CameraDriver, CameraHealth, Random, Seams, Shot } from "../core/ports.ts";
 import type { Frame } from "../core/types.ts";
@@ -211,7 +211,7 @@ export class SupervisedCamera implements Camera {
   }
 
   #silent(code: string, limitMs: number, what = "show a picture"): AgentError {
-    const silence = this.#driver.stream?.silence?.();
+    const silence = what === "show a picture" ? this.#driver.stream?.silence?.() : undefined;
     const instead = silence === undefined ? "" : `: ${silence}`;
     const message = `camera ${this.id} did not ${what} within ${limitMs} ms${instead}`;
     return new AgentError(code, message, { disposition: "retry" });
@@ -232,7 +232,8 @@ export class SupervisedCamera implements Camera {
     if (this.#slot.put(frame)) this.#books.skipped();
   }
 
-  #frameOf(jpeg: Buffer, facts: JpegFacts): Frame {
+  #frameOf(bytes: Buffer, judged: JpegFacts): Frame {
+    const { jpeg, facts } = withHuffmanTables(bytes, judged);
     return {
       cameraId: this.id,
       sequence: this.#books.framesCaptured + 1,

@@ -1,3 +1,5 @@
+import { standardHuffmanTables } from "./huffman-tables.ts";
+
 /**
  * What can be known of a JPEG without decoding it: a walk over its markers. A search for FF D8 … FF D9 is not enough,
  * because EXIF thumbnails hold both.
@@ -13,6 +15,8 @@ export interface JpegFacts {
   readonly sizeBytes: number;
   /** Byte ranges of segments that describe more than pixels: EXIF, XMP, IPTC, comments. */
   readonly metadata: readonly { readonly start: number; readonly end: number }[];
+  /** Where the Huffman tables belong of a motion JPEG that leaves them out; absent of a JPEG that needs nothing more. */
+  readonly huffmanTablesAt?: number;
 }
 
 export type JpegScan =
@@ -20,6 +24,9 @@ export type JpegScan =
   /** `why` is a phrase for an error text. */
   | { readonly kind: "damaged"; readonly why: string };
 
+const SOF0 = 0xc0;
+const SOF1 = 0xc1;
+const DHT = 0xc4;
 const SOI = 0xd8;
 const EOI = 0xd9;
 const SOS = 0xda;
@@ -31,7 +38,9 @@ export function scanJpeg(bytes: Buffer): JpegScan {
   if (bytes.length < 4 || bytes[0] !== 0xff || bytes[1] !== SOI) return damaged("it does not start as a JPEG");
   let size: { width: number; height: number } | undefined;
   let orientation = 1;
-  let sawPixels = false;
+  let coding = 0;
+  let sawTables = false;
+  let firstScanAt: number | undefined;
   const metadata: { start: number; end: number }[] = [];
   let at = 2;
   for (;;) {
@@ -41,23 +50,31 @@ export function scanJpeg(bytes: Buffer): JpegScan {
     if (marker === undefined) return damaged("it ends too early");
     if (marker === EOI) break;
     if (marker === SOI) return damaged("a second picture starts inside it");
+    if (marker < 0xc0 || isRestart(marker)) return damaged(`no marker at byte ${at}`);
     const end = at + 2 + (at + 4 <= bytes.length ? bytes.readUInt16BE(at + 2) : Infinity);
     if (end > bytes.length) return damaged("it ends inside a header");
     if (isFrameHeader(marker) && end < at + 9) return damaged("a header of it is cut short");
-    if (isFrameHeader(marker)) size = { height: bytes.readUInt16BE(at + 5), width: bytes.readUInt16BE(at + 7) };
+    if (isFrameHeader(marker)) {
+      if (size !== undefined) return damaged("it has two frame headers");
+      size = { height: bytes.readUInt16BE(at + 5), width: bytes.readUInt16BE(at + 7) };
+      coding = marker;
+    }
+    if (marker === DHT) sawTables = true;
     if (marker === APP1) orientation = exifOrientation(bytes.subarray(at + 4, end)) ?? orientation;
     if (marker === APP1 || marker === APP13 || marker === COM) metadata.push({ start: at, end });
+    if (marker === SOS) firstScanAt ??= at;
     at = end;
     if (marker === SOS) {
-      sawPixels = true;
       const next = endOfEntropyData(bytes, at);
       if (next === undefined) return damaged("its picture data ends too early");
       at = next;
     }
   }
   if (size === undefined || size.width === 0 || size.height === 0) return damaged("it names no size");
-  if (!sawPixels) return damaged("it holds no picture data");
-  return { kind: "complete", facts: { ...size, orientation, sizeBytes: at + 2, metadata } };
+  if (firstScanAt === undefined) return damaged("it holds no picture data");
+  const lacksTables = !sawTables && (coding === SOF0 || coding === SOF1);
+  const tablesAt = lacksTables ? { huffmanTablesAt: firstScanAt } : {};
+  return { kind: "complete", facts: { ...size, orientation, sizeBytes: at + 2, metadata, ...tablesAt } };
 }
 
 /** The same pixels without EXIF, XMP, IPTC, comments and whatever follows the end marker. Copies only when it must. */
@@ -73,6 +90,24 @@ export function withoutMetadata(bytes: Buffer, facts: JpegFacts): Buffer {
   return Buffer.concat(kept);
 }
 
+/** The same picture with the standard Huffman tables, where it lacks them and means them. Copies only when it must. */
+export function withHuffmanTables(
+  bytes: Buffer,
+  facts: JpegFacts,
+): { readonly jpeg: Buffer; readonly facts: JpegFacts } {
+  const { huffmanTablesAt: at, metadata, sizeBytes, ...rest } = facts;
+  if (at === undefined) return { jpeg: bytes, facts };
+  const added = standardHuffmanTables.length;
+  const jpeg = Buffer.allocUnsafeSlow(sizeBytes + added);
+  bytes.copy(jpeg, 0, 0, at);
+  standardHuffmanTables.copy(jpeg, at);
+  bytes.copy(jpeg, at + added, at, sizeBytes);
+  const moved = metadata.map(({ start, end }) =>
+    start < at ? { start, end } : { start: start + added, end: end + added },
+  );
+  return { jpeg, facts: { ...rest, sizeBytes: sizeBytes + added, metadata: moved } };
+}
+
 function damaged(why: string): JpegScan {
   return { kind: "damaged", why };
 }
@@ -82,6 +117,10 @@ function isFrameHeader(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 }
 
+function isRestart(marker: number): boolean {
+  return marker >= 0xd0 && marker <= 0xd7;
+}
+
 /** Inside entropy data FF00 is a literal and FFD0–FFD7 are restart marks; any other marker ends it. */
 function endOfEntropyData(bytes: Buffer, from: number): number | undefined {
   let at = from;
@@ -89,7 +128,7 @@ function endOfEntropyData(bytes: Buffer, from: number): number | undefined {
     at = bytes.indexOf(0xff, at);
     if (at === -1 || at + 1 >= bytes.length) return undefined;
     const next = bytes[at + 1] ?? 0;
-    if (next !== 0 && next !== 0xff && !(next >= 0xd0 && next <= 0xd7)) return at;
+    if (next !== 0 && next !== 0xff && !isRestart(next)) return at;
     at += next === 0xff ? 1 : 2;
   }
 }

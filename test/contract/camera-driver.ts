@@ -15,6 +15,8 @@ export interface DriverUnderTest {
   /** True where two shots show different pictures. */
   readonly changes: boolean;
   readonly finite: boolean;
+  /** Of a continuous source: makes it end by itself, as a camera that is unplugged. */
+  readonly breakSource?: () => Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -123,6 +125,35 @@ export function cameraDriverContract(
       await until(same, "every process to be gone");
       await until(async () => (await openDescriptors()) <= before.descriptors, "every descriptor to be closed");
       assert.deepEqual(await readdir(subject.scratch), []);
+    });
+
+    it("counts the frames of a continuous source that nobody asks for, and says at once when it breaks", async function () {
+      const subject = await started(this);
+      const { stream } = subject.driver;
+      if (stream === undefined) return;
+      await picture(subject);
+      const before = stream.framesSeen();
+      await until(() => stream.framesSeen() > before + 1, "frames that nobody asked for", shotLimitMs);
+      const broken: AgentError[] = [];
+      stream.onBroken((error) => broken.push(error));
+      stream.onBroken(() => assert.fail("it was told that nobody listens any more"))();
+      const pending = subject.driver.shot(within()).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      if (subject.breakSource === undefined) await subject.driver.stop();
+      else await subject.breakSource();
+      await until(() => broken.length === 1, "the stream to break", shotLimitMs);
+      assert.match(broken[0]?.code ?? "", /^CAMERA_/);
+      // A frame that was under way may have served the shot; the next one fails with the same words.
+      const failure = (await pending) ?? (await subject.driver.shot(within()).catch((error: unknown) => error));
+      assert.equal(failure, broken[0]);
+      const late: AgentError[] = [];
+      stream.onBroken((error) => late.push(error));
+      assert.deepEqual(late, broken, "who asks later is told at once");
+      await subject.driver.stop();
+      await subject.driver.start(within());
+      assert.equal(scanJpeg(await picture(subject)).kind, "complete");
     });
 
     it("says `end` when a finite source is used up, and errs only with codes of its own", async function () {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, it } from "mocha";
-import { scanJpeg, withoutMetadata } from "../../src/core/jpeg.ts";
+import sharp, { type JpegOptions } from "sharp";
+import { standardHuffmanTables } from "../../src/core/huffman-tables.ts";
+import { scanJpeg, withHuffmanTables, withoutMetadata } from "../../src/core/jpeg.ts";
 import { exifSegment, segment } from "../lib/jpegs.ts";
 
 const soi = Buffer.from([0xff, 0xd8]);
@@ -32,6 +34,10 @@ describe("JPEG scan", () => {
     const found = scanJpeg(bytes);
     assert.equal(found.kind, "complete");
     assert.deepEqual(withoutMetadata(bytes, found.facts), picture());
+  });
+
+  it("calls a picture damaged that has two frame headers, as one has that swallowed the start of the next", () => {
+    assert.equal(scanJpeg(picture(frameHeader)).kind, "damaged");
   });
 
   it("calls every cut of a picture damaged", () => {
@@ -86,5 +92,63 @@ describe("JPEG scan", () => {
       }),
       { numRuns: 3_000 },
     );
+  });
+});
+
+describe("a JPEG without its Huffman tables, as USB cameras send it", () => {
+  /** Encoded with the standard tables; `stripped` is the same without them, with a comment before and after. */
+  async function pictures(options: JpegOptions = {}) {
+    const noise = { type: "gaussian", mean: 128, sigma: 50 } as const;
+    const drawn = sharp({ create: { width: 120, height: 90, channels: 3, background: "grey", noise } });
+    const whole = await drawn.jpeg({ optimiseCoding: false, ...options }).toBuffer();
+    const tables: Buffer[] = [];
+    const kept: Buffer[] = [whole.subarray(0, 2), segment(0xfe, Buffer.from("before"))];
+    let at = 2;
+    while (whole[at + 1] !== 0xda) {
+      const end = at + 2 + whole.readUInt16BE(at + 2);
+      (whole[at + 1] === 0xc4 ? tables : kept).push(whole.subarray(at, end));
+      at = end;
+    }
+    return { whole, tables, stripped: Buffer.concat([...kept, whole.subarray(at), Buffer.from("trailing")]) };
+  }
+
+  const pixels = (jpeg: Buffer) => sharp(jpeg).raw().toBuffer();
+
+  it("gets the tables of the standard, which are those that encoders use", async () => {
+    const { tables } = await pictures();
+    const bodies = tables.map((table) => table.subarray(4));
+    assert.equal(bodies.length, 4);
+    for (const body of bodies) assert.ok(standardHuffmanTables.includes(body));
+    assert.equal(standardHuffmanTables.length, 4 + bodies.reduce((sum, body) => sum + body.length, 0));
+  });
+
+  it("decodes to the same pixels, is complete, and has its facts right", async () => {
+    for (const options of [{}, { chromaSubsampling: "4:4:4" }, { quality: 30 }]) {
+      const { whole, stripped } = await pictures(options);
+      const found = scanJpeg(stripped);
+      assert.equal(found.kind, "complete");
+      assert.equal(typeof found.facts.huffmanTablesAt, "number");
+      const { jpeg, facts } = withHuffmanTables(stripped, found.facts);
+      const again = scanJpeg(jpeg);
+      assert.equal(again.kind, "complete");
+      assert.deepEqual(facts, again.facts);
+      assert.equal(facts.sizeBytes, jpeg.length);
+      assert.deepEqual(await pixels(jpeg), await pixels(whole));
+      assert.equal(withoutMetadata(jpeg, facts).includes("before"), false);
+    }
+  });
+
+  it("is left alone where it has tables, and where the standard ones would be wrong", async () => {
+    const { whole } = await pictures();
+    const progressive = await sharp(whole).jpeg({ progressive: true }).toBuffer();
+    for (const jpeg of [whole, progressive, await sharp(whole).jpeg({ optimiseCoding: true }).toBuffer()]) {
+      const found = scanJpeg(jpeg);
+      assert.equal(found.kind, "complete");
+      assert.equal(withHuffmanTables(jpeg, found.facts).jpeg, jpeg);
+    }
+    const arithmetic = picture();
+    arithmetic[arithmetic.indexOf(0xc0)] = 0xc9;
+    const found = scanJpeg(arithmetic);
+    assert.equal(found.kind === "complete" && found.facts.huffmanTablesAt === undefined, true);
   });
 });

@@ -1,7 +1,9 @@
 import { z } from "zod";
-import { secret } from "../../config/values.ts";
+import { duration, secret } from "../../config/values.ts";
 import { captureLimits } from "../../core/limits.ts";
 import { commonCameraFields } from "../config.ts";
+
+const runs = /^(?:\/.+|[^/]+)$/;
 
 export const execCamera = z
   .strictObject({
@@ -11,6 +13,7 @@ export const execCamera = z
       .array(z.string().min(1).max(4_096))
       .min(1)
       .max(captureLimits.argumentsMax)
+      .refine(([program = ""]) => runs.test(program), "expected a program's name or its absolute path first")
       .describe("The program and its arguments, one by one; no shell reads them, and every user may see them"),
     environment: z
       .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), secret)
@@ -20,6 +23,10 @@ export const execCamera = z
       .enum(["stream", "shot"])
       .default("stream")
       .describe("stream: the program runs all the time, one JPEG after the other. shot: one run for each frame"),
+    shotTime: duration
+      .refine((ms) => ms >= 100, "expected at least 100ms")
+      .prefault("10s")
+      .describe("In mode shot, what one run may take before it is ended"),
   })
   .describe("A program of your own");
 

@@ -80,6 +80,7 @@ export class HttpMjpegDriver implements CameraDriver {
         openingChunks.push(chunk);
         openingBytes += chunk.length;
       }
+      stream.received(chunk.length);
       splitter.push(chunk);
     });
     answer.once("error", (error) => stream.fail(this.#trouble.network(error)));

@@ -23,9 +23,15 @@ export interface ProgramEnding {
   /** `CAMERA_LOST` of one that ran. */
   readonly code: string;
   readonly how: string;
+  /** Undefined when a signal ended it, or when it did not start. */
+  readonly status: number | undefined;
   /** The last line of its stderr: foreign text that words an error and decides nothing. */
   readonly said: string;
+  /** The end of its stderr by lines, without secrets: for a program that is asked for what it knows. */
+  readonly lines: readonly string[];
 }
+
+type Ending = Pick<ProgramEnding, "code" | "how" | "status">;
 
 /** All that a camera program gets of our environment, where secrets of the config may stand. */
 const environmentKept: readonly string[] = ["PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH"];
@@ -108,7 +114,7 @@ export class CameraProgram {
     child.stdin?.end(input);
     child.once("error", (error) => this.#end(notStarted(error, (text) => this.#speech.without(text))));
     child.once("exit", () => void this.#letGo(child));
-    child.once("close", (code, signal) => this.#end({ code: "CAMERA_LOST", how: howItEnded(code, signal) }));
+    child.once("close", (status, signal) => this.#end(ended(status, signal)));
   }
 
   /** What it started and left behind may hold its output open for ever, and the camera with it. */
@@ -122,9 +128,9 @@ export class CameraProgram {
     child.stderr?.destroy();
   }
 
-  #end({ code, how }: Omit<ProgramEnding, "said">): void {
+  #end(ending: Ending): void {
     this.#closed.abort();
-    this.#resolveEnded({ code, how, said: this.said() });
+    this.#resolveEnded({ ...ending, said: this.said(), lines: this.#speech.lines() });
   }
 }
 
@@ -141,24 +147,29 @@ function launched({ program, argv, environment = {}, input }: ProgramCommand): C
   });
 }
 
-function notStarted(error: unknown, redacted: (text: string) => string): Omit<ProgramEnding, "said"> {
-  const what = messageOf(redacted(messageOf(error)), 120);
-  switch (errnoOf(error)) {
+function notStarted(error: unknown, redacted: (text: string) => string): Ending {
+  const [code, how] = notStartedAs(errnoOf(error));
+  return { code, how: `${how} (${messageOf(redacted(messageOf(error)), 120)})`, status: undefined };
+}
+
+function notStartedAs(errno: string | undefined): readonly [code: string, how: string] {
+  switch (errno) {
     case "ENOENT":
-      return { code: "CAMERA_PROGRAM_MISSING", how: `its program, or what that is to be run with, is gone (${what})` };
+      return ["CAMERA_PROGRAM_MISSING", "its program, or what that is to be run with, is gone"];
     case "EACCES":
     case "EPERM":
-      return { code: "CAMERA_DENIED", how: `its program may not be run (${what})` };
+      return ["CAMERA_DENIED", "its program may not be run"];
     case "EAGAIN":
     case "EMFILE":
     case "ENFILE":
     case "ENOMEM":
-      return { code: "CAMERA_NO_RESOURCES", how: `the system has no room for its program (${what})` };
+      return ["CAMERA_NO_RESOURCES", "the system has no room for its program"];
     default:
-      return { code: "CAMERA_PROGRAM_REFUSED", how: `its program does not start (${what})` };
+      return ["CAMERA_PROGRAM_REFUSED", "its program does not start"];
   }
 }
 
-function howItEnded(code: number | null, signal: NodeJS.Signals | null): string {
-  return signal === null ? `its program ended with status ${code ?? -1}` : `its program was ended by ${signal}`;
+function ended(status: number | null, signal: NodeJS.Signals | null): Ending {
+  const how = signal === null ? `its program ended with status ${status ?? -1}` : `its program was ended by ${signal}`;
+  return { code: "CAMERA_LOST", how, status: status ?? undefined };
 }

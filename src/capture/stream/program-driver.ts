@@ -3,7 +3,7 @@ import { AgentError } from "../../core/errors.ts";
 import { captureLimits } from "../../core/limits.ts";
 import type { CameraDriver, Shot } from "../../core/ports.ts";
 import type { CaptureLimits } from "../judge.ts";
-import { CameraProgram, type ProgramCommand } from "./camera-program.ts";
+import { CameraProgram, type ProgramCommand, type ProgramEnding } from "./camera-program.ts";
 import { FrameStream } from "./frame-stream.ts";
 import { JpegSplitter } from "./jpeg-splitter.ts";
 import { MultipartSplitter } from "./multipart-splitter.ts";
@@ -21,6 +21,8 @@ export interface ProgramRecipe {
   readonly mayRepeat: boolean;
   /** What to run, found out anew at every start. Fails with a `CAMERA_…` code. */
   command(signal: AbortSignal): Promise<ProgramCommand>;
+  /** Told of every end of the program. May name the loss better than its ending's code. */
+  lost?(ending: ProgramEnding, framesSeen: number): AgentError | undefined;
 }
 
 /** A camera program that writes frames to its standard output for as long as it lives. */
@@ -33,6 +35,8 @@ export class ProgramDriver implements CameraDriver {
   readonly #limits: CaptureLimits;
   /** Of a start that is under way: what it may wait for. */
   #starting: AbortController | undefined;
+  /** Settled once the last start runs nothing of its own any more. Never rejects. */
+  #prepared: Promise<unknown> = Promise.resolve();
   /** The last one that was started, until it has gone. */
   #program: CameraProgram | undefined;
   #stream: FrameStream;
@@ -59,7 +63,9 @@ export class ProgramDriver implements CameraDriver {
     signal.addEventListener("abort", onAbort, { once: true });
     this.#starting = starting;
     try {
-      const command = await this.#recipe.command(starting.signal);
+      const preparing = this.#recipe.command(starting.signal);
+      this.#prepared = preparing.catch(() => undefined);
+      const command = await preparing;
       starting.signal.throwIfAborted();
       this.#launch(command);
     } finally {
@@ -77,6 +83,7 @@ export class ProgramDriver implements CameraDriver {
     this.#starting?.abort(stopped);
     this.#starting = undefined;
     this.#stream.fail(stopped);
+    await this.#prepared;
     await this.#program?.stop();
   }
 
@@ -92,9 +99,11 @@ export class ProgramDriver implements CameraDriver {
     this.#program = program;
     this.#stream = stream;
     // Any end of the stream is a lost camera, whatever the exit status: ffmpeg ends with 0 when its server is killed.
-    void program.ended.then(({ code, how, said }) => {
+    void program.ended.then((ending) => {
       if (this.#program === program) this.#program = undefined;
-      stream.fail(this.#error(code, said === "" ? how : `${how}: ${said}`));
+      const { code, how, said } = ending;
+      const lost = this.#recipe.lost?.(ending, stream.framesSeen());
+      stream.fail(lost ?? this.#error(code, said === "" ? how : `${how}: ${said}`));
     });
   }
 

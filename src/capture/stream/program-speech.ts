@@ -26,9 +26,18 @@ export class ProgramSpeech {
     this.#tail = whole.slice(-this.#keptChars);
   }
 
-  /** Its last line, short, without secrets, colours and control characters. Empty when it said nothing. */
+  /** Its last line, short. Empty when it said nothing. */
   lastLine(): string {
-    return readable(this.without(this.#tail, this.#isCut));
+    return messageOf(this.lines().at(-1) ?? "", 200);
+  }
+
+  /** What is kept of it, without secrets, colours and control characters; the first line may be cut. */
+  lines(): readonly string[] {
+    return this.without(this.#tail, this.#isCut)
+      .replaceAll(/\u001b\[[0-9;]*m/g, "")
+      .split(/[\r\n]/)
+      .map((line) => maskUrls(line.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " ").trim()))
+      .filter((line) => line !== "");
   }
 
   /** Any text of one line without the secrets, `isCut` when it may begin in the midst of one. */
@@ -55,12 +64,4 @@ function orItself(change: (text: string) => string, text: string): string {
   } catch {
     return text;
   }
-}
-
-function readable(text: string): string {
-  const lines = text
-    .replaceAll(/\u001b\[[0-9;]*m/g, "")
-    .split(/[\r\n]/)
-    .map((line) => line.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " ").trim());
-  return messageOf(maskUrls(lines.findLast((line) => line !== "") ?? ""), 200);
 }
