@@ -116,8 +116,8 @@ export const visionLimits = {
   stopGraceMs: 2_000,
   /** Cameras whose last pictures are remembered, some 120 KB each: `configLimits.camerasMax`. */
   watchedCamerasMax: 64,
-  /** Pictures after the last motion that the model sees too: what has come to rest gets a second look and a third. */
-  motionHoldFrames: 2,
+  /** Pictures after the last motion that the model sees too: what has come to rest gets a second look. */
+  motionHoldFrames: 1,
   /** And so many more while something scores just below the threshold; a bush that always does must not go on for ever. */
   motionDoubtFrames: 3,
   /** Long side of a picture that is decoded for its measures alone. */

@@ -9,6 +9,7 @@ import type { BenchTable } from "../bench/table.ts";
 import { camerasEight } from "./cameras-eight.ts";
 import { cameraHttp } from "./camera-http.ts";
 import { kill } from "./kill.ts";
+import { motionGate } from "./motion-gate.ts";
 import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
 import { powerCut } from "./power-cut.ts";
@@ -22,6 +23,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   kill,
   "power-cut": powerCut,
   model: spoolModel,
+  "motion-gate": motionGate,
   "spool-boot-million": spoolBootMillion,
   "cameras-eight": camerasEight,
   "camera-http": cameraHttp,
