@@ -1,6 +1,6 @@
 import { intervalMsOf } from "../../src/capture/config.ts";
-import type { Discovery } from "../../src/capture/discover/cameras.ts";
 import type { CameraFormat } from "../../src/capture/discover/formats.ts";
+import type { V4lCamera } from "../../src/capture/discover/v4l.ts";
 import { faultTexts, judgeMeasures, type PictureFault, type PictureMeasures } from "../../src/core/picture.ts";
 import type { CameraConfig } from "../config-schema.ts";
 import { askedSizeOf, sourceOf } from "./camera-source.ts";
@@ -15,16 +15,16 @@ export interface Advice {
 const webcamIntervalMinMs = 2_000;
 
 /** From the config alone, before the camera is opened. */
-export function configAdvice(config: CameraConfig, discovery: Discovery): readonly Advice[] {
-  return [...deviceNameAdvice(config, discovery), ...intervalAdvice(config)];
+export function configAdvice(config: CameraConfig, attached: readonly V4lCamera[]): readonly Advice[] {
+  return [...deviceNameAdvice(config, attached), ...intervalAdvice(config)];
 }
 
 /** Numbers of video nodes change with the order in which cameras are found. */
-function deviceNameAdvice(config: CameraConfig, { cameras }: Discovery): readonly Advice[] {
+function deviceNameAdvice(config: CameraConfig, attached: readonly V4lCamera[]): readonly Advice[] {
   const source = sourceOf(config);
   if (source?.kind !== "v4l2" || !/^\/dev\/video\d+$/.test(source.device)) return [];
-  const known = cameras.find((camera) => camera.kind === "v4l2" && camera.node === source.device);
-  if (known?.kind !== "v4l2" || known.device === source.device) return [];
+  const known = attached.find(({ node }) => node === source.device);
+  if (known === undefined || known.device === source.device) return [];
   const found = `${source.device} may be another camera after a restart or when one is unplugged`;
   return [{ found, mend: `name it ${known.device}` }];
 }

@@ -1,3 +1,4 @@
+import { inputOf } from "../../src/capture/ffmpeg/input.ts";
 import type { CameraConfig } from "../config-schema.ts";
 
 /** What a camera of the config is attached to, where that says something about the machine. */
@@ -8,8 +9,10 @@ export function sourceOf(config: CameraConfig): CameraSource | undefined {
   switch (config.driver) {
     case "webcam":
       return config.device.startsWith("/") ? { kind: "v4l2", device: config.device } : undefined;
-    case "ffmpeg":
-      return config.input.startsWith("/dev/") ? { kind: "v4l2", device: config.input } : undefined;
+    case "ffmpeg": {
+      const input = inputOf(config.input);
+      return input.kind === "v4l2" ? input : undefined;
+    }
     case "rpicam":
       return { kind: "rpicam", camera: config.camera };
     case "http-snapshot":
@@ -29,12 +32,19 @@ export function askedSizeOf(config: CameraConfig): { readonly width: number; rea
     case "simulated":
       return { width: config.width, height: config.height };
     case "ffmpeg":
+      return ffmpegSize(config);
     case "http-snapshot":
     case "http-mjpeg":
     case "exec":
     case "folder":
       return undefined;
   }
+}
+
+/** What ffmpeg asks a device for where nothing is said; of all else the picture's own size is right. */
+function ffmpegSize({ input, width, height }: Extract<CameraConfig, { driver: "ffmpeg" }>) {
+  if (inputOf(input).kind === "v4l2") return { width: width ?? 1_280, height: height ?? 720 };
+  return width === undefined || height === undefined ? undefined : { width, height };
 }
 
 /** The Debian package of the program that a driver runs. */

@@ -1,5 +1,6 @@
-import type { Discovery } from "../../src/capture/discover/cameras.ts";
+import type { CameraPrograms } from "../../src/capture/discover/cameras.ts";
 import type { CameraFormat } from "../../src/capture/discover/formats.ts";
+import type { V4lCamera } from "../../src/capture/discover/v4l.ts";
 import { withFormats } from "../../src/capture/discover/v4l-formats.ts";
 import { AgentError, asAgentError } from "../../src/core/errors.ts";
 import type { Camera, Vision } from "../../src/core/ports.ts";
@@ -18,13 +19,14 @@ const folderTimeoutMs = 3_000;
 export interface CheckedCamera {
   readonly camera: Camera;
   readonly config: CameraConfig;
-  readonly discovery: Discovery;
+  readonly attached: readonly V4lCamera[];
+  readonly programs: CameraPrograms;
   readonly vision: Vision;
 }
 
 /** One frame, and what is to be said of it and of the camera's settings. Rejects only when it is aborted. */
 export async function checkCamera(context: CommandContext, checked: CheckedCamera): Promise<readonly CheckResult[]> {
-  const { camera, config, discovery } = checked;
+  const { camera, config, attached } = checked;
   const check = `camera ${camera.id}`;
   const results: CheckResult[] = [];
   const frame = await frameOf(context, checked);
@@ -38,7 +40,7 @@ export async function checkCamera(context: CommandContext, checked: CheckedCamer
       results.push({ check, result: "warning", ...advice });
     }
   }
-  for (const advice of configAdvice(config, discovery)) results.push({ check, result: "warning", ...advice });
+  for (const advice of configAdvice(config, attached)) results.push({ check, result: "warning", ...advice });
   return results;
 }
 
@@ -90,11 +92,11 @@ async function pictureAdviceOf(
 /** Asked only of a V4L2 camera that gave another size than it was asked for, and once it was closed. */
 async function offeredFormats(
   { clock, signal }: CommandContext,
-  { config, discovery }: CheckedCamera,
+  { config, programs }: CheckedCamera,
   frame: Frame,
 ): Promise<readonly CameraFormat[] | undefined> {
   const source = sourceOf(config);
   if (source?.kind !== "v4l2" || sizeAdvice(config, frame, undefined).length === 0) return undefined;
   const asked = { kind: "v4l2", device: source.device, node: source.device, name: "" } as const;
-  return (await withFormats(asked, discovery.programs, { clock }, signal)).formats;
+  return (await withFormats(asked, programs, { clock }, signal)).formats;
 }

@@ -1,5 +1,6 @@
 import { realpath } from "node:fs/promises";
-import { discoverCameras } from "../../src/capture/discover/cameras.ts";
+import { findCameraPrograms } from "../../src/capture/discover/cameras.ts";
+import { findV4lCameras } from "../../src/capture/discover/v4l.ts";
 import type { Camera } from "../../src/core/ports.ts";
 import type { Agent } from "../compose.ts";
 import type { CameraConfig } from "../config-schema.ts";
@@ -20,14 +21,15 @@ export async function* cameraChecks(
   configs: readonly CameraConfig[],
   { cameras, vision }: Pick<Agent, "cameras" | "vision">,
 ): AsyncGenerator<CheckResult> {
-  const discovery = await discoverCameras({ formats: false }, context.clock, context.signal);
+  const attached = await findV4lCameras();
+  const programs = await findCameraPrograms();
   const lanes = new Lanes(camerasAtOnce);
   const answers: Promise<readonly CheckResult[]>[] = [];
   for (const [index, camera] of cameras.entries()) {
     const config = configs[index];
     if (config === undefined) continue;
     const lane = await laneOf(camera, config);
-    const answer = lanes.run(lane, () => checkCamera(context, { camera, config, discovery, vision }));
+    const answer = lanes.run(lane, () => checkCamera(context, { camera, config, attached, programs, vision }));
     // Awaited in its turn below; until then a failure of it must not end the process.
     answer.catch(() => undefined);
     answers.push(answer);

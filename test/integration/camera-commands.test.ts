@@ -61,6 +61,19 @@ describe("the camera commands", function () {
     });
   });
 
+  it("init writes a Raspberry Pi's cameras into a config that works", async () => {
+    const bin = join(folder, "bin-two");
+    const lines = [0, 1].map((number) => `echo "${number} : imx219 [3280x2464] (/base/i2c@${number}/imx219@10)"`);
+    await standIn(bin, "rpicam-hello", lines.join("\n"));
+    const output = join(folder, "pi.yaml");
+    const ran = await framepost(["init", "--yes", "--output", output], { env: { PATH: bin } });
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stderr, /found imx219 \(rpicam:0\), imx219 \(rpicam:1\)/);
+    const text = await readFile(output, "utf8");
+    assert.match(text, /driver: rpicam\n +camera: 0\n/);
+    assert.match(text, /driver: rpicam\n +camera: 1\n/);
+  });
+
   it("takes a picture of an address, whether it gives one or a stream of them", async () => {
     await inTurns(["/picture", "/stream"], async (path) => {
       const output = join(folder, `${path.slice(1)}.jpg`);

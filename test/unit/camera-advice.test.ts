@@ -2,18 +2,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { configAdvice, pictureAdvice, sizeAdvice } from "../../agent/checks/camera-advice.ts";
 import { type CameraConfig, configSchema } from "../../agent/config-schema.ts";
-import type { Discovery } from "../../src/capture/discover/cameras.ts";
+import type { V4lCamera } from "../../src/capture/discover/v4l.ts";
 import type { PictureMeasures } from "../../src/core/picture.ts";
 
 const byId = "/dev/v4l/by-id/usb-Front-video-index0";
-const discovery: Discovery = {
-  cameras: [
-    { kind: "v4l2", device: byId, node: "/dev/video0", name: "Front" },
-    { kind: "v4l2", device: "/dev/video2", node: "/dev/video2", name: "Back" },
-    { kind: "rpicam", camera: 0, name: "imx708", path: "/base", formats: [] },
-  ],
-  programs: {},
-};
+const attached: readonly V4lCamera[] = [
+  { kind: "v4l2", device: byId, node: "/dev/video0", name: "Front" },
+  { kind: "v4l2", device: "/dev/video2", node: "/dev/video2", name: "Back" },
+];
 const good: PictureMeasures = {
   width: 1280,
   height: 720,
@@ -34,20 +30,20 @@ function cameraOf(settings: object): CameraConfig {
 
 describe("advice about a camera", () => {
   it("names the stable device where there is one", () => {
-    const [advice] = configAdvice(cameraOf({ device: "/dev/video0" }), discovery);
+    const [advice] = configAdvice(cameraOf({ device: "/dev/video0" }), attached);
     assert.match(advice?.mend ?? "", /name it \/dev\/v4l\/by-id\/usb-Front-video-index0/);
     for (const device of [byId, "/dev/video2", "/dev/video9", "TEST:"]) {
-      assert.deepEqual(configAdvice(cameraOf({ device }), discovery), [], device);
+      assert.deepEqual(configAdvice(cameraOf({ device }), attached), [], device);
     }
   });
 
   it("wants seconds between frames that open the camera anew", () => {
     for (const pace of [{ interval: "1s" }, { interval: "0s" }, { framesPerSecond: 2 }]) {
-      const [advice] = configAdvice(cameraOf({ device: "TEST:", ...pace }), discovery);
+      const [advice] = configAdvice(cameraOf({ device: "TEST:", ...pace }), attached);
       assert.match(advice?.mend ?? "", /use driver ffmpeg/);
     }
-    assert.deepEqual(configAdvice(cameraOf({ device: "TEST:", framesPerSecond: 0.5 }), discovery), []);
-    assert.deepEqual(configAdvice(cameraOf({ driver: "simulated", interval: "100ms" }), discovery), []);
+    assert.deepEqual(configAdvice(cameraOf({ device: "TEST:", framesPerSecond: 0.5 }), attached), []);
+    assert.deepEqual(configAdvice(cameraOf({ driver: "simulated", interval: "100ms" }), attached), []);
   });
 
   it("says of a size that was not asked for what the camera offers", () => {

@@ -91,6 +91,8 @@ describe("the configs that ship with Framepost", () => {
 const starterCameras: readonly StarterCamera[] = [
   { id: "front", driver: "simulated" },
   { id: "front", driver: "webcam", device: "/dev/v4l/by-id/usb-046d_HD-video-index0" },
+  { id: "front", driver: "ffmpeg", input: "/dev/v4l/by-id/usb-046d_HD-video-index0" },
+  { id: "front", driver: "rpicam", camera: 1 },
 ];
 
 describe("a starter config", () => {
