@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { agentMemory } from "./agent-memory.ts";
 import { agentStart } from "./agent-start.ts";
+import { cameraFfmpeg } from "./camera-ffmpeg.ts";
 import { iotownUpload } from "./iotown-upload.ts";
 import { machineFacts, markdownOf } from "./markdown.ts";
 import { motionGate } from "./motion-gate.ts";
@@ -33,6 +34,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "spool-rebuild": spoolRebuild,
   "agent-start": agentStart,
   "agent-memory": agentMemory,
+  "camera-ffmpeg": cameraFfmpeg,
 };
 
 const words = process.argv.slice(2);

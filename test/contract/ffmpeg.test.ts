@@ -89,6 +89,13 @@ describe("ffmpeg driver", () => {
     cameraDriverContract("JPEGs, Digest", async () =>
       subject(server.url("digest", "/mjpeg"), { username: user, password }),
     );
+
+    it("gives frames by UDP as well", async () => {
+      const { driver } = subject(server.url("open", "/mjpeg"), { transport: "udp" });
+      await driver.start(AbortSignal.timeout(5_000));
+      assert.equal((await driver.shot(AbortSignal.timeout(5_000))).kind, "image");
+      await driver.stop();
+    });
   });
 
   describe("over HTTP", () => {

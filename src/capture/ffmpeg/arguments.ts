@@ -14,8 +14,7 @@ export interface FfmpegRun {
   readonly secrets: readonly string[];
 }
 
-/** A network peer that says nothing for this long is gone; our own watchdog does not depend on it. */
-const silenceMicroseconds = 10_000_000;
+const silenceMs = 10_000;
 /** Frames to its standard output, each in a part of a multipart stream. */
 export function streamRun(options: FfmpegOptions, encoding: Encoding): FfmpegRun {
   const { argv, ...rest } = inputRun(options, encoding);
@@ -77,7 +76,7 @@ function listed(options: FfmpegOptions, plainUrl: string): FfmpegRun {
     ...settings.map(([name, value]) => `option ${name} ${quoted(value)}`),
   ];
   const query = /\?(.+)$/.exec(plainUrl)?.[1];
-  const secrets = [url, query, password, password === undefined ? undefined : percentEncoded(password)];
+  const secrets = [url, query, password];
   return {
     // Frames are passed on as they come: neither list nor source is watched for a second first to find out their rate.
     argv: [
@@ -103,20 +102,24 @@ function protocolsOf(input: FfmpegInput): string {
   return usesTls(input) ? "pipe,https,tls,tcp" : "pipe,http,tcp";
 }
 
-function rtspSettings({ transport }: FfmpegOptions): readonly (readonly [string, string])[] {
+function rtspSettings({ transport, ...options }: FfmpegOptions): readonly (readonly [string, string])[] {
   return [
     ["rtsp_transport", transport],
     ["allowed_media_types", "video"],
-    ["timeout", String(silenceMicroseconds)],
+    ["timeout", microseconds(options)],
   ];
 }
 
 function httpSettings(options: FfmpegOptions): readonly (readonly [string, string])[] {
   const { input, ca, insecureSkipVerify } = options;
-  const silence = ["rw_timeout", String(silenceMicroseconds)] as const;
+  const silence = ["rw_timeout", microseconds(options)] as const;
   if (!usesTls(input)) return [silence];
   const authority = ca === undefined ? [] : [["ca_file", ca] as const];
   return [silence, ["tls_verify", insecureSkipVerify ? "0" : "1"], ...authority];
+}
+
+function microseconds(options: Pick<FfmpegOptions, "silenceMs">): string {
+  return String(1_000 * (options.silenceMs ?? silenceMs));
 }
 
 function encodeArguments(options: FfmpegOptions): readonly string[] {

@@ -22,7 +22,11 @@ export const ffmpegCamera = z
     ...commonCameraFields,
     driver: z.literal("ffmpeg").describe("V4L2, RTSP, MJPEG over HTTP, files: one ffmpeg that runs all the time"),
     input,
-    username: z.string().min(1).max(256).optional().describe("User of a camera with an address"),
+    username: z
+      .string()
+      .regex(/^[^:\p{Cc}]{1,256}$/u, "expected 1 to 256 characters, no colon and no line break")
+      .optional()
+      .describe("User of a camera with an address"),
     password: secret.optional(),
     transport: z.enum(["tcp", "udp"]).default("tcp").describe("What carries an RTSP stream"),
     encoding: z
@@ -101,6 +105,8 @@ export function ffmpegOptions(config: FfmpegCameraConfig): FfmpegOptions {
     program: config.program,
     ca: config.tls?.ca,
     insecureSkipVerify: config.tls?.insecureSkipVerify ?? false,
+    // A camera that is slow, or may be silent for long, is not to be given up by ffmpeg before we would do so.
+    silenceMs: Math.max(10_000, config.stallAfter ?? 0, 5_000 / (sourceFramesPerSecond ?? 1)),
     intervalMs: intervalMsOf(config),
   };
 }

@@ -9,13 +9,14 @@ import { CameraProgram, type ProgramCommand, type ProgramEnding } from "../strea
 import { installedProgram } from "../stream/find-program.ts";
 import { ProgramDriver, type ProgramRecipe } from "../stream/program-driver.ts";
 import { offersJpeg, problemIn, videoCodecOf } from "./answers.ts";
-import { askRun, streamRun, type FfmpegRun } from "./arguments.ts";
+import { askRun, streamRun } from "./arguments.ts";
 import { sourceName, type FfmpegInput } from "./input.ts";
 import { encodedPerSecond, type Encoding, type FfmpegOptions } from "./options.ts";
 
 /** One ffmpeg that runs all the time. A file that is played once ends with `end`; all else that ends is a lost camera. */
-export function ffmpegDriver(options: FfmpegOptions, clock: Clock, limits?: Partial<CaptureLimits>): CameraDriver {
-  const driver = new ProgramDriver(new FfmpegRecipe(options, clock), clock, limits);
+export function ffmpegDriver(options: FfmpegOptions, clock: Clock, limits: Partial<CaptureLimits> = {}): CameraDriver {
+  const recipe = new FfmpegRecipe(options, clock, { ...captureLimits, ...limits });
+  const driver = new ProgramDriver(recipe, clock, limits);
   return isPlayedOnce(options) ? new PlayedOnce(driver) : driver;
 }
 
@@ -27,12 +28,14 @@ class FfmpegRecipe implements ProgramRecipe {
   readonly mayRepeat: boolean;
   readonly #options: FfmpegOptions;
   readonly #clock: Clock;
+  readonly #limits: CaptureLimits;
   /** What `auto` came to; forgotten after a run that showed nothing. */
   #encoding: Encoding | undefined;
 
-  constructor(options: FfmpegOptions, clock: Clock) {
+  constructor(options: FfmpegOptions, clock: Clock, limits: CaptureLimits) {
     this.#options = options;
     this.#clock = clock;
+    this.#limits = limits;
     this.source = sourceName(options.input);
     this.framePeriodMs = framePeriodMs(options);
     this.mayRepeat = options.input.kind === "file" || options.input.kind === "lavfi";
@@ -60,7 +63,7 @@ class FfmpegRecipe implements ProgramRecipe {
     const known = problemIn(lines);
     const what = known === undefined ? how : `${known.what}; ${how}`;
     const words = said === "" ? what : `${what}: ${said}`;
-    const afterMs = known?.code === "CAMERA_LOGIN_REFUSED" ? captureLimits.backoffMaxMs : undefined;
+    const afterMs = known?.code === "CAMERA_LOGIN_REFUSED" ? this.#limits.backoffMaxMs : undefined;
     return this.#error(known?.code ?? code, words, afterMs === undefined ? {} : { afterMs });
   }
 
@@ -75,8 +78,8 @@ class FfmpegRecipe implements ProgramRecipe {
 
   /** A run of its own, which has ended before the real one begins: some cameras serve one connection at a time. */
   async #ask(program: string, signal: AbortSignal): Promise<readonly string[]> {
-    const run: FfmpegRun = askRun(this.#options);
-    const asked = CameraProgram.start({ program, ...run }, () => undefined, this.#clock);
+    const command = { program, ...askRun(this.#options) };
+    const asked = CameraProgram.start(command, () => undefined, this.#clock, this.#limits);
     const onAbort = () => void asked.stop();
     signal.addEventListener("abort", onAbort, { once: true });
     try {

@@ -23,6 +23,8 @@ export interface FfmpegOptions {
   /** PEM file of the authority to trust instead of the system's. */
   readonly ca?: string | undefined;
   readonly insecureSkipVerify: boolean;
+  /** A network peer that says nothing for this long is gone. Our own watchdog does not depend on it. 10 s when absent. */
+  readonly silenceMs?: number | undefined;
   /** Between two frames that somebody wants; 0: every frame. */
   readonly intervalMs: number;
 }
