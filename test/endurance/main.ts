@@ -6,6 +6,7 @@ import { inspect } from "node:util";
 import { markdownOf } from "../bench/markdown.ts";
 import { spoolBootMillion } from "../bench/spool-boot.ts";
 import type { BenchTable } from "../bench/table.ts";
+import { camerasRestart } from "./cameras-restart.ts";
 import { kill } from "./kill.ts";
 import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
@@ -21,6 +22,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "power-cut": powerCut,
   model: spoolModel,
   "spool-boot-million": spoolBootMillion,
+  "cameras-restart": camerasRestart,
 };
 
 const names = Object.keys(suites);
