@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { agentMemory } from "./agent-memory.ts";
 import { agentStart } from "./agent-start.ts";
+import { captureDrop } from "./capture-drop.ts";
 import { iotownUpload } from "./iotown-upload.ts";
 import { machineFacts, markdownOf } from "./markdown.ts";
 import { mqttUpload } from "./mqtt-upload.ts";
@@ -11,6 +12,7 @@ import { spoolBoot } from "./spool-boot.ts";
 import { spoolDevice } from "./spool-device.ts";
 import { spoolRebuild } from "./spool-rebuild.ts";
 import { spoolStall } from "./spool-stall.ts";
+import { splitter } from "./splitter.ts";
 import type { BenchTable } from "./table.ts";
 import { visionBoundary } from "./vision-boundary.ts";
 
@@ -29,6 +31,8 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "spool-stall": spoolStall,
   "spool-boot": spoolBoot,
   "spool-rebuild": spoolRebuild,
+  splitter,
+  "capture-drop": captureDrop,
   "agent-start": agentStart,
   "agent-memory": agentMemory,
 };
