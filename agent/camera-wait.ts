@@ -8,7 +8,8 @@ const lookEveryMs = 100;
 /** Restarts after which a person is told, and not left to wait for the next. */
 const restartsMax = 2;
 /** What waiting does not mend. */
-const lasting = /^CAMERA_(NO_DEVICE|PROGRAM_MISSING|DENIED|OPTION_REFUSED|NO_FOLDER|NO_SCRATCH)$/;
+const lasting =
+  /^CAMERA_(NO_DEVICE|NO_FILE|NO_FOLDER|NO_SCRATCH|PROGRAM_MISSING|PROGRAM_OLD|PROGRAM_REFUSED|DENIED|OPTION_REFUSED|LOGIN_REFUSED|NOT_FOUND|NOT_A_PICTURE|NOT_A_STREAM|NOT_HTTP|REDIRECTED|TLS|INPUT)$/;
 
 /**
  * For commands: the daemon waits for a camera for ever, but a person wants to know what is wrong with it. Ends `work`

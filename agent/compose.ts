@@ -2,9 +2,11 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { DiskBudget, DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
-import type { Camera, CameraDriver, Seams, Target, Vision } from "../src/core/ports.ts";
+import type { Camera, CameraDriver, MotionGate, Seams, Target, Vision } from "../src/core/ports.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
+import { ffmpegOptions } from "../src/capture/ffmpeg/config.ts";
+import { ffmpegDriver } from "../src/capture/ffmpeg/driver.ts";
 import { folderDriver } from "../src/capture/folder/driver.ts";
 import { httpCameraOptions } from "../src/capture/http/config.ts";
 import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
@@ -101,6 +103,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     return {
       camera: new SupervisedCamera({ id, driver, ...pace }, seams),
       rules: keepRules(camera, config.detector.whenAway),
+      imageHealth: camera.imageHealth,
+      mayRepeat: driver.mayRepeat === true,
+      ...(camera.motion.enabled ? { gate: motionGate(camera) } : {}),
     };
   });
   const cameras = watched.map(({ camera }) => camera);
@@ -265,10 +270,21 @@ function keepRules({ keep }: CameraConfig, whenAway: KeepRules["whenAway"]): Kee
   };
 }
 
-function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
+function motionGate({ motion }: CameraConfig): MotionGate {
+  return {
+    detectEveryMs: motion.detectEvery,
+    minAreaShare: motion.minArea,
+    minContrastLevels: motion.minContrast,
+  };
+}
+
+/** By the kind of its driver. */
+export function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
   switch (camera.driver) {
     case "webcam":
       return new WebcamDriver(webcamOptions(camera), { clock });
+    case "ffmpeg":
+      return ffmpegDriver(ffmpegOptions(camera), clock);
     case "exec":
       return execDriver({ ...camera, shotTimeMs: camera.shotTime }, clock);
     case "http-snapshot":

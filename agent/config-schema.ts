@@ -1,11 +1,12 @@
 import { z } from "zod";
 import { execCamera } from "../src/capture/exec/config.ts";
+import { ffmpegCamera } from "../src/capture/ffmpeg/config.ts";
 import { folderCamera } from "../src/capture/folder/config.ts";
 import { httpMjpegCamera, httpSnapshotCamera } from "../src/capture/http/config.ts";
 import { rpicamCamera } from "../src/capture/rpicam/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
-import { dataDir, detector, device, keep, log, spool, uniqueIds } from "../src/config/sections.ts";
+import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { folderTargetConfig } from "../src/targets/folder/config.ts";
 import { iotownConfig } from "../src/targets/iotown/config.ts";
@@ -13,16 +14,17 @@ import { mqttTargetConfig } from "../src/targets/mqtt/config.ts";
 
 /** The whole config file: the sections, and every driver and target there is. */
 
-const keepField = { keep: keep.prefault({}) };
+const commonFields = { keep: keep.prefault({}), motion: motion.prefault({}), imageHealth };
 
 const camera = z.discriminatedUnion("driver", [
-  webcamCamera.extend(keepField),
-  execCamera.extend(keepField),
-  httpSnapshotCamera.safeExtend(keepField),
-  httpMjpegCamera.safeExtend(keepField),
-  folderCamera.extend(keepField),
-  rpicamCamera.extend(keepField),
-  simulatedCamera.extend(keepField),
+  webcamCamera.extend(commonFields),
+  ffmpegCamera.safeExtend(commonFields),
+  execCamera.extend(commonFields),
+  httpSnapshotCamera.safeExtend(commonFields),
+  httpMjpegCamera.safeExtend(commonFields),
+  folderCamera.extend(commonFields),
+  rpicamCamera.extend(commonFields),
+  simulatedCamera.extend(commonFields),
 ]);
 
 const target = z.discriminatedUnion("kind", [iotownConfig, mqttTargetConfig, folderTargetConfig]);

@@ -21,3 +21,11 @@ export function score(text: string): number {
     throw new InvalidArgumentError("expected a number from 0 to 1");
   return value;
 }
+
+/** Up to a minute: the time that a person waits for an answer. */
+export function durationMs(text: string): number {
+  const [, amount, unit] = /^(\d{1,5}(?:\.\d{1,3})?)(ms|s)$/.exec(text) ?? [];
+  const ms = Number(amount) * (unit === "s" ? 1_000 : 1);
+  if (!(ms > 0 && ms <= 60_000)) throw new InvalidArgumentError("expected a duration such as 500ms or 5s, at most 60s");
+  return ms;
+}

@@ -8,6 +8,7 @@ export function processedFacts(processed: Processed): Readonly<Record<string, un
   if (processed.kind === "dropped") {
     return { result: "dropped", why: processed.why, error: errorFacts(processed.error) };
   }
+  if (processed.kind === "still") return { result: "still", camera: processed.still.cameraId };
   const { seen } = processed;
   return {
     result: processed.kind,
@@ -28,6 +29,7 @@ export function processedFacts(processed: Processed): Readonly<Record<string, un
 
 export function processedLines(processed: Processed): string[] {
   if (processed.kind === "dropped") return [`dropped (${processed.why}): ${processed.error.message}`];
+  if (processed.kind === "still") return [`${processed.still.cameraId}: nothing moved`];
   const { image, labelled, cameraId } = processed.seen;
   const shown = shownDetections(processed.seen);
   const rows = shown.map(({ label, score, box }) => [
@@ -42,7 +44,7 @@ export function processedLines(processed: Processed): string[] {
   ];
 }
 
-function verdict(processed: Exclude<Processed, { kind: "dropped" }>): string {
+function verdict(processed: Exclude<Processed, { kind: "dropped" | "still" }>): string {
   switch (processed.kind) {
     case "stored":
       return `kept (${processed.reason.rule}) as ${processed.record.name}, owed to ${processed.owedTo.join(", ")}`;

@@ -1,7 +1,8 @@
 import { Command, CommanderError, Option } from "commander";
+import type { CamerasOptions } from "./commands/cameras.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
-import { portNumber, positiveInteger, score } from "./option-values.ts";
+import { durationMs, portNumber, positiveInteger, score } from "./option-values.ts";
 import { addQueueCommands } from "./queue-program.ts";
 import { agentVersion } from "./version.ts";
 
@@ -167,9 +168,17 @@ function addInspectionCommands(program: Command, contextOf: ContextOf, finish: F
   program
     .command("cameras")
     .description("what can be captured from here")
-    .option("--shot <camera>", "take one frame: id of a camera of the config, or a device such as /dev/video0 or TEST:")
+    .option(
+      "--shot <camera>",
+      "take one frame: id of a camera of the config, or a source such as /dev/video0, rpicam:0 or rtsp://…",
+    )
     .option("--output <file>", "where the frame goes", "shot.jpg")
-    .action(async (options: { shot?: string; output: string }, command: Command) => {
+    .option("--onvif [host]", "look for ONVIF cameras in the network instead; with a host, what that one offers")
+    .option("--timeout <duration>", "how long to wait for ONVIF cameras (default: 5s)", durationMs)
+    .option("--interface <name>", "look for ONVIF cameras on this network interface only")
+    .option("--username <user>", "user at the ONVIF camera; its password comes from FRAMEPOST_ONVIF_PASSWORD")
+    .option("--password-file <file>", "a file with the password instead")
+    .action(async (options: CamerasOptions, command: Command) => {
       const { cameras } = await import("./commands/cameras.ts");
       await finish(cameras(contextOf(command), options));
     });

@@ -1,4 +1,5 @@
 import { dirname, resolve } from "node:path";
+import { inputOf } from "../src/capture/ffmpeg/input.ts";
 import type { TlsSettings } from "../src/link/tls.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 
@@ -25,6 +26,10 @@ export function withAbsolutePaths(config: FramepostConfig, file: string): Framep
 
 function cameraPaths(camera: CameraConfig, absolute: (path: string) => string): CameraConfig {
   if (camera.driver === "folder") return { ...camera, path: absolute(camera.path) };
+  if (camera.driver === "ffmpeg") {
+    const input = inputOf(camera.input).kind === "file" ? absolute(camera.input) : camera.input;
+    return { ...camera, input, ...(camera.tls === undefined ? {} : { tls: tlsPaths(camera.tls, absolute) }) };
+  }
   return "tls" in camera ? { ...camera, tls: tlsPaths(camera.tls, absolute) } : camera;
 }
 

@@ -1,3 +1,4 @@
+import { ffmpegWarnings } from "../src/capture/ffmpeg/config.ts";
 import { httpCameraWarnings } from "../src/capture/http/config.ts";
 import { isPrivateHost } from "../src/link/hosts.ts";
 import { iotownWarnings } from "../src/targets/iotown/config.ts";
@@ -9,6 +10,8 @@ export function cameraWarnings(camera: CameraConfig): readonly string[] {
     case "http-snapshot":
     case "http-mjpeg":
       return httpCameraWarnings(camera);
+    case "ffmpeg":
+      return ffmpegWarnings(camera);
     case "webcam":
     case "exec":
     case "folder":

@@ -62,7 +62,7 @@ export async function capture(context: CommandContext, options: CaptureOptions):
 }
 
 async function save(processed: Processed, folder: string, cameraId: string): Promise<void> {
-  if (processed.kind === "dropped") return;
+  if (processed.kind === "dropped" || processed.kind === "still") return;
   const { seen } = processed;
   const stem = `${cameraId}-${new Date(seen.capturedAtMs).toISOString().replaceAll(/[:.]/g, "")}`;
   await writeOutput(join(folder, `${stem}.jpg`), seen.image.jpeg);

@@ -1,6 +1,7 @@
 import { ConfigError, formatProblem } from "../../src/config/problem.ts";
 import { AgentError } from "../../src/core/errors.ts";
-import { runChecks, type CheckResult } from "../checks.ts";
+import { runChecks } from "../checks.ts";
+import type { CheckResult } from "../checks/result.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { hintFor } from "../hints.ts";

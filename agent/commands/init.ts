@@ -1,10 +1,11 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { discoverCameras, type FoundCamera } from "../../src/capture/discover/v4l.ts";
+import { type CameraPrograms, discoverCameras, type LocalCamera } from "../../src/capture/discover/cameras.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { starterConfig, type StarterChoices } from "../../src/config/starter.ts";
+import { sourceName } from "../camera-listing.ts";
 import { configSchema } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
@@ -30,13 +31,16 @@ export async function init(context: CommandContext, options: InitOptions): Promi
       disposition: "fatal",
     });
   }
-  const { cameras, fswebcam } = await discoverCameras();
+  const { cameras, programs } = await discoverCameras({ formats: false }, context.clock, context.signal);
   terminal.note(
     cameras.length === 0 ? "no camera found: the config gets a simulated one" : `found ${cameraNames(cameras)}`,
   );
-  if (cameras.length > 0 && fswebcam === undefined) terminal.note("fswebcam is missing: apt install fswebcam");
+  for (const note of missingPrograms(cameras, programs)) terminal.note(note);
 
-  const known = { cameras: cameraAnswers(cameras), schema: join(packageFolder, "config/framepost.schema.json") };
+  const known = {
+    cameras: cameraAnswers(cameras, programs),
+    schema: join(packageFolder, "config/framepost.schema.json"),
+  };
   const answers =
     options.yes === true ? withTarget(known, dirname(output)) : await ask(context, known, dirname(output));
   const text = starterConfig(answers);
@@ -132,13 +136,28 @@ function withTarget(answers: StarterChoices, folder: string): StarterChoices {
   return { ...answers, folder: { path: join(folder, "framepost-dataset") } };
 }
 
-function cameraAnswers(found: readonly FoundCamera[]): StarterChoices["cameras"] {
-  if (found.length === 0) return [{ id: "simulated" }];
-  return found.map(({ device }, index) => ({ id: `camera-${index + 1}`, device }));
+function cameraAnswers(found: readonly LocalCamera[], { ffmpeg }: CameraPrograms): StarterChoices["cameras"] {
+  if (found.length === 0) return [{ id: "simulated", driver: "simulated" }];
+  return found.map((camera, index) => {
+    const id = `camera-${index + 1}`;
+    if (camera.kind === "rpicam") return { id, driver: "rpicam", camera: camera.camera };
+    // ffmpeg keeps the camera open and copies the JPEGs that it makes itself; fswebcam encodes each anew.
+    return ffmpeg === undefined
+      ? { id, driver: "webcam", device: camera.device }
+      : { id, driver: "ffmpeg", input: camera.device };
+  });
 }
 
-function cameraNames(found: readonly FoundCamera[]): string {
-  return found.map(({ name, device }) => `${name} (${device})`).join(", ");
+function missingPrograms(found: readonly LocalCamera[], programs: CameraPrograms): readonly string[] {
+  const hasUsb = found.some(({ kind }) => kind === "v4l2");
+  if (!hasUsb || programs.ffmpeg !== undefined) return [];
+  return programs.fswebcam === undefined
+    ? ["ffmpeg is missing, without which they give no pictures: sudo apt install ffmpeg, then repeat this"]
+    : ["ffmpeg is missing: fswebcam is used, for a frame every few seconds (sudo apt install ffmpeg)"];
+}
+
+function cameraNames(found: readonly LocalCamera[]): string {
+  return found.map((camera) => `${camera.name} (${sourceName(camera)})`).join(", ");
 }
 
 /** A host name in the letters that device names may have. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { keyForm, keyOfText } from "../core/key-text.ts";
-import { configLimits, spoolLimits } from "../core/limits.ts";
+import { configLimits, motionDefaults, spoolLimits } from "../core/limits.ts";
 import { byteSize, capacity, duration, fraction, identifier, lifetime, secret } from "./values.ts";
 
 /** The parts of the config that belong to no driver and no target. */
@@ -69,6 +69,40 @@ export const keep = z
       .describe("Keep every Nth frame without detections as a negative example; none when left out"),
   })
   .describe("Which frames become records");
+
+/** Belongs into every camera. A frame asked for by command is always detected. */
+export const motion = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Run the detector only on frames on which something moved. Frames that are still are neither detected nor kept, and do not count for keep.negativesEvery",
+      ),
+    detectEvery: lifetime
+      .default(motionDefaults.detectEveryMs)
+      .describe("Detect at least this often, moved or not: also what stands still is kept this often"),
+    minArea: z
+      .number()
+      .min(0.001)
+      .max(0.5)
+      .default(motionDefaults.minAreaShare)
+      .describe("Share of the picture that has to change"),
+    minContrast: z
+      .number()
+      .min(2)
+      .max(64)
+      .default(motionDefaults.minContrastLevels)
+      .describe("Levels of 255 by which a place has to change; noise is found out and added"),
+  })
+  .describe("Leave the detector alone while nothing moves");
+
+export const imageHealth = z
+  .boolean()
+  .default(true)
+  .describe(
+    "Watch for a picture that is dark, over-exposed, blurred, covered or frozen; false for a camera that rightly shows such",
+  );
 
 export const spool = z
   .strictObject({

@@ -1,13 +1,19 @@
 import { writeYaml } from "./yaml.ts";
 
+export type StarterCamera = { readonly id: string } & (
+  | { readonly driver: "simulated" }
+  /** A stable device path such as `/dev/v4l/by-id/…`. */
+  | { readonly driver: "ffmpeg"; readonly input: string }
+  | { readonly driver: "webcam"; readonly device: string }
+  /** Its number, where it is not the only one. */
+  | { readonly driver: "rpicam"; readonly camera?: number }
+);
+
 /** What `init` found or asked. */
 export interface StarterChoices {
   readonly device?: string;
-  readonly cameras: readonly {
-    readonly id: string;
-    /** A stable device path such as `/dev/v4l/by-id/…`; without one the camera is the simulated one. */
-    readonly device?: string;
-  }[];
+  /** With the settings of their drivers; those that have a default are left out. */
+  readonly cameras: readonly StarterCamera[];
   readonly iotown?: {
     readonly url: string;
     /** A placeholder, never the token itself. */
@@ -32,9 +38,7 @@ const defaultPassword = "${env:MQTT_PASSWORD}";
 export function starterConfig(choices: StarterChoices): string {
   const config = {
     ...(choices.device === undefined ? {} : { device: { name: choices.device } }),
-    cameras: choices.cameras.map(({ id, device }) =>
-      device === undefined ? { id, driver: "simulated" } : { id, driver: "webcam", device },
-    ),
+    cameras: choices.cameras,
     targets: [...iotownTarget(choices), ...mqttTarget(choices), ...folderTarget(choices)],
   };
   const modeline = choices.schema === undefined ? "" : `# yaml-language-server: $schema=${choices.schema}\n`;

@@ -1,4 +1,5 @@
 import type { SummarySnapshot } from "./counters.ts";
+import type { ImageHealth } from "./picture.ts";
 
 /** What delivery to one target and the pipeline tell of themselves; counted since the process started. */
 
@@ -40,18 +41,22 @@ export interface PipelineHealth {
   readonly keptByRule: Readonly<Record<string, number>>;
   /** Frames that no rule keeps, and those that could not be kept, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
+  /** Frames that the model did not have to see, because nothing moved. */
+  readonly still: number;
   readonly notOwed: number;
   /** Frames that the spool would not take; `spoolFull` while that lasts. */
   readonly refused: number;
   readonly spoolFull: boolean;
   /** Cameras whose next frame waits a while, because the spool would not take the last one. */
   readonly paused: readonly string[];
+  /** How the picture of each camera is, by its id; of those that are watched and have shown one. */
+  readonly images: Readonly<Record<string, ImageHealth>>;
   /** Stored without the detector having seen them. */
   readonly unlabelled: number;
   /** Encoded once more to bake in their EXIF orientation. */
   readonly turnedUpright: number;
   readonly lastStoredAtMs?: number;
   readonly lastError?: LastError;
-  /** Milliseconds per stage: upright, decode, fill, run, post, round, append. */
+  /** Milliseconds per stage: upright, decode, measure, fill, run, post, round, append. */
   readonly stagesMs: Readonly<Record<string, SummarySnapshot>>;
 }

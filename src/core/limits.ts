@@ -39,6 +39,13 @@ export const captureLimits = {
   /** Names held in memory for a folder that is replayed (about 10 MB), and looked at in one scan of a watched one. */
   replayFilesMax: 100_000,
   watchFilesMax: 4_096,
+  /** Folders below one, as cameras make them (`/camera/2026-11-21/001/jpg/10/30/`), and how many of one look. */
+  folderDepthMax: 8,
+  watchFoldersMax: 2_048,
+  /** Of them, those whose events are heard; a user may have 8,192 watches on small systems. */
+  watchedFoldersMax: 64,
+  /** A dated folder that was empty for this long gets no more pictures. */
+  emptyFolderMs: 24 * 60 * 60_000,
   /** A file in a watched folder is taken once it has not changed for this long, unless it was renamed into place. */
   watchSettleMs: 2_000,
   /** Network mounts send no events, and inotify drops them when its queue is full. */
@@ -63,6 +70,26 @@ export const captureLimits = {
   /** Of an answer that is no picture, what is read to find its title, and what of that is shown. */
   httpPageBytesMax: 16 * KB,
   httpTitleCharsMax: 80,
+} as const;
+
+export const discoverLimits = {
+  /** A listing takes some 50 ms, of a Raspberry Pi's cameras a second or two: each is configured in every mode. */
+  programTimeoutMs: 10_000,
+  /** Far more than the longest listing of a camera's formats. */
+  programOutputBytesMax: 256 * KB,
+  /** Of one camera, and of one format: what a person can read, and more than any camera has. */
+  formatsMax: 32,
+  sizesMax: 128,
+  ratesMax: 32,
+  camerasMax: 64,
+  /** Devices answer a probe within 500 ms by its standard; cheap ones take seconds. */
+  onvifProbeMs: 5_000,
+  onvifProfilesMax: 16,
+  /** A device's answers are some 10 KB. */
+  onvifAnswerBytesMax: MB,
+  onvifCallTimeoutMs: 5_000,
+  /** All questions to one device: about six, and two for each profile. */
+  onvifDeviceTimeoutMs: 30_000,
 } as const;
 
 export const visionLimits = {
@@ -98,6 +125,15 @@ export const visionLimits = {
   readBytes: MB,
   /** A frame of 12 MP; the memory of larger ones is given back. */
   keptFrameBytesMax: 8 * MB,
+} as const;
+
+export const motionDefaults = {
+  /** What the gate should miss in spite of everything is seen after this at the latest, for 1 to 5 % of the model's work. */
+  detectEveryMs: 30_000,
+  /** A person at 20 m before a usual wide lens; a sixth of what must never be missed. */
+  minAreaShare: 0.005,
+  /** The noise of a good sensor by day, averaged over a place, is a tenth of this. */
+  minContrastLevels: 6,
 } as const;
 
 export const imageLimits = {

@@ -27,8 +27,8 @@ export interface PictureMeasures {
   readonly changedShare?: number;
 }
 
-/** In the order in which one hides the next. */
-export const pictureFaults = ["frozen", "dark", "over-exposed", "covered", "blurred"] as const;
+/** In the order in which one hides the next: noise does not show in the dark either. */
+export const pictureFaults = ["dark", "frozen", "over-exposed", "covered", "blurred"] as const;
 export type PictureFault = (typeof pictureFaults)[number];
 
 /** How the picture of one camera has been for a while. */
@@ -56,6 +56,11 @@ export const faultTexts: Readonly<Record<PictureFault, string>> = {
  */
 export function judgeMeasures(measures: PictureMeasures, lasting?: PictureFault | "good"): readonly PictureFault[] {
   return pictureFaults.filter((fault) => faults[fault](measures, lasting === fault ? "leave" : "enter"));
+}
+
+/** Nights are dark, and the sun shines into cameras: those are states, and no reason to send anybody. */
+export function isTrouble(state: ImageHealth["state"]): state is "frozen" | "covered" | "blurred" {
+  return state === "frozen" || state === "covered" || state === "blurred";
 }
 
 const faults: Readonly<Record<PictureFault, (measures: PictureMeasures, which: "enter" | "leave") => boolean>> = {

@@ -1,4 +1,5 @@
 import type { DeliveryHealth, PipelineHealth } from "../core/health.ts";
+import { faultTexts, type ImageHealth, isTrouble } from "../core/picture.ts";
 import type { CameraHealth, ModelInfo, SpoolStats, TargetBacklog, VisionHealth } from "../core/ports.ts";
 
 /** What every part says of itself, asked at one moment. Counters are read, never pushed. */
@@ -28,6 +29,11 @@ export interface SpoolHealth extends Pick<SpoolStats, "records" | "bytes" | "las
   readonly evicting: boolean;
 }
 
+export interface CameraReport extends CameraHealth {
+  /** How its picture is; absent until there is one, and where it is not watched. */
+  readonly image?: ImageHealth;
+}
+
 export interface HealthReport {
   readonly atMs: number;
   readonly uptimeMs: number;
@@ -35,25 +41,27 @@ export interface HealthReport {
   readonly state: "ok" | "degraded";
   /** One phrase for each part that is not at work, for a person. */
   readonly troubles: readonly string[];
-  readonly cameras: readonly CameraHealth[];
+  readonly cameras: readonly CameraReport[];
   readonly vision: VisionHealth & { readonly model?: string };
-  readonly pipeline: PipelineHealth;
+  readonly pipeline: Omit<PipelineHealth, "images">;
   readonly spool?: SpoolHealth;
   readonly targets: readonly TargetHealth[];
   readonly memory: MemoryHealth;
 }
 
 export function collectHealth(parts: HealthParts): HealthReport {
-  const troubles = troublesOf(parts);
+  const { images, ...pipeline } = parts.pipeline;
+  const cameras = parts.cameras.map((camera) => cameraReport(camera, images[camera.id]));
+  const troubles = troublesOf(parts, cameras);
   const { spool, model } = parts;
   return {
     atMs: parts.atMs,
     uptimeMs: parts.uptimeMs,
     state: troubles.length === 0 ? "ok" : "degraded",
     troubles,
-    cameras: parts.cameras,
+    cameras,
     vision: { ...parts.vision, ...(model === undefined ? {} : { model: model.name }) },
-    pipeline: parts.pipeline,
+    pipeline,
     ...(spool === undefined ? {} : { spool: spoolHealth(spool) }),
     targets: parts.deliveries.map((delivery) => ({ ...delivery, ...backlogOf(spool, delivery.targetId) })),
     memory: parts.memory,
@@ -67,6 +75,7 @@ export function healthFields(report: HealthReport): Readonly<Record<string, stri
     state: report.state,
     uptimeMs: Math.round(report.uptimeMs),
     frames: pipeline.frames,
+    still: pipeline.still,
     stored: pipeline.stored,
     unlabelled: pipeline.unlabelled,
     refused: pipeline.refused,
@@ -76,11 +85,15 @@ export function healthFields(report: HealthReport): Readonly<Record<string, stri
     records: spool?.records ?? 0,
     spoolBytes: spool?.bytes ?? 0,
     lost: spool?.lost.reduce((sum, { deliveries }) => sum + deliveries, 0) ?? 0,
-    cameras: report.cameras.map(({ id, state }) => `${id}:${state}`).join(" "),
+    cameras: report.cameras.map(cameraPhrase).join(" "),
     targets: report.targets.map(targetPhrase).join(" "),
     rssBytes: memory.rssBytes,
     ...(report.troubles.length === 0 ? {} : { troubles: report.troubles.join("; ") }),
   };
+}
+
+function cameraPhrase({ id, state, image }: CameraReport): string {
+  return image === undefined || image.state === "good" ? `${id}:${state}` : `${id}:${state} image=${image.state}`;
 }
 
 function targetPhrase(target: TargetHealth): string {
@@ -88,8 +101,21 @@ function targetPhrase(target: TargetHealth): string {
   return `${target.targetId}:${target.state} accepted=${target.accepted} pending=${target.pending}${quarantined}`;
 }
 
-function troublesOf(parts: HealthParts): readonly string[] {
-  const cameras = parts.cameras
+/** Frozen is one state, whether the bytes of two pictures are equal or the pixels of many. */
+function cameraReport(camera: CameraHealth, image: ImageHealth | undefined): CameraReport {
+  if (image === undefined) return camera;
+  return { ...camera, image, frozen: camera.frozen === true || image.state === "frozen" };
+}
+
+/** For as long as the camera gives pictures at all. */
+function imageTrouble({ id, state, frozen, image }: CameraReport): readonly string[] {
+  if (state !== "running") return [];
+  if (frozen === true) return [`camera ${id}: ${faultTexts.frozen}`];
+  return image !== undefined && isTrouble(image.state) ? [`camera ${id}: ${faultTexts[image.state]}`] : [];
+}
+
+function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): readonly string[] {
+  const cameras = reports
     .filter(({ state }) => state === "stalled" || state === "backoff")
     .map(({ id, state, lastError }) => phrase(`camera ${id} is ${state}`, lastError));
   const { vision, pipeline, spool } = parts;
@@ -98,6 +124,7 @@ function troublesOf(parts: HealthParts): readonly string[] {
     .map(({ targetId, lastError }) => phrase(`target ${targetId} is away`, lastError));
   return [
     ...cameras,
+    ...reports.flatMap(imageTrouble),
     ...(vision.state === "backoff" ? [phrase("the detector is away", vision.lastError)] : []),
     ...(spool === undefined ? ["the spool does not answer"] : []),
     ...(pipeline.spoolFull ? [fullPhrase(pipeline)] : []),

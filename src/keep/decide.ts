@@ -42,7 +42,7 @@ export type KeepDecision =
   /** `why` is stable: it is counted and shown. */
   | { readonly keep: false; readonly why: KeepRefusal; readonly state: KeepState };
 
-type KeepRefusal = "empty" | "label" | "score" | "interval" | "vision-away";
+export type KeepRefusal = "empty" | "label" | "score" | "interval" | "vision-away";
 
 /** What a person waits for goes first and is evicted last; then what a rule saw; then examples and the unseen. */
 const keepPriorities = { requested: 2, detection: 1, negative: 0, unlabelled: 0 } as const;

@@ -6,9 +6,9 @@ import type { LastError, PipelineHealth } from "../core/health.ts";
 import { LogGate } from "../core/log-gate.ts";
 import type { Logger, Random, Seams } from "../core/ports.ts";
 import type { Frame } from "../core/types.ts";
-import type { Processed, SeenFrame } from "./processed.ts";
+import type { Processed, SeenFrame, StillFrame } from "./processed.ts";
 
-const stages = ["upright", "decode", "fill", "run", "post", "round", "append"] as const;
+const stages = ["upright", "decode", "measure", "fill", "run", "post", "round", "append"] as const;
 type Stage = (typeof stages)[number];
 
 /** Counts what became of the frames, and says changes of state once and repeated trouble seldom. */
@@ -22,6 +22,7 @@ export class Books {
   readonly #dropped = new Tally();
   #frames = 0;
   #stored = 0;
+  #still = 0;
   #notOwed = 0;
   #refused = 0;
   #unlabelled = 0;
@@ -54,6 +55,7 @@ export class Books {
     for (const { label } of shownDetections(seen)) this.#detections.add(label);
     if (timings === undefined) return;
     this.stage("decode", timings.decodeMs);
+    if (timings.measureMs !== undefined) this.stage("measure", timings.measureMs);
     this.stage("fill", timings.fillMs);
     this.stage("run", timings.runMs);
     this.stage("post", timings.postMs);
@@ -81,6 +83,9 @@ export class Books {
       case "not-kept":
         this.#dropped.add(processed.why);
         break;
+      case "still":
+        this.#wasStill(processed.still);
+        break;
       case "not-owed":
         this.#notOwed += 1;
         break;
@@ -98,15 +103,20 @@ export class Books {
     this.#trouble("pipeline.camera-failed", error, { camera: cameraId });
   }
 
-  health(state: PipelineHealth["state"], paused: readonly string[]): PipelineHealth {
+  health(
+    state: PipelineHealth["state"],
+    { paused, images }: Pick<PipelineHealth, "paused" | "images">,
+  ): PipelineHealth {
     return {
       state,
       paused,
+      images,
       frames: this.#frames,
       detections: this.#detections.snapshot(),
       stored: this.#stored,
       keptByRule: this.#keptByRule.snapshot(),
       dropped: this.#dropped.snapshot(),
+      still: this.#still,
       notOwed: this.#notOwed,
       refused: this.#refused,
       spoolFull: this.#spoolFull,
@@ -116,6 +126,13 @@ export class Books {
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
       stagesMs: snapshots(this.#stages),
     };
+  }
+
+  /** Its round is not among those of the frames that the model saw. */
+  #wasStill({ timings }: StillFrame): void {
+    this.#still += 1;
+    this.stage("decode", timings.decodeMs);
+    if (timings.measureMs !== undefined) this.stage("measure", timings.measureMs);
   }
 
   #wasStored(recordId: string, rule: string, { cameraId, labelled }: SeenFrame): void {
@@ -165,7 +182,16 @@ export function isFull({ code }: AgentError): boolean {
 
 function summaries(random: Random): Readonly<Record<Stage, Summary>> {
   const one = () => new Summary(random);
-  return { upright: one(), decode: one(), fill: one(), run: one(), post: one(), round: one(), append: one() };
+  return {
+    upright: one(),
+    decode: one(),
+    measure: one(),
+    fill: one(),
+    run: one(),
+    post: one(),
+    round: one(),
+    append: one(),
+  };
 }
 
 function snapshots(byStage: Readonly<Record<Stage, Summary>>): Readonly<Record<string, SummarySnapshot>> {

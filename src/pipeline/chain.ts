@@ -2,16 +2,17 @@ import { clipBox, shownDetections } from "../core/detections.ts";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { visionLimits } from "../core/limits.ts";
-import type { DetectResult, Seams, Spool, Target, Vision } from "../core/ports.ts";
+import type { PictureMeasures } from "../core/picture.ts";
+import type { DetectResult, MotionGate, Seams, Spool, Target, Vision, WatchResult } from "../core/ports.ts";
 import type { ClockQuality, Detection, Frame, KeepReason, ModelStamp, RecordDraft } from "../core/types.ts";
 import { decide, type KeepRules, type KeepState } from "../keep/decide.ts";
 import type { Books } from "./books.ts";
-import type { DropReason, Processed, SeenFrame } from "./processed.ts";
+import type { DropReason, Processed, SeenFrame, StillFrame } from "./processed.ts";
 import { Turns } from "./turns.ts";
 import { uprightImage, type UprightImage } from "./upright.ts";
 
 export interface ChainParts {
-  readonly vision: Pick<Vision, "detect" | "reencode">;
+  readonly vision: Pick<Vision, "detect" | "watch" | "measure" | "reencode">;
   readonly spool: Pick<Spool, "append">;
   readonly targets: readonly Pick<Target, "id" | "wants">[];
 }
@@ -27,17 +28,30 @@ export interface ChainFacts {
 
 type FrameSource = Pick<Frame, "cameraId" | "jpeg" | "capturedAtMs" | "monotonicMs" | "facts" | "fileName">;
 
+export interface FrameWatch {
+  readonly gate?: MotionGate;
+  /** The model sees it, moved or not. */
+  readonly force: boolean;
+  /** Decode it for its measures where there is no model. */
+  readonly measureWithoutModel: boolean;
+}
+
 interface Treatment {
   readonly rules: KeepRules;
   readonly state: KeepState;
   readonly requested: boolean;
   /** Everything but the append. */
   readonly dryRun: boolean;
+  /** A camera's own frame, for the first time: it is measured, and may be still. */
+  readonly watch?: FrameWatch;
   /** Labels that somebody else made, in pixels of the upright picture: the detector is not asked. */
   readonly givenDetections?: readonly Detection[];
   /** Only these targets; each is still asked whether it wants the record. */
   readonly targetIds?: readonly string[];
 }
+
+/** What the vision process says of a frame. */
+type Labels = Pick<SeenFrame, "labelled" | "detections" | "model" | "timings" | "measures">;
 
 /**
  * One frame through the whole chain: upright, detect, decide, append. Whatever the picture, the detector or the spool
@@ -70,7 +84,7 @@ export class Chain {
 
   async #process(frame: FrameSource, treatment: Treatment, signal: AbortSignal) {
     const { rules, state } = treatment;
-    let seen: SeenFrame;
+    let seen: SeenFrame | StillFrame;
     try {
       seen = await this.#turns.take(signal, () => this.#see(frame, treatment, signal));
     } catch (error) {
@@ -78,6 +92,7 @@ export class Chain {
       const failure = asAgentError(error, `processing a frame of ${frame.cameraId}`);
       return { processed: { kind: "dropped", why: dropReason(failure), error: failure } as const, state };
     }
+    if (!("image" in seen)) return { processed: { kind: "still", still: seen } as const, state };
     const decision = decide(rules, state, {
       monotonicMs: frame.monotonicMs,
       requested: treatment.requested,
@@ -92,12 +107,13 @@ export class Chain {
     return { processed, state: processed.kind === "refused" ? state : decision.state };
   }
 
-  async #see(frame: FrameSource, treatment: Treatment, signal: AbortSignal): Promise<SeenFrame> {
+  async #see(frame: FrameSource, treatment: Treatment, signal: AbortSignal): Promise<SeenFrame | StillFrame> {
     const startedMs = this.#clock.monotonicMs();
     const { turned, ...image } = await uprightImage(frame, this.#parts.vision, signal);
     this.#books.stage("upright", this.#clock.monotonicMs() - startedMs);
     const { cameraId, capturedAtMs, monotonicMs } = frame;
     const labels = await this.#labels({ ...image, turned }, frame, treatment, signal);
+    if ("kind" in labels) return { cameraId, measures: labels.measures, timings: labels.timings };
     const seen: SeenFrame = { cameraId, capturedAtMs, monotonicMs, image, ...labels };
     if (!treatment.dryRun) this.#books.seen(seen, turned);
     return seen;
@@ -106,19 +122,52 @@ export class Chain {
   async #labels(
     image: UprightImage,
     frame: FrameSource,
-    { givenDetections }: Treatment,
+    treatment: Treatment,
     signal: AbortSignal,
-  ): Promise<Pick<SeenFrame, "labelled" | "detections" | "model" | "timings">> {
+  ): Promise<Labels | Extract<WatchResult, { kind: "still" }>> {
+    const { givenDetections, watch } = treatment;
     if (givenDetections !== undefined) return { labelled: true, detections: ordered(givenDetections, image) };
     try {
-      const found = await this.#parts.vision.detect(image.jpeg, { exact: this.#facts.exact }, signal);
+      const found = await this.#detect(image, frame, watch, signal);
       assertSameSize(found, image);
       this.#books.vision(undefined, frame.cameraId);
-      return { labelled: true, detections: found.detections, model: found.model, timings: found.timings };
+      if (found.kind === "still") return found;
+      const { detections, model, timings, measures } = found;
+      return { labelled: true, detections, model, timings, ...(measures === undefined ? {} : { measures }) };
     } catch (error) {
       if (signal.aborted || !isVisionAway(error)) throw error;
       this.#books.vision(error, frame.cameraId);
-      return { labelled: false, detections: [] };
+      const measures = await this.#measure(error, image, frame, watch, signal);
+      return { labelled: false, detections: [], ...(measures === undefined ? {} : { measures }) };
+    }
+  }
+
+  async #detect(image: UprightImage, frame: FrameSource, watch: FrameWatch | undefined, signal: AbortSignal) {
+    const { exact } = this.#facts;
+    if (watch === undefined) {
+      const found = await this.#parts.vision.detect(image.jpeg, { exact }, signal);
+      return { ...found, kind: "detected", measures: undefined } as const;
+    }
+    const { gate, force } = watch;
+    const { cameraId, monotonicMs } = frame;
+    const options = { exact, cameraId, monotonicMs, force, ...(gate === undefined ? {} : { gate }) };
+    return this.#parts.vision.watch(image.jpeg, options, signal);
+  }
+
+  /** Without a model the vision process is there all the same; when it is not, nothing is measured. */
+  async #measure(
+    { code }: AgentError,
+    image: UprightImage,
+    { cameraId }: FrameSource,
+    watch: FrameWatch | undefined,
+    signal: AbortSignal,
+  ): Promise<PictureMeasures | undefined> {
+    if (watch?.measureWithoutModel !== true || !code.startsWith("MODEL_")) return undefined;
+    try {
+      return await this.#parts.vision.measure(image.jpeg, signal, cameraId);
+    } catch (error) {
+      if (signal.aborted || !isVisionAway(error)) throw error;
+      return undefined;
     }
   }
 
@@ -173,7 +222,7 @@ function ordered(detections: readonly Detection[], image: UprightImage): readonl
 }
 
 /** Boxes of another size would lie in the wrong place for ever. */
-function assertSameSize(found: DetectResult, image: UprightImage): void {
+function assertSameSize(found: Pick<DetectResult, "width" | "height">, image: UprightImage): void {
   if (found.width === image.width && found.height === image.height) return;
   const sizes = `${found.width}x${found.height} instead of ${image.width}x${image.height}`;
   throw new AgentError("VISION_WRONG_SIZE", `detecting: the picture was seen as ${sizes}`, { disposition: "retry" });

@@ -3,18 +3,14 @@ import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import type { PipelineHealth } from "../core/health.ts";
 import { pipelineLimits } from "../core/limits.ts";
-import type { Camera, Random, Seams } from "../core/ports.ts";
+import type { Random, Seams } from "../core/ports.ts";
 import type { Detection, Frame } from "../core/types.ts";
-import { initialKeepState, type KeepRules, type KeepState } from "../keep/decide.ts";
+import { initialKeepState, type KeepRules } from "../keep/decide.ts";
 import { Books, isFull } from "./books.ts";
 import { Chain, type ChainFacts, type ChainParts } from "./chain.ts";
+import { Lane, type PipelineCamera } from "./lane.ts";
 import type { Processed } from "./processed.ts";
-import { CaptureRequests, captureStopped } from "./requests.ts";
-
-export interface PipelineCamera {
-  readonly camera: Pick<Camera, "id" | "pace" | "nextFrame">;
-  readonly rules: KeepRules;
-}
+import { captureStopped } from "./requests.ts";
 
 export interface PipelineParts extends ChainParts {
   readonly cameras: readonly PipelineCamera[];
@@ -28,17 +24,6 @@ export interface Submission {
   readonly detections?: readonly Detection[];
   readonly targetIds?: readonly string[];
   readonly capturedAtMs?: number;
-}
-
-interface Lane {
-  readonly camera: PipelineCamera["camera"];
-  readonly rules: KeepRules;
-  readonly requests: CaptureRequests;
-  state: KeepState;
-  ended: boolean;
-  /** How long to wait after the next frame that a full spool refuses. */
-  pauseMs: number;
-  paused: boolean;
 }
 
 /**
@@ -62,7 +47,7 @@ export class Pipeline {
     this.#clock = seams.clock;
     this.#random = seams.random;
     this.#recordsMax = parts.recordsMax ?? Infinity;
-    this.#lanes = new Map(parts.cameras.map(({ camera, rules }) => [camera.id, laneOf(camera, rules)]));
+    this.#lanes = new Map(parts.cameras.map((camera) => [camera.camera.id, new Lane(camera, seams)]));
   }
 
   /** Returns at once. Cameras, vision and spool are started by whoever made them. */
@@ -86,8 +71,15 @@ export class Pipeline {
   }
 
   health(): PipelineHealth {
-    const paused = [...this.#lanes.values()].filter((lane) => lane.paused).map(({ camera }) => camera.id);
-    return this.#books.health(this.#running === undefined ? "stopped" : "running", paused);
+    const lanes = [...this.#lanes.values()];
+    const paused = lanes.filter((lane) => lane.paused).map(({ camera }) => camera.id);
+    const images = Object.fromEntries(
+      lanes.flatMap((lane) => {
+        const health = lane.images?.health();
+        return health === undefined ? [] : [[lane.camera.id, health]];
+      }),
+    );
+    return this.#books.health(this.#running === undefined ? "stopped" : "running", { paused, images });
   }
 
   /**
@@ -103,7 +95,7 @@ export class Pipeline {
     }
     const frame = await lane.camera.nextFrame(signal);
     if (frame === undefined) throw cameraEnded(cameraId);
-    return this.#process(lane, frame, true, options.dryRun, signal);
+    return this.#process(lane, frame, { requested: true, dryRun: options.dryRun }, signal);
   }
 
   /** A picture that comes from no camera, kept whatever the rules say. */
@@ -150,7 +142,7 @@ export class Pipeline {
   async #bringIn(lane: Lane, frame: Frame, signal: AbortSignal): Promise<void> {
     const { repeatFirstMs, repeatMaxMs } = pipelineLimits;
     for (let tries = 1; ; tries += 1) {
-      const processed = await this.#handle(lane, frame, signal);
+      const processed = await this.#handle(lane, frame, tries > 1, signal);
       if (lane.camera.pace === "newest") {
         await this.#pauseWhileFull(lane, processed, signal);
         return;
@@ -175,16 +167,16 @@ export class Pipeline {
   }
 
   /** A dry run sees the frame beside its ordinary way, and changes nothing of it. */
-  async #handle(lane: Lane, frame: Frame, signal: AbortSignal): Promise<Processed> {
+  async #handle(lane: Lane, frame: Frame, again: boolean, signal: AbortSignal): Promise<Processed> {
     const requests = lane.requests.take(frame);
     const dry = requests.filter(({ dryRun }) => dryRun);
     const real = requests.filter(({ dryRun }) => !dryRun);
     try {
       if (dry.length > 0) {
-        const processed = await this.#process(lane, frame, true, true, signal);
+        const processed = await this.#process(lane, frame, { requested: true, dryRun: true }, signal);
         for (const { answer } of dry) answer(processed);
       }
-      const processed = await this.#process(lane, frame, real.length > 0, false, signal);
+      const processed = await this.#process(lane, frame, { requested: real.length > 0, dryRun: false, again }, signal);
       for (const { answer } of real) answer(processed);
       return processed;
     } catch (error) {
@@ -193,16 +185,21 @@ export class Pipeline {
     }
   }
 
+  /** What comes beside a camera's own frames, or for the second time, is no sign of motion or of a frozen picture. */
   async #process(
     lane: Lane,
     frame: Frame,
-    requested: boolean,
-    dryRun: boolean,
+    { requested, dryRun, again = false }: { requested: boolean; dryRun: boolean; again?: boolean },
     signal: AbortSignal,
   ): Promise<Processed> {
-    const treatment = { rules: lane.rules, state: lane.state, requested, dryRun };
+    const { rules, state: before } = lane;
+    const watch = dryRun || again ? undefined : lane.watchOf(frame, requested);
+    const treatment = { rules, state: before, requested, dryRun, ...(watch === undefined ? {} : { watch }) };
     const { processed, state } = await this.#chain.process(frame, treatment, signal);
-    if (!dryRun) lane.state = state;
+    if (dryRun) return processed;
+    lane.became(processed, frame, state);
+    const isBad = processed.kind === "dropped" && processed.why === "image-corrupt";
+    if (isBad) await lane.camera.refuse?.(frame, processed.error.message);
     return processed;
   }
 }
@@ -211,11 +208,6 @@ export class Pipeline {
 function willPass(processed: Processed): boolean {
   if (processed.kind === "refused") return processed.error.disposition === "retry";
   return processed.kind === "dropped" && processed.why === "orientation-unapplied";
-}
-
-function laneOf(camera: PipelineCamera["camera"], rules: KeepRules): Lane {
-  const pause = { pauseMs: pipelineLimits.pauseFirstMs, paused: false };
-  return { camera, rules, requests: new CaptureRequests(), state: initialKeepState, ended: false, ...pause };
 }
 
 /** Never asked: a request is kept beside the rules. */

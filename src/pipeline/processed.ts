@@ -1,6 +1,8 @@
 import type { AgentError } from "../core/errors.ts";
+import type { PictureMeasures } from "../core/picture.ts";
 import type { EncodedImage, ModelInfo, VisionTimings } from "../core/ports.ts";
 import type { Detection, KeepReason, StoredRecord } from "../core/types.ts";
+import type { KeepRefusal } from "../keep/decide.ts";
 
 /** A frame as the detector saw it: upright, without metadata, boxes in its pixels. */
 export interface SeenFrame {
@@ -15,6 +17,15 @@ export interface SeenFrame {
   /** Absent when the detector was away, or the labels were given. */
   readonly model?: ModelInfo;
   readonly timings?: VisionTimings;
+  /** Where the camera's pictures are watched. */
+  readonly measures?: PictureMeasures;
+}
+
+/** A frame that the model did not have to see: nothing moved since the last one that it saw. */
+export interface StillFrame {
+  readonly cameraId: string;
+  readonly measures: PictureMeasures;
+  readonly timings: Pick<VisionTimings, "decodeMs" | "measureMs" | "roundMs">;
 }
 
 /** What became of one frame. */
@@ -33,7 +44,9 @@ export type Processed =
       readonly reason: KeepReason;
       readonly owedTo: readonly string[];
     }
-  | { readonly kind: "not-kept"; readonly seen: SeenFrame; readonly why: string }
+  | { readonly kind: "not-kept"; readonly seen: SeenFrame; readonly why: KeepRefusal }
+  /** Never one that was asked for. */
+  | { readonly kind: "still"; readonly still: StillFrame }
   /** No target takes such a record. */
   | { readonly kind: "not-owed"; readonly seen: SeenFrame; readonly reason: KeepReason }
   /** The spool would not take it. */

@@ -1,9 +1,11 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { agentMemory } from "./agent-memory.ts";
 import { agentStart } from "./agent-start.ts";
+import { cameraFfmpeg } from "./camera-ffmpeg.ts";
 import { captureDrop } from "./capture-drop.ts";
 import { iotownUpload } from "./iotown-upload.ts";
 import { machineFacts, markdownOf } from "./markdown.ts";
+import { motionGate } from "./motion-gate.ts";
 import { mqttUpload } from "./mqtt-upload.ts";
 import { parity } from "./parity.ts";
 import { payload } from "./payload.ts";
@@ -25,6 +27,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "iotown-upload": iotownUpload,
   "mqtt-upload": mqttUpload,
   "vision-boundary": visionBoundary,
+  "motion-gate": motionGate,
   parity,
   "spool-append": spoolAppend,
   "spool-device": spoolDevice,
@@ -35,6 +38,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "capture-drop": captureDrop,
   "agent-start": agentStart,
   "agent-memory": agentMemory,
+  "camera-ffmpeg": cameraFfmpeg,
 };
 
 const words = process.argv.slice(2);

@@ -6,6 +6,7 @@ import { inspect } from "node:util";
 import { markdownOf } from "../bench/markdown.ts";
 import { spoolBootMillion } from "../bench/spool-boot.ts";
 import type { BenchTable } from "../bench/table.ts";
+import { cameraHttp } from "./camera-http.ts";
 import { camerasRestart } from "./cameras-restart.ts";
 import { kill } from "./kill.ts";
 import { spoolModel } from "./model.ts";
@@ -23,6 +24,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   model: spoolModel,
   "spool-boot-million": spoolBootMillion,
   "cameras-restart": camerasRestart,
+  "camera-http": cameraHttp,
 };
 
 const names = Object.keys(suites);

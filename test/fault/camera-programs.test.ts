@@ -316,12 +316,12 @@ describe("camera programs that fail", () => {
     drivers.push(driver);
     const overtaken = driver.start(never);
     await assert.rejects(driver.start(never), { code: "CAMERA_BUSY" });
-    await driver.stop();
-    const first = found;
-    const again = driver.start(never);
-    first(program);
+    const stopping = driver.stop();
+    found(program);
     await assert.rejects(overtaken, { code: "CAMERA_NOT_STARTED" });
+    await stopping;
     assert.deepEqual(await standIns.living(), []);
+    const again = driver.start(never);
     found(program);
     await again;
     assert.equal((await driver.shot(never)).kind, "image");

@@ -1,8 +1,10 @@
 import { AgentError } from "../../src/core/errors.ts";
 import { scanJpeg } from "../../src/core/jpeg.ts";
-import type { DetectResult, EncodedImage, ModelInfo } from "../../src/core/ports.ts";
+import type { PictureMeasures } from "../../src/core/picture.ts";
+import type { DetectResult, EncodedImage, ModelInfo, WatchOptions, WatchResult } from "../../src/core/ports.ts";
 import type { Detection, Frame, RecordDraft } from "../../src/core/types.ts";
 import type { KeepRules } from "../../src/keep/decide.ts";
+import type { PipelineCamera } from "../../src/pipeline/lane.ts";
 import { Pipeline, type PipelineParts } from "../../src/pipeline/pipeline.ts";
 import { handmadeJpeg } from "./jpegs.ts";
 import { MemorySpool } from "./memory-spool.ts";
@@ -31,11 +33,25 @@ export const model: ModelInfo = {
 
 export const person: Detection = { label: "person", score: 0.9, box: { left: 1, top: 2, width: 3, height: 4 } };
 
+export const goodPicture: PictureMeasures = {
+  width: 64,
+  height: 48,
+  lumaMean: 100,
+  lumaP5: 20,
+  lumaP95: 200,
+  blackShare: 0,
+  whiteShare: 0.01,
+  flatShare: 0.4,
+  sharpness: 0.7,
+  changedShare: 0.5,
+};
+
 /** Holds the newest frame only, as a supervised camera does; `end` after the last. */
 export class FakeCamera {
   readonly id: string;
   pace: "newest" | "every" = "newest";
   skipped = 0;
+  readonly refused: string[] = [];
   readonly #clock: VirtualClock;
   #sequence = 0;
   #newest: Frame | undefined;
@@ -54,6 +70,10 @@ export class FakeCamera {
     const stamp = { cameraId: this.id, sequence: this.#sequence, capturedAtMs, monotonicMs };
     this.#newest = { ...stamp, jpeg, width: 0, height: 0 };
     this.#wake();
+  }
+
+  async refuse(_frame: Frame, why: string): Promise<void> {
+    this.refused.push(why);
   }
 
   end(): void {
@@ -85,6 +105,11 @@ class FakeVision {
   away: string | undefined;
   tookMs = 0;
   readonly seen: Buffer[] = [];
+  /** Nothing moves. */
+  isStill = false;
+  measures: PictureMeasures = goodPicture;
+  measured = 0;
+  readonly watched: WatchOptions[] = [];
   reencoded = 0;
   inFlight = 0;
   inFlightMax = 0;
@@ -107,6 +132,23 @@ class FakeVision {
       const timings = { decodeMs: 1, fillMs: 2, runMs: 3, postMs: 4, roundMs: 11 };
       return { detections: this.detections, width, height, model, timings };
     });
+  }
+
+  async watch(jpeg: Buffer, options: WatchOptions, signal: AbortSignal): Promise<WatchResult> {
+    this.watched.push(options);
+    const { measures, isStill } = this;
+    if (!isStill || options.force || options.gate === undefined) {
+      return { kind: "detected", ...(await this.detect(jpeg, options, signal)), measures };
+    }
+    return this.#call(signal, async () => {
+      const timings = { decodeMs: 1, measureMs: 0.5, roundMs: 2 };
+      return { kind: "still", width: 64, height: 48, measures, timings };
+    });
+  }
+
+  async measure(): Promise<PictureMeasures> {
+    this.measured += 1;
+    return this.measures;
   }
 
   async reencode(jpeg: Buffer, _options: { readonly quality: number }, signal: AbortSignal): Promise<EncodedImage> {
@@ -145,6 +187,8 @@ export class PipelineBench {
       /** The pipeline's own end. */
       readonly endsAfter?: number;
       readonly targets?: readonly { readonly id: string; wants(draft: RecordDraft): boolean }[];
+      /** How every camera is watched. */
+      readonly watch?: Omit<PipelineCamera, "camera" | "rules">;
       readonly spool?: (inner: MemorySpool) => PipelineParts["spool"];
     } = {},
   ) {
@@ -153,7 +197,11 @@ export class PipelineBench {
     this.camera = this.cameras[0] ?? new FakeCamera("none", this.clock);
     this.pipeline = new Pipeline(
       {
-        cameras: this.cameras.map((camera) => ({ camera, rules: { ...keepAll, ...options.rules } })),
+        cameras: this.cameras.map((camera) => ({
+          camera,
+          rules: { ...keepAll, ...options.rules },
+          ...options.watch,
+        })),
         vision: this.vision,
         spool: options.spool?.(this.spool) ?? this.spool,
         targets: options.targets ?? [{ id: "all", wants: () => true }],

@@ -19,7 +19,14 @@ describe("camera config", () => {
       parsed.map(({ interval }) => interval),
       [5_000, 0, 5_000],
     );
-    assert.deepEqual(parsed[1], { id: "yard", driver: "folder", path: "/srv/ftp", interval: 0, mode: "watch" });
+    assert.deepEqual(parsed[1], {
+      id: "yard",
+      driver: "folder",
+      path: "/srv/ftp",
+      interval: 0,
+      mode: "watch",
+      recursive: false,
+    });
   });
 
   it("gives options that the webcam driver accepts", () => {

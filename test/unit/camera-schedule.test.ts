@@ -107,7 +107,7 @@ describe("a camera with a schedule", () => {
     await clock.advance(10 * hourMs);
     assert.equal(driver.calls.length, starts, "nothing is tried outside of the windows");
     const vision = { state: "ready", restarts: 0, rssPeakBytes: 0 } as const;
-    const pipeline = { state: "running", frames: 0, stagesMs: {}, spoolFull: false, paused: [] } as never;
+    const pipeline = { state: "running", frames: 0, stagesMs: {}, spoolFull: false, paused: [], images: {} } as never;
     const memory = { rssBytes: 0, rssPeakBytes: 0, heapUsedBytes: 0 };
     const spool = { records: 0, bytes: 0, lastSequence: 0, targets: [], lost: [] };
     const parts = { atMs: 0, uptimeMs: 0, cameras: [camera.health()], vision, model: undefined, pipeline, spool };

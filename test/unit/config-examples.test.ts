@@ -7,7 +7,7 @@ import { jsonSchemaOf } from "../../src/config/json-schema.ts";
 import { loadConfig, parseConfig } from "../../src/config/load.ts";
 import { shownConfig } from "../../src/config/redact.ts";
 import { writeYaml } from "../../src/config/yaml.ts";
-import { starterConfig } from "../../src/config/starter.ts";
+import { type StarterCamera, starterConfig } from "../../src/config/starter.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const folder = join(import.meta.dirname, "../../../config");
@@ -74,7 +74,7 @@ describe("the configs that ship with Framepost", () => {
     assert.deepEqual(missing, []);
     await using temp = await tempFolder();
     const { config } = await parseConfig(all, "all.yaml", configSchema, await everythingNamed(all, temp.path));
-    assert.equal(config.cameras.length, 7);
+    assert.equal(config.cameras.length, 8);
     assert.equal(config.targets.length, 3);
     assert.equal(config.spool.encryption?.key, spoolKey);
   });
@@ -88,13 +88,20 @@ describe("the configs that ship with Framepost", () => {
   });
 });
 
+const starterCameras: readonly StarterCamera[] = [
+  { id: "front", driver: "simulated" },
+  { id: "front", driver: "webcam", device: "/dev/v4l/by-id/usb-046d_HD-video-index0" },
+  { id: "front", driver: "ffmpeg", input: "/dev/v4l/by-id/usb-046d_HD-video-index0" },
+  { id: "front", driver: "rpicam", camera: 1 },
+];
+
 describe("a starter config", () => {
   const environment = { variables: { IOTOWN_TOKEN: "secret-token", MQTT_PASSWORD: "secret-password" } };
 
   it("is valid for every combination of answers", async () => {
     const urls = { iotown: { url: "https://town.example" }, mqtt: { url: "mqtt://broker.example" } };
     for (const device of [undefined, "gateway-1"]) {
-      for (const camera of [{ id: "front" }, { id: "front", device: "/dev/v4l/by-id/usb-046d_HD-video-index0" }]) {
+      for (const camera of starterCameras) {
         for (const targets of [{}, urls, { mqtt: { ...urls.mqtt, username: "me: {#}" } }]) {
           const text = starterConfig({ ...(device === undefined ? {} : { device }), cameras: [camera], ...targets });
           const { config, warnings } = await parseConfig(text, "framepost.yaml", configSchema, environment);

@@ -2,8 +2,13 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
-import { capabilitiesOf, capturingCameras, discoverCameras } from "../../src/capture/discover/v4l.ts";
+import { discoverCameras } from "../../src/capture/discover/cameras.ts";
+import { capabilitiesOf, capturingCameras } from "../../src/capture/discover/v4l.ts";
+import { SystemClock } from "../../src/core/clock.ts";
 import { tempFolder } from "../lib/temp.ts";
+
+const clock = new SystemClock();
+const never = new AbortController().signal;
 
 const node = (number: number, name: string, more: object = {}) => ({
   node: `video${number}`,
@@ -31,7 +36,7 @@ describe("camera discovery", () => {
 
   it("goes by the node's position where udev does not run", () => {
     const found = capturingCameras([node(0, "Camera"), node(1, "Camera", { index: 1 })]);
-    assert.deepEqual(found, [{ device: "/dev/video0", node: "/dev/video0", name: "Camera" }]);
+    assert.deepEqual(found, [{ kind: "v4l2", device: "/dev/video0", node: "/dev/video0", name: "Camera" }]);
   });
 
   it("reads udev's capabilities", () => {
@@ -62,19 +67,20 @@ describe("camera discovery", () => {
     await link("by-path", "pci-2-video-index0", 2);
     await put("bin/fswebcam", "#!/bin/sh\n");
     await chmod(join(root.path, "bin/fswebcam"), 0o755);
-    assert.deepEqual(await discoverCameras(root.path, `/no/such:${root.path}/bin`), {
+    const options = { formats: false, root: root.path, searchPath: `/no/such:${root.path}/bin` };
+    assert.deepEqual(await discoverCameras(options, clock, never), {
       cameras: [
-        { device: "/dev/v4l/by-id/usb-Front-video-index0", node: "/dev/video0", name: "Front" },
-        { device: "/dev/v4l/by-path/pci-2-video-index0", node: "/dev/video2", name: "Back" },
-        { device: "/dev/video3", node: "/dev/video3", name: "Side" },
+        { kind: "v4l2", device: "/dev/v4l/by-id/usb-Front-video-index0", node: "/dev/video0", name: "Front" },
+        { kind: "v4l2", device: "/dev/v4l/by-path/pci-2-video-index0", node: "/dev/video2", name: "Back" },
+        { kind: "v4l2", device: "/dev/video3", node: "/dev/video3", name: "Side" },
       ],
-      fswebcam: join(root.path, "bin/fswebcam"),
+      programs: { fswebcam: join(root.path, "bin/fswebcam") },
     });
   });
 
   it("finds nothing where nothing is, without complaint", async () => {
     await using root = await tempFolder();
-    assert.deepEqual(await discoverCameras(root.path, ""), { cameras: [], fswebcam: undefined });
-    await discoverCameras();
+    const options = { formats: true, root: root.path, searchPath: "" };
+    assert.deepEqual(await discoverCameras(options, clock, never), { cameras: [], programs: {} });
   });
 });

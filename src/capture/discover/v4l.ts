@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { findProgram } from "../stream/find-program.ts";
+import type { CameraFormat } from "./formats.ts";
 
 /** What is known of one V4L2 node without opening it. */
 interface V4lNode {
@@ -15,31 +15,36 @@ interface V4lNode {
   readonly links: readonly string[];
 }
 
-export interface FoundCamera {
+export interface V4lCamera {
+  readonly kind: "v4l2";
   /** What to write into the config: a name that survives a reboot and another USB port, where there is one. */
   readonly device: string;
   /** For example `/dev/video0`. */
   readonly node: string;
   readonly name: string;
+  /** Absent where it was not asked, or could not say. */
+  readonly formats?: readonly CameraFormat[];
+  /** Why it cannot be used as it is. */
+  readonly problem?: CameraProblem;
 }
 
-export interface Discovery {
-  readonly cameras: readonly FoundCamera[];
-  /** Where fswebcam lies; undefined when the `webcam` driver cannot work. */
-  readonly fswebcam: string | undefined;
+export interface CameraProblem {
+  /** As its driver would say, for example `CAMERA_BUSY`. */
+  readonly code: string;
+  readonly message: string;
 }
 
 /** Looks only into files that the kernel and udev keep: no device is opened, none is disturbed. */
-export async function discoverCameras(root = "/", searchPath = process.env["PATH"] ?? ""): Promise<Discovery> {
-  return { cameras: capturingCameras(await readNodes(root)), fswebcam: await findProgram("fswebcam", searchPath) };
+export async function findV4lCameras(root = "/"): Promise<readonly V4lCamera[]> {
+  return capturingCameras(await readNodes(root));
 }
 
 /** The nodes that really capture, in the order of their numbers. */
-export function capturingCameras(nodes: readonly V4lNode[]): FoundCamera[] {
+export function capturingCameras(nodes: readonly V4lNode[]): V4lCamera[] {
   return nodes
     .filter(captures)
     .sort((a, b) => nodeNumber(a.node) - nodeNumber(b.node))
-    .map((found) => ({ device: stableName(found), node: `/dev/${found.node}`, name: found.name }));
+    .map((found) => ({ kind: "v4l2", device: stableName(found), node: `/dev/${found.node}`, name: found.name }));
 }
 
 /** Parts of a Raspberry Pi's own camera and codec hardware: V4L2 nodes, but no cameras that give pictures by themselves. */

@@ -1,22 +1,28 @@
-import { link, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
-import { join, parse } from "node:path";
+import { link, lstat, mkdir, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
+import { dirname, join, parse, relative } from "node:path";
 import { errnoOf } from "../../core/errors.ts";
 import { isAlive } from "../stream/process-group.ts";
 
 /**
  * Pictures that were taken out of a watched folder and are not dealt with yet. They lie in a folder of the one who took
  * them, named after the process, so that nobody takes what another is working on, and so that what a dead process has
- * left is known and goes back. A rename claims, on the same file system: of two who want a file, one gets it.
+ * left is known and goes back. A rename claims, on the same file system: of two who want a file, one gets it. Names are
+ * paths relative to the watched folder; the folders they lie in are made here, too.
+ *
+ * The last one leaves an empty folder behind, which the next one renames: no folder can be made on a full disk, and a
+ * disk that is full of uploads is emptied by nobody else.
  */
 export class Claims {
   readonly #path: string;
   readonly #everybodys: string;
+  readonly #spare: string;
   #own: string | undefined;
 
   /** `path` is the watched folder. */
   constructor(path: string) {
     this.#path = path;
     this.#everybodys = join(path, ".framepost-claimed");
+    this.#spare = join(this.#everybodys, "spare");
   }
 
   /** What this one and dead processes have left goes back into the watched folder first. */
@@ -24,28 +30,34 @@ export class Claims {
     await this.close();
     await mkdir(this.#everybodys, { mode: 0o700 }).catch(async (error: unknown) => {
       // A link would put the pictures wherever an uploader wants them.
-      if (!(await lstat(this.#everybodys)).isDirectory()) throw error;
+      const there = await lstat(this.#everybodys).catch(() => undefined);
+      if (there?.isDirectory() !== true) throw error;
     });
     const begun = (await beginOf(process.pid)) ?? "0";
-    const own = await mkdtemp(join(this.#everybodys, `${process.pid}-${begun}-`));
-    this.#own = own;
+    const own = join(this.#everybodys, `${process.pid}-${begun}-${(opened += 1)}`);
     for (const name of await readdir(this.#everybodys)) {
-      if (await isDeadOnes(name)) await this.#inherit(own, name);
+      const isOurs = name.startsWith(`${process.pid}-${begun}-`);
+      // Of this process are also those of a disk that was pulled out, and is back.
+      const isAbandoned = isOurs ? !inUse.has(join(this.#everybodys, name)) : await isDeadOnes(name);
+      if (isAbandoned) await this.#inherit(own, name);
     }
+    await rename(this.#spare, own).catch(() => mkdir(own, { mode: 0o700 }));
+    this.#own = own;
+    inUse.add(own);
   }
 
   /** Puts everything back that is still claimed. */
   async close(): Promise<void> {
     if (this.#own === undefined) return;
     await this.#giveBack(this.#own);
+    inUse.delete(this.#own);
     this.#own = undefined;
-    // Only the last one finds it empty.
-    await rmdir(this.#everybodys).catch(() => undefined);
   }
 
   /** True when the claim is ours to keep; false when the file is gone, because somebody else took it. */
   async take(name: string): Promise<boolean> {
     try {
+      for (const folder of foldersOf(name).reverse()) await mkdir(this.placeOf(folder)).catch(unlessThere);
       await rename(join(this.#path, name), this.placeOf(name));
       return true;
     } catch (error) {
@@ -66,10 +78,16 @@ export class Claims {
   /** The picture is dealt with. */
   async finish(name: string): Promise<void> {
     await rm(this.placeOf(name), { force: true });
+    await this.#removeFoldersOf(name);
   }
 
   async putBack(name: string): Promise<void> {
     await this.#restore(this.placeOf(name), name);
+    await this.#removeFoldersOf(name);
+  }
+
+  async #removeFoldersOf(name: string): Promise<void> {
+    for (const folder of foldersOf(name)) await rmdir(this.placeOf(folder)).catch(() => undefined);
   }
 
   /** The rename makes sure that of two who find a dead one's folder, one empties it. What fails is left for another start. */
@@ -81,29 +99,52 @@ export class Claims {
   }
 
   async #giveBack(folder: string): Promise<void> {
-    const names = await readdir(folder).catch((error: unknown) => {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
       if (errnoOf(error) === "ENOENT") return [];
       throw error;
     });
-    for (const name of names) await this.#restore(join(folder, name), name);
-    await rmdir(folder).catch(() => undefined);
+    const folders = entries.filter((entry) => entry.isDirectory());
+    for (const entry of entries.filter((candidate) => !candidate.isDirectory())) {
+      const file = join(entry.parentPath, entry.name);
+      await this.#restore(file, relative(folder, file));
+    }
+    // Children first; a folder that is not empty stays, whatever is in it.
+    for (const { parentPath, name } of folders.reverse()) await rmdir(join(parentPath, name)).catch(() => undefined);
+    await rename(folder, this.#spare).catch(() => rmdir(folder).catch(() => undefined));
   }
 
   /** Under its own name, or under a free one where an uploader has used that name again. */
   async #restore(claimed: string, name: string): Promise<void> {
+    const parent = join(this.#path, dirname(name));
+    // Its folder may have been removed when it was the last file in it.
+    if (dirname(name) !== ".") await mkdir(parent, { recursive: true });
     if (await hasMoved(claimed, join(this.#path, name))) return;
     const { name: stem, ext } = parse(name);
     const short = stem.replace(/~\d+$/, "").slice(0, stemCharsMax);
     for (let copy = 1; copy <= copiesMax; copy += 1) {
-      if (await hasMoved(claimed, join(this.#path, `${short}~${copy}${ext}`))) return;
+      if (await hasMoved(claimed, join(parent, `${short}~${copy}${ext}`))) return;
     }
-    throw new Error(`${copiesMax} files in ${this.#path} are called ${short}~…${ext}`);
+    throw new Error(`${copiesMax} files in ${parent} are called ${short}~…${ext}`);
   }
 }
 
+/** Tell the claims of one process apart. */
+let opened = 0;
+const inUse = new Set<string>();
 const copiesMax = 1_000;
 /** 240 bytes of the 255 that a name may have. */
 const stemCharsMax = 60;
+
+/** The folders that a relative path leads through, the innermost first. */
+function foldersOf(name: string): string[] {
+  const folders: string[] = [];
+  for (let folder = dirname(name); folder !== "."; folder = dirname(folder)) folders.push(folder);
+  return folders;
+}
+
+function unlessThere(error: unknown): void {
+  if (errnoOf(error) !== "EEXIST") throw error;
+}
 
 /** Never over a file that is there: a link fails where a rename would replace. True also when there is nothing to move. */
 async function hasMoved(from: string, to: string): Promise<boolean> {

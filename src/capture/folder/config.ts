@@ -17,5 +17,9 @@ export const folderCamera = z
         "once: every picture in order of name, then the end. loop: the same for ever. " +
           "watch: pictures that others put there; each is removed after it was taken, bad ones go to rejected/",
       ),
+    recursive: z
+      .boolean()
+      .default(false)
+      .describe("Also pictures in folders below it, as FTP cameras make one for each day"),
   })
   .describe("A folder of pictures, replayed or watched");

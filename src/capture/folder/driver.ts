@@ -1,9 +1,9 @@
-import { opendir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, messageOf } from "../../core/errors.ts";
 import { captureLimits } from "../../core/limits.ts";
 import type { CameraDriver, Shot } from "../../core/ports.ts";
-import { isPictureName } from "./files.ts";
+import { walk } from "./walk.ts";
 import { WatchedFolderDriver, type FolderSeams } from "./watched.ts";
 import { judgePicture, type CaptureLimits } from "../judge.ts";
 
@@ -11,11 +11,14 @@ export interface FolderOptions {
   readonly path: string;
   /** `once`: every picture, then the end. `loop`: for ever. `watch`: pictures that others put there, which are consumed. */
   readonly mode: "once" | "loop" | "watch";
+  /** Pictures in folders below it, too. */
+  readonly recursive?: boolean;
 }
 
 export function folderDriver(options: FolderOptions, seams: FolderSeams): CameraDriver {
-  if (options.mode === "watch") return new WatchedFolderDriver(options.path, seams);
-  return new ReplayedFolderDriver(options.path, options.mode, seams.limits);
+  const { path, mode, recursive = false } = options;
+  if (mode === "watch") return new WatchedFolderDriver({ path, recursive }, seams);
+  return new ReplayedFolderDriver({ path, recursive }, mode, seams.limits);
 }
 
 /** Replays a folder's JPEG files in the order of their names. Files are read and never touched. */
@@ -24,13 +27,19 @@ class ReplayedFolderDriver implements CameraDriver {
   readonly pace: "newest" | "every";
   readonly mayRepeat = true;
   readonly #path: string;
+  readonly #recursive: boolean;
   readonly #limits: CaptureLimits;
   /** What is left of this round. Kept over a restart, which goes on where the failure was. */
   #names: string[] | undefined;
   #next = 0;
 
-  constructor(path: string, mode: "once" | "loop", limits: Partial<CaptureLimits> = {}) {
+  constructor(
+    { path, recursive }: { readonly path: string; readonly recursive: boolean },
+    mode: "once" | "loop",
+    limits: Partial<CaptureLimits> = {},
+  ) {
     this.#path = path;
+    this.#recursive = recursive;
     this.pace = mode === "once" ? "every" : "newest";
     this.#limits = { ...captureLimits, ...limits };
   }
@@ -79,13 +88,12 @@ class ReplayedFolderDriver implements CameraDriver {
   }
 
   async #list(signal: AbortSignal): Promise<string[]> {
-    const names: string[] = [];
+    const { replayFilesMax, watchFoldersMax: foldersMax, folderDepthMax: depthMax } = this.#limits;
+    let names: string[];
     try {
-      for await (const entry of await opendir(this.#path)) {
-        signal.throwIfAborted();
-        if (isPictureName(entry.name) && !entry.isDirectory()) names.push(entry.name);
-        if (names.length > this.#limits.replayFilesMax) throw new RangeError(`more than ${names.length - 1} pictures`);
-      }
+      const bounds = { recursive: this.#recursive, filesMax: replayFilesMax + 1, foldersMax, depthMax };
+      names = (await walk(this.#path, bounds, signal)).pictures;
+      if (names.length > replayFilesMax) throw new RangeError(`more than ${replayFilesMax} pictures`);
     } catch (error) {
       signal.throwIfAborted();
       const message = `folder ${this.#path} cannot be listed: ${messageOf(error)}`;

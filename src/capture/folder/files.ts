@@ -1,16 +1,13 @@
-import { lstat, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, errnoOf, messageOf } from "../../core/errors.ts";
 import { Claims } from "./claims.ts";
 import { judgePicture, type CaptureLimits } from "../judge.ts";
-
-/** Uploaders write to `.name`, `name.part` or `name.tmp` and rename: none of these ends in .jpg without a leading dot. */
-export function isPictureName(name: string): boolean {
-  return !name.startsWith(".") && /\.jpe?g$/i.test(name);
-}
+import { rejectedFolder, walk, type Walked } from "./walk.ts";
 
 /** A file as it was seen, and what tells that it changed. */
 export interface SeenFile {
+  /** With the folders below the watched one that lead to it. */
   readonly name: string;
   readonly sizeBytes: number;
   readonly mtimeMs: number;
@@ -20,6 +17,14 @@ export interface SeenFile {
    * nobody writes to it any more.
    */
   readonly renamed: boolean;
+}
+
+/** One look at a watched folder. */
+export interface Scan {
+  readonly files: readonly SeenFile[];
+  /** Below it, relative to it. */
+  readonly folders: readonly string[];
+  readonly unreadable: readonly { readonly folder: string; readonly error: AgentError }[];
 }
 
 /** `bad` is a judgement of bytes that were read; what cannot be read fails with `CAMERA_READ_FAILED` instead. */
@@ -33,12 +38,14 @@ export class WatchedFiles {
   readonly path: string;
   readonly #claims: Claims;
   readonly #rejected: string;
+  readonly #recursive: boolean;
   readonly #limits: CaptureLimits;
 
-  constructor(path: string, limits: CaptureLimits) {
+  constructor({ path, recursive }: { readonly path: string; readonly recursive: boolean }, limits: CaptureLimits) {
     this.path = path;
     this.#claims = new Claims(path);
-    this.#rejected = join(path, "rejected");
+    this.#rejected = join(path, rejectedFolder);
+    this.#recursive = recursive;
     this.#limits = limits;
   }
 
@@ -52,23 +59,38 @@ export class WatchedFiles {
     await this.#claims.close().catch((error: unknown) => Promise.reject(this.#unusable(error)));
   }
 
-  /** Picture files proper: no folders, no links (an uploader could point one anywhere), no pipes that would block. */
-  async scan(): Promise<SeenFile[]> {
-    let names: string[];
-    try {
-      names = await readdir(this.path);
-    } catch (error) {
-      throw this.#unusable(error);
-    }
-    const seen: SeenFile[] = [];
-    for (const name of names.filter(isPictureName).sort().slice(0, this.#limits.watchFilesMax)) {
+  /** Picture files proper: no links (an uploader could point one anywhere), no pipes that would block. */
+  async scan(nowMs: number): Promise<Scan> {
+    const { watchFilesMax: filesMax, watchFoldersMax: foldersMax, folderDepthMax: depthMax } = this.#limits;
+    const bounds = { recursive: this.#recursive, filesMax, foldersMax, depthMax };
+    const found = await walk(this.path, bounds).catch((error: unknown) => Promise.reject(this.#unusable(error)));
+    const files: SeenFile[] = [];
+    for (const name of found.pictures.sort()) {
       const file = await lstat(join(this.path, name)).catch(() => undefined);
       if (file?.isFile() !== true) continue;
       const { size: sizeBytes, mtimeMs, ctimeMs, ino } = file;
       const signature = `${ino}:${sizeBytes}:${mtimeMs}`;
-      seen.push({ name, sizeBytes, mtimeMs, signature, renamed: ctimeMs > mtimeMs });
+      files.push({ name, sizeBytes, mtimeMs, signature, renamed: ctimeMs > mtimeMs });
     }
-    return seen;
+    await this.#removeOldFolders(found, nowMs);
+    const unreadable = found.unreadable.map(({ folder, error }) => ({
+      folder,
+      error: this.#untakeable(folder, error),
+    }));
+    return { files, folders: found.folders, unreadable };
+  }
+
+  /**
+   * Cameras make a folder for each day and never remove one. Those that are dated, empty and were left alone for a day
+   * go; all others may be somebody's who expects to find them.
+   */
+  async #removeOldFolders({ empty }: Walked, nowMs: number): Promise<void> {
+    for (const folder of empty.filter((name) => dated.test(name))) {
+      const path = join(this.path, folder);
+      const seen = await lstat(path).catch(() => undefined);
+      const restedMs = seen?.isDirectory() === true ? nowMs - seen.mtimeMs : 0;
+      if (restedMs > this.#limits.emptyFolderMs) await rmdir(path).catch(() => undefined);
+    }
   }
 
   async read(name: string): Promise<ReadPicture> {
@@ -103,7 +125,7 @@ export class WatchedFiles {
   /** Names begin with the time, so that two bad files of one name both stay and the oldest sort first. */
   async #setAside(file: string, name: string, atMs: number): Promise<void> {
     await mkdir(this.#rejected, { recursive: true });
-    await rename(file, join(this.#rejected, `${atMs}-${name}`));
+    await rename(file, join(this.#rejected, `${atMs}-${flatName(name)}`));
     const kept = (await readdir(this.#rejected)).filter((entry) => /^\d+-/.test(entry)).sort();
     for (const entry of kept.slice(0, Math.max(0, kept.length - this.#limits.rejectedFilesMax))) {
       await rm(join(this.#rejected, entry), { force: true });
@@ -116,9 +138,13 @@ export class WatchedFiles {
       return await work();
     } catch (error) {
       if (!(await this.#claims.isOpen())) throw this.#unusable(error);
-      const message = `watched folder: ${JSON.stringify(name)} cannot be taken: ${messageOf(error)}`;
-      throw new AgentError("CAMERA_READ_FAILED", message, { disposition: "retry", cause: error });
+      throw this.#untakeable(name, error);
     }
+  }
+
+  #untakeable(name: string, error: unknown): AgentError {
+    const message = `watched folder: ${JSON.stringify(name)} cannot be taken: ${messageOf(error)}`;
+    return new AgentError("CAMERA_READ_FAILED", message, { disposition: "retry", cause: error });
   }
 
   #unusable(error: unknown): AgentError {
@@ -126,6 +152,20 @@ export class WatchedFiles {
     const message = `watched folder ${this.path} cannot be used: ${why}`;
     return new AgentError("CAMERA_NO_FOLDER", message, { disposition: "retry", cause: error });
   }
+}
+
+/** A path that leads through a day: 2026-11-21, 20261121, 2026/11/21. */
+const dated = /(^|[^0-9])20\d\d[-_./]?(0[1-9]|1[0-2])[-_./]?(0[1-9]|[12]\d|3[01])([^0-9]|$)/;
+
+/** One name for a path, of a length that a file may have. */
+function flatName(name: string): string {
+  const flat = name.replaceAll("/", "_");
+  return Buffer.byteLength(flat) <= 200
+    ? flat
+    : Buffer.from(flat)
+        .subarray(-200)
+        .toString("latin1")
+        .replaceAll(/[^\x20-\x7e]/g, "_");
 }
 
 async function readPicture(file: string, limits: CaptureLimits): Promise<ReadPicture> {

@@ -1,9 +1,9 @@
-import { watch, type FSWatcher } from "node:fs";
 import type { Clock } from "../../core/clock.ts";
 import { AgentError } from "../../core/errors.ts";
 import { captureLimits } from "../../core/limits.ts";
 import type { CameraDriver, Shot } from "../../core/ports.ts";
 import { Bell } from "../bell.ts";
+import { FolderEvents } from "./folder-events.ts";
 import { WatchedFiles, type SeenFile } from "./files.ts";
 import type { CaptureLimits } from "../judge.ts";
 
@@ -39,9 +39,11 @@ export class WatchedFolderDriver implements CameraDriver {
   readonly #limits: CaptureLimits;
   readonly #files: WatchedFiles;
   readonly #bell = new Bell();
+  readonly #events: FolderEvents;
   readonly #waiting = new Map<string, Waiting>();
   #started = false;
-  #watcher: FSWatcher | undefined;
+  /** The start or shot that is under way, also when its caller has given up. */
+  #work: Promise<unknown> | undefined;
   #handedOver: string | undefined;
   /** From the last scan: files that may be read, oldest first, and files that will never be pictures. */
   #settled: SeenFile[] = [];
@@ -49,23 +51,37 @@ export class WatchedFolderDriver implements CameraDriver {
   /** Told once nothing can be handed over: one file that cannot be read must not hold up the others. */
   #trouble: AgentError | undefined;
 
-  constructor(path: string, seams: FolderSeams) {
+  constructor(place: { readonly path: string; readonly recursive: boolean }, seams: FolderSeams) {
     this.#clock = seams.clock;
     this.#limits = { ...captureLimits, ...seams.limits };
-    this.#files = new WatchedFiles(path, this.#limits);
+    this.#files = new WatchedFiles(place, this.#limits);
+    this.#events = new FolderEvents(place.path, this.#limits.watchedFoldersMax, () => this.#bell.ring());
   }
 
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    // A mount whose server is gone holds its callers for as long as it likes.
+    if (this.#work !== undefined) throw busy();
+    await this.#alone(() => this.#open(signal));
+  }
+
+  async #open(signal: AbortSignal): Promise<void> {
     this.#handedOver = undefined;
     await this.#files.open();
-    this.#watch();
+    // Events before the look, so that nothing comes unseen between the two.
+    this.#events.follow([]);
     await this.#rescan();
+    signal.throwIfAborted();
     this.#started = true;
   }
 
   async shot(signal: AbortSignal): Promise<Shot> {
+    await this.#work?.catch(() => undefined);
     signal.throwIfAborted();
+    return this.#alone(() => this.#nextPicture(signal));
+  }
+
+  async #nextPicture(signal: AbortSignal): Promise<Shot> {
     await this.#finishLast();
     for (;;) {
       if (!this.#started) throw notStarted();
@@ -89,11 +105,22 @@ export class WatchedFolderDriver implements CameraDriver {
   /** The picture that was handed over last is put back, for it may never have been dealt with. */
   async stop(): Promise<void> {
     this.#started = false;
-    this.#handedOver = undefined;
     this.#bell.ring();
-    this.#watcher?.close();
-    this.#watcher = undefined;
+    // What a caller no longer waits for must not claim or watch anything once this is over.
+    await this.#work?.catch(() => undefined);
+    this.#handedOver = undefined;
+    this.#events.close();
     await this.#files.close();
+  }
+
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const running = work();
+    this.#work = running;
+    try {
+      return await running;
+    } finally {
+      if (this.#work === running) this.#work = undefined;
+    }
   }
 
   /** Only now is the last picture dealt with: the supervisor asks for the next one when its frame was taken. */
@@ -164,7 +191,8 @@ export class WatchedFolderDriver implements CameraDriver {
 
   async #rescan(): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
-    const seen = await this.#files.scan();
+    const { files: seen, folders, unreadable } = await this.#files.scan(this.#clock.nowMs());
+    this.#events.follow(folders);
     const before = new Map(this.#waiting);
     this.#waiting.clear();
     for (const file of seen) {
@@ -172,8 +200,17 @@ export class WatchedFolderDriver implements CameraDriver {
       const isKnown = known?.signature === file.signature && !this.#isWorthAnotherTry(known);
       this.#waiting.set(file.name, isKnown ? known : { signature: file.signature, sinceMs: nowMs });
     }
+    for (const { folder, error } of unreadable) this.#lockedOut(`${folder}/`, error, before.get(`${folder}/`));
     this.#settled = seen.filter((file) => this.#isSettled(file)).sort((a, b) => a.mtimeMs - b.mtimeMs);
     this.#hopeless = seen.map((file) => file.name).filter((name) => this.#isHopeless(name));
+  }
+
+  /** A folder below that may not be read is told as a file is, now and then, and holds up nothing. */
+  #lockedOut(folder: string, error: AgentError, known: Waiting | undefined): void {
+    const isKnown = known !== undefined && !this.#isWorthAnotherTry(known);
+    const fault = { kind: "unreadable", why: error.message } as const;
+    this.#waiting.set(folder, isKnown ? known : { signature: "", sinceMs: this.#clock.monotonicMs(), fault });
+    if (!isKnown) this.#trouble ??= error;
   }
 
   #isSettled(file: SeenFile): boolean {
@@ -214,18 +251,12 @@ export class WatchedFolderDriver implements CameraDriver {
       timer.abort();
     }
   }
+}
 
-  /** Events only spare the wait for the next rescan: where they cannot be had, nothing else is lost. */
-  #watch(): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
-    try {
-      this.#watcher = watch(this.#files.path, { persistent: false }, () => this.#bell.ring());
-      this.#watcher.on("error", () => this.#watcher?.close());
-    } catch {
-      // The rescan finds every file without it.
-    }
-  }
+function busy(): AgentError {
+  return new AgentError("CAMERA_BUSY", "watched folder: its file system has not answered yet", {
+    disposition: "retry",
+  });
 }
 
 function notStarted(): AgentError {

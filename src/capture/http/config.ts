@@ -48,7 +48,9 @@ export const httpSnapshotCamera = z
   .strictObject({
     ...commonCameraFields,
     driver: z.literal("http-snapshot").describe("A camera that answers each request with one JPEG"),
-    url: cameraUrl.describe("Address of the picture. What stands behind the ? is shown nowhere"),
+    url: cameraUrl.describe(
+      "Address of the picture. What stands behind the ? is shown nowhere; a password there is percent-encoded",
+    ),
     ...loginFields,
     timeout: timeout.describe("For one whole picture, 1s to 120s"),
   })
@@ -59,7 +61,9 @@ export const httpMjpegCamera = z
   .strictObject({
     ...commonCameraFields,
     driver: z.literal("http-mjpeg").describe("A camera that sends JPEGs without end in answer to one request"),
-    url: cameraUrl.describe("Address of the stream. What stands behind the ? is shown nowhere"),
+    url: cameraUrl.describe(
+      "Address of the stream. What stands behind the ? is shown nowhere; a password there is percent-encoded",
+    ),
     ...loginFields,
     timeout: timeout.describe("For the stream to begin, 1s to 120s. stallAfter bounds silence in it, 5s when left out"),
   })

@@ -3,6 +3,7 @@ import { AgentError, errnoOf, messageOf } from "../../core/errors.ts";
 import { captureLimits } from "../../core/limits.ts";
 import { linkError, shownUrl } from "../../link/http-errors.ts";
 import { answerSnippet } from "../../link/http-status.ts";
+import { basicAuthorization } from "./digest.ts";
 import type { HttpCameraOptions } from "./options.ts";
 
 /**
@@ -13,9 +14,10 @@ export class HttpTrouble {
   readonly #subject: string;
   readonly #secrets: readonly string[];
 
-  constructor(kind: string, { url, password, headers }: HttpCameraOptions) {
+  constructor(kind: string, { url, username = "", password, headers }: HttpCameraOptions) {
     this.#subject = `${kind} ${shownUrl(url)}`;
-    this.#secrets = [password ?? "", ...Object.values(headers ?? {}), ...querySecrets(url)];
+    const login = password === undefined ? [] : [basicAuthorization({ username, password }).slice(6), password];
+    this.#secrets = [...login, ...Object.values(headers ?? {}), ...querySecrets(url)];
   }
 
   error(code: string, what: string, afterMs?: number): AgentError {

@@ -1,7 +1,10 @@
 import type { CameraDriver, Shot, Vision } from "../../core/ports.ts";
 import { scene, type SceneObject } from "./scene.ts";
+import { street, type StreetOptions } from "./street.ts";
 
 export interface SimulatedOptions {
+  readonly scene?: "film" | "street";
+  readonly light?: StreetOptions["light"];
   readonly seed: number;
   readonly width: number;
   readonly height: number;
@@ -48,8 +51,9 @@ export class SimulatedDriver implements CameraDriver {
     // Nothing is held between shots.
   }
 
-  #scene(index: number) {
-    const { seed, width, height } = this.#options;
-    return scene({ seed, index, width, height });
+  #scene(index: number): { readonly svg: string; readonly objects: readonly SceneObject[] } {
+    const { seed, width, height, light = "steady", scene: kind = "film" } = this.#options;
+    const options = { seed, index, width, height };
+    return kind === "film" ? scene(options) : street({ ...options, light });
   }
 }

@@ -1,5 +1,6 @@
 import type { Random } from "../../core/ports.ts";
 import type { Box } from "../../core/types.ts";
+import { seeded } from "./seeded.ts";
 
 interface SceneOptions {
   /** The same seed is the same film. */
@@ -22,7 +23,7 @@ interface Scene {
 }
 
 /** The colours are part of the promise: a detector that is exact on them can be written down. */
-const colours: Readonly<Record<string, string>> = {
+export const colours: Readonly<Record<string, string>> = {
   red: "rgb(215,35,35)",
   green: "rgb(35,190,60)",
   blue: "rgb(40,70,215)",
@@ -148,17 +149,6 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
     .map((item) => ({ item, order: random() }))
     .sort((a, b) => a.order - b.order)
     .map(({ item }) => item);
-}
-
-/** mulberry32 over a hash of film and act, so that neighbouring acts have nothing in common. */
-function seeded(seed: number, act: number): Random {
-  let state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(act + 1, 0xc2b2ae35);
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function thousandth(value: number): number {

@@ -35,6 +35,8 @@ export class ProgramDriver implements CameraDriver {
   readonly #limits: CaptureLimits;
   /** Of a start that is under way: what it may wait for. */
   #starting: AbortController | undefined;
+  /** Settled once the last start runs nothing of its own any more. Never rejects. */
+  #prepared: Promise<unknown> = Promise.resolve();
   /** The last one that was started, until it has gone. */
   #program: CameraProgram | undefined;
   #stream: FrameStream;
@@ -61,7 +63,9 @@ export class ProgramDriver implements CameraDriver {
     signal.addEventListener("abort", onAbort, { once: true });
     this.#starting = starting;
     try {
-      const command = await this.#recipe.command(starting.signal);
+      const preparing = this.#recipe.command(starting.signal);
+      this.#prepared = preparing.catch(() => undefined);
+      const command = await preparing;
       starting.signal.throwIfAborted();
       this.#launch(command);
     } finally {
@@ -79,6 +83,7 @@ export class ProgramDriver implements CameraDriver {
     this.#starting?.abort(stopped);
     this.#starting = undefined;
     this.#stream.fail(stopped);
+    await this.#prepared;
     await this.#program?.stop();
   }
 

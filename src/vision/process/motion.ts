@@ -48,7 +48,10 @@ export class MotionMeter {
     const [add0, add1, add2] = [red.offset * CELL_SCALE, green.offset * CELL_SCALE, blue.offset * CELL_SCALE];
     let at = 0;
     for (let block = 0; block < now.blocks; block += 1) {
-      let [sum0, sum1, sum2, texture] = [0, 0, 0, 0];
+      let sum0 = 0;
+      let sum1 = 0;
+      let sum2 = 0;
+      let texture = 0;
       for (let cell = 0; cell < CELLS_PER_BLOCK; cell += 1, at += 3) {
         const off0 = (a[at] ?? 0) - withinScale((b[at] ?? 0) * gain0 + add0);
         const off1 = (a[at + 1] ?? 0) - withinScale((b[at + 1] ?? 0) * gain1 + add1);

@@ -74,14 +74,19 @@ function sample(rgb: Uint8Array, { blockColumns, blockRows, across, down }: Grid
   let block = 0;
   for (let blockRow = 0; blockRow < blockRows; blockRow += 1) {
     for (let blockColumn = 0; blockColumn < blockColumns; blockColumn += 1) {
-      let [sum0, sum1, sum2] = [0, 0, 0];
+      let sum0 = 0;
+      let sum1 = 0;
+      let sum2 = 0;
       for (let y = 0; y < BLOCK_SIDE; y += 1) {
         const upper = down[2 * (blockRow * BLOCK_SIDE + y)] ?? 0;
         const lower = down[2 * (blockRow * BLOCK_SIDE + y) + 1] ?? 0;
         for (let x = 0; x < BLOCK_SIDE; x += 1) {
           const left = across[2 * (blockColumn * BLOCK_SIDE + x)] ?? 0;
           const right = across[2 * (blockColumn * BLOCK_SIDE + x) + 1] ?? 0;
-          const [a, b, c, d] = [upper + left, upper + right, lower + left, lower + right];
+          const a = upper + left;
+          const b = upper + right;
+          const c = lower + left;
+          const d = lower + right;
           const red = (rgb[a] ?? 0) + (rgb[b] ?? 0) + (rgb[c] ?? 0) + (rgb[d] ?? 0);
           const green = (rgb[a + 1] ?? 0) + (rgb[b + 1] ?? 0) + (rgb[c + 1] ?? 0) + (rgb[d + 1] ?? 0);
           const blue = (rgb[a + 2] ?? 0) + (rgb[b + 2] ?? 0) + (rgb[c + 2] ?? 0) + (rgb[d + 2] ?? 0);

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, it } from "mocha";
+import sharp from "sharp";
+import { CameraWebServer } from "../lib/camera-web-server.ts";
+import { assertNoStack, framepost, inTurns } from "../lib/command.ts";
+import { mjpegAnswer } from "../lib/mjpeg-server.ts";
+import { jpegOf } from "../lib/pictures.ts";
+import { needsProgram } from "../lib/programs.ts";
+import { standIn } from "../lib/stand-in.ts";
+import { tempFolder } from "../lib/temp.ts";
+
+/** `cameras`, `--shot` and `doctor` of the built program, with real cameras of the network and stand-ins for others. */
+describe("the camera commands", function () {
+  this.timeout(30_000);
+  let folder = "";
+  let cleanup: AsyncDisposable | undefined;
+  let server: CameraWebServer | undefined;
+
+  before(async () => {
+    const temp = await tempFolder();
+    cleanup = temp;
+    folder = temp.path;
+    const [picture, night] = await Promise.all([jpegOf(90, 320, 240), darkPicture()]);
+    const stream = mjpegAnswer({ pictures: [picture, await jpegOf(200, 320, 240)] });
+    server = await new CameraWebServer((request, response) => {
+      if (request.url === "/stream") stream(request, response);
+      else response.writeHead(200, { "Content-Type": "image/jpeg" }).end(request.url === "/night" ? night : picture);
+    }).start();
+  });
+
+  after(async () => {
+    await server?.stop();
+    await cleanup?.[Symbol.asyncDispose]();
+  });
+
+  const url = (path: string): string => server?.url(path) ?? "";
+
+  it("lists a Raspberry Pi's cameras with the names that the other commands take", async () => {
+    const bin = join(folder, "bin");
+    await standIn(
+      bin,
+      "rpicam-hello",
+      `echo "0 : imx708 [4608x2592 10-bit RGGB] (/base/imx708@1a)
+    Modes: 'SRGGB10_CSI2P' : 1536x864 [120.13 fps - (768, 432)/3072x1728 crop]
+                             4608x2592 [14.35 fps - (0, 0)/4608x2592 crop]"`,
+    );
+    const env = { PATH: bin };
+    await inTurns([["cameras"], ["cameras", "--json"]], async (words) => {
+      const ran = await framepost(words, { env });
+      assert.equal(ran.code, 0, ran.stderr);
+      if (words.length === 1) {
+        assert.match(ran.stdout, /imx708 +rpicam:0 +ribbon +4608×2592 at 14\/s, 1536×864 at 120\/s\n/);
+        assert.match(ran.stderr, /sudo apt install ffmpeg/);
+        return;
+      }
+      const { cameras, programs } = JSON.parse(ran.stdout) as { cameras: { kind: string }[]; programs: object };
+      assert.deepEqual(cameras.filter(({ kind }) => kind === "rpicam").length, 1);
+      assert.deepEqual(programs, { rpicamHello: join(bin, "rpicam-hello") });
+    });
+  });
+
+  it("init writes a Raspberry Pi's cameras into a config that works", async () => {
+    const bin = join(folder, "bin-two");
+    const lines = [0, 1].map((number) => `echo "${number} : imx219 [3280x2464] (/base/i2c@${number}/imx219@10)"`);
+    await standIn(bin, "rpicam-hello", lines.join("\n"));
+    const output = join(folder, "pi.yaml");
+    const ran = await framepost(["init", "--yes", "--output", output], { env: { PATH: bin } });
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stderr, /found imx219 \(rpicam:0\), imx219 \(rpicam:1\)/);
+    const text = await readFile(output, "utf8");
+    assert.match(text, /driver: rpicam\n +camera: 0\n/);
+    assert.match(text, /driver: rpicam\n +camera: 1\n/);
+  });
+
+  it("takes a picture of an address, whether it gives one or a stream of them", async () => {
+    await inTurns(["/picture", "/stream"], async (path) => {
+      const output = join(folder, `${path.slice(1)}.jpg`);
+      const ran = await framepost(["cameras", "--shot", url(path), "--output", output]);
+      assert.equal(ran.code, 0, ran.stderr);
+      assert.match(ran.stdout, /: 320×240, \d+ bytes\n$/);
+      assert.equal((await sharp(await readFile(output)).metadata()).width, 320);
+    });
+  });
+
+  it("takes no address with a password in it, and repeats none", async () => {
+    const ran = await framepost(["cameras", "--shot", "rtsp://admin:hunter2@127.0.0.1/x"]);
+    assert.equal(ran.code, 2);
+    assert.doesNotMatch(ran.stderr, /hunter2/);
+  });
+
+  it("doctor judges a frame of every camera, in the order of the config, and says how to mend it", async function () {
+    needsProgram(this, "fswebcam", "fswebcam");
+    const config = join(folder, "framepost.yaml");
+    const cameras = [
+      { id: "slow", driver: "webcam", device: "TEST:", interval: "1s" },
+      { id: "night", driver: "http-snapshot", url: url("/night"), schedule: closedNow() },
+      { id: "nobody", driver: "exec", command: ["no-such-program"] },
+      { id: "drawn", driver: "simulated" },
+    ];
+    await writeFile(config, JSON.stringify({ cameras }), { mode: 0o600 });
+    const ran = await framepost(["doctor", "-c", config, "--data", join(folder, "data")]);
+    assertNoStack(ran);
+    const said = ran.stdout.split("\n").filter((line) => /^\S+ +camera /.test(line));
+    const expected = [
+      /^ok {7}camera slow: a frame of 1280×720/,
+      /^warning {2}camera slow: driver webcam opens the camera anew/,
+      /^ok {7}camera night: a frame of 64×48/,
+      /^warning {2}camera night: the picture is dark/,
+      /^FAILED {3}camera nobody: .*CAMERA_PROGRAM_MISSING/,
+      /^ok {7}camera drawn: a frame of 1280×720/,
+    ];
+    assert.equal(said.length, expected.length, ran.stdout);
+    for (const [index, pattern] of expected.entries()) assert.match(said[index] ?? "", pattern);
+    assert.match(ran.stdout, /mend: use driver ffmpeg/);
+    assert.equal(ran.code, 1);
+  });
+});
+
+async function darkPicture(): Promise<Buffer> {
+  const background = { r: 2, g: 2, b: 2 };
+  return sharp({ create: { width: 64, height: 48, channels: 3, background } })
+    .jpeg()
+    .toBuffer();
+}
+
+/** A window that is shut at this hour, which a person who asks for a picture does not mind. */
+function closedNow(): object {
+  const day = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"][(new Date().getUTCDay() + 3) % 7];
+  return { timeZone: "UTC", windows: [{ days: [day], from: "10:00", to: "10:05" }] };
+}

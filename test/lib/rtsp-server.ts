@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Context } from "mocha";
+import { missing } from "./programs.ts";
+import { repositoryFolder } from "./shared.ts";
+
+const script = join(repositoryFolder, "test", "lib", "rtsp-server.py");
+/** Debian's own: others see no gi. */
+const python = "/usr/bin/python3";
+const packages =
+  "python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-base, gstreamer1.0-plugins-good and gstreamer1.0-plugins-ugly";
+
+type Access = "open" | "basic" | "digest";
+
+/** A real RTSP server in a process of its own, at three ports: without a password, with Basic, with Digest. */
+export class RtspServer {
+  readonly user: string;
+  readonly password: string;
+  #child: ChildProcess | undefined;
+  #ports: readonly string[] = [];
+
+  constructor(user: string, password: string) {
+    this.user = user;
+    this.password = password;
+  }
+
+  /** Skips the test, or the suite of a hook, where GStreamer is missing. At the same ports as before. */
+  async start(context: Context): Promise<this> {
+    const child = spawn(python, [script, ...this.#ports], { stdio: ["pipe", "pipe", "inherit"] });
+    this.#child = child;
+    // What was not started has not read its input either.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(`${this.user}\n${this.password}\n`);
+    const line = once(createInterface(child.stdout), "line").then(([text]) => String(text));
+    const ended = once(child, "exit").then(
+      ([status]) => `ended with ${String(status)}`,
+      () => "ended with 3",
+    );
+    const first = await Promise.race([line, ended]);
+    if (first === "ended with 3") missing(context, `an RTSP server (Debian packages ${packages})`);
+    this.#ports = first.split(" ");
+    if (this.#ports.length !== 3) throw new Error(`the RTSP server ${first}`);
+    return this;
+  }
+
+  url(access: Access, path: string): string {
+    return `rtsp://127.0.0.1:${this.#ports[["open", "basic", "digest"].indexOf(access)]}${path}`;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child?.kill(name);
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill("SIGKILL");
+    await gone;
+  }
+}
