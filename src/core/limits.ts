@@ -21,6 +21,8 @@ export const captureLimits = {
   backoffLeastShare: 0.25,
   /** After this long without a fault the next fault starts from the first delay again. */
   healthyAfterMs: 30_000,
+  /** A camera that is lost for the same reason again within this time is a line for debugging only. */
+  sameLossAgainMs: 10 * 60_000,
   /** Schedules are looked at no less often: the wall clock may be set at any moment. */
   scheduleLookMs: 30_000,
   /** 2025-01-01: an earlier time is that of a gateway without a battery clock before it reached a time source. */
@@ -114,8 +116,8 @@ export const visionLimits = {
   stopGraceMs: 2_000,
   /** Cameras whose last pictures are remembered, some 120 KB each: `configLimits.camerasMax`. */
   watchedCamerasMax: 64,
-  /** Pictures after the last motion that the model sees too: what has come to rest gets a second look and a third. */
-  motionHoldFrames: 2,
+  /** Pictures after the last motion that the model sees too: what has come to rest gets a second look. */
+  motionHoldFrames: 1,
   /** And so many more while something scores just below the threshold; a bush that always does must not go on for ever. */
   motionDoubtFrames: 3,
   /** Long side of a picture that is decoded for its measures alone. */

@@ -7,8 +7,10 @@ import { markdownOf } from "../bench/markdown.ts";
 import { spoolBootMillion } from "../bench/spool-boot.ts";
 import type { BenchTable } from "../bench/table.ts";
 import { cameraHttp } from "./camera-http.ts";
+import { camerasEight } from "./cameras-eight.ts";
 import { camerasRestart } from "./cameras-restart.ts";
 import { kill } from "./kill.ts";
+import { motionGate } from "./motion-gate.ts";
 import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
 import { powerCut } from "./power-cut.ts";
@@ -22,8 +24,10 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   kill,
   "power-cut": powerCut,
   model: spoolModel,
+  "motion-gate": motionGate,
   "spool-boot-million": spoolBootMillion,
   "cameras-restart": camerasRestart,
+  "cameras-eight": camerasEight,
   "camera-http": cameraHttp,
 };
 

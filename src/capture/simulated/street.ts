@@ -53,7 +53,7 @@ const usualEntries: readonly EntryKind[] = ["cross", "stand", "appear"];
 /** Shares of the picture. */
 const areaMin = 0.031;
 const areaMax = 0.1;
-const opacityMin = 0.7;
+const opacityMin = 0.8;
 const darkening = 0.3;
 const driftFrames = 400;
 const usualNoise = 0.12;
