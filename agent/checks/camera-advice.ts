@@ -65,7 +65,7 @@ export function pictureAdvice(measures: PictureMeasures): readonly Advice[] {
 
 const pictureMends: Readonly<Record<PictureFault, string>> = {
   frozen: "restart the camera; it repeats one picture",
-  dark: "give it light, take the cap off, or give it more time: skip of webcam, or a slower exposure of the camera",
+  dark: "give it light, or take its cap off; a camera that finds its exposure slowly: raise skip of driver webcam",
   "over-exposed": "turn it away from the light, or lower the exposure in the camera's own settings",
   covered: "look whether something is before the lens, or on it",
   blurred: "focus it, clean its lens, and take the foil off",

@@ -78,8 +78,8 @@ async function pictureAdviceOf(
   { config, vision }: CheckedCamera,
   { jpeg }: Frame,
 ): Promise<readonly Advice[]> {
-  // Its scenes are drawn: they have none of a lens's faults, and are not meant to look like photographs.
-  if (config.driver === "simulated") return [];
+  // Drawn scenes are not meant to look like photographs; and some cameras rightly show what others should not.
+  if (config.driver === "simulated" || !config.imageHealth) return [];
   try {
     return pictureAdvice(await vision.measure(jpeg, signal));
   } catch (error) {

@@ -1,11 +1,13 @@
 import type { Clock } from "../core/clock.ts";
 import type { AgentError } from "../core/errors.ts";
-import type { CameraHealth, CameraState, Logger } from "../core/ports.ts";
+import { captureLimits } from "../core/limits.ts";
+import type { CameraHealth, CameraState, LogFields, Logger } from "../core/ports.ts";
 import type { Frame } from "../core/types.ts";
 
 /**
  * What one camera is doing and has done: its health, and the lines of the log about it. Each change of state is one
- * line; while a camera stays lost, for days perhaps, its further tries are lines for debugging only.
+ * line. While a camera stays lost, for days perhaps, its further tries are lines for debugging only, and so are the comings
+ * and goings of one that is lost again and again for the same reason.
  */
 export class CameraBooks {
   readonly #id: string;
@@ -20,6 +22,9 @@ export class CameraBooks {
   #restarts = 0;
   #frozen = false;
   #lost = false;
+  /** The loss that was told last, and whether the one since then was a repeat of it. */
+  #told: { readonly code: string; readonly atMs: number } | undefined;
+  #repeats = false;
   #runningSinceMs: number | undefined;
   #lastFrame: Frame | undefined;
   #lastError: CameraHealth["lastError"];
@@ -51,7 +56,7 @@ export class CameraBooks {
   starting(): void {
     this.#enter("starting");
     this.#badInARow = 0;
-    this.#log[this.#lost ? "debug" : "info"]("camera.starting");
+    this.#log[this.#lost || this.#repeats ? "debug" : "info"]("camera.starting");
   }
 
   restarting(): void {
@@ -65,7 +70,7 @@ export class CameraBooks {
     this.#enter("running");
     this.#runningSinceMs = this.#clock.monotonicMs();
     this.#lost = false;
-    this.#log.info("camera.running", { restarts: this.#restarts });
+    this.#log[this.#repeats ? "debug" : "info"]("camera.running", { restarts: this.#restarts });
   }
 
   /** For how long it ran; 0 when it did not. It runs no more. */
@@ -77,7 +82,7 @@ export class CameraBooks {
 
   stalled({ code, message }: AgentError): void {
     this.#enter("stalled");
-    this.#log[this.#lost ? "debug" : "warn"]("camera.stalled", { code, message });
+    this.#log[this.#lost || this.#isTold(code) ? "debug" : "warn"]("camera.stalled", { code, message });
   }
 
   lost(error: AgentError, waitMs: number): void {
@@ -85,8 +90,19 @@ export class CameraBooks {
     this.#remember(error);
     const fields = { code: error.code, message: error.message, waitMs, ...error.facts };
     if (this.#lost) this.#log.debug("camera.still_lost", fields);
-    else this.#log.warn("camera.lost", fields);
+    else this.#tellLoss(error.code, fields);
     this.#lost = true;
+  }
+
+  #tellLoss(code: string, fields: LogFields): void {
+    this.#repeats = this.#isTold(code);
+    if (!this.#repeats) this.#told = { code, atMs: this.#clock.monotonicMs() };
+    this.#log[this.#repeats ? "debug" : "warn"]("camera.lost", fields);
+  }
+
+  #isTold(code: string): boolean {
+    const told = this.#told;
+    return told?.code === code && this.#clock.monotonicMs() - told.atMs < captureLimits.sameLossAgainMs;
   }
 
   /** By its schedule. */
@@ -100,7 +116,10 @@ export class CameraBooks {
   stopped(): void {
     this.#enter("stopped");
     this.#lost = false;
-    this.#log.info("camera.stopped");
+    this.#repeats = false;
+    this.#told = undefined;
+    const [frames, skipped, bad] = [this.#framesCaptured, this.#framesSkipped, this.#framesBad];
+    this.#log.info("camera.stopped", { frames, skipped, bad, restarts: this.#restarts });
   }
 
   ended(): void {

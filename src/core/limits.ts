@@ -21,6 +21,8 @@ export const captureLimits = {
   backoffLeastShare: 0.25,
   /** After this long without a fault the next fault starts from the first delay again. */
   healthyAfterMs: 30_000,
+  /** A camera that is lost for the same reason again within this time is a line for debugging only. */
+  sameLossAgainMs: 10 * 60_000,
   /** Schedules are looked at no less often: the wall clock may be set at any moment. */
   scheduleLookMs: 30_000,
   /** 2025-01-01: an earlier time is that of a gateway without a battery clock before it reached a time source. */

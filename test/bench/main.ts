@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { agentMemory } from "./agent-memory.ts";
 import { agentStart } from "./agent-start.ts";
 import { cameraFfmpeg } from "./camera-ffmpeg.ts";
+import { captureDrop } from "./capture-drop.ts";
 import { iotownUpload } from "./iotown-upload.ts";
 import { machineFacts, markdownOf } from "./markdown.ts";
 import { motionGate } from "./motion-gate.ts";
@@ -13,6 +14,7 @@ import { spoolBoot } from "./spool-boot.ts";
 import { spoolDevice } from "./spool-device.ts";
 import { spoolRebuild } from "./spool-rebuild.ts";
 import { spoolStall } from "./spool-stall.ts";
+import { splitter } from "./splitter.ts";
 import type { BenchTable } from "./table.ts";
 import { visionBoundary } from "./vision-boundary.ts";
 
@@ -32,6 +34,8 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "spool-stall": spoolStall,
   "spool-boot": spoolBoot,
   "spool-rebuild": spoolRebuild,
+  splitter,
+  "capture-drop": captureDrop,
   "agent-start": agentStart,
   "agent-memory": agentMemory,
   "camera-ffmpeg": cameraFfmpeg,

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { afterEach, describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
 import { scanJpeg } from "../../src/core/jpeg.ts";
 import type { CameraDriver, Shot } from "../../src/core/ports.ts";
+import { ownChildren, ownDescriptors } from "../lib/own-processes.ts";
 import { until } from "../lib/poll.ts";
 
 export interface DriverUnderTest {
@@ -113,7 +114,7 @@ export function cameraDriverContract(
     it("leaves no process, descriptor or file behind", async function () {
       const subject = await make(this);
       made.push(subject);
-      const before = { children: await childrenOf(process.pid), descriptors: await openDescriptors() };
+      const before = { children: await ownChildren(), descriptors: await ownDescriptors() };
       for (let round = 0; round < 3; round += 1) {
         await subject.driver.start(within());
         await picture(subject);
@@ -121,9 +122,9 @@ export function cameraDriverContract(
         await subject.driver.stop();
         await pending;
       }
-      const same = async () => String(await childrenOf(process.pid)) === String(before.children);
+      const same = async () => String(await ownChildren()) === String(before.children);
       await until(same, "every process to be gone");
-      await until(async () => (await openDescriptors()) <= before.descriptors, "every descriptor to be closed");
+      await until(async () => (await ownDescriptors()) <= before.descriptors, "every descriptor to be closed");
       assert.deepEqual(await readdir(subject.scratch), []);
     });
 
@@ -169,19 +170,4 @@ export function cameraDriverContract(
       assert.equal(shot.kind, "end");
     });
   });
-}
-
-/** Living children; one that has ended and was not waited for yet (state Z) is no process any more. */
-async function childrenOf(pid: number): Promise<string[]> {
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "latin1")).split(" ").filter((id) => id !== "");
-  const living: string[] = [];
-  for (const child of children) {
-    const status = await readFile(`/proc/${child}/stat`, "latin1").catch(() => "");
-    if (status !== "" && !/\) Z /.test(status)) living.push(child);
-  }
-  return living;
-}
-
-async function openDescriptors(): Promise<number> {
-  return (await readdir("/proc/self/fd")).length;
 }

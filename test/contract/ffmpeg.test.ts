@@ -107,6 +107,24 @@ describe("ffmpeg driver", () => {
     });
     after(async () => server?.stop());
 
+    it("is one viewer at a time, though it asks first what the camera gives", async () => {
+      const answer = mjpegAnswer({ pictures: [await jpegOf(90)] });
+      const viewers = { now: 0, most: 0 };
+      const counting = new CameraWebServer((request, response) => {
+        viewers.now += 1;
+        viewers.most = Math.max(viewers.most, viewers.now);
+        response.once("close", () => (viewers.now -= 1));
+        answer(request, response);
+      });
+      await counting.start();
+      const { driver } = subject(counting.url("/"));
+      await driver.start(AbortSignal.timeout(5_000));
+      assert.equal((await driver.shot(AbortSignal.timeout(5_000))).kind, "image");
+      await driver.stop();
+      await counting.stop();
+      assert.deepEqual([counting.requests.length, viewers.most], [2, 1]);
+    });
+
     cameraDriverContract("MJPEG, Basic", async () => subject(server?.url("/") ?? "", { username: user, password }));
   });
 

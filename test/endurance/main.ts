@@ -7,6 +7,8 @@ import { markdownOf } from "../bench/markdown.ts";
 import { spoolBootMillion } from "../bench/spool-boot.ts";
 import type { BenchTable } from "../bench/table.ts";
 import { cameraHttp } from "./camera-http.ts";
+import { camerasEight } from "./cameras-eight.ts";
+import { camerasRestart } from "./cameras-restart.ts";
 import { kill } from "./kill.ts";
 import { motionGate } from "./motion-gate.ts";
 import { spoolModel } from "./model.ts";
@@ -24,6 +26,8 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   model: spoolModel,
   "motion-gate": motionGate,
   "spool-boot-million": spoolBootMillion,
+  "cameras-restart": camerasRestart,
+  "cameras-eight": camerasEight,
   "camera-http": cameraHttp,
 };
 

@@ -121,6 +121,24 @@ describe("a watched folder into which cameras upload", () => {
     }
   });
 
+  it("holds nothing after a stop in the middle of its start, and after many stops at once", async () => {
+    await using bench = await FolderBench.make();
+    await bench.put("a.jpg", numberedJpeg(1));
+    const driver = bench.driver();
+    for (let round = 0; round < 20; round += 1) {
+      const controller = new AbortController();
+      const starting = driver.start(controller.signal);
+      if (round % 2 === 0) await new Promise(setImmediate);
+      controller.abort();
+      await Promise.all([driver.stop(), driver.stop(), assert.rejects(starting, { name: "AbortError" })]);
+      assert.deepEqual(await readdir(join(bench.folder, ".framepost-claimed")), ["spare"]);
+    }
+    await driver.start(never);
+    await assert.rejects(Promise.all([driver.stop(), driver.start(never)]), { code: "CAMERA_BUSY" });
+    await driver.stop();
+    assert.deepEqual(await bench.left(), ["a.jpg"]);
+  });
+
   it("takes both of two pictures that are uploaded under one name, one while the other is worked on", async () => {
     await using bench = await FolderBench.make();
     await bench.start();

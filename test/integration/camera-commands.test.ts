@@ -3,8 +3,11 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "mocha";
 import sharp from "sharp";
+import { takeShot } from "../../agent/camera-shot.ts";
+import { AgentError } from "../../src/core/errors.ts";
 import { CameraWebServer } from "../lib/camera-web-server.ts";
 import { assertNoStack, framepost, inTurns } from "../lib/command.ts";
+import { commandContext } from "../lib/command-context.ts";
 import { mjpegAnswer } from "../lib/mjpeg-server.ts";
 import { jpegOf } from "../lib/pictures.ts";
 import { needsProgram } from "../lib/programs.ts";
@@ -46,19 +49,10 @@ describe("the camera commands", function () {
     Modes: 'SRGGB10_CSI2P' : 1536x864 [120.13 fps - (768, 432)/3072x1728 crop]
                              4608x2592 [14.35 fps - (0, 0)/4608x2592 crop]"`,
     );
-    const env = { PATH: bin };
-    await inTurns([["cameras"], ["cameras", "--json"]], async (words) => {
-      const ran = await framepost(words, { env });
-      assert.equal(ran.code, 0, ran.stderr);
-      if (words.length === 1) {
-        assert.match(ran.stdout, /imx708 +rpicam:0 +ribbon +4608×2592 at 14\/s, 1536×864 at 120\/s\n/);
-        assert.match(ran.stderr, /sudo apt install ffmpeg/);
-        return;
-      }
-      const { cameras, programs } = JSON.parse(ran.stdout) as { cameras: { kind: string }[]; programs: object };
-      assert.deepEqual(cameras.filter(({ kind }) => kind === "rpicam").length, 1);
-      assert.deepEqual(programs, { rpicamHello: join(bin, "rpicam-hello") });
-    });
+    const ran = await framepost(["cameras"], { env: { PATH: bin } });
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /imx708 +rpicam:0 +ribbon +4608×2592 at 14\/s, 1536×864 at 120\/s\n/);
+    assert.match(ran.stderr, /sudo apt install ffmpeg/);
   });
 
   it("init writes a Raspberry Pi's cameras into a config that works", async () => {
@@ -85,9 +79,14 @@ describe("the camera commands", function () {
   });
 
   it("takes no address with a password in it, and repeats none", async () => {
-    const ran = await framepost(["cameras", "--shot", "rtsp://admin:hunter2@127.0.0.1/x"]);
-    assert.equal(ran.code, 2);
-    assert.doesNotMatch(ran.stderr, /hunter2/);
+    for (const source of ["rtsp://admin:hunter2@127.0.0.1/x", "http://admin:hunter2@127.0.0.1/x", "rpicam:x"]) {
+      await assert.rejects(takeShot(commandContext(), source), (error: unknown) => {
+        assert.ok(error instanceof AgentError);
+        assert.equal(error.code, "USAGE_DEVICE");
+        assert.doesNotMatch(error.message, /hunter2/);
+        return true;
+      });
+    }
   });
 
   it("doctor judges a frame of every camera, in the order of the config, and says how to mend it", async function () {
@@ -98,9 +97,11 @@ describe("the camera commands", function () {
       { id: "night", driver: "http-snapshot", url: url("/night"), schedule: closedNow() },
       { id: "nobody", driver: "exec", command: ["no-such-program"] },
       { id: "drawn", driver: "simulated" },
+      { id: "small", driver: "ffmpeg", input: "/dev/null", program: await smallCamera(join(folder, "small")) },
     ];
     await writeFile(config, JSON.stringify({ cameras }), { mode: 0o600 });
-    const ran = await framepost(["doctor", "-c", config, "--data", join(folder, "data")]);
+    const env = { PATH: `${join(folder, "small")}:${process.env["PATH"] ?? ""}` };
+    const ran = await framepost(["doctor", "-c", config, "--data", join(folder, "data")], { env });
     assertNoStack(ran);
     const said = ran.stdout.split("\n").filter((line) => /^\S+ +camera /.test(line));
     const expected = [
@@ -110,13 +111,31 @@ describe("the camera commands", function () {
       /^warning {2}camera night: the picture is dark/,
       /^FAILED {3}camera nobody: .*CAMERA_PROGRAM_MISSING/,
       /^ok {7}camera drawn: a frame of 1280×720/,
+      /^ok {7}camera small: a frame of 640×480/,
+      /^warning {2}camera small: its frames are 640×480, not the 1280×720 of the config/,
     ];
     assert.equal(said.length, expected.length, ran.stdout);
     for (const [index, pattern] of expected.entries()) assert.match(said[index] ?? "", pattern);
     assert.match(ran.stdout, /mend: use driver ffmpeg/);
+    assert.match(ran.stdout, /mend: set width and height to one that it offers: 640×480, 320×240/);
     assert.equal(ran.code, 1);
   });
 });
+
+/** A V4L2 camera that gives 640×480 whatever it is asked for: stand-ins for ffmpeg and v4l2-ctl, on a device that opens. */
+async function smallCamera(folder: string): Promise<string> {
+  const formats = "\t[0]: 'YUYV' (YUYV 4:2:2)\n\t\tSize: Discrete 320x240\n\t\tSize: Discrete 640x480";
+  await standIn(folder, "v4l2-ctl", `printf "${formats}\\n"`);
+  const noise = { type: "gaussian", mean: 128, sigma: 60 } as const;
+  const size = { width: 640, height: 480, channels: 3, background: "grey" } as const;
+  const jpeg = await sharp({ create: { ...size, noise } })
+    .jpeg()
+    .toBuffer();
+  const part = `--ffmpeg\r\nContent-type: image/jpeg\r\nContent-length: ${jpeg.length}\r\n\r\n`;
+  await writeFile(join(folder, "part"), Buffer.concat([Buffer.from(part), jpeg, Buffer.from("\r\n")]));
+  const lines = `case "$*" in *list_formats*) exit 1; esac\nwhile cat ${join(folder, "part")}; do sleep 0.1; done`;
+  return standIn(folder, "small-ffmpeg", lines);
+}
 
 async function darkPicture(): Promise<Buffer> {
   const background = { r: 2, g: 2, b: 2 };

@@ -230,7 +230,7 @@ describe("the command line", function () {
         [
           ["cameras", "--shot", "/dev/video987"],
           69,
-          /\/dev\/video987 is not there \(CAMERA_NO_DEVICE\)|CAMERA_PROGRAM_MISSING/,
+          /\/dev\/video987:? (?:it )?is not there \(CAMERA_NO_DEVICE\)|CAMERA_PROGRAM_MISSING/,
         ],
         [["capture", "-c", config, ...data("gone")], 69, /is not there \(CAMERA_NO_DEVICE\)|CAMERA_PROGRAM_MISSING/],
         [["capture", "--dry-run", "-c", folderless, ...data("gone2")], 69, /CAMERA_NO_FOLDER/],

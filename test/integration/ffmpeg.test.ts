@@ -25,8 +25,12 @@ function optionsOf(input: string, more: object = {}) {
 
 /** The frames of a run to its end, as fast as it goes; it must have nothing to say. */
 function framesOf(input: string, more: object): readonly Buffer[] {
-  const { argv } = streamRun({ ...optionsOf(input, { loop: false, ...more }), paced: false }, "jpeg");
-  const { status, stdout, stderr } = spawnSync("ffmpeg", argv, { maxBuffer: 64 * 1_024 * 1_024, timeout: 20_000 });
+  const options = { ...optionsOf(input, { loop: false, ...more }), paced: false };
+  const { argv } = streamRun(options, "jpeg");
+  const { status, stdout, stderr } = spawnSync(options.program, argv, {
+    maxBuffer: 64 * 1_024 * 1_024,
+    timeout: 20_000,
+  });
   assert.deepEqual([status, stderr.toString()], [0, ""]);
   const frames: Buffer[] = [];
   new MultipartSplitter(1_000_000, (view) => frames.push(Buffer.from(view))).push(stdout);

@@ -4,9 +4,11 @@ import { describe, it } from "mocha";
 import { describeOnvifDevice, findOnvifDevices } from "../../src/capture/discover/onvif.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import { AgentError } from "../../src/core/errors.ts";
+import { onvif } from "../../agent/onvif-listing.ts";
 import { configSchema } from "../../agent/config-schema.ts";
 import { parseConfig } from "../../src/config/load.ts";
-import { framepost, inTurns } from "../lib/command.ts";
+import { commandContext } from "../lib/command-context.ts";
+import { framepost } from "../lib/command.ts";
 import { envelope, fault, OnvifDevice, probeMatch } from "../lib/onvif-device.ts";
 import { unusedPort } from "../lib/servers.ts";
 
@@ -176,15 +178,14 @@ describe("ONVIF", function () {
     });
 
     it("asks for no password on the command line, and sends none to whoever answers", async () => {
-      const cases = [
-        ["cameras", "--onvif", "--username", "viewer"],
-        ["cameras", "--onvif", "127.0.0.1:1", "--username", "viewer"],
-      ];
-      await inTurns(cases, async (words) => {
-        const ran = await framepost(words, { env: { FRAMEPOST_ONVIF_PASSWORD: "" } });
-        assert.equal(ran.code, 2, ran.stderr);
-        assert.match(ran.stderr, /\(USAGE_ONVIF\)/);
-      });
+      const asked = { username: "viewer" };
+      for (const work of [
+        onvif(commandContext(), true, asked),
+        onvif(commandContext(), "127.0.0.1:1", asked),
+        onvif(commandContext(), "127.0.0.1:1", { ...asked, passwordFile: "/nowhere" }),
+      ]) {
+        assert.equal((await failure(work)).code, "USAGE_ONVIF");
+      }
     });
   });
 });

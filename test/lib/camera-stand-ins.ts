@@ -79,7 +79,7 @@ export const acts = {
   replayOnce: (everyMs = 20) => [`for picture in $dir/picture-*.jpg; do cat $picture; sleep ${everyMs / 1_000}; done`],
   one: ["cat $dir/picture-00.jpg"],
   /** A picture, then the other half of nothing. */
-  half: ["head -c 400 $dir/picture-00.jpg"],
+  half: ["head -c 200 $dir/picture-00.jpg"],
   hang: ["exec sleep 60"],
   rubbish: ["while :; do head -c 65536 /dev/urandom; sleep 0.02; done"],
   /** Heeds no request to end. */

@@ -26,8 +26,11 @@ export class RtspServer {
     this.password = password;
   }
 
-  /** Skips the test, or the suite of a hook, where GStreamer is missing. At the same ports as before. */
-  async start(context: Context): Promise<this> {
+  /**
+   * At the same ports as before. Where GStreamer is missing it skips the test, or the suite of a hook, and throws where
+   * there is none.
+   */
+  async start(context?: Context): Promise<this> {
     const child = spawn(python, [script, ...this.#ports], { stdio: ["pipe", "pipe", "inherit"] });
     this.#child = child;
     // What was not started has not read its input either.
@@ -39,9 +42,10 @@ export class RtspServer {
       () => "ended with 3",
     );
     const first = await Promise.race([line, ended]);
-    if (first === "ended with 3") missing(context, `an RTSP server (Debian packages ${packages})`);
+    if (first === "ended with 3" && context !== undefined)
+      missing(context, `an RTSP server (Debian packages ${packages})`);
+    if (!/^\d+ \d+ \d+$/.test(first)) throw new Error(`the RTSP server ${first}; it needs ${packages}`);
     this.#ports = first.split(" ");
-    if (this.#ports.length !== 3) throw new Error(`the RTSP server ${first}`);
     return this;
   }
 

@@ -39,6 +39,20 @@ describe("camera discovery", () => {
     assert.deepEqual(found, [{ kind: "v4l2", device: "/dev/video0", node: "/dev/video0", name: "Camera" }]);
   });
 
+  it("names twins without serial numbers by their sockets, as both claim one name by id", () => {
+    const byPath = (number: number) => `/dev/v4l/by-path/usb-${number}`;
+    const twins = [
+      node(0, "Cheap", { links: ["/dev/v4l/by-id/usb-Cheap", byPath(0)] }),
+      node(2, "Cheap", { links: [byPath(2)] }),
+      node(4, "Good", { links: ["/dev/v4l/by-id/usb-Good_1", byPath(4)] }),
+      node(6, "Good", { links: ["/dev/v4l/by-id/usb-Good_2", byPath(6)] }),
+    ];
+    assert.deepEqual(
+      capturingCameras(twins).map(({ device }) => device),
+      [byPath(0), byPath(2), "/dev/v4l/by-id/usb-Good_1", "/dev/v4l/by-id/usb-Good_2"],
+    );
+  });
+
   it("reads udev's capabilities", () => {
     assert.deepEqual(capabilitiesOf("S:v4l\nE:ID_V4L_CAPABILITIES=:capture:\nE:ID_BUS=usb"), ["capture"]);
     assert.deepEqual(capabilitiesOf("E:ID_V4L_CAPABILITIES=:"), []);

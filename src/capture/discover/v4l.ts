@@ -41,10 +41,11 @@ export async function findV4lCameras(root = "/"): Promise<readonly V4lCamera[]> 
 
 /** The nodes that really capture, in the order of their numbers. */
 export function capturingCameras(nodes: readonly V4lNode[]): V4lCamera[] {
-  return nodes
-    .filter(captures)
-    .sort((a, b) => nodeNumber(a.node) - nodeNumber(b.node))
-    .map((found) => ({ kind: "v4l2", device: stableName(found), node: `/dev/${found.node}`, name: found.name }));
+  const cameras = nodes.filter(captures).sort((a, b) => nodeNumber(a.node) - nodeNumber(b.node));
+  return cameras.map((found) => {
+    const twins = cameras.filter(({ name }) => name === found.name);
+    return { kind: "v4l2", device: stableName(found, twins), node: `/dev/${found.node}`, name: found.name };
+  });
 }
 
 /** Parts of a Raspberry Pi's own camera and codec hardware: V4L2 nodes, but no cameras that give pictures by themselves. */
@@ -56,9 +57,19 @@ function captures({ capabilities, index, name }: V4lNode): boolean {
   return capabilities.includes("capture") && !capabilities.includes("video_output");
 }
 
-function stableName({ node, links }: V4lNode): string {
-  const byId = links.find((link) => link.includes("/by-id/"));
-  return byId ?? links.find((link) => link.includes("/by-path/")) ?? `/dev/${node}`;
+/**
+ * Cameras of one make without serial numbers have one name by id between them, which is this one's today and the other's
+ * after a restart: they are told apart by their sockets.
+ */
+function stableName({ node, links }: V4lNode, twins: readonly V4lNode[]): string {
+  const isShared = twins.some((twin) => linkIn(twin.links, "/by-id/") === undefined);
+  const byId = linkIn(links, "/by-id/");
+  const byPath = linkIn(links, "/by-path/");
+  return (isShared ? (byPath ?? byId) : (byId ?? byPath)) ?? `/dev/${node}`;
+}
+
+function linkIn(links: readonly string[], folder: string): string | undefined {
+  return links.find((link) => link.includes(folder));
 }
 
 function nodeNumber(node: string): number {

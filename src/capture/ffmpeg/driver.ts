@@ -61,7 +61,7 @@ class FfmpegRecipe implements ProgramRecipe {
   /** A camera that counts wrong passwords must not be asked again at once. */
   #problem({ code, how, said, lines }: ProgramEnding): AgentError {
     const known = problemIn(lines);
-    const what = known === undefined ? how : `${known.what}; ${how}`;
+    const what = known?.what ?? how;
     const words = said === "" ? what : `${what}: ${said}`;
     const afterMs = known?.code === "CAMERA_LOGIN_REFUSED" ? this.#limits.backoffMaxMs : undefined;
     return this.#error(known?.code ?? code, words, afterMs === undefined ? {} : { afterMs });

@@ -44,6 +44,7 @@ export class WatchedFolderDriver implements CameraDriver {
   #started = false;
   /** The start or shot that is under way, also when its caller has given up. */
   #work: Promise<unknown> | undefined;
+  #closing: Promise<void> | undefined;
   #handedOver: string | undefined;
   /** From the last scan: files that may be read, oldest first, and files that will never be pictures. */
   #settled: SeenFile[] = [];
@@ -61,7 +62,7 @@ export class WatchedFolderDriver implements CameraDriver {
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     // A mount whose server is gone holds its callers for as long as it likes.
-    if (this.#work !== undefined) throw busy();
+    if (this.#work !== undefined || this.#closing !== undefined) throw busy();
     await this.#alone(() => this.#open(signal));
   }
 
@@ -104,6 +105,12 @@ export class WatchedFolderDriver implements CameraDriver {
 
   /** The picture that was handed over last is put back, for it may never have been dealt with. */
   async stop(): Promise<void> {
+    // One for all who ask while it takes its time.
+    this.#closing ??= this.#close().finally(() => (this.#closing = undefined));
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#started = false;
     this.#bell.ring();
     // What a caller no longer waits for must not claim or watch anything once this is over.

@@ -21,7 +21,7 @@ export function rpicamDriver(options: RpicamOptions, clock: Clock, limits: Parti
   const named = { kind: "rpicam", source: `camera ${options.camera}` };
   const command = async (programs: readonly string[], argv: readonly string[]): Promise<ProgramCommand> => {
     refuseUnknown(options);
-    const program = await installedProgram(programs, " (Raspberry Pi OS has it in the package rpicam-apps)");
+    const program = await installedProgram(programs, " (Raspberry Pi OS: package rpicam-apps-lite)");
     return { program, argv, secrets: [] };
   };
   if (options.mode === "still") {

@@ -53,10 +53,15 @@ export class ProgramShotDriver implements CameraDriver {
     this.#refuseOverlap();
     const life = new AbortController();
     this.#life = life;
-    // A program that is missing is known now, and not only when the first picture is due.
-    await this.#recipe.command(signal);
-    signal.throwIfAborted();
-    life.signal.throwIfAborted();
+    try {
+      // A program that is missing is known now, and not only when the first picture is due.
+      await this.#recipe.command(signal);
+      signal.throwIfAborted();
+      life.signal.throwIfAborted();
+    } catch (error) {
+      if (this.#life === life) this.#life = undefined;
+      throw error;
+    }
   }
 
   async shot(signal: AbortSignal): Promise<Shot> {
