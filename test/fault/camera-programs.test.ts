@@ -130,6 +130,14 @@ describe("camera programs that fail", () => {
     await flows(camera);
   });
 
+  it("are asked to end by SIGINT, as rpicam-vid wants it, and have time to put their camera to rest", async () => {
+    await standIns.program("my-camera", ["trap 'sleep 0.05; echo ended >$dir/rest; exit' INT", ...acts.replay(20)]);
+    const camera = await supervised();
+    await flows(camera);
+    await camera.stop();
+    assert.equal(await readFile(join(standIns.path, "rest"), "latin1"), "ended\n");
+  });
+
   it("are killed when they ignore SIGINT, with all they started, also what left their group", async () => {
     for (const lines of [
       [...acts.deaf, ...acts.replay(20)],
@@ -160,7 +168,7 @@ describe("camera programs that fail", () => {
       );
       await driver.stop();
       // What left the group of its own accord is nobody's any more.
-      for (const pid of await standIns.living()) process.kill(pid, "SIGKILL");
+      await standIns.kill();
     }
   });
 
