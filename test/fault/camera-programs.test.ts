@@ -269,6 +269,21 @@ describe("camera programs that fail", () => {
     }
   });
 
+  it("get nothing else of our environment but what programs need", async () => {
+    await standIns.program("my-camera", ["env >$dir/environment", ...acts.replay(20)]);
+    const before = process.env["FRAMEPOST_TEST_TOKEN"];
+    process.env["FRAMEPOST_TEST_TOKEN"] = "swordfish";
+    try {
+      await flows(await supervised(execDriver({ command: [program], environment: { MINE: "1" } }, clock, limits)));
+    } finally {
+      if (before === undefined) Reflect.deleteProperty(process.env, "FRAMEPOST_TEST_TOKEN");
+      else process.env["FRAMEPOST_TEST_TOKEN"] = before;
+    }
+    const seen = (await readFile(join(standIns.path, "environment"), "latin1")).split("\n");
+    assert.ok(seen.includes("MINE=1") && seen.includes(`PATH=${process.env["PATH"]}`));
+    assert.ok(!seen.some((line) => line.startsWith("FRAMEPOST_")));
+  });
+
   it("may say any amount on their stderr", async () => {
     await standIns.program("my-camera", ["yes 'a line of words' | head -c 20000000 >&2", "echo the end >&2", "exit 1"]);
     const camera = await supervised();
