@@ -64,6 +64,12 @@ export class RtspServer {
     this.#child?.kill(name);
   }
 
+  /** Whatever was done to it. */
+  async revive(): Promise<void> {
+    if (this.#child === undefined) await this.start();
+    else this.signal("SIGCONT");
+  }
+
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
