@@ -233,6 +233,8 @@ describe("ffmpeg driver against an RTSP server that fails", () => {
     for (const [url, more, code] of cases) {
       const error = await failure(reader(url, more));
       assert.equal(error.code, code, error.message);
+      // Cameras lock an account after some wrong passwords.
+      assert.equal(error.afterMs, code === "CAMERA_LOGIN_REFUSED" ? limits.backoffMaxMs : undefined);
       assert.ok(error.message.startsWith(`ffmpeg ${url}: `), error.message);
       errors.push(error);
     }
