@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { closeSync, openSync } from "node:fs";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, before, beforeEach, describe, it } from "mocha";
 import { execDriver } from "../../src/capture/exec/driver.ts";
@@ -305,6 +305,8 @@ describe("camera programs that fail", () => {
     };
     await writeFile(join(standIns.programs, "no-interpreter"), "#!/no/such/interpreter\n", { mode: 0o755 });
     assert.equal(await failure([join(standIns.programs, "no-interpreter")]), "CAMERA_PROGRAM_MISSING");
+    await mkdir(join(standIns.programs, "a-folder"));
+    assert.equal(await failure([join(standIns.programs, "a-folder")]), "CAMERA_PROGRAM_MISSING");
     assert.equal(await failure([program, "a\0b"]), "CAMERA_PROGRAM_REFUSED");
     assert.equal(await failure([program, "x".repeat(3_000_000)]), "CAMERA_PROGRAM_REFUSED");
     const [, soft = "", hard = ""] =
