@@ -418,4 +418,6 @@ export const logLimits = {
 
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
+  /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
+  leftoverAfterMs: 60_000,
 } as const;

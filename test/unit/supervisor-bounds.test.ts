@@ -67,6 +67,21 @@ describe("camera supervisor, what it says and what it bounds", () => {
     return { camera, clock, log, events };
   }
 
+  it("waits for every picture of a slow source as long as one may take, the first one included", async () => {
+    const slow = new ScriptedDriver([picture(0)]);
+    const driver = Object.assign(slow, { shotTimeMs: 40_000, mayRepeat: true });
+    const { camera, clock } = supervised(driver);
+    const takesMs = [54_000, 44_000];
+    slow.shot = async (signal) => {
+      await clock.sleep(takesMs.shift() ?? 44_000, signal);
+      return { kind: "image", jpeg: picture(0) };
+    };
+    await camera.start(never);
+    await clock.advance(145_000);
+    assert.deepEqual([camera.health().framesCaptured, camera.health().restarts], [3, 0]);
+    await camera.stop();
+  });
+
   it("tells one that comes and goes for the same reason once in ten minutes, and another reason at once", async () => {
     const driver = Object.assign(new ScriptedDriver([picture(0)]), { mayRepeat: true });
     const { camera, clock, events, log } = supervised(driver);
