@@ -11,6 +11,7 @@ import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
 import { HttpSnapshotDriver } from "../src/capture/http/snapshot.ts";
 import { rpicamDriver } from "../src/capture/rpicam/driver.ts";
 import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
+import { endOrphans } from "../src/capture/stream/orphans.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
 import { webcamOptions } from "../src/capture/webcam/config.ts";
 import { WebcamDriver } from "../src/capture/webcam/driver.ts";
@@ -120,7 +121,11 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
       ...loops.map((loop) => part("delivery", loop)),
     ],
-    capturing: [...cameras.map((camera) => part(`camera ${camera.id}`, camera)), part("pipeline", pipeline)],
+    capturing: [
+      orphansPart(seams),
+      ...cameras.map((camera) => part(`camera ${camera.id}`, camera)),
+      part("pipeline", pipeline),
+    ],
   };
   const built = { device, cameras, vision, spool, targets, loops, pipeline, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
@@ -176,6 +181,18 @@ function visionPart(vision: VisionProcess, seams: Seams): Part {
       }
     },
     stop: () => vision.stop(),
+  };
+}
+
+/** Before any camera is started: a program of an agent that was killed may still hold its device. */
+function orphansPart({ log }: Seams): Part {
+  return {
+    name: "orphans",
+    async start() {
+      const ended = await endOrphans();
+      if (ended > 0) log.warn("camera.orphans_ended", { processes: ended });
+    },
+    stop: async () => undefined,
   };
 }
 

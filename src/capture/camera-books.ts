@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { AgentError } from "../core/errors.ts";
 import { captureLimits } from "../core/limits.ts";
+import { LogGate } from "../core/log-gate.ts";
 import type { CameraHealth, CameraState, LogFields, Logger } from "../core/ports.ts";
 import type { Frame } from "../core/types.ts";
 
@@ -14,6 +15,7 @@ export class CameraBooks {
   readonly #driver: string;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #gate: LogGate;
   #state: CameraState = "stopped";
   #framesCaptured = 0;
   #framesSkipped = 0;
@@ -21,6 +23,7 @@ export class CameraBooks {
   #badInARow = 0;
   #restarts = 0;
   #frozen = false;
+  #frozenSaid = false;
   #lost = false;
   /** The loss that was told last, and whether the one since then was a repeat of it. */
   #told: { readonly code: string; readonly atMs: number } | undefined;
@@ -35,6 +38,7 @@ export class CameraBooks {
     this.#driver = driver;
     this.#clock = clock;
     this.#log = log;
+    this.#gate = new LogGate(clock);
   }
 
   get lastFrame(): Frame | undefined {
@@ -153,15 +157,22 @@ export class CameraBooks {
     this.#framesBad += 1;
     this.#badInARow += 1;
     this.#remember(error);
-    const isNews = this.#badInARow === 1 || named;
-    if (isNews) this.#log.warn("camera.bad_image", { code: error.code, message: error.message });
+    if (this.#badInARow > 1 && !named) return;
+    this.#tellBad(error, named ? {} : undefined);
   }
 
   /** A frame that turned out bad only later: the source goes on, and is not suspected for it. */
   refused(error: AgentError, fileName: string | undefined): void {
     this.#framesBad += 1;
     this.#remember(error);
-    this.#log.warn("camera.bad_image", { code: error.code, message: error.message, file: fileName });
+    this.#tellBad(error, fileName === undefined ? undefined : { file: fileName });
+  }
+
+  /** Without `named`, seldom: a bad cable damages pictures again and again, at the rate of the camera. */
+  #tellBad({ code, message }: AgentError, named?: LogFields): void {
+    const suppressed = named === undefined ? this.#gate.pass("camera.bad_image") : 0;
+    if (suppressed === undefined) return;
+    this.#log.warn("camera.bad_image", { code, message, ...named, ...(suppressed === 0 ? {} : { suppressed }) });
   }
 
   health(): CameraHealth {
@@ -185,10 +196,17 @@ export class CameraBooks {
     this.#opensAtMs = undefined;
   }
 
+  /** A camera that is asked more often than it makes pictures gives each of them twice: its comings and goings are gated. */
   #watchForFrozen(frame: Frame): void {
     const frozen = this.#lastFrame?.jpeg.equals(frame.jpeg) ?? false;
-    if (frozen && !this.#frozen) this.#log.warn("camera.frozen", { message: "two pictures are identical to the byte" });
-    if (!frozen && this.#frozen) this.#log.info("camera.unfrozen");
+    if (frozen && !this.#frozenSaid && this.#gate.pass("camera.frozen") !== undefined) {
+      this.#frozenSaid = true;
+      this.#log.warn("camera.frozen", { message: "two pictures are identical to the byte" });
+    }
+    if (!frozen && this.#frozenSaid) {
+      this.#frozenSaid = false;
+      this.#log.info("camera.unfrozen");
+    }
     this.#frozen = frozen;
   }
 

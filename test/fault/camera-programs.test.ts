@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, before, beforeEach, describe, it } from "mocha";
 import { execDriver } from "../../src/capture/exec/driver.ts";
+import { endOrphans } from "../../src/capture/stream/orphans.ts";
 import { ProgramDriver } from "../../src/capture/stream/program-driver.ts";
 import { SupervisedCamera } from "../../src/capture/supervisor.ts";
 import { SystemClock } from "../../src/core/clock.ts";
@@ -248,6 +251,25 @@ describe("camera programs that fail", () => {
     const camera = await supervised(execDriver({ command: [program, ...attacks] }, clock, limits));
     await flows(camera);
     assert.deepEqual(await standIns.arguments(), attacks);
+  });
+
+  it("are ended at the next start of an agent when theirs was killed, and left alone while it lives", async () => {
+    program = await standIns.program("my-camera", [...acts.deaf, ...acts.strayed, ...acts.outlived, ...acts.hang]);
+    const script = join(import.meta.dirname, "..", "lib", "camera-owner.js");
+    const owner = spawn(process.execPath, [script, program], { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      await once(owner.stdout, "data");
+      await until(async () => (await standIns.living()).length === 3, "the program and its children");
+      await endOrphans();
+      assert.equal((await standIns.living()).length, 3);
+    } finally {
+      const ended = once(owner, "exit");
+      owner.kill("SIGKILL");
+      await ended;
+    }
+    assert.equal((await standIns.living()).length, 3, "nobody else ends them");
+    assert.ok((await endOrphans()) >= 3);
+    await standIns.allGone();
   });
 
   it("get secrets in their environment alone, and tell none", async () => {

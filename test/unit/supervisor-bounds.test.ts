@@ -107,6 +107,23 @@ describe("camera supervisor, what it says and what it bounds", () => {
     assert.equal(camera.health().restarts, 5);
   });
 
+  it("tells of bad pictures and of pairs of pictures once a minute, however many there are", async () => {
+    const pair = [picture(0), picture(0), picture(1), Buffer.from("noise")];
+    const steps = Array.from({ length: 300 }, () => pair).flat();
+    const { camera, clock, log } = supervised(new ScriptedDriver(steps), 100);
+    await camera.start(never);
+    await clock.advance(100_000);
+    await camera.stop();
+    const toldOf = (event: string) => log.lines.filter((line) => line.event === event);
+    const { framesBad = 0, restarts } = camera.health();
+    assert.ok(framesBad >= 200 && restarts === 0);
+    assert.deepEqual([toldOf("camera.frozen").length, toldOf("camera.unfrozen").length], [2, 2]);
+    assert.deepEqual(
+      toldOf("camera.bad_image").map(({ fields }) => typeof fields["suppressed"]),
+      ["undefined", "number"],
+    );
+  });
+
   it("says of a restart of a camera that is still held that it is busy, and starts it when it is free", async () => {
     const driver = new HoldingDriver(picture(0));
     const { camera, clock } = supervised(driver);
