@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { AgentError } from "../core/errors.ts";
 import { captureLimits } from "../core/limits.ts";
+import { LogGate } from "../core/log-gate.ts";
 import type { CameraHealth, CameraState, LogFields, Logger } from "../core/ports.ts";
 import type { Frame } from "../core/types.ts";
 
@@ -14,6 +15,7 @@ export class CameraBooks {
   readonly #driver: string;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #gate: LogGate;
   #state: CameraState = "stopped";
   #framesCaptured = 0;
   #framesSkipped = 0;
@@ -21,6 +23,8 @@ export class CameraBooks {
   #badInARow = 0;
   #restarts = 0;
   #frozen = false;
+  /** When the picture came that all since then are equal to. */
+  #sameSinceMs: number | undefined;
   #lost = false;
   /** The loss that was told last, and whether the one since then was a repeat of it. */
   #told: { readonly code: string; readonly atMs: number } | undefined;
@@ -35,6 +39,7 @@ export class CameraBooks {
     this.#driver = driver;
     this.#clock = clock;
     this.#log = log;
+    this.#gate = new LogGate(clock);
   }
 
   get lastFrame(): Frame | undefined {
@@ -135,7 +140,7 @@ export class CameraBooks {
     this.#log.warn("camera.refuse_failed", { code, message, file: fileName });
   }
 
-  /** `watched`: two pictures that are the same are an alarm. */
+  /** `watched`: pictures that stay the same are an alarm. */
   took(frame: Frame, watched: boolean): void {
     this.#framesCaptured += 1;
     this.#badInARow = 0;
@@ -148,20 +153,25 @@ export class CameraBooks {
     this.#framesSkipped += 1;
   }
 
-  /** Noise of a camera is one line; files are `named` each, because somebody will want to look at them. */
+  /** Files are `named` each, because somebody will want to look at them. */
   bad(error: AgentError, named: boolean): void {
-    this.#framesBad += 1;
     this.#badInARow += 1;
-    this.#remember(error);
-    const isNews = this.#badInARow === 1 || named;
-    if (isNews) this.#log.warn("camera.bad_image", { code: error.code, message: error.message });
+    this.#tellBad(error, named, {});
   }
 
   /** A frame that turned out bad only later: the source goes on, and is not suspected for it. */
   refused(error: AgentError, fileName: string | undefined): void {
+    this.#tellBad(error, fileName !== undefined, { file: fileName });
+  }
+
+  /** A camera that gives damaged pictures between good ones may do so for years: a line a minute, which counts the rest. */
+  #tellBad(error: AgentError, named: boolean, more: LogFields): void {
     this.#framesBad += 1;
     this.#remember(error);
-    this.#log.warn("camera.bad_image", { code: error.code, message: error.message, file: fileName });
+    const suppressed = named ? 0 : this.#gate.pass("bad");
+    if (suppressed === undefined) return;
+    const { code, message } = error;
+    this.#log.warn("camera.bad_image", { code, message, ...more, ...(suppressed === 0 ? {} : { suppressed }) });
   }
 
   health(): CameraHealth {
@@ -185,9 +195,14 @@ export class CameraBooks {
     this.#opensAtMs = undefined;
   }
 
+  /** A camera that is asked more often than it takes pictures gives each of them several times: that is no alarm. */
   #watchForFrozen(frame: Frame): void {
-    const frozen = this.#lastFrame?.jpeg.equals(frame.jpeg) ?? false;
-    if (frozen && !this.#frozen) this.#log.warn("camera.frozen", { message: "two pictures are identical to the byte" });
+    const before = this.#lastFrame;
+    this.#sameSinceMs = before?.jpeg.equals(frame.jpeg) === true ? (this.#sameSinceMs ?? before.monotonicMs) : undefined;
+    const sameMs = this.#sameSinceMs === undefined ? 0 : frame.monotonicMs - this.#sameSinceMs;
+    const frozen = sameMs >= captureLimits.frozenMs;
+    const message = `its pictures have been the same to the byte for ${Math.round(sameMs / 1_000)} s`;
+    if (frozen && !this.#frozen) this.#log.warn("camera.frozen", { message });
     if (!frozen && this.#frozen) this.#log.info("camera.unfrozen");
     this.#frozen = frozen;
   }
