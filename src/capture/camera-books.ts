@@ -85,9 +85,10 @@ export class CameraBooks {
     return sinceMs === undefined ? 0 : this.#clock.monotonicMs() - sinceMs;
   }
 
+  /** Its loss follows, with the same words. */
   stalled({ code, message }: AgentError): void {
     this.#enter("stalled");
-    this.#log[this.#lost || this.#isTold(code) ? "debug" : "warn"]("camera.stalled", { code, message });
+    this.#log.debug("camera.stalled", { code, message });
   }
 
   lost(error: AgentError, waitMs: number): void {
@@ -198,7 +199,8 @@ export class CameraBooks {
   /** A camera that is asked more often than it takes pictures gives each of them several times: that is no alarm. */
   #watchForFrozen(frame: Frame): void {
     const before = this.#lastFrame;
-    this.#sameSinceMs = before?.jpeg.equals(frame.jpeg) === true ? (this.#sameSinceMs ?? before.monotonicMs) : undefined;
+    this.#sameSinceMs =
+      before?.jpeg.equals(frame.jpeg) === true ? (this.#sameSinceMs ?? before.monotonicMs) : undefined;
     const sameMs = this.#sameSinceMs === undefined ? 0 : frame.monotonicMs - this.#sameSinceMs;
     const frozen = sameMs >= captureLimits.frozenMs;
     const message = `its pictures have been the same to the byte for ${Math.round(sameMs / 1_000)} s`;

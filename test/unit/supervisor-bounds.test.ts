@@ -159,7 +159,7 @@ describe("camera supervisor, what it says and what it bounds", () => {
     note();
     assert.deepEqual(states, ["stopped", "starting", "running", "stalled", "backoff", "running", "stopped"]);
     assert.deepEqual(events(), [
-      ...["camera.starting", "camera.running", "camera.stalled", "camera.stop_failed"],
+      ...["camera.starting", "camera.running", "camera.stop_failed"],
       ...["camera.lost", "camera.running", "camera.stopped"],
     ]);
   });
