@@ -117,6 +117,23 @@ describe("health report", () => {
     );
   });
 
+  it("names a camera that is away also while it is tried again, and not one that starts for the first time", () => {
+    const lastError = { code: "CAMERA_GONE", message: "unplugged", atMs: 20 };
+    const [camera] = parts.cameras;
+    assert.ok(camera);
+    const troubles = (change: Partial<typeof camera>) =>
+      collectHealth({ ...parts, cameras: [{ ...camera, state: "starting", ...change }] }).troubles;
+    assert.deepEqual(troubles({ lastError }), ["camera gate is starting (CAMERA_GONE)"]);
+    assert.deepEqual(troubles({ lastError, lastFrameAtMs: 19 }), ["camera gate is starting (CAMERA_GONE)"]);
+    assert.deepEqual(troubles({ lastError, lastFrameAtMs: 21 }), [], "lost long ago, and opened by its schedule now");
+    assert.deepEqual(troubles({}), []);
+  });
+
+  it("counts in the log's line how often a camera was lost, and its damaged pictures", () => {
+    const cameras = parts.cameras.map((camera) => ({ ...camera, restarts: 2, framesBad: 7 }));
+    assert.equal(healthFields(collectHealth({ ...parts, cameras }))["cameras"], "gate:running restarts=2 bad=7");
+  });
+
   it("says that capture pauses, and that records are given up", () => {
     const lost = [
       { targetId: "a", priority: 0, reason: "room", deliveries: 3 },

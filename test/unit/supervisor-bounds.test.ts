@@ -107,7 +107,7 @@ describe("camera supervisor, what it says and what it bounds", () => {
     assert.equal(camera.health().restarts, 5);
   });
 
-  it("tells of bad pictures and of pairs of pictures once a minute, however many there are", async () => {
+  it("tells of bad pictures once a minute, however many there are, and calls pairs of pictures no alarm", async () => {
     const pair = [picture(0), picture(0), picture(1), Buffer.from("noise")];
     const steps = Array.from({ length: 300 }, () => pair).flat();
     const { camera, clock, log } = supervised(new ScriptedDriver(steps), 100);
@@ -117,7 +117,7 @@ describe("camera supervisor, what it says and what it bounds", () => {
     const toldOf = (event: string) => log.lines.filter((line) => line.event === event);
     const { framesBad = 0, restarts } = camera.health();
     assert.ok(framesBad >= 200 && restarts === 0);
-    assert.deepEqual([toldOf("camera.frozen").length, toldOf("camera.unfrozen").length], [2, 2]);
+    assert.deepEqual([toldOf("camera.frozen").length, toldOf("camera.unfrozen").length], [0, 0]);
     assert.deepEqual(
       toldOf("camera.bad_image").map(({ fields }) => typeof fields["suppressed"]),
       ["undefined", "number"],
@@ -191,7 +191,7 @@ describe("camera supervisor, what it says and what it bounds", () => {
     note();
     assert.deepEqual(states, ["stopped", "starting", "running", "stalled", "backoff", "running", "stopped"]);
     assert.deepEqual(events(), [
-      ...["camera.starting", "camera.running", "camera.stalled", "camera.stop_failed"],
+      ...["camera.starting", "camera.running", "camera.stop_failed"],
       ...["camera.lost", "camera.running", "camera.stopped"],
     ]);
   });
