@@ -56,7 +56,8 @@ export class OnvifDevice implements AsyncDisposable {
       const { matches = probeMatch } = this.#options;
       for (const answer of matches(this.service, id)) this.#socket.send(answer, port, address);
     });
-    this.#socket.bind(discoveryPort);
+    // At the group's own address, and a member on loopback alone: nothing of the network reaches it.
+    this.#socket.bind(discoveryPort, group);
     await once(this.#socket, "listening");
     this.#socket.addMembership(group, "127.0.0.1");
     return this;

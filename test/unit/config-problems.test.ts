@@ -327,7 +327,7 @@ describe("hostile YAML", () => {
       }),
       { numRuns: 1_000 },
     );
-  });
+  }).timeout(20_000);
 
   it("never fails with anything but a ConfigError: random values", async () => {
     const key = fc.constantFrom(
@@ -361,7 +361,7 @@ describe("hostile YAML", () => {
       }),
       { numRuns: 1_000 },
     );
-  });
+  }).timeout(20_000);
 
   it("damaged at any place of a good file is a ConfigError or still good", async () => {
     const damage = fc.tuple(fc.nat(good.length), fc.nat(5), fc.string({ maxLength: 4 }));

@@ -75,9 +75,9 @@ describe("what an eviction reads", () => {
     const leased = new Set(Array.from({ length: 200 }, (_, at) => at + 1));
     for (const policy of ["oldest", "thin"] as const) {
       const haul = new Haul({ records: 64, bytes: 0 }, leased);
-      const startedMs = performance.now();
+      const before = process.cpuUsage();
       victims.byPriority(haul, policy, 0);
-      const tookMs = performance.now() - startedMs;
+      const tookMs = cpuMsSince(before);
       assert.equal(haul.victims().length, 64);
       assert.ok(tookMs < 100, `${policy}: ${tookMs} ms`);
       const sequences = haul.victims().map(({ sequence }) => sequence);
@@ -88,12 +88,12 @@ describe("what an eviction reads", () => {
         assert.ok(Math.max(...gaps) < (3 * records) / 64, `${Math.max(...gaps)} between two of them`);
       }
     }
-    const startedMs = performance.now();
+    const before = process.cpuUsage();
     const backlogs = new Backlogs(sql, store, new Losses(sql));
     const limit = { targetId: "a", pending: records - 64, bytes: Infinity, slack: { pending: 0, bytes: 0 } };
     const { lost, finished } = backlogs.trim(limit, { priorityMax: 9, spared: leased });
     assert.deepEqual([lost, finished], [[{ targetId: "a", priority: 0, reason: "cap", deliveries: 64 }], 0]);
-    assert.ok(performance.now() - startedMs < 200);
+    assert.ok(cpuMsSince(before) < 200);
     assert.equal(victims.lastAddedBy(0), records);
     assert.equal(victims.lastAddedBy(-1), undefined);
   });
@@ -116,3 +116,9 @@ describe("what an eviction reads", () => {
     );
   });
 });
+
+/** What a busy machine gives to others in between does not count. */
+function cpuMsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+}
