@@ -281,7 +281,7 @@ describe("camera supervisor", () => {
     await clock.advance(120_000);
     const lines = log.lines.filter(({ event }) => event === "camera.bad_image");
     assert.deepEqual(
-      lines.map(({ fields }) => fields?.["suppressed"]),
+      lines.map(({ fields }) => fields["suppressed"]),
       [undefined, 29],
     );
     assert.equal(camera.health().framesBad, 60);
