@@ -23,7 +23,8 @@ export class CameraBooks {
   #badInARow = 0;
   #restarts = 0;
   #frozen = false;
-  #frozenSaid = false;
+  /** When the picture came that all since then are equal to. */
+  #sameSinceMs: number | undefined;
   #lost = false;
   /** The loss that was told last, and whether the one since then was a repeat of it. */
   #told: { readonly code: string; readonly atMs: number } | undefined;
@@ -84,9 +85,10 @@ export class CameraBooks {
     return sinceMs === undefined ? 0 : this.#clock.monotonicMs() - sinceMs;
   }
 
+  /** Its loss follows, with the same words. */
   stalled({ code, message }: AgentError): void {
     this.#enter("stalled");
-    this.#log[this.#lost || this.#isTold(code) ? "debug" : "warn"]("camera.stalled", { code, message });
+    this.#log.debug("camera.stalled", { code, message });
   }
 
   lost(error: AgentError, waitMs: number): void {
@@ -139,7 +141,7 @@ export class CameraBooks {
     this.#log.warn("camera.refuse_failed", { code, message, file: fileName });
   }
 
-  /** `watched`: two pictures that are the same are an alarm. */
+  /** `watched`: pictures that stay the same are an alarm. */
   took(frame: Frame, watched: boolean): void {
     this.#framesCaptured += 1;
     this.#badInARow = 0;
@@ -152,27 +154,25 @@ export class CameraBooks {
     this.#framesSkipped += 1;
   }
 
-  /** Noise of a camera is one line; files are `named` each, because somebody will want to look at them. */
+  /** Files are `named` each, because somebody will want to look at them. */
   bad(error: AgentError, named: boolean): void {
-    this.#framesBad += 1;
     this.#badInARow += 1;
-    this.#remember(error);
-    if (this.#badInARow > 1 && !named) return;
-    this.#tellBad(error, named ? {} : undefined);
+    this.#tellBad(error, named, {});
   }
 
   /** A frame that turned out bad only later: the source goes on, and is not suspected for it. */
   refused(error: AgentError, fileName: string | undefined): void {
-    this.#framesBad += 1;
-    this.#remember(error);
-    this.#tellBad(error, fileName === undefined ? undefined : { file: fileName });
+    this.#tellBad(error, fileName !== undefined, { file: fileName });
   }
 
-  /** Without `named`, seldom: a bad cable damages pictures again and again, at the rate of the camera. */
-  #tellBad({ code, message }: AgentError, named?: LogFields): void {
-    const suppressed = named === undefined ? this.#gate.pass("camera.bad_image") : 0;
+  /** A camera that gives damaged pictures between good ones may do so for years: a line a minute, which counts the rest. */
+  #tellBad(error: AgentError, named: boolean, more: LogFields): void {
+    this.#framesBad += 1;
+    this.#remember(error);
+    const suppressed = named ? 0 : this.#gate.pass("bad");
     if (suppressed === undefined) return;
-    this.#log.warn("camera.bad_image", { code, message, ...named, ...(suppressed === 0 ? {} : { suppressed }) });
+    const { code, message } = error;
+    this.#log.warn("camera.bad_image", { code, message, ...more, ...(suppressed === 0 ? {} : { suppressed }) });
   }
 
   health(): CameraHealth {
@@ -196,17 +196,16 @@ export class CameraBooks {
     this.#opensAtMs = undefined;
   }
 
-  /** A camera that is asked more often than it makes pictures gives each of them twice: its comings and goings are gated. */
+  /** A camera that is asked more often than it takes pictures gives each of them several times: that is no alarm. */
   #watchForFrozen(frame: Frame): void {
-    const frozen = this.#lastFrame?.jpeg.equals(frame.jpeg) ?? false;
-    if (frozen && !this.#frozenSaid && this.#gate.pass("camera.frozen") !== undefined) {
-      this.#frozenSaid = true;
-      this.#log.warn("camera.frozen", { message: "two pictures are identical to the byte" });
-    }
-    if (!frozen && this.#frozenSaid) {
-      this.#frozenSaid = false;
-      this.#log.info("camera.unfrozen");
-    }
+    const before = this.#lastFrame;
+    this.#sameSinceMs =
+      before?.jpeg.equals(frame.jpeg) === true ? (this.#sameSinceMs ?? before.monotonicMs) : undefined;
+    const sameMs = this.#sameSinceMs === undefined ? 0 : frame.monotonicMs - this.#sameSinceMs;
+    const frozen = sameMs >= captureLimits.frozenMs;
+    const message = `its pictures have been the same to the byte for ${Math.round(sameMs / 1_000)} s`;
+    if (frozen && !this.#frozen) this.#log.warn("camera.frozen", { message });
+    if (!frozen && this.#frozen) this.#log.info("camera.unfrozen");
     this.#frozen = frozen;
   }
 

@@ -35,6 +35,8 @@ export const captureLimits = {
   outputGraceMs: 500,
   /** What is kept of a camera program's stderr for its error text. */
   stderrTailBytes: 4 * KB,
+  /** Pictures that are the same to the byte for this long: no camera's noise allows it, and no camera takes longer for one. */
+  frozenMs: 60_000,
   /** One bad picture is noise; this many in a row are a broken source. */
   badImagesInARowMax: 3,
   /** What a one-shot program may take to open its device, and to read each frame it skips or averages. */
@@ -418,4 +420,6 @@ export const logLimits = {
 
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
+  /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
+  leftoverAfterMs: 60_000,
 } as const;

@@ -101,7 +101,7 @@ export interface CameraHealth {
   /** Pictures that were cut, damaged or of an impossible size. */
   readonly framesBad?: number;
   readonly restarts: number;
-  /** The last two pictures were identical to the byte: an alarm, never a reason to restart. */
+  /** Its pictures have been the same to the byte for a minute: an alarm, never a reason to restart. */
   readonly frozen?: boolean;
   readonly lastFrameAtMs?: number;
   /** Of a camera that is stopped by its schedule: the wall clock's time when it opens again. */

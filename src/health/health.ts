@@ -92,8 +92,14 @@ export function healthFields(report: HealthReport): Readonly<Record<string, stri
   };
 }
 
-function cameraPhrase({ id, state, image }: CameraReport): string {
-  return image === undefined || image.state === "good" ? `${id}:${state}` : `${id}:${state} image=${image.state}`;
+/** With what an operator would otherwise have to look for: a camera that comes and goes, damaged pictures among good ones. */
+function cameraPhrase({ id, state, image, restarts, framesBad = 0 }: CameraReport): string {
+  return [
+    `${id}:${state}`,
+    ...(image === undefined || image.state === "good" ? [] : [`image=${image.state}`]),
+    ...(restarts === 0 ? [] : [`restarts=${restarts}`]),
+    ...(framesBad === 0 ? [] : [`bad=${framesBad}`]),
+  ].join(" ");
 }
 
 function targetPhrase(target: TargetHealth): string {
@@ -116,7 +122,7 @@ function imageTrouble({ id, state, frozen, image }: CameraReport): readonly stri
 
 function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): readonly string[] {
   const cameras = reports
-    .filter(({ state }) => state === "stalled" || state === "backoff")
+    .filter(isAway)
     .map(({ id, state, lastError }) => phrase(`camera ${id} is ${state}`, lastError));
   const { vision, pipeline, spool } = parts;
   const targets = parts.deliveries
@@ -131,6 +137,12 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
     ...(spool?.evicting === true ? [`records are given up for want of room (${lossPhrase(spool)})`] : []),
     ...targets,
   ];
+}
+
+/** Also while it is tried again, as long as the try has shown nothing. */
+function isAway({ state, lastError, lastFrameAtMs = -Infinity }: CameraHealth): boolean {
+  if (state === "starting") return lastError !== undefined && lastError.atMs >= lastFrameAtMs;
+  return state === "stalled" || state === "backoff";
 }
 
 function fullPhrase({ paused }: PipelineHealth): string {

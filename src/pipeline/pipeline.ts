@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { backoffMs } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
@@ -55,6 +56,8 @@ export class Pipeline {
     if (this.#running !== undefined) return;
     this.#stopping = new AbortController();
     const { signal } = this.#stopping;
+    // Each camera waits for its next frame with it: many listeners are no leak.
+    setMaxListeners(0, signal);
     this.#running = Promise.all([...this.#lanes.values()].map((lane) => this.#watch(lane, signal)));
   }
 

@@ -270,6 +270,8 @@ describe("ffmpeg driver against an RTSP server that fails", () => {
     for (const [url, more, code] of cases) {
       const error = await failure(reader(url, more));
       assert.equal(error.code, code, error.message);
+      // Cameras lock an account after some wrong passwords.
+      assert.equal(error.afterMs, code === "CAMERA_LOGIN_REFUSED" ? limits.backoffMaxMs : undefined);
       assert.ok(error.message.startsWith(`ffmpeg ${url}: `), error.message);
       errors.push(error);
     }
@@ -279,7 +281,7 @@ describe("ffmpeg driver against an RTSP server that fails", () => {
     this.timeout(40_000);
     const camera = await supervised(reader(server.url("basic", "/mjpeg")), log);
     await framesAgain(camera);
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 2; round += 1) {
       const { restarts } = camera.health();
       await server.kill();
       await until(() => camera.health().restarts > restarts, "a restart");
@@ -294,6 +296,24 @@ describe("ffmpeg driver against an RTSP server that fails", () => {
       await framesAgain(camera);
     }
     errors.push(new Error(JSON.stringify(camera.health())));
+  });
+
+  it("gives frames again once the password is right and the stream is there", async function () {
+    this.timeout(20_000);
+    const camera = await supervised(reader(server.url("digest", "/mjpeg")), log);
+    await framesAgain(camera);
+    for (const [setup, code] of [
+      [{ password: "another" }, "CAMERA_LOGIN_REFUSED"],
+      [{ folder: "/elsewhere" }, "CAMERA_NOT_FOUND"],
+    ] as const) {
+      await server.kill();
+      await server.start(this, setup);
+      await until(() => camera.health().lastError?.code === code, code, 6_000);
+      errors.push(new Error(JSON.stringify(camera.health())));
+      await server.kill();
+      await server.start(this);
+      await framesAgain(camera);
+    }
   });
 
   it("says when there is no such stream", async () => {

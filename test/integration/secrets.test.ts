@@ -28,6 +28,10 @@ const names = [
   "proxy password",
   "query of a url",
   "client key",
+  "camera password",
+  "query of a camera",
+  "header of a camera",
+  "environment of a camera",
 ] as const;
 type Name = (typeof names)[number];
 
@@ -103,6 +107,7 @@ describe("secrets", () => {
     await writeFile(join(folder, "token"), `${textOf("token in a file")}\n`, { mode: 0o600 });
     await writeFile(join(folder, "credentials", "token"), textOf("token as credential"), { mode: 0o600 });
     await writeFile(join(folder, "credentials", "password"), textOf("broker password"), { mode: 0o600 });
+    await writeFile(join(folder, "credentials", "camera"), textOf("camera password"), { mode: 0o600 });
     await writeFile(join(folder, "broken.key"), textOf("client key"), { mode: 0o600 });
     await writeFile(join(folder, "picture.jpg"), await jpegOf(90));
     environment = {
@@ -113,6 +118,29 @@ describe("secrets", () => {
       // What a person sets who was told to "turn debugging on".
       DEBUG: "*",
     };
+  }
+
+  /** One of every driver that takes a secret, in every kind of trouble; each needs no program but ffmpeg and a shell. */
+  function troubledCameras(): readonly object[] {
+    const key = encodeURIComponent(textOf("query of a camera")).replaceAll("'", "%27");
+    const place = (how: string) => `127.0.0.1:${hostile.port}/${how}/a.jpg?key=${key}`;
+    const headers = { "X-Api-Key": textOf("header of a camera") };
+    const login = { username: "joe", password: "${credential:camera}" };
+    const web = (driver: string, how: string) => ({
+      ...{ id: `${driver}-${how}`, driver, url: `http://${place(how)}`, ...login, headers },
+    });
+    const ffmpeg = (scheme: string) => ({
+      ...{ id: `ffmpeg-${scheme}`, driver: "ffmpeg", input: `${scheme}://${place("refuse")}`, ...login },
+    });
+    // Programs say all that they know when they fail.
+    const command = ["/bin/sh", "-c", "env >&2; echo ended with $CAMERA_PASSWORD >&2; exit 1"];
+    const environment = { CAMERA_PASSWORD: textOf("environment of a camera") };
+    return [
+      ...["refuse", "break", "portal", "redirect", "reset"].map((how) => web("http-snapshot", how)),
+      ...["refuse", "portal", "reset"].map((how) => web("http-mjpeg", how)),
+      ...["rtsp", "http"].map(ffmpeg),
+      ...["stream", "shot"].map((mode) => ({ id: `exec-${mode}`, driver: "exec", mode, command, environment })),
+    ];
   }
 
   function goodConfig(cert: string, key: string, ca: string): object {
@@ -128,7 +156,6 @@ describe("secrets", () => {
     const proxy = (port: number) => `http://joe:\${env:PLAIN_NAME}@127.0.0.1:${port}/?key=${query}`;
     return {
       device: { name: "secretive" },
-      cameras: [{ id: "scene", driver: "simulated", interval: "300ms", width: 320, height: 240 }],
       targets: [
         iotown("refuse", at("refuse"), inFile),
         iotown("break", at("break"), "${env:SECRET_TOKEN}"),
@@ -151,6 +178,7 @@ describe("secrets", () => {
           ...{ username: "joe", password: "${credential:password}", ...everything },
         },
       ],
+      cameras: [{ id: "scene", driver: "simulated", interval: "300ms", width: 320, height: 240 }, ...troubledCameras()],
     };
   }
 
@@ -231,6 +259,7 @@ describe("secrets", () => {
     await agent.untilLogged("started", 1, 20_000);
     const failed = () => new Set(agent.stderr.flatMap((line) => /"target":"([a-z-]+)"/.exec(line)?.[1] ?? []));
     await agent.until("every target is in trouble", () => failed().size >= 14, 20_000);
+    await agent.untilLogged("camera.lost", troubledCameras().length, 20_000);
     // Beside it: a second daemon that finds the spool taken, and commands that ask it how it is.
     assert.equal(await run("run", "-c", config), 75);
     assert.equal(await run("queue", "stats", "-c", config), 0);
@@ -240,10 +269,13 @@ describe("secrets", () => {
     assert.equal((await agent.ended()).code, 0);
     remember("run --log-level debug", agent);
     assert.deepEqual(await leaks(), []);
+    const foreign = agent.stderr.filter((line) => !line.startsWith("{"));
+    assert.deepEqual(foreign, [], "the log holds what is no line of ours");
     // All of this was in play, or there was nothing to find.
     const known = Buffer.from(JSON.stringify(hostile.requests));
     const shown = findings(new Map([["requests", known]]), all()).map((line) => line.replace(/ in requests.*/, ""));
-    const sent = names.filter((name) => !["broker password", "query of a url", "client key"].includes(name));
+    const unsent = ["broker password", "query of a url", "client key", "environment of a camera"];
+    const sent = names.filter((name) => !unsent.includes(name));
     assert.deepEqual(
       sent.filter((name) => !shown.includes(name)),
       [],
@@ -289,6 +321,9 @@ describe("secrets", () => {
       [/"url": "http:\/\//, `"url": "http://joe:${encodeURIComponent(textOf("query of a url"))}@`],
       [/"url": "http:([^"]*)"/, `"url": "http:$1?key=${encodeURIComponent(textOf("query of a url"))}"`],
       [/"url": "mqtt:\/\//, `"url": "mqtt://joe:${encodeURIComponent(textOf("broker password"))}@`],
+      [/"input": "rtsp:\/\//, `"input": "rtsp://joe:${encodeURIComponent(textOf("camera password"))}@`],
+      [/"environment": \{/, `"environment": { "A=B": ${JSON.stringify(textOf("environment of a camera"))}, `],
+      [/"X-Api-Key": /, `"Bad name": ${JSON.stringify(textOf("header of a camera"))}, "X-Api-Key": `],
       ["http://joe:", "socks://joe:"],
       ["${env:SECRET_TOKEN}", `\${environ:${textOf("token in the config")}}`.replaceAll('"', "'")],
       ["${credential:password}", `\${credential:${textOf("broker password")}}`.replaceAll('"', "'")],

@@ -51,7 +51,9 @@ export class HostileServer implements AsyncDisposable {
     request.resume().on("error", () => undefined);
     switch (how) {
       case "refuse":
-        reply(401, "application/json", JSON.stringify({ errorCode: 401, errorMsg: echo }));
+        reply(401, "application/json", JSON.stringify({ errorCode: 401, errorMsg: echo }), {
+          "WWW-Authenticate": 'Basic realm="hostile"',
+        });
         return;
       case "reject":
         reply(400, "application/json", JSON.stringify({ errorCode: 400, errorMsg: echo }));

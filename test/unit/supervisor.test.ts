@@ -245,18 +245,47 @@ describe("camera supervisor", () => {
     await camera.stop();
   });
 
-  it("flags a frozen picture once and never restarts for it", async () => {
+  it("flags a picture that is the same for a minute once, and never restarts for it", async () => {
     const still = picture(0);
-    const driver = new ScriptedDriver([still, Buffer.from(still), Buffer.from(still), picture(1), still]);
+    const again = Array.from({ length: 62 }, () => Buffer.from(still));
+    const driver = new ScriptedDriver([still, ...again, picture(1), still]);
     const { camera, clock, events } = supervised(driver);
     await camera.start(never);
-    await clock.advance(2_000);
-    assert.equal(camera.health().frozen, true);
-    assert.equal(camera.health().framesCaptured, 3);
+    await clock.advance(59_000);
+    assert.equal(camera.health().frozen, false);
     await clock.advance(1_000);
+    assert.equal(camera.health().frozen, true);
+    assert.equal(camera.health().framesCaptured, 61);
+    await clock.advance(3_000);
     assert.equal(camera.health().frozen, false);
     assert.deepEqual(events(), ["camera.starting", "camera.running", "camera.frozen", "camera.unfrozen"]);
     assert.equal(driver.count("start"), 1);
+    await camera.stop();
+  });
+
+  it("says nothing of a camera that is asked more often than it takes pictures", async () => {
+    const twice = Array.from({ length: 240 }, (_, number) => picture(Math.floor(number / 40) % 2));
+    const { camera, clock, events } = supervised(new ScriptedDriver([...twice, "hang"]));
+    await camera.start(never);
+    await clock.advance(230_000);
+    assert.equal(camera.health().frozen, false);
+    assert.deepEqual(events(), ["camera.starting", "camera.running"]);
+    await camera.stop();
+  });
+
+  it("tells of damaged pictures between good ones once a minute, with their count", async () => {
+    const bad = new AgentError("CAMERA_BAD_IMAGE", "cut", { disposition: "retry" });
+    const mixed = Array.from({ length: 200 }, (_, number) => (number % 2 === 0 ? picture(0) : bad));
+    const { camera, clock, log } = supervised(new ScriptedDriver([...mixed, "hang"]));
+    await camera.start(never);
+    await clock.advance(120_000);
+    const lines = log.lines.filter(({ event }) => event === "camera.bad_image");
+    assert.deepEqual(
+      lines.map(({ fields }) => fields?.["suppressed"]),
+      [undefined, 29],
+    );
+    assert.equal(camera.health().framesBad, 60);
+    assert.equal(camera.health().state, "running");
     await camera.stop();
   });
 

@@ -61,9 +61,12 @@ class FfmpegRecipe implements ProgramRecipe {
   /** A camera that counts wrong passwords must not be asked again at once. */
   #problem({ code, how, said, lines }: ProgramEnding): AgentError {
     const known = problemIn(lines);
-    const what = known?.what ?? how;
-    const words = said === "" ? what : `${what}: ${said}`;
-    const afterMs = known?.code === "CAMERA_LOGIN_REFUSED" ? this.#limits.backoffMaxMs : undefined;
+    const isRefused = known?.code === "CAMERA_LOGIN_REFUSED";
+    const isNobody = isRefused && this.#options.username === undefined;
+    const what = isNobody ? "it wants a user name and password, and none is configured" : (known?.what ?? how);
+    // The address that it names is that of the list on its standard input.
+    const words = said === "" ? what : `${what}: ${said.replace(/^pipe:0: /, "")}`;
+    const afterMs = isRefused ? this.#limits.backoffMaxMs : undefined;
     return this.#error(known?.code ?? code, words, afterMs === undefined ? {} : { afterMs });
   }
 

@@ -22,8 +22,9 @@ export async function installedProgram(names: readonly string[], hint = ""): Pro
     const path = await findProgram(name, process.env["PATH"] ?? "");
     if (path !== undefined) return path;
   }
-  const what = names.length === 1 ? `the program ${names.join()} is` : `none of the programs ${names.join(", ")} is`;
-  const message = `${what} installed, or it may not be run${hint}`;
+  const what =
+    names.length === 1 ? `the program ${names.join()} is not` : `none of the programs ${names.join(", ")} is`;
+  const message = `${what} installed, or may not be run${hint}`;
   throw new AgentError("CAMERA_PROGRAM_MISSING", message, { disposition: "retry" });
 }
 
