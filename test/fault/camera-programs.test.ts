@@ -303,7 +303,8 @@ describe("camera programs that fail", () => {
     }
     const seen = (await readFile(join(standIns.path, "environment"), "latin1")).split("\n");
     assert.ok(seen.includes("MINE=1") && seen.includes(`PATH=${process.env["PATH"]}`));
-    assert.ok(!seen.some((line) => line.startsWith("FRAMEPOST_")));
+    const ours = seen.filter((line) => line.startsWith("FRAMEPOST_"));
+    assert.match(ours.join(), new RegExp(`^FRAMEPOST_AGENT=${process.pid}:\\d+:pid:\\[\\d+\\]$`));
   });
 
   it("may say any amount on their stderr", async () => {
