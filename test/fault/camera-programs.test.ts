@@ -5,6 +5,7 @@ import { closeSync, openSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, before, beforeEach, describe, it } from "mocha";
+import { runListing } from "../../src/capture/discover/tool.ts";
 import { execDriver } from "../../src/capture/exec/driver.ts";
 import { endOrphans } from "../../src/capture/stream/orphans.ts";
 import { ProgramDriver } from "../../src/capture/stream/program-driver.ts";
@@ -303,7 +304,8 @@ describe("camera programs that fail", () => {
     }
     const seen = (await readFile(join(standIns.path, "environment"), "latin1")).split("\n");
     assert.ok(seen.includes("MINE=1") && seen.includes(`PATH=${process.env["PATH"]}`));
-    assert.ok(!seen.some((line) => line.startsWith("FRAMEPOST_")));
+    const ours = seen.filter((line) => line.startsWith("FRAMEPOST_"));
+    assert.match(ours.join(), new RegExp(`^FRAMEPOST_AGENT=${process.pid}:\\d+:pid:\\[\\d+\\]$`));
   });
 
   it("may say any amount on their stderr", async () => {
@@ -341,6 +343,7 @@ describe("camera programs that fail", () => {
     }
     try {
       assert.equal(await failure([program]), "CAMERA_NO_RESOURCES");
+      assert.match((await runListing(program, [], { clock }, never)).problem ?? "", /does not start: .*EMFILE/);
     } finally {
       for (const descriptor of taken) closeSync(descriptor);
       room(soft);
