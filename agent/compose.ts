@@ -101,7 +101,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
       ...(stallAfter === undefined ? {} : { stallAfterMs: stallAfter }),
     };
     return {
-      camera: new SupervisedCamera({ id, driver, ...pace }, seams),
+      camera: new SupervisedCamera({ id, driver, ...pace, mayRepeat: !camera.imageHealth }, seams),
       rules: keepRules(camera, config.detector.whenAway),
       imageHealth: camera.imageHealth,
       mayRepeat: driver.mayRepeat === true,
@@ -286,7 +286,7 @@ export function buildDriver(camera: CameraConfig, vision: Vision, { clock, rando
     case "ffmpeg":
       return ffmpegDriver(ffmpegOptions(camera), clock);
     case "exec":
-      return execDriver({ ...camera, shotTimeMs: camera.shotTime }, clock);
+      return execDriver({ ...camera, shotTimeMs: camera.timeout }, clock);
     case "http-snapshot":
       return new HttpSnapshotDriver(httpCameraOptions(camera), { clock, random });
     case "http-mjpeg":

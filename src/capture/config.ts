@@ -20,7 +20,9 @@ export const commonCameraFields = {
   stallAfter: duration
     .refine((ms) => ms >= 1_000, "expected at least 1s")
     .optional()
-    .describe("Time without a frame after which the camera counts as dead: five intervals, at least 5s, when left out"),
+    .describe(
+      "Time without a frame after which the camera counts as dead. When left out: five intervals, at least 5s; of streams five of their own frames, and 5s where their rate is not known",
+    ),
   schedule: weeklySchedule.optional(),
 };
 
