@@ -1,6 +1,4 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import type { DiskBudget, DiskShare } from "../src/core/disk-budget.ts";
+import type { DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
 import type { Camera, CameraDriver, MotionGate, Seams, Target, Vision } from "../src/core/ports.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
@@ -13,15 +11,15 @@ import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
 import { HttpSnapshotDriver } from "../src/capture/http/snapshot.ts";
 import { rpicamDriver } from "../src/capture/rpicam/driver.ts";
 import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
+import { endOrphans } from "../src/capture/stream/orphans.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
 import { webcamOptions } from "../src/capture/webcam/config.ts";
 import { WebcamDriver } from "../src/capture/webcam/driver.ts";
 import { ControlServer } from "../src/control/server.ts";
 import { DeliveryLoop } from "../src/deliver/loop.ts";
 import { Pipeline } from "../src/pipeline/pipeline.ts";
-import { DiskSpool, type SpoolTarget } from "../src/spool/spool.ts";
+import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
 import { bootId, clockQuality } from "../src/state/boot.ts";
-import { openDeviceState } from "../src/state/device-state.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
@@ -30,10 +28,9 @@ import { type ModelSpec, resolveModel } from "../src/vision/model.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 import { diskBudgetOf, shareOf } from "./disks.ts";
-import { fileProblem } from "./files.ts";
 import type { Part } from "./lifecycle.ts";
 import { controlPathOf, modelsFolders } from "./locations.ts";
-import { actAsOwnerOf } from "./owner.ts";
+import { buildSpool, openData } from "./open-spool.ts";
 import { agentVersion } from "./version.ts";
 
 /** The agent's parts, built and not yet started. */
@@ -69,7 +66,7 @@ export interface ComposeOptions {
   readonly recordsMax?: number;
 }
 
-/** The only place that names concrete classes. Fails when the state folder cannot be used. */
+/** The only place that names concrete classes, but for the spool (`open-spool.ts`). Fails when the state folder cannot be used. */
 export async function composeAgent(config: FramepostConfig, options: ComposeOptions, seams: Seams): Promise<Agent> {
   const { dataFolder } = options;
   const wrapDriver = options.wrapDriver ?? ((driver: CameraDriver) => driver);
@@ -124,65 +121,10 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
       ...loops.map((loop) => part("delivery", loop)),
     ],
-    capturing: [...cameras.map((camera) => part(`camera ${camera.id}`, camera)), part("pipeline", pipeline)],
+    capturing: [orphansPart(seams), camerasPart(cameras), part("pipeline", pipeline)],
   };
   const built = { device, cameras, vision, spool, targets, loops, pipeline, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
-}
-
-/**
- * The spool of a data folder, not yet started, and the device whose records it holds, for commands that only look: no
- * target counts as new or removed. From here on the process acts as the folder's owner. With `readOnly` the device's
- * state is left as it is: it lies outside of the spool's lock.
- */
-export async function openSpool(
-  config: Pick<FramepostConfig, "device" | "spool">,
-  dataFolder: string,
-  seams: Seams,
-  { readOnly = false }: { readonly readOnly?: boolean } = {},
-): Promise<{ readonly device: string; readonly spool: DiskSpool }> {
-  const device = await openData(config, dataFolder, seams, readOnly);
-  return { device, spool: buildSpool(config, { dataFolder, device }, seams) };
-}
-
-/** Makes the data folder usable, as its owner from here on. The device whose records it holds. */
-async function openData(
-  config: Pick<FramepostConfig, "device">,
-  dataFolder: string,
-  seams: Seams,
-  readOnly = false,
-): Promise<string> {
-  await makeDataFolder(dataFolder);
-  await actAsOwnerOf(dataFolder);
-  const { name } = config.device;
-  const folder = join(dataFolder, "state");
-  const state = await openDeviceState({ folder, readOnly, ...(name === undefined ? {} : { deviceId: name }) }, seams);
-  return name ?? state.read().deviceId;
-}
-
-function buildSpool(
-  config: Pick<FramepostConfig, "spool">,
-  {
-    dataFolder,
-    ...rest
-  }: { dataFolder: string; device: string; targets?: readonly SpoolTarget[]; budget?: DiskBudget },
-  seams: Seams,
-): DiskSpool {
-  const bounds = config.spool;
-  const options = {
-    ...rest,
-    folder: join(dataFolder, "spool"),
-    bytesMax: bounds.maxBytes,
-    recordsMax: bounds.maxRecords,
-    freeBytesMin: bounds.minFreeBytes,
-    removedTargetsAfterMs: bounds.removedTargetsAfter,
-    eviction: bounds.eviction,
-    quarantine: { share: bounds.quarantine.maxShare, ageMaxMs: bounds.quarantine.maxAge },
-    ...(bounds.maxAge === undefined ? {} : { ageMaxMs: bounds.maxAge }),
-    onDead,
-    ...(bounds.encryption === undefined ? {} : { encryptionKey: bounds.encryption.key }),
-  };
-  return new DiskSpool(options, seams);
 }
 
 function spoolTargets(config: FramepostConfig, targets: readonly Target[]): readonly SpoolTarget[] {
@@ -199,30 +141,12 @@ function spoolTargets(config: FramepostConfig, targets: readonly Target[]): read
   }));
 }
 
-/** Uncaught on purpose: a fresh process is what helps, and the service manager starts it. */
-function onDead(error: Error): void {
-  setImmediate(() => {
-    throw error;
-  });
-}
-
 /** By its id; fails with `USAGE_CAMERA`, naming those that there are. */
 export function cameraOf(agent: Agent, id: string): Camera {
   const camera = agent.cameras.find((candidate) => candidate.id === id);
   if (camera !== undefined) return camera;
   const known = agent.cameras.map((candidate) => candidate.id).join(", ");
   throw new AgentError("USAGE_CAMERA", `no camera ${id}; the config has ${known}`, { disposition: "fatal" });
-}
-
-async function makeDataFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new AgentError("DATA_FOLDER", `cannot use the data folder ${folder}: ${fileProblem(error)}`, {
-      disposition: "fatal",
-      cause: error,
-    });
-  }
 }
 
 /** A model that cannot be found is no reason to capture nothing: `detector.whenAway` says what happens to frames. */
@@ -253,6 +177,30 @@ function visionPart(vision: VisionProcess, seams: Seams): Part {
       }
     },
     stop: () => vision.stop(),
+  };
+}
+
+/** Before any camera is started: a program of an agent that was killed may still hold its device. */
+/**
+ * Side by side: a program that hears no signal takes seconds to end, and with a row of them a service manager would lose
+ * its patience.
+ */
+function camerasPart(cameras: readonly Camera[]): Part {
+  return {
+    name: "cameras",
+    start: async (signal) => void (await Promise.all(cameras.map(async (camera) => camera.start(signal)))),
+    stop: async () => void (await Promise.all(cameras.map(async (camera) => camera.stop()))),
+  };
+}
+
+function orphansPart({ log }: Seams): Part {
+  return {
+    name: "orphans",
+    async start() {
+      const ended = await endOrphans();
+      if (ended > 0) log.warn("camera.orphans_ended", { processes: ended });
+    },
+    stop: async () => undefined,
   };
 }
 

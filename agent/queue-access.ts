@@ -27,8 +27,8 @@ export async function withQueue<T>(
   for (let tries = 1; ; tries += 1) {
     signal.throwIfAborted();
     if (await daemon.reaches()) return await use(daemon);
-    // Only now: what the whole agent is made of takes longer to load than most answers of a daemon.
-    const { openSpool } = await import("./compose.ts");
+    // Only now: what a spool is made of takes longer to load than most answers of a daemon.
+    const { openSpool } = await import("./open-spool.ts");
     const { spool } = await openSpool(config, dataFolder, { clock, random, log }, { readOnly: true });
     try {
       await spool.start(signal);

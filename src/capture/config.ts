@@ -21,7 +21,7 @@ export const commonCameraFields = {
     .refine((ms) => ms >= 1_000, "expected at least 1s")
     .optional()
     .describe(
-      "Time without a frame after which the camera counts as dead. When left out: five intervals, at least 5s; of streams five of their own frames, and 5s where their rate is not known",
+      "Time without a frame after which the camera counts as dead. When left out: five intervals, at least 5s; of exec and http-mjpeg at most 60s; of ffmpeg and rpicam five frames of the source",
     ),
   schedule: weeklySchedule.optional(),
 };

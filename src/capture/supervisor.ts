@@ -164,18 +164,32 @@ export class SupervisedCamera implements Camera {
 
   async #shootUntilEnd(signal: AbortSignal): Promise<void> {
     const onDemand = this.#driver.pace === "every" || this.#intervalMs === 0;
-    const pace = new Pace(this.#intervalMs, this.#clock.monotonicMs());
-    for (;;) {
+    const earlyUntilMs = onDemand ? undefined : this.#earlyUntilMs();
+    const nowMs = this.#clock.monotonicMs();
+    const pace = new Pace(this.#intervalMs, earlyUntilMs === undefined ? nowMs : earlyUntilMs - this.#intervalMs);
+    for (let shots = 1; ; shots += 1) {
       if (onDemand) {
         await this.#watched(signal, (limited) => this.#slot.asked(limited));
         pace.begin(this.#clock.monotonicMs());
       }
       const shot = await this.#shoot(signal);
       if (shot?.kind === "end") return;
-      if (shot !== undefined) this.#take(shot);
+      const isEarly = shots === 1 && earlyUntilMs !== undefined && this.#clock.monotonicMs() < earlyUntilMs;
+      if (shot !== undefined) this.#take(shot, isEarly);
       const waitMs = pace.waitMs(this.#clock.monotonicMs());
       if (waitMs > 0) await this.#watched(signal, (limited) => this.#clock.sleep(waitMs, limited));
     }
+  }
+
+  /**
+   * When the interval since the last frame is over, where that lies ahead. A stream that breaks every minute has to show
+   * each time that it is back, and must not make a frame a minute of one an hour.
+   */
+  #earlyUntilMs(): number | undefined {
+    const { lastFrame } = this.#books;
+    if (this.#driver.stream === undefined || lastFrame === undefined) return undefined;
+    const dueMs = lastFrame.monotonicMs + this.#intervalMs;
+    return dueMs > this.#clock.monotonicMs() ? dueMs : undefined;
   }
 
   /** Between two shots a continuous source is watched; others show what they are when they are asked. */
@@ -187,11 +201,16 @@ export class SupervisedCamera implements Camera {
     return unlessBroken(stream, silence, this.#clock, signal, wait);
   }
 
-  /** Of a continuous source its own frames count, not how seldom one of them is wanted. */
+  /**
+   * Of a continuous source its own frames count, not how seldom one of them is wanted. Where nobody knows how often they
+   * come, one that is wanted seldom may come as seldom; within bounds, as most come far more often.
+   */
   #watchdogMs(): number {
     if (this.#stallAfterMs !== undefined) return this.#stallAfterMs;
-    const periodMs = this.#driver.stream?.framePeriodMs ?? this.#intervalMs;
-    return Math.max(this.#limits.watchdogMinMs, this.#limits.watchdogPeriods * periodMs);
+    const { watchdogMinMs, watchdogPeriods, watchdogUnknownMaxMs } = this.#limits;
+    const framePeriodMs = this.#driver.stream?.framePeriodMs;
+    if (framePeriodMs !== 0) return Math.max(watchdogMinMs, watchdogPeriods * (framePeriodMs ?? this.#intervalMs));
+    return Math.max(watchdogMinMs, Math.min(watchdogUnknownMaxMs, watchdogPeriods * this.#intervalMs));
   }
 
   /** Undefined when the driver itself called the picture bad. */
@@ -210,7 +229,8 @@ export class SupervisedCamera implements Camera {
 
   async #withinStartLimit<T>(what: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const oneFrameMs = this.#driver.shotTimeMs ?? this.#driver.stream?.framePeriodMs ?? 0;
-    const limitMs = this.#limits.startTimeoutMs + oneFrameMs;
+    const usualMs = Math.max(this.#limits.startTimeoutMs, this.#stallAfterMs ?? 0);
+    const limitMs = Math.max(usualMs + oneFrameMs, what === "start" ? (this.#driver.startTimeMs ?? 0) : 0);
     return withDeadline(this.#clock, limitMs, signal, work, () => this.#silent("CAMERA_START_TIMEOUT", limitMs, what));
   }
 
@@ -221,11 +241,16 @@ export class SupervisedCamera implements Camera {
     return new AgentError(code, message, { disposition: "retry" });
   }
 
-  #take({ jpeg, fileName }: Extract<Shot, { kind: "image" }>): void {
+  /** `isEarly`: it shows that the camera runs, and is nobody's frame. */
+  #take({ jpeg, fileName }: Extract<Shot, { kind: "image" }>, isEarly: boolean): void {
     const judgement = judgePicture(jpeg, this.#limits);
     if (judgement.kind === "bad") {
       const message = `camera ${this.id} gave a bad picture: ${judgement.why}`;
       this.#bad(new AgentError("CAMERA_BAD_IMAGE", message, { disposition: "retry" }));
+      return;
+    }
+    if (isEarly) {
+      this.#books.running();
       return;
     }
     const frame = {

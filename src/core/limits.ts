@@ -15,6 +15,8 @@ export const captureLimits = {
   /** The no-frame watchdog is five periods, never under 5 s: rpicam-vid restarts a timed-out sensor by itself. */
   watchdogMinMs: 5_000,
   watchdogPeriods: 5,
+  /** Of a stream whose own period nobody knows, as many intervals, but no more than this. */
+  watchdogUnknownMaxMs: 60_000,
   backoffFirstMs: 1_000,
   backoffMaxMs: 60_000,
   /** Of the first delay: the shortest pause before a restart, whatever the jitter. */
@@ -418,4 +420,6 @@ export const logLimits = {
 
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
+  /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
+  leftoverAfterMs: 60_000,
 } as const;

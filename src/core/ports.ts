@@ -61,6 +61,8 @@ export interface CameraDriver {
    * for days (a watched folder). 0 when absent.
    */
   readonly shotTimeMs?: number;
+  /** What a start may rightly take, where that may be longer than usual. */
+  readonly startTimeMs?: number;
   /** True where the same picture twice is no alarm: replayed and drawn sources. */
   readonly mayRepeat?: boolean;
   /** Of a source that sends frames all the time, since its last start. Absent where a picture is made when asked for. */

@@ -1,7 +1,9 @@
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { randomUUID } from "node:crypto";
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { type Adapter, Low } from "lowdb";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
+import { stateLimits } from "../core/limits.ts";
 
 /**
  * A small JSON file that survives a power cut: lowdb over an adapter that writes temp → fsync → rename → fsync of the
@@ -9,6 +11,9 @@ import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
  *
  * A file that exists but cannot be read is never replaced by defaults: its `.bak` is used, and where that is no good
  * either, opening fails. Only what was never there starts fresh.
+ *
+ * Several processes may open one at a time, as a command beside the daemon does: each writes a temporary file of its
+ * own, and of two that start fresh one finds what the other wrote. The last of two changes wins.
  *
  * For state of a few kilobytes that changes a few times a minute: every update rewrites the whole file.
  */
@@ -38,9 +43,8 @@ export class StateFile<T extends object> {
     const adapter = new DurableJson(options);
     const low = new Low<T>(adapter, options.initial());
     await low.read();
-    const file = new StateFile(options, low);
-    if (!adapter.found) await file.update((current) => current);
-    return file;
+    if (!adapter.found) await firstWrite(adapter, low, options.path);
+    return new StateFile(options, low);
   }
 
   read(): T {
@@ -64,18 +68,25 @@ export class StateFile<T extends object> {
   }
 }
 
+/** Another process that starts fresh at the same moment may have been quicker: then its state is the state. */
+async function firstWrite<T>(adapter: DurableJson<T>, low: Low<T>, path: string): Promise<void> {
+  try {
+    if (!(await adapter.create(low.data))) await low.read();
+  } catch (error) {
+    throw error instanceof AgentError ? error : stateError("STATE_UNWRITABLE", `write ${path}`, error);
+  }
+}
+
 type Loaded<T> = { readonly kind: "state"; readonly state: T } | { readonly kind: "absent" };
 
-class DurableJson<T extends object> implements Adapter<T> {
+class DurableJson<T> implements Adapter<T> {
   readonly #options: StateFileOptions<T>;
   readonly #backup: string;
-  readonly #temporary: string;
   #found = false;
 
   constructor(options: StateFileOptions<T>) {
     this.#options = options;
     this.#backup = `${options.path}.bak`;
-    this.#temporary = `${options.path}.tmp`;
   }
 
   get found(): boolean {
@@ -89,23 +100,41 @@ class DurableJson<T extends object> implements Adapter<T> {
   }
 
   async write(state: T): Promise<void> {
+    const { path } = this.#options;
+    const temporary = await this.#writeTemporary(state);
+    await removeFolder(this.#backup);
+    await renameIfThere(path, this.#backup);
+    await rename(temporary, path);
+    await flushFolder(dirname(path));
+  }
+
+  /** False where there is one by now. */
+  async create(state: T): Promise<boolean> {
+    const { path } = this.#options;
+    const temporary = await this.#writeTemporary(state);
+    const created = await linkUnlessThere(temporary, path);
+    await flushFolder(dirname(path));
+    return created;
+  }
+
+  async #writeTemporary(state: T): Promise<string> {
     const { path, version, bytesMax } = this.#options;
     const text = `${JSON.stringify({ version, state }, undefined, 2)}\n`;
     if (Buffer.byteLength(text) > bytesMax) throw new Error(`it would take more than ${bytesMax} bytes`);
     await mkdir(dirname(path), { recursive: true });
-    // Only a folder can be in the way: a file left over by a crash is written over.
-    await removeFolder(this.#temporary);
-    const file = await open(this.#temporary, "w", 0o600);
+    await removeLeftovers(path);
+    const temporary = `${path}.${randomUUID()}.tmp`;
+    const file = await open(temporary, "wx", 0o600);
     try {
       await file.writeFile(text);
       await file.sync();
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
     } finally {
       await file.close();
     }
-    await removeFolder(this.#backup);
-    await renameIfThere(path, this.#backup);
-    await rename(this.#temporary, path);
-    await flushFolder(dirname(path));
+    return temporary;
   }
 
   async #readEither(): Promise<T | null> {
@@ -168,6 +197,34 @@ function envelopeOf(value: unknown): { readonly version: number; readonly state:
 
 function stateError(code: string, attempted: string, cause: unknown): AgentError {
   return new AgentError(code, `${attempted}: ${messageOf(cause)}`, { disposition: "fatal", cause });
+}
+
+/** Temporary files of processes that were killed; those of one that is writing are young. */
+async function removeLeftovers(path: string): Promise<void> {
+  const folder = dirname(path);
+  const isOurs = (name: string) => name.startsWith(`${basename(path)}.`) && name.endsWith(".tmp");
+  for (const name of (await readdir(folder)).filter(isOurs)) {
+    const file = join(folder, name);
+    const facts = await stat(file).catch(() => undefined);
+    if (facts === undefined || Math.abs(Date.now() - facts.mtimeMs) < stateLimits.leftoverAfterMs) continue;
+    await rm(file, { recursive: true, force: true });
+  }
+}
+
+/** A rename would replace what another process wrote. Some file systems have no links: there nobody else is expected. */
+async function linkUnlessThere(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") {
+      await rename(from, to);
+      return true;
+    }
+    await rm(from);
+    return false;
+  }
+  await rm(from);
+  return true;
 }
 
 async function removeFolder(path: string): Promise<void> {

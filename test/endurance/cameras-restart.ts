@@ -1,7 +1,7 @@
 import { atMost, type BenchTable, rounded, type Verdict } from "../bench/table.ts";
-import { restartRounds, type RestartFigures } from "../lib/camera-restarts.ts";
+import { restartRounds, type RestartFigures, type RestartSource } from "../lib/camera-restarts.ts";
 import { isInstalled } from "../lib/programs.ts";
-import { execFfmpeg } from "../lib/restart-sources.ts";
+import { execFfmpeg, httpMjpeg, rtspDigest } from "../lib/restart-sources.ts";
 import { leftOut } from "./suite.ts";
 
 const kills = Number(process.env["FRAMEPOST_CAMERA_KILLS"] ?? 100);
@@ -14,7 +14,7 @@ const title = `Cameras: a source killed ${kills} times and frozen ${freezes} tim
 const MB = 1_048_576;
 
 /** What is killed and frozen. Each is made anew for its run. */
-const sources = [execFfmpeg];
+const sources = [execFfmpeg, rtspDigest, httpMjpeg];
 
 /** `npm run test:endurance -- cameras-restart` */
 export async function camerasRestart(): Promise<BenchTable> {
@@ -24,17 +24,23 @@ export async function camerasRestart(): Promise<BenchTable> {
   for (const make of sources) {
     const plan = { kills, freezes, limits: lowered, backWithinMs };
     // What a process allocates and opens for its first child is nobody's leak.
-    await restartRounds(make(lowered), { ...plan, kills: 1, freezes: 0 });
-    const source = make(lowered);
-    const figures = await restartRounds(source, plan);
-    rows.push(rowOf(source.name, figures));
-    verdicts.push(...verdictsOf(source.name, figures));
+    await using warmUp = disposable(await make(lowered));
+    await restartRounds(warmUp.source, { ...plan, kills: 1, freezes: 0 });
+    await using measured = disposable(await make(lowered));
+    const figures = await restartRounds(measured.source, plan);
+    const { name } = measured.source;
+    rows.push(rowOf(name, figures));
+    verdicts.push(...verdictsOf(name, figures));
   }
   const columns = [
     ...["source", "back after SIGKILL", "slowest, s", "back after SIGSTOP", "slowest, s"],
     ...["processes left", "descriptors left", "living memory grew, MB", "RSS grew, MB"],
   ];
   return { title, columns, rows, verdicts };
+}
+
+function disposable(source: RestartSource): AsyncDisposable & { readonly source: RestartSource } {
+  return { source, [Symbol.asyncDispose]: async () => source.dispose?.() };
 }
 
 function rowOf(name: string, figures: RestartFigures): (string | number)[] {

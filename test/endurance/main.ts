@@ -6,7 +6,6 @@ import { inspect } from "node:util";
 import { markdownOf } from "../bench/markdown.ts";
 import { spoolBootMillion } from "../bench/spool-boot.ts";
 import type { BenchTable } from "../bench/table.ts";
-import { cameraHttp } from "./camera-http.ts";
 import { camerasEight } from "./cameras-eight.ts";
 import { camerasRestart } from "./cameras-restart.ts";
 import { kill } from "./kill.ts";
@@ -28,7 +27,6 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "spool-boot-million": spoolBootMillion,
   "cameras-restart": camerasRestart,
   "cameras-eight": camerasEight,
-  "camera-http": cameraHttp,
 };
 
 const names = Object.keys(suites);

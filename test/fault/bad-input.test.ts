@@ -143,13 +143,14 @@ describe("a daemon given bad input", function () {
     assert.equal(one.counts().accepted, pictures);
     assert.deepEqual(await bench.queue(), []);
     const said = agent.logged("camera.bad_image").map(({ message }) => String(message));
-    assert.equal(said.length, 3);
+    assert.equal(said.length, 4);
     assert.match(said[0] ?? "", /bad-0-empty\.jpg cannot be used: it is empty/);
     assert.match(said[1] ?? "", /bad-1-text\.jpg cannot be used: it does not start as a JPEG/);
     assert.match(said[2] ?? "", /bad-2-cut\.jpg cannot be used: its picture data ends too early/);
+    assert.match(said[3] ?? "", /cannot be decoded/);
     const [dropped] = agent.logged("frame.dropped");
     assert.equal(dropped?.["why"], "image-corrupt");
     assert.equal(dropped["file"], "bad-3-undecodable.jpg");
-    assert.equal(agent.logged("camera.ended")[0]?.["bad"], 3);
+    assert.equal(agent.logged("camera.ended")[0]?.["bad"], 4);
   });
 });

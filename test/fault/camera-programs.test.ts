@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, before, beforeEach, describe, it } from "mocha";
 import { execDriver } from "../../src/capture/exec/driver.ts";
+import { endOrphans } from "../../src/capture/stream/orphans.ts";
 import { ProgramDriver } from "../../src/capture/stream/program-driver.ts";
 import { SupervisedCamera } from "../../src/capture/supervisor.ts";
 import { SystemClock } from "../../src/core/clock.ts";
@@ -130,6 +133,14 @@ describe("camera programs that fail", () => {
     await flows(camera);
   });
 
+  it("are asked to end by SIGINT, as rpicam-vid wants it, and have time to put their camera to rest", async () => {
+    await standIns.program("my-camera", ["trap 'sleep 0.05; echo ended >$dir/rest; exit' INT", ...acts.replay(20)]);
+    const camera = await supervised();
+    await flows(camera);
+    await camera.stop();
+    assert.equal(await readFile(join(standIns.path, "rest"), "latin1"), "ended\n");
+  });
+
   it("are killed when they ignore SIGINT, with all they started, also what left their group", async () => {
     for (const lines of [
       [...acts.deaf, ...acts.replay(20)],
@@ -160,7 +171,7 @@ describe("camera programs that fail", () => {
       );
       await driver.stop();
       // What left the group of its own accord is nobody's any more.
-      for (const pid of await standIns.living()) process.kill(pid, "SIGKILL");
+      await standIns.kill();
     }
   });
 
@@ -242,6 +253,25 @@ describe("camera programs that fail", () => {
     assert.deepEqual(await standIns.arguments(), attacks);
   });
 
+  it("are ended at the next start of an agent when theirs was killed, and left alone while it lives", async () => {
+    program = await standIns.program("my-camera", [...acts.deaf, ...acts.strayed, ...acts.outlived, ...acts.hang]);
+    const script = join(import.meta.dirname, "..", "lib", "camera-owner.js");
+    const owner = spawn(process.execPath, [script, program], { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      await once(owner.stdout, "data");
+      await until(async () => (await standIns.living()).length === 3, "the program and its children");
+      await endOrphans();
+      assert.equal((await standIns.living()).length, 3);
+    } finally {
+      const ended = once(owner, "exit");
+      owner.kill("SIGKILL");
+      await ended;
+    }
+    assert.equal((await standIns.living()).length, 3, "nobody else ends them");
+    assert.ok((await endOrphans()) >= 3);
+    await standIns.allGone();
+  });
+
   it("get secrets in their environment alone, and tell none", async () => {
     const secret = "sword/fish & chips";
     await standIns.program("my-camera", [
@@ -259,6 +289,21 @@ describe("camera programs that fail", () => {
     for (const [place, text] of watch.seen()) {
       if (place.startsWith("command line")) assert.ok(!text.includes("fish"), place);
     }
+  });
+
+  it("get nothing else of our environment but what programs need", async () => {
+    await standIns.program("my-camera", ["env >$dir/environment", ...acts.replay(20)]);
+    const before = process.env["FRAMEPOST_TEST_TOKEN"];
+    process.env["FRAMEPOST_TEST_TOKEN"] = "swordfish";
+    try {
+      await flows(await supervised(execDriver({ command: [program], environment: { MINE: "1" } }, clock, limits)));
+    } finally {
+      if (before === undefined) Reflect.deleteProperty(process.env, "FRAMEPOST_TEST_TOKEN");
+      else process.env["FRAMEPOST_TEST_TOKEN"] = before;
+    }
+    const seen = (await readFile(join(standIns.path, "environment"), "latin1")).split("\n");
+    assert.ok(seen.includes("MINE=1") && seen.includes(`PATH=${process.env["PATH"]}`));
+    assert.ok(!seen.some((line) => line.startsWith("FRAMEPOST_")));
   });
 
   it("may say any amount on their stderr", async () => {

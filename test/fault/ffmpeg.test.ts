@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "mocha";
 import { ffmpegDriver } from "../../src/capture/ffmpeg/driver.ts";
@@ -17,6 +17,7 @@ import { RtspServer } from "../lib/rtsp-server.ts";
 import { findings, planted } from "../lib/secret-search.ts";
 import { RecordingLogger, seededRandom } from "../lib/seams.ts";
 import { unusedPort } from "../lib/servers.ts";
+import { runProgram } from "../lib/shell.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const clock = new SystemClock();
@@ -164,6 +165,17 @@ describe("ffmpeg driver on a V4L2 device, with a stand-in for ffmpeg", () => {
     assert.equal((await linesOf("runs")).length, 1, "nothing is run for a device that is not there");
   });
 
+  it("takes a device that was busy while it was asked for no camera without JPEGs", async () => {
+    await symlink("/dev/null", device);
+    await writeFile(join(temp.path, "list"), `[v4l2 @ 0x1] ${device}: Device or resource busy\n`);
+    const driver = camera(await standIn(frames));
+    assert.equal((await failure(driver)).code, "CAMERA_BUSY");
+    await offers("mjpeg");
+    await driver.start(never);
+    await driver.shot(AbortSignal.timeout(3_000));
+    assert.match((await linesOf("runs")).join(), /^[^,]*-c:v copy[^,]*$/);
+  });
+
   it("ends a question that nobody answers, before its stop returns", async () => {
     await symlink("/dev/null", device);
     const program = join(temp.path, "mute");
@@ -195,6 +207,31 @@ describe("ffmpeg driver on a V4L2 device, with a stand-in for ffmpeg", () => {
     await until(() => subject.health().lastError?.code === "CAMERA_NO_DEVICE", "the loss of the device");
     await symlink("/dev/zero", device);
     await framesAgain(subject);
+  });
+});
+
+describe("ffmpeg driver on a source that changes", () => {
+  afterEach(stopAll);
+
+  it("copies no longer what is no JPEG any more", async function () {
+    needsProgram(this, "ffmpeg", "ffmpeg");
+    await using temp = await tempFolder();
+    const path = join(temp.path, "film.avi");
+    const become = async (codec: string) => {
+      const made = join(temp.path, `${codec}.avi`);
+      const argv = ["-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25", "-t", "1"];
+      runProgram("ffmpeg", ...argv, "-c:v", codec, made);
+      await rename(made, path);
+    };
+    await become("mjpeg");
+    const camera = await supervised(driverOf({ input: { kind: "file", path } }));
+    await framesAgain(camera);
+    await become("mpeg4");
+    await camera.stop();
+    await camera.start(never);
+    await until(() => camera.health().lastError?.code === "CAMERA_START_TIMEOUT", "parts that are no pictures", 5_000);
+    assert.match(camera.health().lastError?.message ?? "", /bytes came, and no picture was among them/);
+    await framesAgain(camera);
   });
 });
 
@@ -233,6 +270,8 @@ describe("ffmpeg driver against an RTSP server that fails", () => {
     for (const [url, more, code] of cases) {
       const error = await failure(reader(url, more));
       assert.equal(error.code, code, error.message);
+      // Cameras lock an account after some wrong passwords.
+      assert.equal(error.afterMs, code === "CAMERA_LOGIN_REFUSED" ? limits.backoffMaxMs : undefined);
       assert.ok(error.message.startsWith(`ffmpeg ${url}: `), error.message);
       errors.push(error);
     }
@@ -242,7 +281,7 @@ describe("ffmpeg driver against an RTSP server that fails", () => {
     this.timeout(40_000);
     const camera = await supervised(reader(server.url("basic", "/mjpeg")), log);
     await framesAgain(camera);
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 2; round += 1) {
       const { restarts } = camera.health();
       await server.kill();
       await until(() => camera.health().restarts > restarts, "a restart");
@@ -257,6 +296,24 @@ describe("ffmpeg driver against an RTSP server that fails", () => {
       await framesAgain(camera);
     }
     errors.push(new Error(JSON.stringify(camera.health())));
+  });
+
+  it("gives frames again once the password is right and the stream is there", async function () {
+    this.timeout(20_000);
+    const camera = await supervised(reader(server.url("digest", "/mjpeg")), log);
+    await framesAgain(camera);
+    for (const [setup, code] of [
+      [{ password: "another" }, "CAMERA_LOGIN_REFUSED"],
+      [{ folder: "/elsewhere" }, "CAMERA_NOT_FOUND"],
+    ] as const) {
+      await server.kill();
+      await server.start(this, setup);
+      await until(() => camera.health().lastError?.code === code, code, 6_000);
+      errors.push(new Error(JSON.stringify(camera.health())));
+      await server.kill();
+      await server.start(this);
+      await framesAgain(camera);
+    }
   });
 
   it("says when there is no such stream", async () => {

@@ -73,7 +73,18 @@ describe("demo, as its user runs it", function () {
     assert.ok(truth.objects >= 20);
     assert.deepEqual([truth.found, truth.extra], [truth.objects, 0]);
     assert.ok(truth.worstEdgePixels <= 2, `worst edge ${truth.worstEdgePixels} px`);
-    const stages = ["upright", "decode", "fill", "run", "post", "round", "append", "deliver iotown", "deliver mqtt"];
+    const stages = [
+      "upright",
+      "decode",
+      "measure",
+      "fill",
+      "run",
+      "post",
+      "round",
+      "append",
+      "deliver iotown",
+      "deliver mqtt",
+    ];
     assert.deepEqual(Object.keys(summary.stagesMs), stages);
     for (const [stage, { p50, p95 }] of Object.entries(summary.stagesMs)) assert.ok(p95 >= p50 && p95 > 0, stage);
     for (const bytes of Object.values(summary.peakMemoryBytes)) assert.ok(bytes > 20e6 && bytes < 600e6, `${bytes}`);

@@ -133,6 +133,21 @@ describe("logging in at a camera", () => {
     }
   });
 
+  it("asks no camera twice with a password that was right until it was changed there", async () => {
+    let { password } = login;
+    const gate: ReturnType<typeof basicGate> = (request, response) =>
+      basicGate(login.username, password)(request, response);
+    await using server = await new CameraWebServer(await answer(), { gate }).start();
+    const driver = driverFor(server.url("/shot.jpg"));
+    await driver.start(never);
+    assert.equal((await driver.shot(never)).kind, "image");
+    password = "changed";
+    const before = server.requests.length;
+    assert.equal((await refusal(driver.shot(never))).code, "CAMERA_LOGIN_REFUSED");
+    await driver.stop();
+    assert.equal(server.requests.length - before, 1);
+  });
+
   it("says so when a camera wants a login and none is configured", async () => {
     await using server = await new CameraWebServer(await answer(), { gate: new DigestGate(login).pass }).start();
     const driver = new HttpSnapshotDriver(

@@ -25,7 +25,7 @@ describe("motion gate in the vision process", () => {
   it("keeps none of 32 objects from the model that enter the street, in noise and changing light", async function () {
     this.timeout(60_000);
     const all: StreetFigures[] = [];
-    for (const run of streetRuns(width, height)) {
+    for (const run of streetRuns(480, 270)) {
       const periodFrames = (run.periodFrames ?? 16) > 16 ? 16 : 12;
       all.push(await runStreet(vision, { ...run, periodFrames }, { seed: 21, entries: 4 }));
     }

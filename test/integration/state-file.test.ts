@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { bootId, clockQuality } from "../../src/state/boot.ts";
@@ -154,16 +154,18 @@ describe("state file", () => {
   }
 
   for (const [what, damage] of damages) {
-    it(`is written whole where ${what} lies in the temporary file's or the backup's place`, async () => {
+    it(`is written whole where ${what} lies in the backup's place or was left behind by a write`, async () => {
       await using folder = await tempFolder();
       const options = await written(folder.path);
       await rm(`${options.path}.bak`);
       await damage(`${options.path}.bak`);
       await damage(`${options.path}.tmp`);
+      await utimes(`${options.path}.tmp`, 1_000, 1_000);
       const file = await StateFile.open(options);
       assert.deepEqual(file.read(), { count: 2 });
       await file.update(({ count }) => ({ count: count + 1 }));
       assert.deepEqual((await StateFile.open(options)).read(), { count: 3 });
+      assert.deepEqual((await readdir(join(folder.path, "deep"))).sort(), ["counter.json", "counter.json.bak"]);
       await rm(options.path);
       assert.deepEqual((await StateFile.open(options)).read(), { count: 2 }, "and so is the backup");
     });
@@ -173,9 +175,27 @@ describe("state file", () => {
     await using folder = await tempFolder();
     const options = optionsFor(folder.path);
     await mkdir(join(folder.path, "deep"));
-    await writeFile(`${options.path}.tmp`, '{"version":2,"state":{"cou');
+    // The second is as young as one that another process is writing.
+    for (const name of [".0.tmp", ".1.tmp"]) await writeFile(options.path + name, '{"version":2,"state":{"cou');
+    await utimes(`${options.path}.0.tmp`, 1_000, 1_000);
     assert.deepEqual((await StateFile.open(options)).read(), { count: 0 });
-    assert.deepEqual(await readdir(join(folder.path, "deep")), ["counter.json"]);
+    assert.deepEqual((await readdir(join(folder.path, "deep"))).sort(), ["counter.json", "counter.json.1.tmp"]);
+  });
+
+  it("is written by many at once without a failure, and is always whole", async () => {
+    await using folder = await tempFolder();
+    const options = await written(folder.path);
+    const writers = Array.from({ length: 6 }, async (_, writer) => {
+      // Texts of another length each, so that one written over another would show.
+      const text = "x".repeat(writer * 100);
+      for (let turn = 0; turn < 10; turn += 1) {
+        const file = await StateFile.open(options);
+        await file.update(({ count }) => ({ count: count + 1, text }));
+      }
+    });
+    await Promise.all(writers);
+    assert.ok((await StateFile.open(options)).read().count > 10);
+    assert.deepEqual((await readdir(join(folder.path, "deep"))).sort(), ["counter.json", "counter.json.bak"]);
   });
 
   it("refuses a newer version, also when an older backup is there", async () => {
@@ -232,6 +252,16 @@ describe("device state", () => {
     assert.match(first.deviceId, /^device-[0-9a-hjkmnp-tv-z]{8}$/);
     assert.deepEqual({ ...second, startCount: 1 }, first);
     assert.equal(second.startCount, 2);
+  });
+
+  it("is one identity for all that make it up at the same moment", async () => {
+    for (let round = 0; round < 10; round += 1) {
+      await using folder = await tempFolder();
+      const opened = Array.from({ length: 6 }, async (_, seed) => {
+        return (await openDeviceState({ folder: folder.path }, { random: seededRandom(seed) })).read().deviceId;
+      });
+      assert.equal(new Set(await Promise.all(opened)).size, 1);
+    }
   });
 
   it("makes up another device id in another folder, unless the config gives one", async () => {

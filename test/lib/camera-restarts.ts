@@ -18,6 +18,8 @@ export interface RestartSource {
   freeze(): Promise<void>;
   /** Makes a killed or frozen source work again; absent where the driver starts it anew by itself. */
   restore?(): Promise<void>;
+  /** Ends what the source needed beside its driver. */
+  dispose?(): Promise<void>;
 }
 
 export interface RestartPlan {

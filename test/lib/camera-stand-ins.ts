@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import { errnoOf } from "../../src/core/errors.ts";
 import { until } from "./poll.ts";
 import { tempFolder } from "./temp.ts";
 
@@ -63,9 +64,20 @@ export class CameraStandIns implements AsyncDisposable {
     await until(async () => (await this.living()).length === 0, "every stand-in to be gone", limitMs);
   }
 
+  /** All that run, and nothing that they started. */
+  async kill(): Promise<void> {
+    for (const pid of await this.living()) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch (error) {
+        if (errnoOf(error) !== "ESRCH") throw error;
+      }
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#searchPathBefore !== undefined) process.env["PATH"] = this.#searchPathBefore;
-    for (const pid of await this.living()) process.kill(pid, "SIGKILL");
+    await this.kill();
     await this.#dispose();
   }
 }

@@ -36,6 +36,12 @@ export class MjpegProcess implements AsyncDisposable {
     this.#child?.kill("SIGCONT");
   }
 
+  /** Whatever was done to it. */
+  async revive(): Promise<void> {
+    if (this.#child === undefined) await this.start();
+    else this.thaw();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }

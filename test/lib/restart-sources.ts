@@ -1,9 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { execDriver } from "../../src/capture/exec/driver.ts";
+import { ffmpegCamera, ffmpegOptions } from "../../src/capture/ffmpeg/config.ts";
+import { ffmpegDriver } from "../../src/capture/ffmpeg/driver.ts";
+import { HttpMjpegDriver } from "../../src/capture/http/mjpeg.ts";
 import type { CaptureLimits } from "../../src/capture/judge.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import type { RestartSource } from "./camera-restarts.ts";
+import { MjpegProcess } from "./mjpeg-process.ts";
 import { ownChildren } from "./own-processes.ts";
+import { RtspServer } from "./rtsp-server.ts";
+import { seededRandom } from "./seams.ts";
+import { unusedPort } from "./servers.ts";
 
 /** A real ffmpeg that draws and encodes its pictures, behind the exec driver. */
 export function execFfmpeg(limits: Partial<CaptureLimits>): RestartSource {
@@ -14,6 +21,36 @@ export function execFfmpeg(limits: Partial<CaptureLimits>): RestartSource {
     driver: execDriver({ command }, new SystemClock(), limits),
     kill: async () => signalChildren("ffmpeg", "SIGKILL"),
     freeze: async () => signalChildren("ffmpeg", "SIGSTOP"),
+  };
+}
+
+/** An MJPEG server in a process of its own, read by the driver in pure Node. */
+export async function httpMjpeg(limits: Partial<CaptureLimits>): Promise<RestartSource> {
+  const port = await unusedPort();
+  const server = await new MjpegProcess(port).start();
+  const seams = { clock: new SystemClock(), random: seededRandom(1), limits };
+  return {
+    name: "http-mjpeg",
+    driver: new HttpMjpegDriver({ url: `http://127.0.0.1:${port}/`, timeoutMs: 5_000 }, seams),
+    kill: () => server.kill(),
+    freeze: async () => server.freeze(),
+    restore: () => server.revive(),
+    dispose: () => server.kill(),
+  };
+}
+
+/** A GStreamer RTSP server that wants Digest, its H.264 decoded and encoded by ffmpeg. */
+export async function rtspDigest(limits: Partial<CaptureLimits>): Promise<RestartSource> {
+  const [username, password] = ["viewer", "the password"];
+  const server = await new RtspServer(username, password).start();
+  const camera = { id: "yard", driver: "ffmpeg", input: server.url("digest", "/h264"), username, password };
+  return {
+    name: "ffmpeg: RTSP, Digest, H.264",
+    driver: ffmpegDriver(ffmpegOptions(ffmpegCamera.parse(camera)), new SystemClock(), limits),
+    kill: () => server.kill(),
+    freeze: async () => server.signal("SIGSTOP"),
+    restore: () => server.revive(),
+    dispose: () => server.kill(),
   };
 }
 

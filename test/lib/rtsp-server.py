@@ -1,7 +1,7 @@
 """An RTSP server for tests: a ball that moves, 320x240 at 30 frames a second.
 
-Reads user and password as two lines from its standard input, prints its three ports (no password asked; Basic; Digest),
-and serves /h264 and /mjpeg at each of them until it is killed. Ports may be given, to come back at the same ones. Ends
+Reads user, password and the folder of its streams as three lines from its standard input, prints its three ports (no
+password asked; Basic; Digest), and serves /h264 and /mjpeg in that folder at each of them until it is killed. Ports may be given, to come back at the same ones. Ends
 with status 3 where something of GStreamer is missing.
 """
 
@@ -53,7 +53,7 @@ def server(port, auth):
     made.set_address("127.0.0.1")
     made.set_service(port)
     for path, payload in PAYLOADS.items():
-        made.get_mount_points().add_factory(path, factory(payload))
+        made.get_mount_points().add_factory(folder + path, factory(payload))
     if auth is not None:
         made.set_auth(auth)
     if made.attach(None) == 0:
@@ -64,7 +64,7 @@ def server(port, auth):
 Gst.init(None)
 if None in [Gst.ElementFactory.find(name) for name in ("videotestsrc", "x264enc", "jpegenc", "rtph264pay")]:
     sys.exit(3)
-user, password = (sys.stdin.readline().rstrip("\n") for _ in range(2))
+user, password, folder = (sys.stdin.readline().rstrip("\n") for _ in range(3))
 ports = sys.argv[1:4] or ["0", "0", "0"]
 methods = (GstRtsp.RTSPAuthMethod.BASIC, GstRtsp.RTSPAuthMethod.DIGEST)
 auths = [None, *(authentication(method, user, password) for method in methods)]

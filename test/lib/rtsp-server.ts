@@ -14,6 +14,13 @@ const packages =
 
 type Access = "open" | "basic" | "digest";
 
+/** What an operator may change at the camera. */
+interface Setup {
+  readonly password?: string;
+  /** Before the path of each stream. */
+  readonly folder?: string;
+}
+
 /** A real RTSP server in a process of its own, at three ports: without a password, with Basic, with Digest. */
 export class RtspServer {
   readonly user: string;
@@ -30,12 +37,12 @@ export class RtspServer {
    * At the same ports as before. Where GStreamer is missing it skips the test, or the suite of a hook, and throws where
    * there is none.
    */
-  async start(context?: Context): Promise<this> {
+  async start(context?: Context, { password = this.password, folder = "" }: Setup = {}): Promise<this> {
     const child = spawn(python, [script, ...this.#ports], { stdio: ["pipe", "pipe", "inherit"] });
     this.#child = child;
     // What was not started has not read its input either.
     child.stdin.on("error", () => undefined);
-    child.stdin.end(`${this.user}\n${this.password}\n`);
+    child.stdin.end(`${this.user}\n${password}\n${folder}\n`);
     const line = once(createInterface(child.stdout), "line").then(([text]) => String(text));
     const ended = once(child, "exit").then(
       ([status]) => `ended with ${String(status)}`,
@@ -55,6 +62,12 @@ export class RtspServer {
 
   signal(name: NodeJS.Signals): void {
     this.#child?.kill(name);
+  }
+
+  /** Whatever was done to it. */
+  async revive(): Promise<void> {
+    if (this.#child === undefined) await this.start();
+    else this.signal("SIGCONT");
   }
 
   async kill(): Promise<void> {

@@ -3,9 +3,10 @@ import { describe, it } from "mocha";
 import { Summary, Tally } from "../../src/core/counters.ts";
 import type { DeliveryHealth, PipelineHealth } from "../../src/core/health.ts";
 import { healthLimits } from "../../src/core/limits.ts";
+import { faultTexts, type ImageHealth } from "../../src/core/picture.ts";
 import { LogGate } from "../../src/core/log-gate.ts";
 import { collectHealth, healthFields, type HealthParts } from "../../src/health/health.ts";
-import { model } from "../lib/pipeline-bench.ts";
+import { goodPicture, model } from "../lib/pipeline-bench.ts";
 import { SimulatedClock, seededRandom } from "../lib/seams.ts";
 
 const nothing = { count: 0, mean: 0, p50: 0, p95: 0, max: 0 };
@@ -90,6 +91,30 @@ describe("health report", () => {
       "the spool is full",
       "target a is away (NET_DNS)",
     ]);
+  });
+
+  it("tells how each camera's picture is, and has troubles where somebody has to go", () => {
+    const images = (state: ImageHealth["state"]) => ({ gate: { state, sinceMs: 3, measures: goodPicture } });
+    const troubles = (state: ImageHealth["state"], frozen = false) => {
+      const cameras = parts.cameras.map((camera) => ({ ...camera, frozen }));
+      return collectHealth({ ...parts, cameras, pipeline: { ...pipeline, images: images(state) } });
+    };
+    const report = troubles("covered");
+    assert.deepEqual(report.cameras[0]?.image, images("covered").gate);
+    assert.ok(!("images" in report.pipeline));
+    assert.equal(healthFields(report)["cameras"], "gate:running image=covered");
+    assert.deepEqual(report.troubles, [`camera gate: ${faultTexts.covered}`]);
+    assert.deepEqual(troubles("blurred").troubles, [`camera gate: ${faultTexts.blurred}`]);
+    for (const state of ["good", "dark", "over-exposed"] as const) assert.deepEqual(troubles(state).troubles, []);
+    // One state, whether two pictures are equal to the byte or many to the pixel.
+    const frozen = [`camera gate: ${faultTexts.frozen}`];
+    assert.deepEqual([troubles("frozen").troubles, troubles("good", true).troubles], [frozen, frozen]);
+    assert.equal(troubles("frozen").cameras[0]?.frozen, true);
+    const away = parts.cameras.map((camera) => ({ ...camera, state: "backoff" as const }));
+    assert.deepEqual(
+      collectHealth({ ...parts, cameras: away, pipeline: { ...pipeline, images: images("covered") } }).troubles,
+      ["camera gate is backoff"],
+    );
   });
 
   it("names a camera that is away also while it is tried again, and not one that starts for the first time", () => {

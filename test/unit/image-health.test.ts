@@ -138,14 +138,22 @@ describe("the health of a camera's picture", () => {
     assert.deepEqual(camera.events, []);
   });
 
-  it("does not flap between two thresholds", () => {
-    const camera = new Watched();
-    camera.show({ sharpness: 0.1 }, 30);
-    const between = { sharpness: (imageLimits.sharpness.enter + imageLimits.sharpness.leave) / 2 };
-    assert.equal(camera.show(between, 100), "blurred");
-    assert.equal(camera.show({ sharpness: 0.6 }, 30), "good");
-    assert.equal(camera.show(between, 100), "good");
-    assert.deepEqual(camera.events, ["camera.image_blurred", "camera.image_good"]);
+  it("does not flap between the two thresholds of any fault", () => {
+    for (const [state, name, bad, { enter, leave }] of [
+      ["blurred", "sharpness", 0.1, imageLimits.sharpness],
+      ["dark", "lumaP95", 10, imageLimits.darkLuma],
+      ["over-exposed", "whiteShare", 0.9, imageLimits.whiteShare],
+      ["covered", "flatShare", 1, imageLimits.flatShare],
+      ["frozen", "changedShare", 0, imageLimits.frozenShare],
+    ] as const) {
+      const camera = new Watched();
+      const between = { [name]: (enter + leave) / 2 };
+      assert.equal(camera.show({ [name]: bad }, 100), state);
+      assert.equal(camera.show(between, 100), state);
+      assert.equal(camera.show({}, 100), "good");
+      assert.equal(camera.show(between, 100), "good", state);
+      assert.deepEqual(camera.events, [`camera.image_${state.replace("-", "_")}`, "camera.image_good"]);
+    }
   });
 
   it("stays as it is while a picture tells nothing of it", () => {

@@ -8,6 +8,7 @@ import type { Clock } from "../../src/core/clock.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import type { CameraDriver, CameraStream, Shot } from "../../src/core/ports.ts";
 import { jpegOf } from "../lib/pictures.ts";
+import { ScriptedDriver } from "../lib/scripted-camera.ts";
 import { RecordingLogger, seededRandom } from "../lib/seams.ts";
 import { settle, SteppedClock } from "../lib/stepped-clock.ts";
 
@@ -75,7 +76,64 @@ describe("the watch of a continuous stream between two shots", () => {
     assert.deepEqual([camera.health().state, camera.health().lastError?.code], ["backoff", "CAMERA_LOST"]);
     await pass(3_000);
     assert.deepEqual([camera.health().state, driver.starts], ["running", 2]);
+    await camera.stop();
+  });
+
+  it("takes no frame sooner than its interval allows, however often the stream breaks", async () => {
+    const { camera, driver, pass } = await watched(1_000);
+    // The first frame was taken after 1 s, the next one is due after 61 s.
+    for (let breaks = 0; breaks < 5; breaks += 1) {
+      await pass(9_000);
+      driver.stream.fail(broken);
+      await pass(1_000);
+    }
+    assert.ok(camera.health().restarts >= 4);
+    assert.equal(camera.health().framesCaptured, 1);
+    await pass(7_000);
+    assert.deepEqual([camera.health().framesCaptured, camera.health().state], [1, "running"]);
+    await pass(3_000);
     assert.equal(camera.health().framesCaptured, 2);
+    await pass(56_000);
+    assert.equal(camera.health().framesCaptured, 2);
+    await pass(5_000);
+    assert.equal(camera.health().framesCaptured, 3);
+    await camera.stop();
+  });
+
+  it("gives a stream that nobody knows the period of as long as one between two wanted frames may take", async () => {
+    const { camera, source, pass } = await watched(0);
+    source.flowing = false;
+    await pass(58_000);
+    assert.equal(camera.health().state, "running");
+    await pass(65_000);
+    assert.equal(camera.health().lastError?.code, "CAMERA_STALLED");
+    await camera.stop();
+  });
+
+  it("waits for a first picture as long as it is told to wait for any", async () => {
+    const clock = new SteppedClock();
+    const driver = new StreamingDriver(40);
+    const seams = { clock, random: seededRandom(5), log: new RecordingLogger() };
+    const camera = new SupervisedCamera({ id: "door", driver, intervalMs: 1_000, stallAfterMs: 30_000 }, seams);
+    await camera.start(never);
+    await clock.advance(29_000);
+    driver.stream.offer(picture);
+    await settle();
+    assert.deepEqual([camera.health().state, camera.health().restarts], ["running", 0]);
+    await camera.stop();
+  });
+
+  it("lets a start take what its driver says that it may", async () => {
+    const clock = new SteppedClock();
+    const driver = Object.assign(new ScriptedDriver([picture]), { startTimeMs: 60_000 });
+    driver.startWith = "hang";
+    const seams = { clock, random: seededRandom(5), log: new RecordingLogger() };
+    const camera = new SupervisedCamera({ id: "door", driver, intervalMs: 1_000 }, seams);
+    await camera.start(never);
+    await clock.advance(59_000);
+    assert.equal(camera.health().state, "starting");
+    await clock.advance(2_000);
+    assert.equal(camera.health().lastError?.code, "CAMERA_START_TIMEOUT");
     await camera.stop();
   });
 
@@ -83,7 +141,6 @@ describe("the watch of a continuous stream between two shots", () => {
     for (const [framePeriodMs, limitMs] of [
       [40, 5_000],
       [2_000, 10_000],
-      [0, 5_000],
     ] as const) {
       const { camera, source, pass, log } = await watched(framePeriodMs);
       await pass(3_000);

@@ -67,6 +67,21 @@ describe("camera supervisor, what it says and what it bounds", () => {
     return { camera, clock, log, events };
   }
 
+  it("waits for every picture of a slow source as long as one may take, the first one included", async () => {
+    const slow = new ScriptedDriver([picture(0)]);
+    const driver = Object.assign(slow, { shotTimeMs: 40_000, mayRepeat: true });
+    const { camera, clock } = supervised(driver);
+    const takesMs = [54_000, 44_000];
+    slow.shot = async (signal) => {
+      await clock.sleep(takesMs.shift() ?? 44_000, signal);
+      return { kind: "image", jpeg: picture(0) };
+    };
+    await camera.start(never);
+    await clock.advance(145_000);
+    assert.deepEqual([camera.health().framesCaptured, camera.health().restarts], [3, 0]);
+    await camera.stop();
+  });
+
   it("tells one that comes and goes for the same reason once in ten minutes, and another reason at once", async () => {
     const driver = Object.assign(new ScriptedDriver([picture(0)]), { mayRepeat: true });
     const { camera, clock, events, log } = supervised(driver);
@@ -90,6 +105,23 @@ describe("camera supervisor, what it says and what it bounds", () => {
       "camera.stopped",
     ]);
     assert.equal(camera.health().restarts, 5);
+  });
+
+  it("tells of bad pictures once a minute, however many there are, and calls pairs of pictures no alarm", async () => {
+    const pair = [picture(0), picture(0), picture(1), Buffer.from("noise")];
+    const steps = Array.from({ length: 300 }, () => pair).flat();
+    const { camera, clock, log } = supervised(new ScriptedDriver(steps), 100);
+    await camera.start(never);
+    await clock.advance(100_000);
+    await camera.stop();
+    const toldOf = (event: string) => log.lines.filter((line) => line.event === event);
+    const { framesBad = 0, restarts } = camera.health();
+    assert.ok(framesBad >= 200 && restarts === 0);
+    assert.deepEqual([toldOf("camera.frozen").length, toldOf("camera.unfrozen").length], [0, 0]);
+    assert.deepEqual(
+      toldOf("camera.bad_image").map(({ fields }) => typeof fields["suppressed"]),
+      ["undefined", "number"],
+    );
   });
 
   it("says of a restart of a camera that is still held that it is busy, and starts it when it is free", async () => {

@@ -50,10 +50,22 @@ describe("motion between two pictures", () => {
     const wall = new Painted(320, 180).map((_, x) => 100 + (x * 60) / 320);
     // As bright as the wall behind it.
     assert.ok(moved(wall, wall.with(person, [64, 165, 60])) >= 0.02);
-    const striped = wall.map((value, x, y) =>
-      x >= 150 && x < 186 && y >= 60 && y < 108 ? value + (y % 8 < 4 ? 35 : -35) : value,
+    // Squares of one cell each: every block keeps its mean.
+    const large = new Painted(640, 360).map((_, x) => 100 + (x * 60) / 640);
+    const isThere = (x: number, y: number) => x >= 300 && x < 380 && y >= 120 && y < 220;
+    const sign = (x: number, y: number) => ((Math.floor(x / 5) + Math.floor(y / 5)) % 2 === 0 ? 1 : -1);
+    const squares = large.map((value, x, y) => (isThere(x, y) ? value + 35 * sign(x, y) : value));
+    assert.ok(moved(large, squares) >= 0.02);
+    // Where all of it differs, that is no noise.
+    const flat = new Painted(640, 360).lit(0, 100);
+    const everywhere = flat.map((value, x, y) => value + 60 * sign(x, y));
+    assert.equal(
+      moved(
+        everywhere,
+        everywhere.map((value) => 200 - value),
+      ),
+      1,
     );
-    assert.ok(moved(wall, striped) >= 0.02);
   });
 
   it("is none where the light changes over the whole picture, in strength, colour or offset", () => {

@@ -81,6 +81,7 @@ class FfmpegRecipe implements ProgramRecipe {
 
   /** A run of its own, which has ended before the real one begins: some cameras serve one connection at a time. */
   async #ask(program: string, signal: AbortSignal): Promise<readonly string[]> {
+    signal.throwIfAborted();
     const command = { program, ...askRun(this.#options) };
     const asked = CameraProgram.start(command, () => undefined, this.#clock, this.#limits);
     const onAbort = () => void asked.stop();
@@ -89,9 +90,9 @@ class FfmpegRecipe implements ProgramRecipe {
       const ending = await asked.ended;
       signal.throwIfAborted();
       // A source that cannot be asked cannot be read either, and a camera that refuses us wants no second try at once.
-      if (this.#options.input.kind !== "v4l2" && videoCodecOf(ending.lines) === undefined) {
-        throw this.#problem(ending);
-      }
+      const isV4l2 = this.#options.input.kind === "v4l2";
+      const isAnswer = isV4l2 ? problemIn(ending.lines) === undefined : videoCodecOf(ending.lines) !== undefined;
+      if (!isAnswer) throw this.#problem(ending);
       return ending.lines;
     } finally {
       signal.removeEventListener("abort", onAbort);

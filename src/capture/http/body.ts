@@ -16,6 +16,7 @@ export async function readBody(answer: IncomingMessage, bytesMax: number, signal
   let sizeBytes = 0;
   const onAbort = () => answer.destroy(signal.reason instanceof Error ? signal.reason : undefined);
   signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
   try {
     signal.throwIfAborted();
     // Leaving the loop early destroys the answer, and its connection with it.

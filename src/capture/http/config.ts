@@ -65,7 +65,7 @@ export const httpMjpegCamera = z
       "Address of the stream. What stands behind the ? is shown nowhere; a password there is percent-encoded",
     ),
     ...loginFields,
-    timeout: timeout.describe("For the stream to begin, 1s to 120s. stallAfter bounds silence in it, 5s when left out"),
+    timeout: timeout.describe("For the stream to begin, 1s to 120s. stallAfter bounds silence in it"),
   })
   .superRefine(checkLogin)
   .describe("An MJPEG stream by HTTP, with Basic or Digest login");

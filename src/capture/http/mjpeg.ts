@@ -18,6 +18,7 @@ import { HttpTrouble } from "./trouble.ts";
 export class HttpMjpegDriver implements CameraDriver {
   readonly kind = "http-mjpeg";
   readonly pace = "newest";
+  readonly startTimeMs: number;
   readonly #options: HttpCameraOptions;
   readonly #seams: HttpCameraSeams;
   readonly #limits: CaptureLimits;
@@ -30,6 +31,8 @@ export class HttpMjpegDriver implements CameraDriver {
     this.#options = options;
     this.#seams = seams;
     this.#limits = { ...captureLimits, ...seams.limits };
+    // So that its own error comes first, which says more.
+    this.startTimeMs = options.timeoutMs + this.#limits.stopGraceMs;
     this.#trouble = new HttpTrouble(this.kind, options);
     this.#stream = new FrameStream(0);
     this.#stream.fail(this.#trouble.error("CAMERA_NOT_STARTED", "it was not started"));

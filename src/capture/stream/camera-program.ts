@@ -3,6 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 import { errnoOf, messageOf } from "../../core/errors.ts";
 import { captureLimits } from "../../core/limits.ts";
 import type { CaptureLimits } from "../judge.ts";
+import { ownersMark } from "./orphans.ts";
 import { endProcessGroup, killLeftovers } from "./process-group.ts";
 import { ProgramSpeech } from "./program-speech.ts";
 
@@ -142,7 +143,7 @@ function launched({ program, argv, environment = {}, input }: ProgramCommand): C
   });
   return spawn(program, argv, {
     stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-    env: { ...Object.fromEntries(kept), ...environment },
+    env: { ...Object.fromEntries(kept), ...environment, ...ownersMark() },
     detached: true,
   });
 }

@@ -90,7 +90,10 @@ export class ProgramDriver implements CameraDriver {
   #launch(command: ProgramCommand): void {
     const stream = new FrameStream(this.#recipe.framePeriodMs, () => program.said());
     const Splitter = this.#recipe.framing === "jpegs" ? JpegSplitter : MultipartSplitter;
-    const splitter = new Splitter(this.#limits.jpegBytesMax, (view) => stream.offer(view));
+    const splitter = new Splitter(this.#limits.jpegBytesMax, (view) => {
+      // ffmpeg copies whatever the source has turned to into its parts: of those that are no pictures none is a frame.
+      if (view[0] === 0xff && view[1] === 0xd8) stream.offer(view);
+    });
     const take = (chunk: Buffer) => {
       stream.received(chunk.length);
       splitter.push(chunk);
