@@ -188,8 +188,12 @@ function visionPart(vision: VisionProcess, seams: Seams): Part {
 function camerasPart(cameras: readonly Camera[]): Part {
   return {
     name: "cameras",
-    start: async (signal) => void (await Promise.all(cameras.map(async (camera) => camera.start(signal)))),
-    stop: async () => void (await Promise.all(cameras.map(async (camera) => camera.stop()))),
+    async start(signal) {
+      await Promise.all(cameras.map(async (camera) => camera.start(signal)));
+    },
+    async stop() {
+      await Promise.all(cameras.map(async (camera) => camera.stop()));
+    },
   };
 }
 
