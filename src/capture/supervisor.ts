@@ -23,6 +23,8 @@ export interface SupervisedCameraOptions {
   readonly stallAfterMs?: number;
   /** Outside of its windows the driver is stopped and holds nothing. Always on when absent. */
   readonly schedule?: WeeklyPlan;
+  /** Its pictures may stay the same: that is no alarm, as it is none of a source that is replayed. */
+  readonly mayRepeat?: boolean;
   /** For tests. */
   readonly limits?: Partial<CaptureLimits>;
 }
@@ -41,6 +43,7 @@ export class SupervisedCamera implements Camera {
   readonly #driver: CameraDriver;
   readonly #intervalMs: number;
   readonly #stallAfterMs: number | undefined;
+  readonly #mayRepeat: boolean;
   readonly #limits: CaptureLimits;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -58,6 +61,7 @@ export class SupervisedCamera implements Camera {
     this.#driver = driver;
     this.#intervalMs = options.intervalMs;
     this.#stallAfterMs = options.stallAfterMs;
+    this.#mayRepeat = options.mayRepeat === true || driver.mayRepeat === true;
     this.#limits = { ...captureLimits, ...options.limits };
     this.#clock = seams.clock;
     this.#random = seams.random;
@@ -253,7 +257,7 @@ export class SupervisedCamera implements Camera {
       ...this.#frameOf(jpeg, judgement.facts),
       ...(fileName === undefined ? {} : { fileName }),
     };
-    this.#books.took(frame, this.#driver.mayRepeat !== true);
+    this.#books.took(frame, !this.#mayRepeat);
     if (this.#slot.put(frame)) this.#books.skipped();
   }
 
