@@ -98,7 +98,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
       ...(stallAfter === undefined ? {} : { stallAfterMs: stallAfter }),
     };
     return {
-      camera: new SupervisedCamera({ id, driver, ...pace }, seams),
+      camera: new SupervisedCamera({ id, driver, ...pace, mayRepeat: !camera.imageHealth }, seams),
       rules: keepRules(camera, config.detector.whenAway),
       imageHealth: camera.imageHealth,
       mayRepeat: driver.mayRepeat === true,
@@ -121,11 +121,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
       ...loops.map((loop) => part("delivery", loop)),
     ],
-    capturing: [
-      orphansPart(seams),
-      ...cameras.map((camera) => part(`camera ${camera.id}`, camera)),
-      part("pipeline", pipeline),
-    ],
+    capturing: [orphansPart(seams), camerasPart(cameras), part("pipeline", pipeline)],
   };
   const built = { device, cameras, vision, spool, targets, loops, pipeline, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
@@ -185,6 +181,22 @@ function visionPart(vision: VisionProcess, seams: Seams): Part {
 }
 
 /** Before any camera is started: a program of an agent that was killed may still hold its device. */
+/**
+ * Side by side: a program that hears no signal takes seconds to end, and with a row of them a service manager would lose
+ * its patience.
+ */
+function camerasPart(cameras: readonly Camera[]): Part {
+  return {
+    name: "cameras",
+    async start(signal) {
+      await Promise.all(cameras.map(async (camera) => camera.start(signal)));
+    },
+    async stop() {
+      await Promise.all(cameras.map(async (camera) => camera.stop()));
+    },
+  };
+}
+
 function orphansPart({ log }: Seams): Part {
   return {
     name: "orphans",
@@ -226,7 +238,7 @@ export function buildDriver(camera: CameraConfig, vision: Vision, { clock, rando
     case "ffmpeg":
       return ffmpegDriver(ffmpegOptions(camera), clock);
     case "exec":
-      return execDriver({ ...camera, shotTimeMs: camera.shotTime }, clock);
+      return execDriver({ ...camera, shotTimeMs: camera.timeout }, clock);
     case "http-snapshot":
       return new HttpSnapshotDriver(httpCameraOptions(camera), { clock, random });
     case "http-mjpeg":

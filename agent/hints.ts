@@ -49,7 +49,15 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^CAMERA_DENIED$/, "sudo usermod -aG video $USER, then log in again"],
   [/^CAMERA_BUSY$/, "stop the program that uses it: sudo fuser -v /dev/video*"],
   [/^CAMERA_NO_FORMATS$/, "it may be a part of another camera, or lack power: try another port, without a hub"],
-  [/^CAMERA_(STALLED|START_TIMEOUT|NO_PICTURE|TIMEOUT)$/, "try a smaller size, a lower rate, another cable or port"],
+  [
+    /^CAMERA_STALLED$/,
+    "try a smaller size, a lower rate, another cable or port; raise stallAfter for a source that rightly sends so seldom",
+  ],
+  [
+    /^CAMERA_(START_TIMEOUT|NO_PICTURE|TIMEOUT)$/,
+    "try a smaller size, a lower rate, another cable or port; a network camera's address, network or timeout",
+  ],
+  [/^CAMERA_LOST$/, "look at the camera's power and network; run a program of your own by hand, as the service's user"],
   [/^CAMERA_BAD_IMAGES?$/, "check cable and power; several USB cameras on one controller disturb each other"],
   [/^CAMERA_STOP_TIMEOUT$/, "unplug the camera, or restart the machine: the kernel's driver hangs"],
   [/^CAMERA_NO_RESOURCES$/, "free memory, or run fewer cameras and programs"],
@@ -59,7 +67,10 @@ const hints: readonly (readonly [RegExp, string])[] = [
     "set username and password of this camera; it is tried once a minute, as cameras lock accounts after some wrong tries",
   ],
   [/^CAMERA_NOT_FOUND$/, "check the path in this camera's address; the maker's manual, or ONVIF, names the right one"],
-  [/^CAMERA_NOT_A_PICTURE$/, "check this camera's url in a browser: it must give a JPEG, without a page to log in"],
+  [
+    /^CAMERA_NOT_A_PICTURE$/,
+    "check this camera's address in a browser: it must give pictures and no page; a stream takes driver http-mjpeg",
+  ],
   [/^CAMERA_NOT_A_STREAM$/, "set this camera's driver to http-snapshot, or its url to that of the stream"],
   [/^CAMERA_REDIRECTED$/, "write the address that the camera really uses into its url"],
   [/^CAMERA_UNREACHABLE$/, "check host and port of this camera's address, its power and the network: ping it"],

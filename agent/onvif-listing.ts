@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
 import {
   describeOnvifDevice,
   findOnvifDevices,
@@ -9,7 +10,7 @@ import { AgentError } from "../src/core/errors.ts";
 import type { CommandContext } from "./context.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
 import { fileProblem } from "./files.ts";
-import { profileSnippets } from "./onvif-snippet.ts";
+import { credentialOf, profileSnippets } from "./onvif-snippet.ts";
 import { textTable } from "./terminal.ts";
 
 export interface OnvifOptions {
@@ -31,6 +32,10 @@ async function list({ terminal, signal, json }: CommandContext, options: OnvifOp
   if (options.username !== undefined) {
     // Whoever answers a probe would get it, and any machine of the network may.
     throw usage("--username needs the host of a device: framepost cameras --onvif HOST --username USER");
+  }
+  const here = Object.keys(networkInterfaces());
+  if (options.interface !== undefined && !here.includes(options.interface)) {
+    throw usage(`there is no network interface ${options.interface} with an address; there are ${here.join(", ")}`);
   }
   const probe = {
     ...(options.timeout === undefined ? {} : { timeoutMs: options.timeout }),
@@ -63,6 +68,11 @@ async function describe(context: CommandContext, host: string, options: OnvifOpt
   if (json) terminal.data(JSON.stringify({ device: host, profiles }));
   else for (const line of profileSnippets(profiles, login?.username)) terminal.data(line);
   if (profiles.length === 0) terminal.note("the device has no video");
+  else if (login !== undefined && !json) {
+    terminal.note(
+      `keep the entries that you want; the password belongs into /etc/framepost/credentials/${credentialOf(profiles)}`,
+    );
+  }
   if (profiles.some(hadLogin)) terminal.note("*** stands for a login that the device writes into its addresses");
   return exitCodes.ok;
 }

@@ -8,15 +8,20 @@ const idCharsMax = 24;
 
 /** Lines of YAML: each profile's stream, and the still pictures of those that have them. */
 export function profileSnippets(profiles: readonly OnvifProfile[], username: string | undefined): readonly string[] {
+  const login = username === undefined ? {} : { username, password: `\${credential:${credentialOf(profiles)}}` };
   const lines = profiles.flatMap((profile, index) => {
     const id = idOf(profile.name, index);
-    const login = username === undefined ? {} : { username, password: `\${credential:${id}}` };
     const stream = profile.stream && entry(facts(profile), profile.stream, { id, driver: "ffmpeg" }, "input", login);
     const still = { id: `${id}-still`, driver: "http-snapshot" };
     const snapshot = profile.snapshot && entry(`${profile.name}, pictures`, profile.snapshot, still, "url", login);
     return [...(stream ?? []), ...(snapshot ?? [])];
   });
   return lines.length === 0 ? [] : ["cameras:", ...lines];
+}
+
+/** The name of the device's password, which is one for all of its profiles. */
+export function credentialOf([first]: readonly OnvifProfile[]): string {
+  return `${idOf(first?.name ?? "", 0)}-password`;
 }
 
 function entry(

@@ -20,7 +20,9 @@ export const commonCameraFields = {
   stallAfter: duration
     .refine((ms) => ms >= 1_000, "expected at least 1s")
     .optional()
-    .describe("Time without a frame after which the camera counts as dead: five intervals, at least 5s, when left out"),
+    .describe(
+      "Time without a frame after which the camera counts as dead. When left out: five intervals, at least 5s; of exec and http-mjpeg at most 60s; of ffmpeg and rpicam five frames of the source",
+    ),
   schedule: weeklySchedule.optional(),
 };
 

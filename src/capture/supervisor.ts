@@ -23,6 +23,8 @@ export interface SupervisedCameraOptions {
   readonly stallAfterMs?: number;
   /** Outside of its windows the driver is stopped and holds nothing. Always on when absent. */
   readonly schedule?: WeeklyPlan;
+  /** Its pictures may stay the same: that is no alarm, as it is none of a source that is replayed. */
+  readonly mayRepeat?: boolean;
   /** For tests. */
   readonly limits?: Partial<CaptureLimits>;
 }
@@ -41,6 +43,7 @@ export class SupervisedCamera implements Camera {
   readonly #driver: CameraDriver;
   readonly #intervalMs: number;
   readonly #stallAfterMs: number | undefined;
+  readonly #mayRepeat: boolean;
   readonly #limits: CaptureLimits;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -49,6 +52,7 @@ export class SupervisedCamera implements Camera {
   readonly #slot = new FrameSlot();
   #stopping = new AbortController();
   #loop: Promise<void> | undefined;
+  #startedAtMs = 0;
 
   constructor(options: SupervisedCameraOptions, seams: Seams) {
     const { id, driver, schedule } = options;
@@ -58,6 +62,7 @@ export class SupervisedCamera implements Camera {
     this.#driver = driver;
     this.#intervalMs = options.intervalMs;
     this.#stallAfterMs = options.stallAfterMs;
+    this.#mayRepeat = options.mayRepeat === true || driver.mayRepeat === true;
     this.#limits = { ...captureLimits, ...options.limits };
     this.#clock = seams.clock;
     this.#random = seams.random;
@@ -71,6 +76,7 @@ export class SupervisedCamera implements Camera {
     if (this.#loop !== undefined) return;
     this.#stopping = new AbortController();
     this.#slot.open();
+    this.#startedAtMs = this.#clock.monotonicMs();
     this.#loop = this.#run(this.#stopping.signal);
   }
 
@@ -184,6 +190,8 @@ export class SupervisedCamera implements Camera {
   #earlyUntilMs(): number | undefined {
     const { lastFrame } = this.#books;
     if (this.#driver.stream === undefined || lastFrame === undefined) return undefined;
+    // Whoever started it anew wants a frame now.
+    if (lastFrame.monotonicMs < this.#startedAtMs) return undefined;
     const dueMs = lastFrame.monotonicMs + this.#intervalMs;
     return dueMs > this.#clock.monotonicMs() ? dueMs : undefined;
   }
@@ -253,7 +261,7 @@ export class SupervisedCamera implements Camera {
       ...this.#frameOf(jpeg, judgement.facts),
       ...(fileName === undefined ? {} : { fileName }),
     };
-    this.#books.took(frame, this.#driver.mayRepeat !== true);
+    this.#books.took(frame, !this.#mayRepeat);
     if (this.#slot.put(frame)) this.#books.skipped();
   }
 

@@ -93,9 +93,10 @@ export function healthFields(report: HealthReport): Readonly<Record<string, stri
 }
 
 /** With what an operator would otherwise have to look for: a camera that comes and goes, damaged pictures among good ones. */
-function cameraPhrase({ id, state, image, restarts, framesBad = 0 }: CameraReport): string {
+function cameraPhrase({ id, state, image, restarts, framesBad = 0, opensAtMs }: CameraReport): string {
   return [
     `${id}:${state}`,
+    ...(opensAtMs === undefined ? [] : [`opens=${new Date(opensAtMs).toISOString()}`]),
     ...(image === undefined || image.state === "good" ? [] : [`image=${image.state}`]),
     ...(restarts === 0 ? [] : [`restarts=${restarts}`]),
     ...(framesBad === 0 ? [] : [`bad=${framesBad}`]),

@@ -5,6 +5,7 @@ import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, before, beforeEach, describe, it } from "mocha";
+import { runListing } from "../../src/capture/discover/tool.ts";
 import { execDriver } from "../../src/capture/exec/driver.ts";
 import { endOrphans } from "../../src/capture/stream/orphans.ts";
 import { ProgramDriver } from "../../src/capture/stream/program-driver.ts";
@@ -303,6 +304,8 @@ describe("camera programs that fail", () => {
     }
     const seen = (await readFile(join(standIns.path, "environment"), "latin1")).split("\n");
     assert.ok(seen.includes("MINE=1") && seen.includes(`PATH=${process.env["PATH"]}`));
+    const ours = seen.filter((line) => line.startsWith("FRAMEPOST_"));
+    assert.match(ours.join(), new RegExp(`^FRAMEPOST_AGENT=${process.pid}:\\d+:pid:\\[\\d+\\]$`));
     assert.ok(!seen.some((line) => line.includes("swordfish")));
   });
 
@@ -343,6 +346,7 @@ describe("camera programs that fail", () => {
     }
     try {
       assert.equal(await failure([program]), "CAMERA_NO_RESOURCES");
+      assert.match((await runListing(program, [], { clock }, never)).problem ?? "", /does not start: .*EMFILE/);
     } finally {
       for (const descriptor of taken) closeSync(descriptor);
       room(soft);

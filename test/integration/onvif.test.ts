@@ -164,6 +164,9 @@ describe("ONVIF", function () {
       const ran = await framepost(["cameras", "--onvif", device.service, "--username", "viewer"], { env });
       assert.equal(ran.code, 0, ran.stderr);
       assert.doesNotMatch(ran.stdout + ran.stderr, new RegExp(password));
+      const named = new Set(ran.stdout.match(/\$\{credential:[a-z-]+\}/g));
+      assert.deepEqual([...named], ["${credential:main-stream-password}"], "one device has one password");
+      assert.match(ran.stderr, /credentials\/main-stream-password/);
       const text = ran.stdout.replaceAll(/\$\{credential:[a-z-]+\}/g, "something");
       const { config } = await parseConfig(text, "snippet.yaml", configSchema, { variables: {} });
       assert.deepEqual(
@@ -181,6 +184,7 @@ describe("ONVIF", function () {
       const asked = { username: "viewer" };
       for (const work of [
         onvif(commandContext(), true, asked),
+        onvif(commandContext(), true, { interface: "no-such-net0" }),
         onvif(commandContext(), "127.0.0.1:1", asked),
         onvif(commandContext(), "127.0.0.1:1", { ...asked, passwordFile: "/nowhere" }),
       ]) {

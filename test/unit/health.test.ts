@@ -129,6 +129,12 @@ describe("health report", () => {
     assert.deepEqual(troubles({}), []);
   });
 
+  it("says when a camera that its schedule has closed opens", () => {
+    const cameras = parts.cameras.map((camera) => ({ ...camera, state: "stopped" as const, opensAtMs: 0 }));
+    const phrase = healthFields(collectHealth({ ...parts, cameras }))["cameras"];
+    assert.equal(phrase, "gate:stopped opens=1970-01-01T00:00:00.000Z");
+  });
+
   it("counts in the log's line how often a camera was lost, and its damaged pictures", () => {
     const cameras = parts.cameras.map((camera) => ({ ...camera, restarts: 2, framesBad: 7 }));
     assert.equal(healthFields(collectHealth({ ...parts, cameras }))["cameras"], "gate:running restarts=2 bad=7");

@@ -23,10 +23,11 @@ describe("camera supervisor", () => {
     return found;
   }
 
-  function supervised(driver: CameraDriver, intervalMs = 1_000) {
+  function supervised(driver: CameraDriver, intervalMs = 1_000, mayRepeat = false) {
     const clock = new SteppedClock();
     const log = new RecordingLogger();
-    const camera = new SupervisedCamera({ id: "door", driver, intervalMs }, { clock, random: seededRandom(7), log });
+    const seams = { clock, random: seededRandom(7), log };
+    const camera = new SupervisedCamera({ id: "door", driver, intervalMs, mayRepeat }, seams);
     const events = () => log.lines.filter((line) => line.level !== "debug").map((line) => line.event);
     return { camera, clock, log, events };
   }
@@ -263,6 +264,15 @@ describe("camera supervisor", () => {
     await camera.stop();
   });
 
+  it("says nothing of a still picture where nobody wants to know", async () => {
+    const { camera, clock, events } = supervised(new ScriptedDriver([picture(0)]), 1_000, true);
+    await camera.start(never);
+    await clock.advance(120_000);
+    assert.equal(camera.health().frozen, false);
+    assert.deepEqual(events(), ["camera.starting", "camera.running"]);
+    await camera.stop();
+  });
+
   it("says nothing of a camera that is asked more often than it takes pictures", async () => {
     const twice = Array.from({ length: 240 }, (_, number) => picture(Math.floor(number / 40) % 2));
     const { camera, clock, events } = supervised(new ScriptedDriver([...twice, "hang"]));
@@ -281,7 +291,7 @@ describe("camera supervisor", () => {
     await clock.advance(120_000);
     const lines = log.lines.filter(({ event }) => event === "camera.bad_image");
     assert.deepEqual(
-      lines.map(({ fields }) => fields?.["suppressed"]),
+      lines.map(({ fields }) => fields["suppressed"]),
       [undefined, 29],
     );
     assert.equal(camera.health().framesBad, 60);
