@@ -32,5 +32,3 @@ export const execCamera = z
       .describe("In mode shot, what one run may take before it is ended"),
   })
   .describe("A program of your own");
-
-export type ExecCameraConfig = z.infer<typeof execCamera>;
