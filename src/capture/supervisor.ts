@@ -52,6 +52,7 @@ export class SupervisedCamera implements Camera {
   readonly #slot = new FrameSlot();
   #stopping = new AbortController();
   #loop: Promise<void> | undefined;
+  #startedAtMs = 0;
 
   constructor(options: SupervisedCameraOptions, seams: Seams) {
     const { id, driver, schedule } = options;
@@ -75,6 +76,7 @@ export class SupervisedCamera implements Camera {
     if (this.#loop !== undefined) return;
     this.#stopping = new AbortController();
     this.#slot.open();
+    this.#startedAtMs = this.#clock.monotonicMs();
     this.#loop = this.#run(this.#stopping.signal);
   }
 
@@ -188,6 +190,8 @@ export class SupervisedCamera implements Camera {
   #earlyUntilMs(): number | undefined {
     const { lastFrame } = this.#books;
     if (this.#driver.stream === undefined || lastFrame === undefined) return undefined;
+    // Whoever started it anew wants a frame now.
+    if (lastFrame.monotonicMs < this.#startedAtMs) return undefined;
     const dueMs = lastFrame.monotonicMs + this.#intervalMs;
     return dueMs > this.#clock.monotonicMs() ? dueMs : undefined;
   }

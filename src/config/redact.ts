@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { mask, maskUrls, urlsIn } from "../core/mask.ts";
+import { mask, maskUrls, pathSecrets, urlsIn } from "../core/mask.ts";
 import { hasPlaceholder, maskedDefaults, maskedPlaceholders } from "./placeholders.ts";
 import { mapConfig, valueAt } from "./schema-walk.ts";
 import type { ConfigPath } from "./yaml.ts";
@@ -118,6 +118,7 @@ function urlSecrets(text: string): readonly string[] {
       .slice(userInfo.length)
       .split(/[?#&;]/)
       .slice(1);
+    found.push(...pathSecrets(rest.slice(userInfo.length)));
     found.push(...query.map((pair) => pair.slice(pair.indexOf("=") + 1)));
   }
   return found.flatMap((secret) => [secret, decoded(secret)]);

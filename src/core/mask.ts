@@ -7,8 +7,11 @@ export const mask = "***";
  */
 const urlPattern = /\b[a-z][a-z0-9+.-]{0,15}:\/\/(?:[^\s"<>]{0,256}@)?[^\s"'<>`]*/gi;
 
+/** Some cameras take their login in the path: `/user=admin_password=x_channel=1.sdp`. */
+const loginInPath = /((?:pass(?:word|wd)?|pwd|token|secret)=)((?:(?!_[a-z]{1,32}=)[^&/?;#])+)/gi;
+
 /**
- * Any text with the user info, query and fragment of each URL in it masked. A camera's password often holds an
+ * Any text with the user info, query, fragment and path's password of each URL in it masked. A camera's password often holds an
  * unencoded `/` or `?`, so everything up to the last `@` counts as user info: hiding a path is better than showing one.
  */
 export function maskUrls(text: string): string {
@@ -18,8 +21,14 @@ export function maskUrls(text: string): string {
     const scheme = url.slice(0, authorityAt);
     const rest = at < authorityAt ? url.slice(authorityAt) : `${mask}${url.slice(at)}`;
     const end = rest.search(/[?#]/);
-    return end === -1 ? `${scheme}${rest}` : `${scheme}${rest.slice(0, end + 1)}${mask}`;
+    const shown = end === -1 ? rest : `${rest.slice(0, end + 1)}${mask}`;
+    return `${scheme}${shown.replaceAll(loginInPath, `$1${mask}`)}`;
   });
+}
+
+/** What is a password, by its name, in the path of an address. */
+export function pathSecrets(url: string): readonly string[] {
+  return [...url.matchAll(loginInPath)].flatMap(([, , secret]) => secret ?? []);
 }
 
 /** The addresses in a text, as `maskUrls` sees them. */

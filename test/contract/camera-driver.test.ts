@@ -12,7 +12,7 @@ import { CameraWebServer, type CameraWebServerOptions } from "../lib/camera-web-
 import { makeAuthority, makeCertificate } from "../lib/certificates.ts";
 import { basicGate, DigestGate } from "../lib/digest-gate.ts";
 import { mjpegAnswer, mjpegFramings } from "../lib/mjpeg-server.ts";
-import { jpegOf } from "../lib/pictures.ts";
+import { jpegOf, shades } from "../lib/pictures.ts";
 import { needsProgram } from "../lib/programs.ts";
 import { seededRandom } from "../lib/seams.ts";
 import { tempFolder } from "../lib/temp.ts";
@@ -85,10 +85,6 @@ cameraDriverContract("simulated", async () => {
 
 const login = { username: "viewer", password: 'p"ss, wörd' } as const;
 const seams = { clock, random: seededRandom(3) };
-
-async function shades(): Promise<Buffer[]> {
-  return Promise.all([0, 40, 80, 120, 160, 200, 240].map((shade) => jpegOf(shade)));
-}
 
 async function webServer(
   driver: "snapshot" | "mjpeg",

@@ -52,45 +52,29 @@ export function cameraDriverContract(
       }
     });
 
-    it("gives complete pictures, one after the other", async function () {
+    // Some drivers start a real program for each test: what needs no start of its own shares one.
+    it("gives complete pictures, one after the other, and overwrites none that it has handed over", async function () {
       const subject = await started(this);
-      const pictures = [await picture(subject), await picture(subject), await picture(subject)];
+      const first = await picture(subject);
+      const before = Buffer.from(first);
+      const pictures = [first, await picture(subject), await picture(subject)];
       for (const jpeg of pictures) assert.equal(scanJpeg(jpeg).kind, "complete");
       if (subject.changes) assert.equal(new Set(pictures.map((jpeg) => jpeg.toString("base64"))).size, 3);
+      assert.deepEqual(first, before);
     });
 
-    it("does not overwrite a picture that it has handed over", async function () {
-      const subject = await started(this);
-      const jpeg = await picture(subject);
-      const before = Buffer.from(jpeg);
-      await picture(subject);
-      assert.deepEqual(jpeg, before);
-    });
-
-    it("stops twice, before its start and after it", async function () {
+    it("stops twice, before its start and after it, and refuses a start and a shot that are aborted already", async function () {
       const subject = await make(this);
       made.push(subject);
       await subject.driver.stop();
-      await subject.driver.start(within());
-      await subject.driver.stop();
-      await subject.driver.stop();
-    });
-
-    it("starts again after it was stopped", async function () {
-      const subject = await started(this);
-      await picture(subject);
-      await subject.driver.stop();
-      await subject.driver.start(within());
-      assert.equal(scanJpeg(await picture(subject)).kind, "complete");
-    });
-
-    it("refuses a start and a shot that are aborted already", async function () {
-      const subject = await make(this);
-      made.push(subject);
       await assert.rejects(subject.driver.start(AbortSignal.abort()));
       await subject.driver.start(within());
       await assert.rejects(subject.driver.shot(AbortSignal.abort()));
       assert.equal(scanJpeg(await picture(subject)).kind, "complete");
+      await subject.driver.stop();
+      await subject.driver.stop();
+      const late: unknown = await subject.driver.shot(AbortSignal.timeout(200)).catch((error: unknown) => error);
+      if (late instanceof AgentError) assert.match(late.code, /^CAMERA_/);
     });
 
     it("ends an aborted shot soon, and shoots again after a restart", async function () {
@@ -111,13 +95,13 @@ export function cameraDriverContract(
       assert.equal(scanJpeg(await picture(subject)).kind, "complete");
     });
 
-    it("leaves no process, descriptor or file behind", async function () {
+    it("starts again after it was stopped, and leaves no process, descriptor or file behind", async function () {
       const subject = await make(this);
       made.push(subject);
       const before = { children: await ownChildren(), descriptors: await ownDescriptors() };
-      for (let round = 0; round < 3; round += 1) {
+      for (let round = 0; round < 2; round += 1) {
         await subject.driver.start(within());
-        await picture(subject);
+        assert.equal(scanJpeg(await picture(subject)).kind, "complete");
         const pending = subject.driver.shot(within()).catch(() => undefined);
         await subject.driver.stop();
         await pending;
@@ -157,14 +141,11 @@ export function cameraDriverContract(
       assert.equal(scanJpeg(await picture(subject)).kind, "complete");
     });
 
-    it("says `end` when a finite source is used up, and errs only with codes of its own", async function () {
-      const subject = await started(this);
-      if (!subject.finite) {
-        await subject.driver.stop();
-        const late = await subject.driver.shot(AbortSignal.timeout(200)).catch((error: unknown) => error);
-        if (late instanceof AgentError) assert.match(late.code, /^CAMERA_/);
-        return;
-      }
+    it("says `end` when a finite source is used up", async function () {
+      const subject = await make(this);
+      made.push(subject);
+      if (!subject.finite) return;
+      await subject.driver.start(within());
       let shot = await subject.driver.shot(within());
       for (let taken = 0; shot.kind === "image" && taken < 100; taken += 1) shot = await subject.driver.shot(within());
       assert.equal(shot.kind, "end");

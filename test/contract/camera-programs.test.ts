@@ -5,7 +5,7 @@ import { rpicamDriver } from "../../src/capture/rpicam/driver.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import type { CameraDriver } from "../../src/core/ports.ts";
 import { acts, CameraStandIns } from "../lib/camera-stand-ins.ts";
-import { jpegOf } from "../lib/pictures.ts";
+import { shades } from "../lib/pictures.ts";
 import { needsProgram } from "../lib/programs.ts";
 import { tempFolder } from "../lib/temp.ts";
 import { cameraDriverContract, type DriverUnderTest } from "./camera-driver.ts";
@@ -17,7 +17,7 @@ async function standingIn(
   makeDriver: (standIns: CameraStandIns) => Promise<CameraDriver>,
   changes = true,
 ): Promise<DriverUnderTest> {
-  const standIns = await CameraStandIns.make(await Promise.all([20, 60, 100, 140, 180].map((shade) => jpegOf(shade))));
+  const standIns = await CameraStandIns.make(await shades());
   standIns.precede();
   const scratch = join(standIns.path, "scratch");
   await mkdir(scratch);

@@ -11,7 +11,7 @@ import { CameraWebServer } from "../lib/camera-web-server.ts";
 import { basicGate } from "../lib/digest-gate.ts";
 import { h264Film, jpegFilm } from "../lib/films.ts";
 import { mjpegAnswer } from "../lib/mjpeg-server.ts";
-import { jpegOf } from "../lib/pictures.ts";
+import { jpegOf, shades } from "../lib/pictures.ts";
 import { until } from "../lib/poll.ts";
 import { needsProgram } from "../lib/programs.ts";
 import { RtspServer } from "../lib/rtsp-server.ts";
@@ -101,8 +101,7 @@ describe("ffmpeg driver", () => {
   describe("over HTTP", () => {
     let server: CameraWebServer | undefined;
     before(async () => {
-      const pictures = await Promise.all([0, 60, 120, 180, 240].map((shade) => jpegOf(shade)));
-      const answer = mjpegAnswer({ pictures, periodMs: 10 });
+      const answer = mjpegAnswer({ pictures: await shades(), periodMs: 10 });
       server = await new CameraWebServer(answer, { gate: basicGate(user, password) }).start();
     });
     after(async () => server?.stop());

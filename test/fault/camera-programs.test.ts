@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, before, beforeEach, describe, it } from "mocha";
+import { runListing } from "../../src/capture/discover/tool.ts";
 import { execDriver } from "../../src/capture/exec/driver.ts";
 import { endOrphans } from "../../src/capture/stream/orphans.ts";
 import { ProgramDriver } from "../../src/capture/stream/program-driver.ts";
@@ -303,7 +304,9 @@ describe("camera programs that fail", () => {
     }
     const seen = (await readFile(join(standIns.path, "environment"), "latin1")).split("\n");
     assert.ok(seen.includes("MINE=1") && seen.includes(`PATH=${process.env["PATH"]}`));
-    assert.ok(!seen.some((line) => line.startsWith("FRAMEPOST_")));
+    const ours = seen.filter((line) => line.startsWith("FRAMEPOST_"));
+    assert.match(ours.join(), new RegExp(`^FRAMEPOST_AGENT=${process.pid}:\\d+:pid:\\[\\d+\\]$`));
+    assert.ok(!seen.some((line) => line.includes("swordfish")));
   });
 
   it("may say any amount on their stderr", async () => {
@@ -327,6 +330,8 @@ describe("camera programs that fail", () => {
     };
     await writeFile(join(standIns.programs, "no-interpreter"), "#!/no/such/interpreter\n", { mode: 0o755 });
     assert.equal(await failure([join(standIns.programs, "no-interpreter")]), "CAMERA_PROGRAM_MISSING");
+    await mkdir(join(standIns.programs, "a-folder"));
+    await assert.rejects(failure([join(standIns.programs, "a-folder")]), { code: "CAMERA_PROGRAM_MISSING" });
     assert.equal(await failure([program, "a\0b"]), "CAMERA_PROGRAM_REFUSED");
     assert.equal(await failure([program, "x".repeat(3_000_000)]), "CAMERA_PROGRAM_REFUSED");
     const [, soft = "", hard = ""] =
@@ -341,6 +346,7 @@ describe("camera programs that fail", () => {
     }
     try {
       assert.equal(await failure([program]), "CAMERA_NO_RESOURCES");
+      assert.match((await runListing(program, [], { clock }, never)).problem ?? "", /does not start: .*EMFILE/);
     } finally {
       for (const descriptor of taken) closeSync(descriptor);
       room(soft);

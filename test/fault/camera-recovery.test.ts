@@ -163,22 +163,24 @@ describe("cameras whose program fails", () => {
         await install(program, works[program]);
         await flows(camera);
       });
-    });
+    }).timeout(20_000);
   }
 });
 
 describe("a webcam whose place for pictures is full", () => {
-  let temp: Awaited<ReturnType<typeof tempFolder>>;
+  let temp: Awaited<ReturnType<typeof tempFolder>> | undefined;
+  let place = "";
 
   before(async function () {
     await needsSmallDisk(this);
     temp = await tempFolder();
-    mountSmallDisk(temp.path, 1);
+    place = temp.path;
+    mountSmallDisk(place, 1);
   });
 
   after(async () => {
     if (temp === undefined) return;
-    unmount(temp.path);
+    unmount(place);
     await temp[Symbol.asyncDispose]();
   });
 
@@ -186,18 +188,17 @@ describe("a webcam whose place for pictures is full", () => {
     await using standIns = await CameraStandIns.make([await jpegOf(20, 320, 240)]);
     const program = await standIns.program("fswebcam", ['for out in "$@"; do :; done', ...works.fswebcam, "exit 0"]);
     const options = { ...size, ...shots, device: "TEST:", program };
-    const camera = await supervised(new WebcamDriver(options, { clock, limits, scratchPlaces: [temp.path] }));
+    const camera = await supervised(new WebcamDriver(options, { clock, limits, scratchPlaces: [place] }));
     try {
       await flows(camera);
-      {
-        await using _ = await fillUp(join(temp.path, "another-program"));
-        await lostBy(camera, /^CAMERA_(BAD_IMAGES|NO_PICTURE|NO_SCRATCH)$/);
-      }
+      const another = await fillUp(join(place, "another-program"));
+      await lostBy(camera, /^CAMERA_(BAD_IMAGES|NO_PICTURE|NO_SCRATCH)$/);
+      await another[Symbol.asyncDispose]();
       await flows(camera);
     } finally {
       await camera.stop();
     }
-  });
+  }).timeout(20_000);
 });
 
 async function supervised(driver: CameraDriver): Promise<SupervisedCamera> {

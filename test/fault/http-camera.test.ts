@@ -236,6 +236,19 @@ describe("cameras read by HTTP, in trouble", () => {
     });
   }
 
+  it("a snapshot camera survives a challenge that cannot be answered", async () => {
+    const web = await server();
+    answer = (_, response) => {
+      const challenge = 'HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm="a\u0001b", nonce="0"';
+      response.socket?.end(`${challenge}\r\nContent-Length: 0\r\n\r\n`);
+    };
+    const subject = await camera("snapshot", web.url(""));
+    await error(subject, "CAMERA_NOT_HTTP", /shot\.cgi: it asks for a login in words/);
+    answer = good;
+    await flows(subject);
+    await stopsCleanly(subject, web);
+  });
+
   it("a snapshot camera survives a server that goes away and comes back", async () => {
     const web = await server();
     answer = good;

@@ -257,7 +257,7 @@ describe("vision process that dies or hangs", () => {
 
   it("is ended when it hangs past the deadline, and comes back", async function () {
     this.timeout(20_000);
-    await using vision = visionProcess({ model: await tinyModel(), callTimeoutMs: 400, backoffFirstMs: 100 });
+    await using vision = visionProcess({ model: await tinyModel(), callTimeoutMs: 1_000, backoffFirstMs: 100 });
     await vision.start(never);
     const { jpeg } = await vision.render(svg, { quality: 90 }, never);
     const pid = pidOf(vision);

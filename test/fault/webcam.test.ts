@@ -108,8 +108,10 @@ describe("webcam driver against programs that fail", () => {
   });
 
   it("says when the device is missing or is none", async () => {
-    assert.equal((await failure(driverWith({ device: "/dev/no-such-video" }).start(never))).code, "CAMERA_NO_DEVICE");
-    const file = driverWith({ device: join(temp.path, "good.jpg") });
+    const program = await standIn("exit 0");
+    const gone = driverWith({ program, device: "/dev/no-such-video" });
+    assert.equal((await failure(gone.start(never))).code, "CAMERA_NO_DEVICE");
+    const file = driverWith({ program, device: join(temp.path, "good.jpg") });
     assert.equal((await failure(file.start(never))).code, "CAMERA_NO_DEVICE");
   });
 

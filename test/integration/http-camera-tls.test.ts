@@ -18,7 +18,7 @@ const never = new AbortController().signal;
 const login = { username: "viewer", password: "secret" };
 
 describe("cameras read by https", () => {
-  let temp: Awaited<ReturnType<typeof tempFolder>>;
+  let temp: Awaited<ReturnType<typeof tempFolder>> | undefined;
   let tls: { cert: Buffer; key: Buffer };
   let ca = "";
   let picture: RequestListener;
@@ -34,7 +34,7 @@ describe("cameras read by https", () => {
     picture = (_, response) => response.end(jpeg);
   });
 
-  after(async () => temp[Symbol.asyncDispose]());
+  after(async () => temp?.[Symbol.asyncDispose]());
 
   /** The error of the first of three shots that fails. */
   async function trouble(url: string, authority?: string): Promise<AgentError | undefined> {
@@ -65,7 +65,7 @@ describe("cameras read by https", () => {
       untrusted.message,
       /^http-snapshot https:\/\/127\.0\.0\.1:\d+\/a: the server's certificate is not trusted/,
     );
-    const missing = await trouble(camera.url("/a?x=1"), join(temp.path, "no-such.pem"));
+    const missing = await trouble(camera.url("/a?x=1"), join(temp?.path ?? "", "no-such.pem"));
     assert.equal(missing?.code, "CAMERA_TLS");
     assert.match(missing.message, /no-such\.pem cannot be read/);
   });

@@ -7,3 +7,8 @@ export async function jpegOf(shade: number, width = 64, height = 48): Promise<Bu
     .jpeg()
     .toBuffer();
 }
+
+/** So many that differ: more than a busy machine lets a camera run on between two shots. */
+export async function shades(count = 25): Promise<Buffer[]> {
+  return Promise.all(Array.from({ length: count }, async (_, at) => jpegOf(at * 10)));
+}

@@ -65,7 +65,7 @@ describe("camera discovery", () => {
       await mkdir(join(root.path, file, ".."), { recursive: true });
       await writeFile(join(root.path, file), text);
     };
-    for (const [number, name] of ["Front", "Front", "Back", "Side"].entries()) {
+    for (const [number, name] of ["Front", "Front", "Back\u001b]0;", "Side"].entries()) {
       await put(`sys/class/video4linux/video${number}/name`, `${name}\n`);
       await put(`sys/class/video4linux/video${number}/dev`, `81:${number}\n`);
       await put(`sys/class/video4linux/video${number}/index`, number === 1 ? "1\n" : "0\n");
@@ -85,7 +85,7 @@ describe("camera discovery", () => {
     assert.deepEqual(await discoverCameras(options, clock, never), {
       cameras: [
         { kind: "v4l2", device: "/dev/v4l/by-id/usb-Front-video-index0", node: "/dev/video0", name: "Front" },
-        { kind: "v4l2", device: "/dev/v4l/by-path/pci-2-video-index0", node: "/dev/video2", name: "Back" },
+        { kind: "v4l2", device: "/dev/v4l/by-path/pci-2-video-index0", node: "/dev/video2", name: "Back ]0;" },
         { kind: "v4l2", device: "/dev/video3", node: "/dev/video3", name: "Side" },
       ],
       programs: { fswebcam: join(root.path, "bin/fswebcam") },

@@ -73,18 +73,23 @@ describe("config of cameras read by HTTP", () => {
       "    driver: http-mjpeg",
       "    url: http://cam.lan/video?user=admin&pwd=Written4All",
       "    tls: { ca: certificates/yard.pem }",
+      "  - id: drive",
+      "    driver: ffmpeg",
+      "    input: rtsp://cam.lan/user=guest_password=In_The_Path_channel=1_stream=0.sdp",
       "",
     ].join("\n");
     const variables = { GATE_PASSWORD: "Sec/ret 1", GATE_KEY: "KeyOfGate" };
     const { config, redacted, secrets } = await parseConfig(text, "/etc/a.yaml", configSchema, { variables });
     const shown = writeYaml(shownConfig(configSchema, config, { redacted, secrets }));
-    for (const secret of ["Sec/ret 1", "Sec%2Fret", "KeyOfGate", "Written4All"]) {
+    for (const secret of ["Sec/ret 1", "Sec%2Fret", "KeyOfGate", "Written4All", "In_The_Path"]) {
       assert(!shown.includes(secret), shown);
       assert(!JSON.stringify(redacted).includes(secret), JSON.stringify(redacted));
     }
     assert.match(shown, /cam\.lan\/shot\.cgi/);
     assert.match(shown, /cam\.lan\/video/);
-    for (const secret of ["Sec/ret 1", "KeyOfGate", "Written4All"]) assert(secrets.includes(secret), secret);
+    assert.match(shown, /cam\.lan\/user=guest_password=\*\*\*_channel=1_stream=0\.sdp/);
+    for (const secret of ["Sec/ret 1", "KeyOfGate", "Written4All", "In_The_Path"])
+      assert(secrets.includes(secret), secret);
     const [, yard] = withAbsolutePaths(config, "/etc/a.yaml").cameras;
     assert(yard?.driver === "http-mjpeg");
     assert.equal(yard.tls?.ca, "/etc/certificates/yard.pem");

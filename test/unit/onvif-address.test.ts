@@ -33,6 +33,15 @@ describe("addresses of ONVIF devices", () => {
     assert.equal(cleanAddress("rtsp://10.0.0.9/a", host)?.url, "rtsp://10.0.0.9/a");
   });
 
+  it("fetch nothing out of this machine's files and variables", () => {
+    for (const [given, clean] of [
+      ["rtsp://192.168.1.22/a?x=${file:/etc/shadow}", "rtsp://192.168.1.22/a?x=$%7Bfile:/etc/shadow}"],
+      ["rtsp://192.168.1.22/a#${env:HOME}", "rtsp://192.168.1.22/a#$%7Benv:HOME}"],
+    ] as const) {
+      assert.equal(cleanAddress(given, host)?.url, clean);
+    }
+  });
+
   it("are none where they are no stream and no picture", () => {
     for (const given of [undefined, 7, "", "nonsense", "file:///etc/passwd", "javascript:alert(1)", "rtsp:///a"]) {
       assert.equal(cleanAddress(given, host), undefined, String(given));

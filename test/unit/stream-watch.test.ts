@@ -98,6 +98,10 @@ describe("the watch of a continuous stream between two shots", () => {
     await pass(5_000);
     assert.equal(camera.health().framesCaptured, 3);
     await camera.stop();
+    await camera.start(never);
+    await pass(2_000);
+    assert.equal(camera.health().framesCaptured, 4, "a start is no restart");
+    await camera.stop();
   });
 
   it("gives a stream that nobody knows the period of as long as one between two wanted frames may take", async () => {

@@ -30,7 +30,8 @@ export function cleanAddress(
   let text = url.href.replaceAll(loginInPath, "$1***");
   for (const secret of secrets.filter((word) => word.length >= 3)) text = text.replaceAll(secret, "***");
   hadLogin ||= text !== url.href;
-  return { url: text, hadLogin, ...otherHost };
+  // Bound for a config, where a device could have it filled with a file's or a variable's text: `${file:…}`.
+  return { url: text.replaceAll("{", "%7B"), hadLogin, ...otherHost };
 }
 
 /** Addresses that mean "this device" to the device itself. */

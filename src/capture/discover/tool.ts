@@ -33,7 +33,7 @@ export async function runListing(
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  const child = spawn(program, argv, {
+  const child: ChildProcess = spawn(program, argv, {
     stdio: ["ignore", "pipe", "pipe"],
     env: Object.fromEntries(kept),
     detached: true,
@@ -48,9 +48,9 @@ export async function runListing(
   } finally {
     const hasEnded = () => child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
     await endProcessGroup({ leader: async () => child.pid, hasEnded }, "SIGTERM", graceMs, clock);
-    // What the program started may outlive it, and hold the pipes open.
-    child.stdout.destroy();
-    child.stderr.destroy();
+    // What the program started may outlive it, and hold the pipes open. Without descriptors left there are none.
+    child.stdout?.destroy();
+    child.stderr?.destroy();
   }
 }
 

@@ -91,13 +91,21 @@ async function readNodes(root: string): Promise<V4lNode[]> {
     const capabilities = capabilitiesOf(await textOf(join(root, "run/udev/data", `c${deviceNumber}`)));
     nodes.push({
       node,
-      name: (await textOf(join(system, node, "name"))) || node,
+      name: printable(await textOf(join(system, node, "name"))) || node,
       index: Number.parseInt((await textOf(join(system, node, "index"))) || "0", 10),
       ...(capabilities === undefined ? {} : { capabilities }),
       links: links.filter((link) => link.node === node).map((link) => link.path),
     });
   }
   return nodes;
+}
+
+/** A USB device says itself what it is called: that is foreign text, bound for a terminal. */
+function printable(text: string): string {
+  return text
+    .replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " ")
+    .trim()
+    .slice(0, 80);
 }
 
 async function linksIn(root: string, folder: string): Promise<{ path: string; node: string }[]> {

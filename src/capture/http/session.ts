@@ -125,6 +125,10 @@ export class HttpSession {
         signal.addEventListener("abort", onAbort, { once: true });
         request.end();
       });
+    } catch {
+      // All else that stands in a header is ours, and was checked.
+      const error = this.#trouble.error("CAMERA_NOT_HTTP", "it asks for a login in words that cannot be sent back");
+      return { kind: "failed", error, reused: false };
     } finally {
       signal.removeEventListener("abort", onAbort);
     }

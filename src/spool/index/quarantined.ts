@@ -65,7 +65,9 @@ export class Quarantined {
     // What was owed to somebody may be free by now: from the end one begins again.
     const atEnd = rows.length < spoolLimits.quarantineScanRows;
     const owedUpTo = free[0] === undefined ? (rows.at(-1)?.sequence ?? 0) : free[0].sequence - 1;
-    this.#owedUpTo.set(targetId, free.length === 0 && atEnd ? 0 : owedUpTo);
+    // One look that saw all of them needs no memory of it: a record that is set aside later may be older than these.
+    const sawAll = atEnd && (from === 0 || free.length === 0);
+    this.#owedUpTo.set(targetId, sawAll ? 0 : owedUpTo);
     return free;
   }
 
