@@ -4,6 +4,8 @@ import type { Camera } from "../src/core/ports.ts";
 
 /** A webcam may warm up for 30 s, and its program may take 10 s more. */
 const pictureTimeoutMs = 60_000;
+/** A watched folder may rightly stay empty for days; what lies there is shown once it has settled, within 2 s. */
+const folderTimeoutMs = 5_000;
 const lookEveryMs = 100;
 /** Restarts after which a person is told, and not left to wait for the next. */
 const restartsMax = 2;
@@ -16,11 +18,11 @@ const lasting =
  * with the camera's own error, or with `CAMERA_NO_PICTURE`, when no picture comes.
  */
 export async function orCameraError<T>(
-  camera: Pick<Camera, "id" | "health">,
+  camera: Pick<Camera, "id" | "health" | "pace">,
   clock: Clock,
   work: (signal: AbortSignal) => Promise<T>,
   signal: AbortSignal,
-  timeoutMs = pictureTimeoutMs,
+  timeoutMs = camera.pace === "every" ? folderTimeoutMs : pictureTimeoutMs,
 ): Promise<T> {
   const done = new AbortController();
   const gaveUp = new AbortController();

@@ -55,7 +55,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /^CAMERA_(START_TIMEOUT|NO_PICTURE|TIMEOUT)$/,
-    "try a smaller size, a lower rate, another cable or port; a network camera's address, network or timeout",
+    "try a smaller size, a lower rate, another cable or port; a network camera's address, network or timeout; for a watched folder, put a JPEG there",
   ],
   [/^CAMERA_LOST$/, "look at the camera's power and network; run a program of your own by hand, as the service's user"],
   [/^CAMERA_BAD_IMAGES?$/, "check cable and power; several USB cameras on one controller disturb each other"],
