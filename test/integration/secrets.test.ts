@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
@@ -351,7 +352,11 @@ describe("secrets", () => {
     const options = `--import=${pathToFileURL(preload).href}`;
     const crashed = async (how: string, words: readonly string[], ready: (agent: AgentProcess) => Promise<void>) => {
       const data = join(folder, "data", `crash-${how}-${words[0] ?? ""}`);
-      await using agent = start([...words, "-c", config, "--data", data], { NODE_OPTIONS: options, CRASH: how });
+      const armed = join(folder, `armed-${how}-${words[0] ?? ""}`);
+      const environment = { NODE_OPTIONS: options, CRASH: how, CRASH_ARMED: armed };
+      await using agent = start([...words, "-c", config, "--data", data], environment);
+      // Until then the signal would end it, and a late request of the agent before would be taken for one of its own.
+      await agent.until("it is armed", () => existsSync(armed), 20_000);
       await ready(agent);
       agent.kill("SIGUSR2");
       const { code } = await agent.ended();
@@ -414,7 +419,8 @@ describe("secrets", () => {
 
 /** On SIGUSR2 the main thread fails as libraries do: with an error that holds what it was sending. */
 function crashes(secretsJson: string): string {
-  return `import { isMainThread } from "node:worker_threads";
+  return `import { writeFileSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
 const secrets = ${secretsJson};
 const said = Object.values(secrets).join(" ");
 const config = { headers: { Token: said, Authorization: "Basic " + btoa("joe:" + said) }, data: { image: said, list: [said] } };
@@ -425,6 +431,9 @@ function fail() {
   if (process.env.CRASH === "reject") void Promise.reject({ isAxiosError: true, config, response: { data: said, headers: config.headers } });
   if (process.env.CRASH === "axios") void Promise.reject(error);
 }
-if (isMainThread) process.on("SIGUSR2", () => setTimeout(fail, 1));
+if (isMainThread) {
+  process.on("SIGUSR2", () => setTimeout(fail, 1));
+  if (process.env.CRASH_ARMED !== undefined) writeFileSync(process.env.CRASH_ARMED, "");
+}
 `;
 }
