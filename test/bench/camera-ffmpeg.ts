@@ -4,6 +4,7 @@ import { ffmpegDriver } from "../../src/capture/ffmpeg/driver.ts";
 import { inputOf } from "../../src/capture/ffmpeg/input.ts";
 import { WebcamDriver } from "../../src/capture/webcam/driver.ts";
 import { SystemClock } from "../../src/core/clock.ts";
+import { usualFfmpeg } from "../lib/ffmpeg-options.ts";
 import { jpegFilm } from "../lib/films.ts";
 import { tempFolder } from "../lib/temp.ts";
 import { atMost, median, rounded, type BenchTable, type Verdict } from "./table.ts";
@@ -95,20 +96,7 @@ async function shotByShot(folder: string): Promise<Pass> {
 
 /** As fast as ffmpeg can, through splitter and stream, with nobody waiting for a frame. */
 async function streamed(input: string): Promise<Pass> {
-  const driver = ffmpegDriver(
-    {
-      input: inputOf(input),
-      transport: "tcp",
-      encoding: "auto",
-      quality: 85,
-      loop: true,
-      paced: false,
-      program: "ffmpeg",
-      insecureSkipVerify: false,
-      intervalMs: 0,
-    },
-    clock,
-  );
+  const driver = ffmpegDriver({ ...usualFfmpeg, input: inputOf(input), paced: false, intervalMs: 0 }, clock);
   await driver.start(never);
   // The start of the program is no part of a stream.
   await driver.shot(AbortSignal.timeout(10_000));

@@ -9,6 +9,7 @@ import { SystemClock } from "../../src/core/clock.ts";
 import { scanJpeg } from "../../src/core/jpeg.ts";
 import { CameraWebServer } from "../lib/camera-web-server.ts";
 import { basicGate } from "../lib/digest-gate.ts";
+import { usualFfmpeg } from "../lib/ffmpeg-options.ts";
 import { h264Film, jpegFilm } from "../lib/films.ts";
 import { mjpegAnswer } from "../lib/mjpeg-server.ts";
 import { jpegOf, shades } from "../lib/pictures.ts";
@@ -21,17 +22,6 @@ import { cameraDriverContract, type DriverUnderTest } from "./camera-driver.ts";
 const clock = new SystemClock();
 const user = "viewer";
 const password = `it's "100% se/cret" @:`;
-
-const usual = {
-  transport: "tcp",
-  encoding: "auto",
-  quality: 85,
-  loop: true,
-  paced: true,
-  program: "ffmpeg",
-  insecureSkipVerify: false,
-  intervalMs: 20,
-} as const;
 
 describe("ffmpeg driver", () => {
   let temp: Awaited<ReturnType<typeof tempFolder>> | undefined;
@@ -50,7 +40,7 @@ describe("ffmpeg driver", () => {
   after(async () => temp?.[Symbol.asyncDispose]());
 
   function subject(input: string, options: Partial<FfmpegOptions> = {}): DriverUnderTest {
-    const driver = ffmpegDriver({ ...usual, input: inputOf(input), ...options }, clock);
+    const driver = ffmpegDriver({ ...usualFfmpeg, intervalMs: 20, input: inputOf(input), ...options }, clock);
     const finite = options.loop === false;
     return { driver, scratch: join(folder, "scratch"), changes: true, finite, dispose: async () => undefined };
   }

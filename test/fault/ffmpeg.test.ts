@@ -9,6 +9,7 @@ import { SupervisedCamera } from "../../src/capture/supervisor.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import type { CameraDriver } from "../../src/core/ports.ts";
+import { usualFfmpeg } from "../lib/ffmpeg-options.ts";
 import { jpegOf } from "../lib/pictures.ts";
 import { until } from "../lib/poll.ts";
 import { ProcessWatch } from "../lib/process-watch.ts";
@@ -24,22 +25,11 @@ const clock = new SystemClock();
 const never = new AbortController().signal;
 const limits = { startTimeoutMs: 1_200, backoffFirstMs: 20, backoffMaxMs: 50, watchdogMinMs: 700, stopGraceMs: 300 };
 
-const usual = {
-  transport: "tcp",
-  encoding: "auto",
-  quality: 85,
-  loop: true,
-  paced: true,
-  program: "ffmpeg",
-  insecureSkipVerify: false,
-  intervalMs: 50,
-} as const;
-
 const drivers: CameraDriver[] = [];
 const cameras: SupervisedCamera[] = [];
 
 function driverOf(options: Partial<FfmpegOptions> & Pick<FfmpegOptions, "input">): CameraDriver {
-  const driver = ffmpegDriver({ ...usual, ...options }, clock, limits);
+  const driver = ffmpegDriver({ ...usualFfmpeg, ...options }, clock, limits);
   drivers.push(driver);
   return driver;
 }
