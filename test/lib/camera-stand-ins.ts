@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { errnoOf } from "../../src/core/errors.ts";
 import { until } from "./poll.ts";
@@ -32,11 +32,15 @@ export class CameraStandIns implements AsyncDisposable {
     return made;
   }
 
-  /** Writes, or overwrites for the next run, a program of these lines of shell. Answers its path. */
+  /**
+   * Puts a program of these lines of shell there, or another in its place for the next run; one that runs, or is just
+   * being started, goes on with its own. Answers its path.
+   */
   async program(name: string, lines: readonly string[]): Promise<string> {
     const path = join(this.programs, name);
     const head = ["#!/bin/sh", `dir='${this.path}'`, "echo $$ >>$dir/pids", `printf '%s\\n' "$@" >$dir/arguments`];
-    await writeFile(path, [...head, ...lines, ""].join("\n"), { mode: 0o755 });
+    await writeFile(`${path}.new`, [...head, ...lines, ""].join("\n"), { mode: 0o755 });
+    await rename(`${path}.new`, path);
     return path;
   }
 
