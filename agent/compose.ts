@@ -180,7 +180,6 @@ function visionPart(vision: VisionProcess, seams: Seams): Part {
   };
 }
 
-/** Before any camera is started: a program of an agent that was killed may still hold its device. */
 /**
  * Side by side: a program that hears no signal takes seconds to end, and with a row of them a service manager would lose
  * its patience.
@@ -197,6 +196,7 @@ function camerasPart(cameras: readonly Camera[]): Part {
   };
 }
 
+/** Before any camera is started: a program of an agent that was killed may still hold its device. */
 function orphansPart({ log }: Seams): Part {
   return {
     name: "orphans",

@@ -1,4 +1,5 @@
 import { inputOf } from "../../src/capture/ffmpeg/input.ts";
+import { deviceSize } from "../../src/capture/ffmpeg/options.ts";
 import type { CameraConfig } from "../config-schema.ts";
 
 /** What a camera of the config is attached to, where that says something about the machine. */
@@ -43,7 +44,7 @@ export function askedSizeOf(config: CameraConfig): { readonly width: number; rea
 
 /** What ffmpeg asks a device for where nothing is said; of all else the picture's own size is right. */
 function ffmpegSize({ input, width, height }: Extract<CameraConfig, { driver: "ffmpeg" }>) {
-  if (inputOf(input).kind === "v4l2") return { width: width ?? 1_280, height: height ?? 720 };
+  if (inputOf(input).kind === "v4l2") return deviceSize({ width, height });
   return width === undefined || height === undefined ? undefined : { width, height };
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { discoverLimits } from "../../core/limits.ts";
-import { findProgram } from "../stream/find-program.ts";
+import { videoPrograms } from "../rpicam/driver.ts";
+import { firstInstalled } from "../stream/find-program.ts";
 import { findPiCameras, type PiCamera, type PiListing } from "./rpicam.ts";
 import { withFormats } from "./v4l-formats.ts";
 import { findV4lCameras, type V4lCamera } from "./v4l.ts";
@@ -39,7 +40,7 @@ const programNames: Readonly<Record<keyof CameraPrograms, readonly string[]>> = 
   fswebcam: ["fswebcam"],
   v4l2Ctl: ["v4l2-ctl"],
   rpicamHello: ["rpicam-hello", "libcamera-hello"],
-  rpicamVid: ["rpicam-vid", "libcamera-vid"],
+  rpicamVid: videoPrograms,
 };
 
 /** Every camera that is attached to this machine. Those on the network are found by `findOnvifDevices`. */
@@ -63,16 +64,8 @@ export async function discoverCameras(options: DiscoverOptions, clock: Clock, si
 export async function findCameraPrograms(searchPath = process.env["PATH"] ?? ""): Promise<CameraPrograms> {
   const found: [string, string][] = [];
   for (const [key, names] of Object.entries(programNames)) {
-    const path = await firstOf(names, searchPath);
+    const path = await firstInstalled(names, searchPath);
     if (path !== undefined) found.push([key, path]);
   }
   return Object.fromEntries(found);
-}
-
-async function firstOf(names: readonly string[], searchPath: string): Promise<string | undefined> {
-  for (const name of names) {
-    const path = await findProgram(name, searchPath);
-    if (path !== undefined) return path;
-  }
-  return undefined;
 }

@@ -4,6 +4,7 @@ import { messageOf } from "../../core/errors.ts";
 import { discoverLimits } from "../../core/limits.ts";
 import { withDeadline } from "../deadline.ts";
 import { endProcessGroup } from "../stream/process-group.ts";
+import { keptEnvironment } from "../stream/program-environment.ts";
 
 export interface ListingSeams {
   readonly clock: Clock;
@@ -20,7 +21,6 @@ export interface Listing {
 }
 
 const graceMs = 500;
-const environmentKept: readonly string[] = ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH"];
 
 /** One run of a program that lists and ends: an absolute path, no shell, bounded in time and output. Never rejects. */
 export async function runListing(
@@ -29,13 +29,9 @@ export async function runListing(
   { clock, timeoutMs = discoverLimits.programTimeoutMs }: ListingSeams,
   signal: AbortSignal,
 ): Promise<Listing> {
-  const kept = environmentKept.flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
   const child: ChildProcess = spawn(program, argv, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: Object.fromEntries(kept),
+    env: keptEnvironment(),
     detached: true,
   });
   const written = { stdout: "", stderr: "" };

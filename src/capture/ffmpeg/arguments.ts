@@ -1,5 +1,5 @@
 import { usesTls, type FfmpegInput } from "./input.ts";
-import { encodedPerSecond, type Encoding, type FfmpegOptions } from "./options.ts";
+import { deviceSize, encodedPerSecond, type Encoding, type FfmpegOptions } from "./options.ts";
 
 /**
  * Command lines of ffmpeg. Every user of the machine may read a command line, so that an address never stands in one:
@@ -59,7 +59,8 @@ function inputRun(options: FfmpegOptions, encoding: Encoding): FfmpegRun {
 }
 
 function v4l2Arguments(options: FfmpegOptions, encoding: Encoding): readonly string[] {
-  const { width = 1_280, height = 720, sourceFramesPerSecond } = options;
+  const { sourceFramesPerSecond } = options;
+  const { width, height } = deviceSize(options);
   const format = encoding === "copy" ? ["-input_format", "mjpeg"] : [];
   const rate = sourceFramesPerSecond === undefined ? [] : ["-framerate", String(sourceFramesPerSecond)];
   return ["-f", "v4l2", ...format, "-video_size", `${width}x${height}`, ...rate];

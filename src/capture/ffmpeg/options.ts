@@ -37,3 +37,11 @@ export function encodedPerSecond({ intervalMs, sourceFramesPerSecond = Infinity 
   if (intervalMs === 0) return undefined;
   return Math.min(sourceFramesPerSecond, Math.max(1, 1_000 / intervalMs));
 }
+
+/** What a V4L2 device is asked for. */
+export function deviceSize({ width = 1_280, height = 720 }: Pick<FfmpegOptions, "width" | "height">): {
+  readonly width: number;
+  readonly height: number;
+} {
+  return { width, height };
+}

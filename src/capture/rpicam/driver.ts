@@ -10,7 +10,7 @@ import { ProgramShotDriver } from "../stream/program-shots.ts";
 import { isAllowedArgument, stillArguments, videoArguments, type RpicamOptions } from "./options.ts";
 
 /** The names of today, then those before 2024. */
-const videoPrograms = ["rpicam-vid", "libcamera-vid"];
+export const videoPrograms: readonly string[] = ["rpicam-vid", "libcamera-vid"];
 const stillPrograms = ["rpicam-still", "libcamera-still"];
 
 /**

@@ -5,6 +5,7 @@ import { captureLimits } from "../../core/limits.ts";
 import type { CaptureLimits } from "../judge.ts";
 import { ownersMark } from "./orphans.ts";
 import { endProcessGroup, killLeftovers } from "./process-group.ts";
+import { keptEnvironment } from "./program-environment.ts";
 import { ProgramSpeech } from "./program-speech.ts";
 
 export interface ProgramCommand {
@@ -33,9 +34,6 @@ export interface ProgramEnding {
 }
 
 type Ending = Pick<ProgramEnding, "code" | "how" | "status">;
-
-/** All that a camera program gets of our environment, where secrets of the config may stand. */
-const environmentKept: readonly string[] = ["PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH"];
 
 /**
  * One run of a camera program in a process group of its own, without a shell. Its standard output is always read, or a
@@ -137,13 +135,9 @@ export class CameraProgram {
 
 /** Throws where Node does so instead of telling later: too long an argument, or one with a zero byte. */
 function launched({ program, argv, environment = {}, input }: ProgramCommand): ChildProcess {
-  const kept = environmentKept.flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
   return spawn(program, argv, {
     stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-    env: { ...Object.fromEntries(kept), ...environment, ...ownersMark() },
+    env: { ...keptEnvironment(), ...environment, ...ownersMark() },
     detached: true,
   });
 }

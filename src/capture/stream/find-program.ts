@@ -16,12 +16,19 @@ export async function findProgram(program: string, searchPath: string): Promise<
   return undefined;
 }
 
-/** The first of `names` that is installed, by its path. Fails with `CAMERA_PROGRAM_MISSING`, giving the `hint`. */
-export async function installedProgram(names: readonly string[], hint = ""): Promise<string> {
+/** Of programs that do the same, the first that is there, by its path. */
+export async function firstInstalled(names: readonly string[], searchPath: string): Promise<string | undefined> {
   for (const name of names) {
-    const path = await findProgram(name, process.env["PATH"] ?? "");
+    const path = await findProgram(name, searchPath);
     if (path !== undefined) return path;
   }
+  return undefined;
+}
+
+/** The first of `names` that is installed, by its path. Fails with `CAMERA_PROGRAM_MISSING`, giving the `hint`. */
+export async function installedProgram(names: readonly string[], hint = ""): Promise<string> {
+  const path = await firstInstalled(names, process.env["PATH"] ?? "");
+  if (path !== undefined) return path;
   const what =
     names.length === 1 ? `the program ${names.join()} is not` : `none of the programs ${names.join(", ")} is`;
   const message = `${what} installed, or may not be run${hint}`;

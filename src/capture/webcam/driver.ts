@@ -10,6 +10,7 @@ import type { CameraDriver, Shot } from "../../core/ports.ts";
 import { judgePicture, type CaptureLimits } from "../judge.ts";
 import { endProcessGroup } from "../stream/process-group.ts";
 import { findProgram } from "../stream/find-program.ts";
+import { environmentKept } from "../stream/program-environment.ts";
 import { makeScratchFolder, scratchPlaces } from "./scratch.ts";
 import { checkWebcamOptions, deviceFile, type WebcamOptions } from "./options.ts";
 
@@ -29,10 +30,8 @@ interface Ending {
 
 /** Whole seconds that `timeout` leaves a program between SIGTERM and SIGKILL. */
 const killAfterSeconds = 1;
-/** All that the program gets of our environment, where secrets of the config may stand. The shell fills them in. */
-const environmentKept = ["PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH"]
-  .map((name) => `\${${name}+"${name}=$${name}"}`)
-  .join(" ");
+/** The shell fills it in. */
+const environment = environmentKept.map((name) => `\${${name}+"${name}=$${name}"}`).join(" ");
 /** Wall clock of the picture's file against ours: file systems keep coarse times. */
 const mtimeSlackMs = 2_000;
 
@@ -141,7 +140,7 @@ export class WebcamDriver implements CameraDriver {
     });
     const limitSeconds = this.#programTimeoutMs / 1_000;
     const limited = `timeout -k ${killAfterSeconds} ${limitSeconds} ${program}`;
-    webcam.bin = `echo $$ >${pidFile}; exec env -i ${environmentKept} ${limited}`;
+    webcam.bin = `echo $$ >${pidFile}; exec env -i ${environment} ${limited}`;
     let said = "";
     const startedMs = this.#clock.monotonicMs();
     // The library's own check reads stderr and mistakes a missing folder for a missing camera.
