@@ -37,8 +37,9 @@ export function isAllowedArgument(argument: string): boolean {
 }
 
 /**
- * Every option stands in rpicam-apps from v1.0.0 (October 2022, still named libcamera-apps) to v1.13.0. Without `-n` it
- * wants a display, without `-t 0` it ends after 5 s, without `--flush` a frame waits for the next one.
+ * Every option stands in the sources of rpicam-apps v1.0.0 (October 2022, still named libcamera-apps) to v1.5.0, and in
+ * those of 2026. Without `-n` it wants a display, without `-t 0` it ends after 5 s, without `--flush` a frame waits for
+ * the next one.
  */
 export function videoArguments(options: RpicamOptions): readonly string[] {
   const fixed = ["-n", "-t", "0", "--codec", "mjpeg", "--flush"];
