@@ -38,7 +38,7 @@ export function isAllowedArgument(argument: string): boolean {
 
 /**
  * Every option stands in the sources of rpicam-apps v1.0.0 (October 2022, still named libcamera-apps) to v1.5.0, and in
- * those of 2026. Without `-n` it wants a display, without `-t 0` it ends after 5 s, without `--flush` a frame waits for
+ * its main branch. Without `-n` it wants a display, without `-t 0` it ends after 5 s, without `--flush` a frame waits for
  * the next one.
  */
 export function videoArguments(options: RpicamOptions): readonly string[] {
