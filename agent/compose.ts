@@ -24,12 +24,13 @@ import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
 import { VisionProcess } from "../src/vision/client.ts";
-import { type ModelSpec, resolveModel } from "../src/vision/model.ts";
+import type { ModelSpec } from "../src/vision/model.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 import { diskBudgetOf, shareOf } from "./disks.ts";
 import type { Part } from "./lifecycle.ts";
-import { controlPathOf, modelsFolders } from "./locations.ts";
+import { findModel } from "./find-model.ts";
+import { controlPathOf } from "./locations.ts";
 import { buildSpool, openData } from "./open-spool.ts";
 import { agentVersion } from "./version.ts";
 
@@ -73,7 +74,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const wrapTarget = options.wrapTarget ?? ((target: Target) => target);
   const device = await openData(config, dataFolder, seams);
   const budget = await diskBudgetOf(config, dataFolder);
-  const found = await findModel(config, dataFolder);
+  const found = await modelOf(config, dataFolder);
   const [model, modelProblem] = found instanceof AgentError ? [undefined, found] : [found, undefined];
   if (modelProblem !== undefined) {
     seams.log.error("model-unusable", { code: modelProblem.code, message: modelProblem.message });
@@ -150,16 +151,13 @@ export function cameraOf(agent: Agent, id: string): Camera {
 }
 
 /** A model that cannot be found is no reason to capture nothing: `detector.whenAway` says what happens to frames. */
-async function findModel(config: FramepostConfig, dataFolder: string): Promise<ModelSpec | AgentError> {
+async function modelOf(config: FramepostConfig, dataFolder: string): Promise<ModelSpec | AgentError> {
   const { model, manifest, threshold } = config.detector;
   try {
-    const spec = await resolveModel(model, {
-      modelsFolders: modelsFolders(dataFolder),
-      ...(manifest === undefined ? {} : { manifest }),
-    });
+    const spec = await findModel(model, { dataFolder, ...(manifest === undefined ? {} : { manifest }) });
     return threshold === undefined ? spec : { ...spec, manifest: { ...spec.manifest, threshold } };
   } catch (error) {
-    return asAgentError(error, `finding the model ${model}`);
+    return asAgentError(error, `finding the model ${model ?? "in use"}`);
   }
 }
 

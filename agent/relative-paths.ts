@@ -9,14 +9,16 @@ import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schem
  */
 export function withAbsolutePaths(config: FramepostConfig, file: string): FramepostConfig {
   const absolute = (path: string) => resolve(dirname(file), path);
-  const { model, manifest } = config.detector;
+  // A bare name is looked for among the installed models.
+  const modelPath = (model: string) => (/[/\\]|\.onnx$/.test(model) ? absolute(model) : model);
+  const { model, manifest, shadow } = config.detector;
   return {
     ...config,
     dataDir: config.dataDir === undefined ? undefined : absolute(config.dataDir),
     detector: {
       ...config.detector,
-      // A bare name is looked for among the installed models.
-      model: /[/\\]|\.onnx$/.test(model) ? absolute(model) : model,
+      model: model === undefined ? undefined : modelPath(model),
+      shadow: shadow === undefined ? undefined : { ...shadow, model: modelPath(shadow.model) },
       manifest: manifest === undefined ? undefined : absolute(manifest),
     },
     cameras: config.cameras.map((camera) => cameraPaths(camera, absolute)),

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defaultModel } from "../../src/config/sections.ts";
 import type { CameraDriver, Logger, Seams, Target } from "../../src/core/ports.ts";
 import { createLogger } from "../../src/log/logger.ts";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
@@ -48,7 +49,7 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     const bound = options.frames === undefined ? {} : { recordsMax: options.frames };
     const agent = await composeAgent(config, { dataFolder, wrapDriver, wrapTarget, ...bound }, seams);
     terminal.note(
-      `Simulated camera → ${config.detector.model} → spool → IoT.own at ${http.url} and MQTT at ${mqtt.url}`,
+      `Simulated camera → ${config.detector.model ?? defaultModel} → spool → IoT.own at ${http.url} and MQTT at ${mqtt.url}`,
     );
     terminal.note(options.frames === undefined ? "Ctrl-C ends it." : `It ends after ${options.frames} records.`);
 

@@ -6,12 +6,11 @@ import type { DetectResult, Logger, Vision } from "../../src/core/ports.ts";
 import type { Detection } from "../../src/core/types.ts";
 import { createLogger } from "../../src/log/logger.ts";
 import { VisionProcess } from "../../src/vision/client.ts";
-import { resolveModel } from "../../src/vision/model.ts";
 import { boxesSvg } from "../annotate.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { aboutFile, fileProblem, makeOutputFolder, readPicture, writeOutput } from "../files.ts";
-import { modelsFolders } from "../locations.ts";
+import { findModel } from "../find-model.ts";
 import { counted, textTable } from "../terminal.ts";
 
 interface DetectOptions {
@@ -31,8 +30,8 @@ export async function detect(
   options: DetectOptions,
 ): Promise<ExitCode> {
   const images = await imageFiles(paths);
-  const model = await resolveModel(options.model, {
-    modelsFolders: modelsFolders(context.dataFolder),
+  const model = await findModel(options.model, {
+    dataFolder: context.dataFolder,
     ...(options.manifest === undefined ? {} : { manifest: options.manifest }),
   });
   const log: Logger = createLogger({ level: context.logLevel ?? "silent", secrets: [], journald: false });

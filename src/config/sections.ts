@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { keyForm, keyOfText } from "../core/key-text.ts";
-import { configLimits, motionDefaults, spoolLimits } from "../core/limits.ts";
+import { configLimits, modelLimits, motionDefaults, spoolLimits, trackLimits, visionLimits } from "../core/limits.ts";
 import { byteSize, capacity, duration, fraction, identifier, lifetime, secret } from "./values.ts";
 
 /** The parts of the config that belong to no driver and no target. */
 
-/** The model that ships with Framepost. */
+/** The model that ships with Framepost, for as long as no other is in use. */
 export const defaultModel = "tiny-end-to-end";
 
 /** `all` and `group` address more than one device in command topics. */
@@ -25,14 +25,78 @@ export const dataDir = z
   .optional()
   .describe("Folder for the spool, state and models; the service's state folder or --data when left out");
 
+const label = z.string().min(1).max(64);
+const labelList = z.array(label).min(1).max(10_000);
+
+const tiles = z
+  .strictObject({
+    columns: z.int().min(1).max(8).default(2),
+    rows: z.int().min(1).max(8).default(2),
+    overlap: z
+      .number()
+      .min(0)
+      .max(0.5)
+      .default(0.2)
+      .describe("Share of a tile that it has in common with its neighbour"),
+  })
+  .describe("Look at parts of the picture one by one, and at the whole: for small objects, at so many times the cost");
+
+const shadow = z
+  .strictObject({
+    model: z.string().min(1).describe("Name of an installed model, or path of an ONNX file"),
+    every: z.int().min(1).max(1_000_000).default(20).describe("It sees every Nth frame that the detector saw"),
+    minIou: fraction.default(0.5).describe("Boxes that share less than this are two objects"),
+  })
+  .describe("A second model that is only compared: frames on which the two disagree are kept, with priority");
+
+const updates = z
+  .strictObject({
+    url: z
+      .url({ protocol: /^https?$/ })
+      .describe("Address of the release file; its signature is expected at the same with .minisig"),
+    publicKey: z
+      .string()
+      .regex(/^RW[A-Za-z0-9+/]{54}$/, "expected a minisign public key: 56 characters that begin with RW")
+      .describe("The minisign key that releases must be signed with"),
+    every: lifetime.default(modelLimits.updateEveryMs).describe("How often the release file is asked for"),
+    maxBytes: byteSize.default(modelLimits.bytesMax).describe("Largest model that is downloaded"),
+    maxBytesPerSecond: byteSize.optional().describe("Bound of a download's rate; none when left out"),
+    probation: duration
+      .default(modelLimits.probationMs)
+      .describe("For this long a new model goes back by itself on errors, crashes, or when it is too slow"),
+  })
+  .describe(
+    "Fetch models from a place of your own. A release is used only when its signature, its number and its test picture are right",
+  );
+
 export const detector = z
   .strictObject({
-    model: z.string().min(1).default(defaultModel).describe("Name of an installed model, or path of an ONNX file"),
+    model: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "Name of an installed model (NAME or NAME@VERSION), or path of an ONNX file. When left out: the model in use (`framepost models use`), else the one that ships with Framepost",
+      ),
     manifest: z.string().min(1).optional().describe("Path of the model's manifest, where it is not beside the model"),
     threshold: fraction
       .optional()
       .describe("Lowest score that counts as a detection; the model's own (usually 0.25) when left out"),
+    thresholds: z.record(label, fraction).optional().describe("The same for single labels"),
+    allow: labelList.optional().describe("Only these labels; any other detection is forgotten at once"),
+    deny: labelList.optional().describe("Never these labels"),
+    rename: z
+      .record(label, label)
+      .optional()
+      .describe("Other names for labels; everything else (thresholds, allow, deny, keep rules) speaks of the new ones"),
+    minBox: z
+      .number()
+      .min(0)
+      .max(10_000)
+      .optional()
+      .describe("Pixels of the picture: a box whose shorter side is smaller is forgotten"),
     exact: z.boolean().default(false).describe("Resize as the training tools do: slower, scores equal to theirs"),
+    tiles: tiles.optional(),
     threads: z
       .int()
       .min(1)
@@ -41,10 +105,15 @@ export const detector = z
       .describe(
         "Threads of the detector. When left out: 1 for a model that runs in under 10 ms, else one less than the cores",
       ),
+    maxMemory: byteSize
+      .default(visionLimits.rssBytesMax)
+      .describe("The vision process is replaced between two frames when it takes more"),
     whenAway: z
       .enum(["keep-unlabelled", "drop"])
       .default("keep-unlabelled")
       .describe("While the detector is away (starting, crashed): keep frames marked as unlabelled, or drop them"),
+    shadow: shadow.optional(),
+    updates: updates.optional(),
   })
   .describe("The local object detector");
 
@@ -67,6 +136,18 @@ export const keep = z
       .max(1_000_000)
       .optional()
       .describe("Keep every Nth frame without detections as a negative example; none when left out"),
+    newObjects: z
+      .strictObject({
+        minIou: fraction.default(trackLimits.iouMin).describe("Boxes of one label that share this much are one object"),
+        forgetAfter: duration
+          .default(trackLimits.forgetAfterMs)
+          .describe("An object that was not seen for this long is new when it comes again"),
+        repeatAfter: duration.optional().describe("Keep a frame of what stays this often all the same"),
+      })
+      .optional()
+      .describe(
+        "Keep a frame for its detections only when an object is in it that was not there: what stands there is one record, not a thousand. {} takes the usual values",
+      ),
   })
   .describe("Which frames become records");
 

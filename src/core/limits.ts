@@ -114,6 +114,8 @@ export const visionLimits = {
   /** What is kept of the vision process's stderr for its error text. */
   stderrTailBytes: 4 * KB,
   modelBytesMax: 512 * MB,
+  /** A usual model takes 100 to 330 MB; one that takes more leaks, or does not belong on a gateway. */
+  rssBytesMax: 768 * MB,
   backoffFirstMs: 500,
   backoffMaxMs: 60_000,
   healthyAfterMs: 30_000,
@@ -131,6 +133,24 @@ export const visionLimits = {
   readBytes: MB,
   /** A frame of 12 MP; the memory of larger ones is given back. */
   keptFrameBytesMax: 8 * MB,
+} as const;
+
+export const modelLimits = {
+  /** The largest public detector that a gateway can run is 36 MB; twice the largest file that vision loads is refused. */
+  bytesMax: 512 * MB,
+  namesMax: 1_000,
+  /** A manifest, a release file or its signature. */
+  textBytesMax: 256 * KB,
+  updateEveryMs: 6 * 60 * 60_000,
+  probationMs: 30 * 60_000,
+} as const;
+
+export const trackLimits = {
+  /** Of one label, from frame to frame: a walking person keeps 0.5 at two frames a second. */
+  iouMin: 0.3,
+  forgetAfterMs: 30_000,
+  /** Objects followed at once by one camera: as many as a record may hold. */
+  objectsMax: 100,
 } as const;
 
 export const motionDefaults = {

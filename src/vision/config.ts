@@ -4,6 +4,51 @@ import { z } from "zod";
 
 const size = z.int().min(8).max(8_192);
 const perChannel = z.union([z.number(), z.tuple([z.number(), z.number(), z.number()])]);
+const label = z.string().min(1).max(64);
+const labelList = z.array(label).min(1).max(10_000);
+const labelScores = z.record(label, z.number().min(0.05).max(1));
+
+/** How a family's outputs are read where its habit does not hold. Each family reads the keys that concern it. */
+const readingSchema = z.strictObject({
+  score: z
+    .enum(["class", "object*class", "sqrt(object*class)", "object^0.6*class^0.4"])
+    .optional()
+    .describe("How a score is made of the objectness and the class's own"),
+  background: z.enum(["first", "last", "none"]).optional().describe("Which class stands for nothing"),
+  firstClass: z
+    .int()
+    .min(0)
+    .max(1_000)
+    .optional()
+    .describe("The number of the first label: 0, or 1 as TensorFlow counts"),
+  anchors: z
+    .array(z.array(z.number().positive()).min(2).max(32))
+    .min(1)
+    .max(8)
+    .optional()
+    .describe("Width and height of each anchor in input pixels, one list for each stride, finest first"),
+  strides: z.array(z.int().min(1).max(256)).min(1).max(8).optional().describe("Input pixels a cell, finest first"),
+});
+
+export type Reading = z.infer<typeof readingSchema>;
+export type PerChannel = z.infer<typeof perChannel>;
+
+/** Which detections count, and under what name. Of a manifest, and above it of the config. */
+export const labelRules = {
+  thresholds: labelScores.optional().describe("Scores for single labels instead of the threshold"),
+  allow: labelList.optional().describe("Only these labels; any other detection is forgotten at once"),
+  deny: labelList.optional().describe("Never these labels"),
+  rename: z
+    .record(label, label)
+    .optional()
+    .describe("Other names for labels; everything else (thresholds, allow, deny, keep rules) speaks of the new ones"),
+  minBox: z
+    .number()
+    .min(0)
+    .max(10_000)
+    .optional()
+    .describe("Pixels of the picture: a box whose shorter side is smaller is forgotten"),
+};
 
 export const manifestSchema = z
   .strictObject({
@@ -29,14 +74,18 @@ export const manifestSchema = z
         pad: z.int().min(0).max(255).optional(),
       })
       .optional(),
-    labels: z.array(z.string().min(1).max(64)).min(1).max(10_000).optional().describe("In class order, no background"),
+    outputs: readingSchema.optional(),
+    labels: labelList.optional().describe("In class order, no background"),
     threshold: z.number().min(0.05).max(1).optional().describe("Detections below it are stored but not shown or sent"),
     nms: z
       .strictObject({
         iou: z.number().min(0).max(1).optional(),
         classAgnostic: z.boolean().optional(),
+        candidatesMax: z.int().min(1).max(10_000).optional(),
+        detectionsMax: z.int().min(1).max(100).optional(),
       })
       .optional(),
+    ...labelRules,
   })
   .describe("A model manifest");
 

@@ -8,8 +8,8 @@ import { describe, it } from "mocha";
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 
 const wrappers = ["log", "state", "link", "config"];
-const parts = ["capture", "vision", "keep", "spool", "targets"];
-const behaviour = ["pipeline", "deliver", "control", "remote", "health", "web"];
+const parts = ["capture", "vision", "models", "keep", "spool", "targets"];
+const behaviour = ["pipeline", "deliver", "update", "control", "remote", "health", "web"];
 
 /** Folder → folders it may import besides itself. A part of one group never imports another of the same group. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -30,7 +30,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   "https-proxy-agent": /^src\/link\/http\.ts$/,
   mqtt: /^src\/link\/mqtt\.ts$/,
   yaml: /^src\/config\//,
-  zod: /^src\/config\/|^src\/(targets|capture|vision)\/([a-z-]+\/)?config\.ts$|^agent\/config-schema\.ts$/,
+  zod: /^src\/config\/|^src\/(targets|capture|vision|models)\/([a-z-]+\/)?config\.ts$|^agent\/config-schema\.ts$/,
   "node-webcam": /^src\/capture\/webcam\/driver\.ts$/,
   onvif: /^src\/capture\/discover\/onvif\.ts$/,
   sharp: /^src\/vision\/process\/imaging\.ts$/,

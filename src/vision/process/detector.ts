@@ -4,14 +4,15 @@ import { AgentError } from "../../core/errors.ts";
 import { visionLimits } from "../../core/limits.ts";
 import type { ModelInfo } from "../../core/ports.ts";
 import type { Detection } from "../../core/types.ts";
+import type { Reading } from "../config.ts";
 import type { ModelSpec } from "../model.ts";
 import type { DetectAnswer, ModelSettings } from "../protocol.ts";
-import type { Outputs, TensorFacts } from "./families/family.ts";
+import type { ConstantInput, DecodeContext, Family, Outputs, TensorFacts } from "./families/family.ts";
 import { InputTensor, type TensorLayout } from "./fill.ts";
 import type { Imaging, Pixels } from "./imaging.ts";
 import { inputSize, openSize, pictureInput, tensorLayout } from "./input.ts";
 import { labelOf, labelsFrom } from "./labels.ts";
-import { boxInPicture, placePicture, type Fit, type Placement } from "./letterbox.ts";
+import { boxInPicture, placePicture, polygonInPicture, type Fit, type Placement } from "./letterbox.ts";
 import { Candidates, suppress } from "./nms.ts";
 import { readOnnxMetadata } from "./onnx-metadata.ts";
 import { recogniseFamily, type Recognised } from "./recognise.ts";
@@ -25,6 +26,8 @@ const SINGLE_THREAD_RUN_MS = 10;
 interface Plan extends Recognised {
   readonly picture: TensorFacts;
   readonly layout: TensorLayout;
+  readonly constants: readonly ConstantInput[];
+  readonly reading: Reading;
   readonly fit: Fit;
   readonly classAgnostic: boolean;
   readonly labels: readonly string[] | undefined;
@@ -36,12 +39,14 @@ export async function loadDetector(model: ModelSpec, settings: ModelSettings): P
   const metadata = readOnnxMetadata(model.file);
   const session = await openSession(model.file, settings.threads ?? 1);
   const plan = planFor(model, metadata, session);
-  const detector = new Detector(session, plan, settings);
-  const runMs = await detector.warmUp();
+  const { family, runMs } = await new Detector(session, plan, settings).warmUp(model.manifest.family === undefined);
+  const settled = { ...plan, family, info: { ...plan.info, family: family.name } };
   const threads = availableParallelism() - 1;
-  if (settings.threads !== undefined || threads < 2 || runMs < SINGLE_THREAD_RUN_MS) return detector;
+  if (settings.threads !== undefined || threads < 2 || runMs < SINGLE_THREAD_RUN_MS) {
+    return new Detector(session, settled, settings);
+  }
   await session.release();
-  return new Detector(await openSession(model.file, threads), plan, settings);
+  return new Detector(await openSession(model.file, threads), settled, settings);
 }
 
 function planFor(model: ModelSpec, metadata: ReadonlyMap<string, string>, session: Session): Plan {
@@ -58,6 +63,8 @@ function planFor(model: ModelSpec, metadata: ReadonlyMap<string, string>, sessio
     classes,
     picture,
     layout: tensorLayout(picture, input, manifest, family.defaults),
+    constants: family.constants?.(signature, input) ?? [],
+    reading: manifest.outputs ?? {},
     fit: manifest.input?.fit ?? family.defaults.fit,
     classAgnostic: manifest.nms?.classAgnostic ?? false,
     labels,
@@ -92,6 +99,7 @@ export class Detector {
   readonly #settings: ModelSettings;
   readonly #input: InputTensor;
   readonly #dims: readonly number[];
+  readonly #context: DecodeContext;
   readonly #candidates = new Candidates();
 
   constructor(session: Session, plan: Plan, settings: ModelSettings) {
@@ -102,22 +110,28 @@ export class Detector {
     this.#input = new InputTensor(plan.layout);
     const { width, height, layout } = plan.layout;
     this.#dims = layout === "nchw" ? [1, 3, height, width] : [1, height, width, 3];
+    const { classes, reading } = plan;
+    this.#context = { classes, inputWidth: width, inputHeight: height, scoreMin: visionLimits.scoreFloor, reading };
   }
 
-  /** Milliseconds of the second run: the first also allocates. Fails when the outputs are not what they look like. */
-  async warmUp(): Promise<number> {
-    const { family } = this.#plan;
+  /**
+   * Runs twice on an empty picture: the first run also allocates, the second is timed. Fails when the outputs are not
+   * what they look like; where they can be read in several ways, says which one holds.
+   */
+  async warmUp(choosing: boolean): Promise<{ readonly runMs: number; readonly family: Family }> {
     const outputs = await this.#run();
-    const doubt = family.doubt?.(outputs);
+    const { family } = this.#plan;
+    const doubt = family.doubt?.(outputs, this.#context);
     if (doubt !== undefined) {
       throw new AgentError("MODEL_UNKNOWN_FAMILY", `${this.info.name} looks like ${family.name}, but ${doubt}`, {
         disposition: "fatal",
       });
     }
-    this.#decode(outputs);
+    const variant = (choosing ? family.variant?.(outputs, this.#context) : undefined) ?? family;
+    variant.decode(outputs, this.#context, this.#candidates);
     const startedMs = performance.now();
     await this.#run();
-    return performance.now() - startedMs;
+    return { runMs: performance.now() - startedMs, family: variant };
   }
 
   /** The picture's pixels, once for everything: at the model's size, or with `exact` at its own. */
@@ -138,7 +152,7 @@ export class Detector {
     const outputs = await this.#run();
     const ranMs = performance.now();
     this.#decode(outputs);
-    const detections = this.#detections(width, height, placement);
+    const detections = this.#detections(outputs, width, height, placement);
     const timings = {
       decodeMs,
       fillMs: filledMs - startedMs,
@@ -149,24 +163,18 @@ export class Detector {
   }
 
   async #run(): Promise<Outputs> {
-    return this.#session.run(this.#plan.picture, this.#input.data, this.#dims);
+    const { picture, constants } = this.#plan;
+    return this.#session.run(picture, this.#input.data, this.#dims, constants);
   }
 
   #decode(outputs: Outputs): void {
-    const { family, classes, layout } = this.#plan;
     this.#candidates.clear();
-    const context = {
-      classes,
-      inputWidth: layout.width,
-      inputHeight: layout.height,
-      scoreMin: visionLimits.scoreFloor,
-    };
-    family.decode(outputs, context, this.#candidates);
+    this.#plan.family.decode(outputs, this.#context, this.#candidates);
   }
 
-  #detections(width: number, height: number, placement: Placement): readonly Detection[] {
+  #detections(outputs: Outputs, width: number, height: number, placement: Placement): readonly Detection[] {
     const { candidatesMax, detectionsMax } = this.#settings;
-    const { classAgnostic, info } = this.#plan;
+    const { classAgnostic, family, info } = this.#plan;
     const options = { iouMax: info.nmsIou, classAgnostic, candidatesMax, detectionsMax };
     const found: Detection[] = [];
     const { left, top, right, bottom, score, classIndex } = this.#candidates;
@@ -174,7 +182,13 @@ export class Detector {
       const box = boxInPicture(left[index] ?? 0, top[index] ?? 0, right[index] ?? 0, bottom[index] ?? 0, placement);
       const clipped = clipBox(box, width, height);
       if (clipped === undefined) continue;
-      found.push({ label: labelOf(this.#plan.labels, classIndex[index] ?? 0), score: score[index] ?? 0, box: clipped });
+      const polygon = family.outline?.(outputs, this.#context, this.#candidates.at(index));
+      found.push({
+        label: labelOf(this.#plan.labels, classIndex[index] ?? 0),
+        score: score[index] ?? 0,
+        box: clipped,
+        ...(polygon === undefined ? {} : { polygon: polygonInPicture(polygon, placement, width, height) }),
+      });
     }
     return found;
   }

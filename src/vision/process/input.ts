@@ -1,14 +1,10 @@
 import { AgentError } from "../../core/errors.ts";
+import type { PerChannel } from "../config.ts";
 import type { ModelSpec } from "../model.ts";
-import type { Defaults, TensorFacts } from "./families/family.ts";
+import type { Defaults, InputSize, TensorFacts } from "./families/family.ts";
 import type { TensorLayout } from "./fill.ts";
 
 /** How a model is fed: from its input's shape, its manifest, its metadata, and its family's habits, in that order. */
-
-interface InputSize {
-  readonly width: number;
-  readonly height: number;
-}
 
 /** The one input that takes a picture. Fails with `MODEL_INPUT` when there is none this version can fill. */
 export function pictureInput(inputs: readonly TensorFacts[], file: string): TensorFacts {
@@ -69,7 +65,7 @@ function isChannelsFirst(picture: TensorFacts): boolean {
   return picture.type === "float32";
 }
 
-function perChannel(value: number | readonly [number, number, number]): readonly [number, number, number] {
+function perChannel(value: PerChannel): readonly [number, number, number] {
   return typeof value === "number" ? [value, value, value] : value;
 }
 

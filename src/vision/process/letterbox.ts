@@ -1,4 +1,4 @@
-import type { Box } from "../../core/types.ts";
+import type { Box, Point } from "../../core/types.ts";
 
 /** How a picture is placed in a model's input, and back. Pure geometry. */
 
@@ -48,4 +48,17 @@ export function boxInPicture(left: number, top: number, right: number, bottom: n
     width: (right - left) / placement.scaleX,
     height: (bottom - top) / placement.scaleY,
   };
+}
+
+/** Points in input pixels as points of the picture, moved to its border where they lie outside. */
+export function polygonInPicture(
+  points: readonly Point[],
+  placement: Placement,
+  pictureWidth: number,
+  pictureHeight: number,
+): readonly Point[] {
+  return points.map(({ x, y }) => ({
+    x: Math.min(Math.max((x - placement.left) / placement.scaleX, 0), pictureWidth),
+    y: Math.min(Math.max((y - placement.top) / placement.scaleY, 0), pictureHeight),
+  }));
 }

@@ -4,6 +4,15 @@ const CAPACITY_FIRST = 256;
 /** Row numbers fit in this many values; more rows than any output has. */
 const ROWS_MAX = 2 ** 21;
 
+/** A candidate's edges in input pixels, and the row of the output that it was read from. */
+export interface Outlined {
+  readonly row: number;
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
 /** Boxes by their edges in input pixels. Kept from frame to frame: a frame allocates nothing once it has grown. */
 export class Candidates {
   left = new Float32Array(CAPACITY_FIRST);
@@ -12,6 +21,8 @@ export class Candidates {
   bottom = new Float32Array(CAPACITY_FIRST);
   score = new Float32Array(CAPACITY_FIRST);
   classIndex = new Int32Array(CAPACITY_FIRST);
+  /** Where in the output it was read from, for families that look there again. */
+  row = new Int32Array(CAPACITY_FIRST);
   count = 0;
 
   clear(): void {
@@ -19,7 +30,7 @@ export class Candidates {
   }
 
   /** Ignores what is no box: an edge that is not finite, or no area. */
-  add(left: number, top: number, right: number, bottom: number, score: number, classIndex: number): void {
+  add(left: number, top: number, right: number, bottom: number, score: number, classIndex: number, row = 0): void {
     if (!(right > left && bottom > top && right - left < Infinity && bottom - top < Infinity)) return;
     const at = this.count;
     if (at === ROWS_MAX) return;
@@ -30,7 +41,18 @@ export class Candidates {
     this.bottom[at] = bottom;
     this.score[at] = score;
     this.classIndex[at] = classIndex;
+    this.row[at] = row;
     this.count = at + 1;
+  }
+
+  at(index: number): Outlined {
+    return {
+      row: this.row[index] ?? 0,
+      left: this.left[index] ?? 0,
+      top: this.top[index] ?? 0,
+      right: this.right[index] ?? 0,
+      bottom: this.bottom[index] ?? 0,
+    };
   }
 
   #grow(): void {
@@ -39,9 +61,8 @@ export class Candidates {
     this.right = doubled(this.right);
     this.bottom = doubled(this.bottom);
     this.score = doubled(this.score);
-    const classIndex = new Int32Array(this.classIndex.length * 2);
-    classIndex.set(this.classIndex);
-    this.classIndex = classIndex;
+    this.classIndex = doubledInts(this.classIndex);
+    this.row = doubledInts(this.row);
   }
 }
 
@@ -106,6 +127,12 @@ function bestFirst(candidates: Candidates): Uint32Array {
 
 function doubled(array: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   const larger = new Float32Array(array.length * 2);
+  larger.set(array);
+  return larger;
+}
+
+function doubledInts(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(array.length * 2);
   larger.set(array);
   return larger;
 }

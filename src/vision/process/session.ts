@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-node";
 import { AgentError, messageOf } from "../../core/errors.ts";
-import type { OutputTensor, TensorFacts } from "./families/family.ts";
+import type { ConstantInput, OutputTensor, TensorFacts } from "./families/family.ts";
 
 /**
  * The one place that knows onnxruntime-node. It is loaded on first use, so that a machine without a binary for it still
@@ -19,6 +19,7 @@ export interface Session {
     input: TensorFacts,
     data: Float32Array | Uint8Array,
     dims: readonly number[],
+    constants?: readonly ConstantInput[],
   ): Promise<ReadonlyMap<string, OutputTensor>>;
   release(): Promise<void>;
 }
@@ -75,14 +76,26 @@ class OnnxSession implements Session {
     this.runtime = `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;
   }
 
-  async run(input: TensorFacts, data: Float32Array | Uint8Array, dims: readonly number[]) {
+  async run(
+    input: TensorFacts,
+    data: Float32Array | Uint8Array,
+    dims: readonly number[],
+    constants: readonly ConstantInput[] = [],
+  ) {
     const outputs = new Map<string, OutputTensor>();
     try {
       const tensor: TypedTensor<"float32"> | TypedTensor<"uint8"> =
         data instanceof Float32Array
           ? new this.#ort.Tensor("float32", data, dims)
           : new this.#ort.Tensor("uint8", data, dims);
-      const results = await this.#session.run({ [input.name]: tensor });
+      const feeds: Record<string, Tensor> = { [input.name]: tensor };
+      for (const { name, data: values, dims: shape } of constants) {
+        feeds[name] =
+          values instanceof Float32Array
+            ? new this.#ort.Tensor("float32", values, shape)
+            : new this.#ort.Tensor("int64", values, shape);
+      }
+      const results = await this.#session.run(feeds);
       for (const { name } of this.outputs) outputs.set(name, floatsOf(name, results[name]));
     } catch (error) {
       if (error instanceof AgentError) throw error;
@@ -101,7 +114,10 @@ class OnnxSession implements Session {
 
 function floatsOf(name: string, tensor: Tensor | undefined): OutputTensor {
   if (tensor?.data instanceof Float32Array) return { data: tensor.data, dims: tensor.dims };
-  throw new AgentError("MODEL_OUTPUT", `the model's output ${name} is ${tensor?.type ?? "missing"}, not float32`, {
+  if (tensor?.data instanceof BigInt64Array || tensor?.data instanceof Int32Array) {
+    return { data: Float32Array.from(tensor.data, Number), dims: tensor.dims };
+  }
+  throw new AgentError("MODEL_OUTPUT", `the model's output ${name} is ${tensor?.type ?? "missing"}, not numbers`, {
     disposition: "fatal",
   });
 }

@@ -1,5 +1,7 @@
+import type { Point } from "../../../core/types.ts";
+import type { PerChannel, Reading } from "../../config.ts";
 import type { Fit } from "../letterbox.ts";
-import type { Candidates } from "../nms.ts";
+import type { Candidates, Outlined } from "../nms.ts";
 
 /**
  * A family is a way of reading detections from a model's outputs. Each is one file that knows its own sign and its own
@@ -21,7 +23,12 @@ export interface Signature {
   /** From the manifest or the file's metadata, in class order. */
   readonly labels: readonly string[] | undefined;
   /** Undefined when the file leaves it open and nothing else says it. */
-  readonly input: { readonly width: number; readonly height: number } | undefined;
+  readonly input: InputSize | undefined;
+}
+
+export interface InputSize {
+  readonly width: number;
+  readonly height: number;
 }
 
 /**
@@ -35,8 +42,8 @@ export interface Sign {
 
 /** How the models of a family are usually fed and filtered, unless the manifest says otherwise. */
 export interface Defaults {
-  readonly mean: number;
-  readonly std: number;
+  readonly mean: PerChannel;
+  readonly std: PerChannel;
   readonly order: "rgb" | "bgr";
   readonly fit: Fit;
   readonly pad: number;
@@ -45,6 +52,7 @@ export interface Defaults {
   readonly nmsIou: number;
 }
 
+/** Whole numbers are handed over as floats too: class numbers and counts are far below 2^24. */
 export interface OutputTensor {
   readonly data: Float32Array;
   readonly dims: readonly number[];
@@ -57,6 +65,15 @@ export interface DecodeContext {
   readonly inputWidth: number;
   readonly inputHeight: number;
   readonly scoreMin: number;
+  /** What the manifest says about the outputs; a family reads what concerns it. */
+  readonly reading: Reading;
+}
+
+/** An input beside the picture, the same for every frame. */
+export interface ConstantInput {
+  readonly name: string;
+  readonly data: BigInt64Array | Float32Array;
+  readonly dims: readonly number[];
 }
 
 /** Recognised, so that its files are refused by name instead of being taken for something else. */
@@ -69,6 +86,15 @@ export interface Family extends KnownFamily {
   readonly defaults: Defaults;
   /** Adds every box with its score and class, edges in input pixels. Throws `MODEL_OUTPUT` when a shape is not as it must be. */
   decode(outputs: Outputs, context: DecodeContext, into: Candidates): void;
+  /** What the model wants beside the picture. */
+  constants?(signature: Signature, input: InputSize): readonly ConstantInput[];
   /** Looks at the outputs of an empty picture: what speaks against this family, or undefined. */
-  doubt?(outputs: Outputs): string | undefined;
+  doubt?(outputs: Outputs, context: DecodeContext): string | undefined;
+  /**
+   * Looks at the outputs of an empty picture and says which of several ways of reading them holds, where their shapes do
+   * not tell; it may answer with itself. Not asked where a manifest names the family.
+   */
+  variant?(outputs: Outputs, context: DecodeContext): Family;
+  /** The outline of a candidate, in input pixels; `row` is what `decode` added it with. Asked only for those that stay. */
+  outline?(outputs: Outputs, context: DecodeContext, candidate: Outlined): readonly Point[] | undefined;
 }
