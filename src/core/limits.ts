@@ -102,6 +102,10 @@ export const visionLimits = {
   /** Below the lowest score anybody asked to keep; bounds what is stored per record. */
   scoreFloor: 0.05,
   detectionsMax: 100,
+  /** Points of an outline: a hundred of them take 150 KB of a record's metadata, of which 256 KB are allowed. */
+  outlinePointsMax: 64,
+  /** Of the model's threshold: what scores less is stored for its box; an outline of a whole picture takes 1 ms. */
+  outlineScoreShare: 0.5,
   /** Non-maximum suppression is quadratic: 2,000 candidates took 30 ms, 1,000 a quarter of that. */
   candidatesMax: 1_000,
   /** A detection longer than this is a hang; the slowest measured model takes 0.3 s on x64, ten times that on a Pi. */

@@ -176,13 +176,17 @@ export class Detector {
     const { candidatesMax, detectionsMax } = this.#settings;
     const { classAgnostic, family, info } = this.#plan;
     const options = { iouMax: info.nmsIou, classAgnostic, candidatesMax, detectionsMax };
+    const outlineMin = info.threshold * visionLimits.outlineScoreShare;
     const found: Detection[] = [];
     const { left, top, right, bottom, score, classIndex } = this.#candidates;
     for (const index of suppress(this.#candidates, options)) {
       const box = boxInPicture(left[index] ?? 0, top[index] ?? 0, right[index] ?? 0, bottom[index] ?? 0, placement);
       const clipped = clipBox(box, width, height);
       if (clipped === undefined) continue;
-      const polygon = family.outline?.(outputs, this.#context, this.#candidates.at(index));
+      const polygon =
+        (score[index] ?? 0) < outlineMin
+          ? undefined
+          : family.outline?.(outputs, this.#context, this.#candidates.at(index));
       found.push({
         label: labelOf(this.#plan.labels, classIndex[index] ?? 0),
         score: score[index] ?? 0,
