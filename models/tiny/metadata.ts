@@ -1,12 +1,16 @@
 import { labels } from "./rectangles.ts";
 
 /** In the form that Ultralytics writes, so that a tiny model is recognised the way a real one is. */
-export function ultralyticsMetadata(width: number, height: number): Readonly<Record<string, string>> {
+export function ultralyticsMetadata(
+  width: number,
+  height: number,
+  task: "detect" | "segment" = "detect",
+): Readonly<Record<string, string>> {
   return {
     description: "Finds red, green and blue rectangles; for the demo and the tests of Framepost only",
     author: "Framepost",
     license: "Apache-2.0",
-    task: "detect",
+    task,
     stride: "32",
     batch: "1",
     imgsz: `[${height}, ${width}]`,

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { before, after, describe, it } from "mocha";
 import sharp from "sharp";
+import { polygonArea } from "../../src/core/detections.ts";
 import { scanJpeg } from "../../src/core/jpeg.ts";
+import { visionLimits } from "../../src/core/limits.ts";
 import type { ModelInfo } from "../../src/core/ports.ts";
 import { randomScene, sceneHeight, sceneWidth } from "../lib/scenes.ts";
 import { seededRandom } from "../lib/seams.ts";
 import { judgeScene, never, tinyModel, visionProcess } from "../lib/vision.ts";
 
 const SCENES = 40;
+const SCENES_OF_MORE_FAMILIES = 10;
 const EDGE_ERROR_MAX = 2;
 
 async function sceneJpeg(seed: number): Promise<Buffer> {
@@ -17,13 +20,17 @@ async function sceneJpeg(seed: number): Promise<Buffer> {
 }
 
 describe("detection with the tiny models", () => {
-  const wanted: readonly (readonly [string, string, Partial<ModelInfo>])[] = [
+  const wanted: readonly (readonly [string, string, Partial<ModelInfo>, number?])[] = [
     ["tiny-end-to-end", "end-to-end", { inputWidth: 640, inputHeight: 384, threshold: 0.25 }],
     ["tiny-yolo8", "yolo8", { inputWidth: 640, inputHeight: 384, threshold: 0.25 }],
     ["tiny-ssd", "ssd", { inputWidth: 640, inputHeight: 360, threshold: 0.6 }],
+    ["tiny-yolo5", "yolo5", { threshold: 0.25 }, SCENES_OF_MORE_FAMILIES],
+    ["tiny-yolo5-raw", "yolo5-raw", { threshold: 0.25 }, SCENES_OF_MORE_FAMILIES],
+    ["tiny-yolo8-seg", "yolo8-seg", { threshold: 0.25 }, SCENES_OF_MORE_FAMILIES],
+    ["tiny-yolox", "yolox", { threshold: 0.25 }, SCENES_OF_MORE_FAMILIES],
   ];
-  for (const [name, family, facts] of wanted) {
-    it(`finds every object of ${SCENES} random scenes and nothing else with ${name}`, async function () {
+  for (const [name, family, facts, scenes = SCENES] of wanted) {
+    it(`finds every object of ${scenes} random scenes and nothing else with ${name}`, async function () {
       this.timeout(30_000);
       await using vision = visionProcess({ model: await tinyModel(name) });
       await vision.start(never);
@@ -31,7 +38,7 @@ describe("detection with the tiny models", () => {
       assert.deepEqual({ ...model, ...facts, family, labels: ["red", "green", "blue"], name }, model);
       const random = seededRandom(2026);
       let objects = 0;
-      for (let index = 0; index < SCENES; index += 1) {
+      for (let index = 0; index < scenes; index += 1) {
         const scene = randomScene(random);
         const quality = 80 + Math.floor(random() * 16);
         const { jpeg } = await vision.render(scene.svg, { quality }, never);
@@ -42,9 +49,29 @@ describe("detection with the tiny models", () => {
         assert.ok(edgeErrorMax <= EDGE_ERROR_MAX, `scene ${index}: an edge is off by ${edgeErrorMax} pixels`);
         objects += scene.objects.length;
       }
-      assert.ok(objects > SCENES * 4);
+      assert.ok(objects > scenes * 4);
     });
   }
+
+  it("gives outlines that lie where the boxes do", async () => {
+    await using vision = visionProcess({ model: await tinyModel("tiny-yolo8-seg") });
+    await vision.start(never);
+    const { detections } = await vision.detect(await sceneJpeg(4), { exact: true }, never);
+    assert.ok(detections.length > 2);
+    for (const { box, polygon = [] } of detections) {
+      assert.ok(polygon.length >= 4 && polygon.length <= visionLimits.outlinePointsMax, `${polygon.length} points`);
+      const { left, top, width, height } = box;
+      const error = (values: readonly number[], first: number, last: number) =>
+        Math.max(Math.abs(Math.min(...values) - first), Math.abs(Math.max(...values) - last));
+      const across = polygon.map(({ x }) => x);
+      const down = polygon.map(({ y }) => y);
+      const off = Math.max(error(across, left, left + width), error(down, top, top + height));
+      assert.ok(off <= EDGE_ERROR_MAX, `an outline is off by ${off} pixels`);
+      // A pixel less at each side, and corners that are cut by half a sample of the mask.
+      const least = (width - 2) * (height - 2) - 64;
+      assert.ok(polygonArea(polygon) >= least, `${polygonArea(polygon)} of ${width} × ${height}`);
+    }
+  });
 });
 
 describe("vision process", () => {
