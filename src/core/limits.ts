@@ -104,7 +104,7 @@ export const visionLimits = {
   detectionsMax: 100,
   /** Points of an outline: a hundred of them take 150 KB of a record's metadata, of which 256 KB are allowed. */
   outlinePointsMax: 64,
-  /** Of the model's threshold: what scores less is stored for its box; an outline of a whole picture takes 1 ms. */
+  /** Of the model's threshold: what scores less is stored for its box. An outline of a whole picture takes 2 ms at 640. */
   outlineScoreShare: 0.5,
   /** Non-maximum suppression is quadratic: 2,000 candidates took 30 ms, 1,000 a quarter of that. */
   candidatesMax: 1_000,
