@@ -1,5 +1,11 @@
 import { labels } from "./rectangles.ts";
 
+export const plainMetadata: Readonly<Record<string, string>> = {
+  description: "Finds red, green and blue rectangles; for the demo and the tests of Framepost only",
+  author: "Framepost",
+  license: "Apache-2.0",
+};
+
 /** In the form that Ultralytics writes, so that a tiny model is recognised the way a real one is. */
 export function ultralyticsMetadata(
   width: number,
@@ -7,9 +13,7 @@ export function ultralyticsMetadata(
   task: "detect" | "segment" = "detect",
 ): Readonly<Record<string, string>> {
   return {
-    description: "Finds red, green and blue rectangles; for the demo and the tests of Framepost only",
-    author: "Framepost",
-    license: "Apache-2.0",
+    ...plainMetadata,
     task,
     stride: "32",
     batch: "1",

@@ -51,12 +51,14 @@ export async function loadDetector(model: ModelSpec, settings: ModelSettings): P
 
 function planFor(model: ModelSpec, metadata: ReadonlyMap<string, string>, session: Session): Plan {
   const { manifest, file } = model;
-  const labels = manifest.labels ?? labelsFrom(metadata.get("names"));
+  const given = manifest.labels ?? labelsFrom(metadata.get("names"));
   const picture = pictureInput(session.inputs, file);
   const input = inputSize(picture, manifest, metadata, file);
-  const signature = { inputs: session.inputs, outputs: session.outputs, metadata, labels, input };
+  const signature = { inputs: session.inputs, outputs: session.outputs, metadata, labels: given, input };
   const { family, classes } = recogniseFamily(signature, manifest.family, file);
   if (input === undefined) throw openSize(file);
+  const usual = family.defaults.labels;
+  const labels = given ?? (usual?.length === classes ? usual : undefined);
   const names = labels ?? Array.from({ length: classes }, (_, index) => labelOf(undefined, index));
   return {
     family,
