@@ -9,8 +9,6 @@ import { never, visionProcess } from "./vision.ts";
 
 interface ParityModel {
   readonly name: string;
-  /** Where the file does not hold them. */
-  readonly labels?: readonly string[];
   readonly quantised: boolean;
 }
 
@@ -20,9 +18,16 @@ export const parityModels: readonly ParityModel[] = [
   { name: "yolov8n-int8-c", quantised: true },
   { name: "yolo11n-int8", quantised: true },
   { name: "yolo26n-int8", quantised: true },
-  { name: "ultraface-rfb-320", labels: ["face"], quantised: false },
-  { name: "edgeeye-sample-person", labels: ["person"], quantised: false },
+  { name: "deimv2-atto-int8", quantised: true },
+  { name: "ultraface-rfb-320", quantised: false },
+  { name: "edgeeye-sample-person", quantised: false },
 ];
+
+/** `spec.json` beside the models. */
+interface SpecFile {
+  readonly coco80: readonly string[];
+  readonly models: Readonly<Record<string, { readonly labels: readonly string[] | "coco80" }>>;
+}
 
 interface ParityFigures {
   readonly photos: number;
@@ -40,10 +45,18 @@ const SCORE_MIN = 0.25;
 const DETECTIONS_MAX = 1_000;
 const IOU_MATCH = 0.5;
 
-export async function measureParity(shared: string, { name, labels }: ParityModel): Promise<ParityFigures> {
+/** A real model with its labels, which most of the files do not hold. */
+export async function sharedModel(shared: string, name: string): Promise<ModelSpec> {
   const folder = join(shared, "models");
   const resolved = await resolveModel(join(folder, `${name}.onnx`), { modelsFolders: [] });
-  const model: ModelSpec = labels === undefined ? resolved : { ...resolved, manifest: { labels: [...labels] } };
+  const spec = JSON.parse(await readFile(join(folder, "spec.json"), "utf8")) as SpecFile;
+  const labels = spec.models[name]?.labels ?? [];
+  return { ...resolved, manifest: { labels: [...(labels === "coco80" ? spec.coco80 : labels)] } };
+}
+
+export async function measureParity(shared: string, { name }: ParityModel): Promise<ParityFigures> {
+  const folder = join(shared, "models");
+  const model = await sharedModel(shared, name);
   await using vision = visionProcess({ model, threads: 2, detectionsMax: DETECTIONS_MAX });
   await vision.start(never);
   const photos = await readdir(join(folder, "images"));

@@ -39,13 +39,14 @@ const wideGrid =
     return signature.labels === undefined && fits(rows) ? possible : undefined;
   };
 
-/** [1, queries, 4 + classes]; with two classes it has the columns of an end-to-end model. */
+/** [1, queries, 4 + classes]; with two classes, or where nobody says how many, it may be an end-to-end model. */
 const rtdetr: Rule = (signature) => {
   const [, rows, columns] = onlyOutput(signature, 3)?.shape ?? [];
   const labels = signature.labels?.length;
-  if (labels === undefined || columns !== 4 + labels) return undefined;
-  if (typeof rows !== "number" || rows > QUERIES_MAX || isGrid(signature, rows)) return undefined;
-  return columns === 6 ? possible : sureIf(true);
+  if (typeof columns !== "number" || columns <= 4 || (labels !== undefined && columns !== 4 + labels)) return undefined;
+  if (typeof rows !== "number" || rows > QUERIES_MAX) return undefined;
+  if (isGrid(signature, rows) || isGrid(signature, rows, 3)) return undefined;
+  return labels === undefined || columns === 6 ? possible : sureIf(true);
 };
 
 const segments: Rule = (signature) => {
@@ -121,18 +122,16 @@ export const announcedFamilies: readonly KnownFamily[] = [
   { name: "yunet", sign: (signature) => sureIf(hasOutputs(signature, "cls_8", "obj_8", "bbox_8")) },
   { name: "scrfd", sign: triples },
   { name: "nanodet", sign: distances },
-  { name: "tf-ssd", sign: (signature) => sureIf(hasOutputs(signature, "detection_boxes", "detection_scores")) },
-  {
-    name: "detr",
-    sign: (signature) =>
-      sureIf(
-        signature.inputs.some(({ name }) => name === "orig_target_sizes") ||
-          hasOutputs(signature, "labels", "boxes", "scores"),
-      ),
-  },
+  // Detectors of torchvision: boxes of its own input's pixels or of another's, classes counted from 0 or from 1.
+  { name: "torchvision", sign: (signature) => (isTorchvision(signature) ? possible : undefined) },
   { name: "rtdetr", sign: rtdetr },
   { name: "detr-raw", sign: logitsAndBoxes },
 ];
+
+function isTorchvision(signature: Signature): boolean {
+  const asksForSizes = signature.inputs.some(({ name }) => name === "orig_target_sizes");
+  return !asksForSizes && hasOutputs(signature, "labels", "boxes", "scores");
+}
 
 function hasOutputs(signature: Signature, ...names: readonly string[]): boolean {
   return names.every((name) => signature.outputs.some((output) => output.name === name));
