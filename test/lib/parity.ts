@@ -21,6 +21,11 @@ export const parityModels: readonly ParityModel[] = [
   { name: "deimv2-atto-int8", quantised: true },
   { name: "ultraface-rfb-320", quantised: false },
   { name: "edgeeye-sample-person", quantised: false },
+  { name: "yolo-fastestv2", quantised: false },
+  { name: "nanodet-m", quantised: false },
+  { name: "fastestdet", quantised: false },
+  { name: "yunet-2023mar", quantised: false },
+  { name: "scrfd-500m-kps", quantised: false },
 ];
 
 /** `spec.json` beside the models. */

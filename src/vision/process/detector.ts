@@ -56,15 +56,16 @@ function planFor(
   settings: ModelSettings,
 ): Plan {
   const { manifest, rules, file } = model;
-  const labels = manifest.labels ?? labelsFrom(metadata.get("names"));
+  const given = manifest.labels ?? labelsFrom(metadata.get("names"));
   const picture = pictureInput(session.inputs, file);
   const input = inputSize(picture, manifest, metadata, file);
   const reading = manifest.outputs ?? {};
-  const signature = { inputs: session.inputs, outputs: session.outputs, metadata, labels, input, reading };
+  const signature = { inputs: session.inputs, outputs: session.outputs, metadata, labels: given, input, reading };
   const recognised = recogniseFamily(signature, manifest.family, file);
   if (input === undefined) throw openSize(file);
   const { family, classes } = recognised;
   const { defaults } = family;
+  const labels = given ?? (defaults.labels?.length === classes ? defaults.labels : undefined);
   const book = new LabelBook(labels, manifest, rules);
   const constants = family.constants?.(signature, input) ?? [];
   otherInputs(session.inputs, [picture, ...constants], file);

@@ -1,4 +1,5 @@
 import type { KnownFamily, Sign, Signature } from "./family.ts";
+import { tableColumns } from "./levels.ts";
 import { isBatchOfOne, isGrid, onlyOutput, taskOf } from "./shapes.ts";
 
 /**
@@ -58,44 +59,24 @@ const segments: Rule = (signature) => {
   );
 };
 
-/** 3 anchors × (4 box values + 1) and the classes in the last dimension: pictures, or one flat list. */
-const anchorsLast: Rule = ({ outputs }) =>
-  sureIf(
-    outputs.every(({ shape }) => {
-      const [first, height, width, columns] = shape;
-      if (shape.length === 2)
-        return typeof height === "number" && height > 15 && typeof first === "number" && first > height;
-      return (
-        typeof columns === "number" &&
-        columns > 15 &&
-        typeof width === "number" &&
-        width < columns &&
-        shape.length === 4
-      );
-    }),
-  );
-
-/** [1, 5 + classes, h, w]. */
-const scoresFirst: Rule = (signature) => {
-  const [, rows, height, width] = onlyOutput(signature, 4)?.shape ?? [];
-  if (typeof rows !== "number" || typeof height !== "number" || typeof width !== "number") return undefined;
-  return sureIf(rows > 5 && Math.min(height, width) > 1 && anchorsLast(signature) === undefined);
+/** One output of both: [1, N, classes + 32], where N has a fourth stride. */
+const nanodetPlus: Rule = (signature) => {
+  const { input, labels } = signature;
+  const [, rows, columns] = onlyOutput(signature, 3)?.shape ?? [];
+  if (typeof columns !== "number" || columns <= 32 || rows === undefined) return undefined;
+  if (labels !== undefined && columns !== labels.length + 32) return undefined;
+  if (typeof rows === "string" || input === undefined) return possible;
+  const cells = [8, 16, 32, 64].map((stride) => Math.ceil(input.width / stride) * Math.ceil(input.height / stride));
+  if (rows !== cells.reduce((sum, count) => sum + count, 0)) return undefined;
+  return labels === undefined ? possible : sureIf(true);
 };
 
-/** Scores and boxes of three strides, with key points or without. */
-const triples: Rule = ({ outputs }) => {
-  const lasts = outputs.map(({ shape }) => shape.at(-1));
-  const isTriples = outputs.length === 6 || outputs.length === 9;
+/** The tables of NanoDet for four strides; its input is another. */
+const picodet: Rule = ({ outputs }) => {
+  const columns = outputs.map(tableColumns);
   return sureIf(
-    isTriples && lasts.filter((last) => last === 1).length === 3 && lasts.filter((last) => last === 4).length === 3,
+    columns.length === 8 && columns.filter((count) => count === 32).length >= 4 && new Set(columns).size <= 2,
   );
-};
-
-/** As many outputs of classes as of distances: four sides, each a distribution over eight or more. */
-const distances: Rule = ({ outputs }) => {
-  const lasts = outputs.map(({ shape }) => shape.at(-1));
-  const wide = lasts.filter((last) => typeof last === "number" && last >= 32 && last % 4 === 0);
-  return sureIf(outputs.length >= 6 && outputs.length % 2 === 0 && wide.length >= outputs.length / 2);
 };
 
 const logitsAndBoxes: Rule = (signature) => {
@@ -117,11 +98,8 @@ export const announcedFamilies: readonly KnownFamily[] = [
   { name: "yolo8-obb", sign: wideGrid("obb", rotatedRows) },
   { name: "yolo5", sign: rowsOfScores(3) },
   { name: "yolox", sign: rowsOfScores(1) },
-  { name: "yolo-fastestv2", sign: anchorsLast },
-  { name: "fastestdet", sign: scoresFirst },
-  { name: "yunet", sign: (signature) => sureIf(hasOutputs(signature, "cls_8", "obj_8", "bbox_8")) },
-  { name: "scrfd", sign: triples },
-  { name: "nanodet", sign: distances },
+  { name: "nanodet-plus", sign: nanodetPlus },
+  { name: "picodet", sign: picodet },
   // Detectors of torchvision: boxes of its own input's pixels or of another's, classes counted from 0 or from 1.
   { name: "torchvision", sign: (signature) => (isTorchvision(signature) ? possible : undefined) },
   { name: "rtdetr", sign: rtdetr },
