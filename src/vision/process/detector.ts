@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { clipBox } from "../../core/detections.ts";
+import { clipBox, thresholdFor } from "../../core/detections.ts";
 import { visionLimits } from "../../core/limits.ts";
 import type { ModelInfo } from "../../core/ports.ts";
 import type { Detection } from "../../core/types.ts";
@@ -185,7 +185,7 @@ export class Detector {
   }
 
   #detections(outputs: Outputs, width: number, height: number, placement: Placement): readonly Detection[] {
-    const { book, family, nms } = this.#plan;
+    const { book, family, info, nms } = this.#plan;
     book.apply(this.#candidates, placement);
     const found: Detection[] = [];
     const { left, top, right, bottom, score, classIndex } = this.#candidates;
@@ -193,9 +193,11 @@ export class Detector {
       const box = boxInPicture(left[index] ?? 0, top[index] ?? 0, right[index] ?? 0, bottom[index] ?? 0, placement);
       const clipped = clipBox(box, width, height);
       if (clipped === undefined) continue;
-      const polygon = family.outline?.(outputs, this.#context, this.#candidates.at(index));
+      const label = book.nameOf(classIndex[index] ?? 0);
+      const isOutlined = (score[index] ?? 0) >= thresholdFor(label, info) * visionLimits.outlineScoreShare;
+      const polygon = isOutlined ? family.outline?.(outputs, this.#context, this.#candidates.at(index)) : undefined;
       found.push({
-        label: book.nameOf(classIndex[index] ?? 0),
+        label,
         score: score[index] ?? 0,
         box: clipped,
         ...(polygon === undefined ? {} : { polygon: polygonInPicture(polygon, placement, width, height) }),

@@ -50,15 +50,19 @@ export function boxInPicture(left: number, top: number, right: number, bottom: n
   };
 }
 
-/** Points in input pixels as points of the picture, moved to its border where they lie outside. */
+/**
+ * Points in input pixels as points of the picture, moved to its border where they lie outside. To a tenth of a pixel:
+ * an outline is not finer, and more digits would be most of a record's metadata.
+ */
 export function polygonInPicture(
   points: readonly Point[],
   placement: Placement,
   pictureWidth: number,
   pictureHeight: number,
 ): readonly Point[] {
+  const inside = (value: number, size: number) => Math.min(Math.round(Math.max(value, 0) * 10) / 10, size);
   return points.map(({ x, y }) => ({
-    x: Math.min(Math.max((x - placement.left) / placement.scaleX, 0), pictureWidth),
-    y: Math.min(Math.max((y - placement.top) / placement.scaleY, 0), pictureHeight),
+    x: inside((x - placement.left) / placement.scaleX, pictureWidth),
+    y: inside((y - placement.top) / placement.scaleY, pictureHeight),
   }));
 }

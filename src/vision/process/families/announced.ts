@@ -14,20 +14,6 @@ const sureIf = (condition: boolean): Sign | undefined => (condition ? { certaint
 const QUERIES_MAX = 1_000;
 const possible: Sign = { certainty: "possible", classes: 0 };
 
-/** [1, N, 5 + classes] with `perCell` rows for each cell of the grid. */
-const rowsOfScores =
-  (perCell: number): Rule =>
-  (signature) => {
-    const output = onlyOutput(signature, 3);
-    const rows = output?.shape[1];
-    const columns = output?.shape[2];
-    if (typeof columns !== "number" || columns < 6 || rows === undefined) return undefined;
-    if (typeof rows === "string") return possible;
-    if (rows <= columns || !isGrid(signature, rows, perCell)) return undefined;
-    // With one class it has the six columns of an end-to-end model.
-    return columns === 6 ? possible : sureIf(true);
-  };
-
 /** The grid of yolo8 with more rows than boxes and classes: told by its task, else possible where the number fits. */
 const wideGrid =
   (task: string, fits: (rows: number) => boolean): Rule =>
@@ -50,14 +36,18 @@ const rtdetr: Rule = (signature) => {
   return labels === undefined || columns === 6 ? possible : sureIf(true);
 };
 
-const segments: Rule = (signature) => {
-  const [boxes, masks, third] = signature.outputs;
-  const isPair = boxes !== undefined && masks !== undefined && third === undefined;
-  return sureIf(
-    taskOf(signature) === "segment" ||
-      (isPair && isBatchOfOne(boxes, 3) && isBatchOfOne(masks, 4) && masks.shape[1] === 32),
-  );
-};
+/** Boxes and masks as in yolo8-seg, but a row a prediction: of an end-to-end head, or of YOLOv5. */
+const rowsOfSegments =
+  (fits: (signature: Signature, rows: number | string, columns: number) => boolean): Rule =>
+  (signature) => {
+    const [boxes, masks, third] = signature.outputs;
+    if (boxes === undefined || masks === undefined || third !== undefined) return undefined;
+    if (!isBatchOfOne(boxes, 3) || !isBatchOfOne(masks, 4)) return undefined;
+    const [, rows, columns] = boxes.shape;
+    const weights = masks.shape[1];
+    if (rows === undefined || typeof columns !== "number" || typeof weights !== "number") return undefined;
+    return sureIf(fits(signature, rows, columns - weights));
+  };
 
 /** One output of both: [1, N, classes + 32], where N has a fourth stride. */
 const nanodetPlus: Rule = (signature) => {
@@ -93,11 +83,15 @@ const poseRows = (rows: number) => rows === 4 + 1 + 17 * 3 || rows === 4 + 1 + 1
 const rotatedRows = (rows: number) => rows > 5 && rows !== 84;
 
 export const announcedFamilies: readonly KnownFamily[] = [
-  { name: "yolo8-seg", sign: segments },
+  { name: "end-to-end-seg", sign: rowsOfSegments((_, rows, columns) => columns === 6 && Number(rows) <= QUERIES_MAX) },
+  {
+    name: "yolo5-seg",
+    sign: rowsOfSegments(
+      (signature, rows, columns) => columns > 5 && typeof rows === "number" && isGrid(signature, rows, 3),
+    ),
+  },
   { name: "yolo8-pose", sign: wideGrid("pose", poseRows) },
   { name: "yolo8-obb", sign: wideGrid("obb", rotatedRows) },
-  { name: "yolo5", sign: rowsOfScores(3) },
-  { name: "yolox", sign: rowsOfScores(1) },
   { name: "nanodet-plus", sign: nanodetPlus },
   { name: "picodet", sign: picodet },
   // Detectors of torchvision: boxes of its own input's pixels or of another's, classes counted from 0 or from 1.
