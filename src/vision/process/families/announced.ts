@@ -26,6 +26,15 @@ const wideGrid =
     return signature.labels === undefined && fits(rows) ? possible : undefined;
   };
 
+/** [1, cells, 4 + classes]: YOLOv8 as some converters turn it round. With a class less it would be YOLOX. */
+const turned: Rule = (signature) => {
+  const [, rows, columns] = onlyOutput(signature, 3)?.shape ?? [];
+  if (typeof rows !== "number" || typeof columns !== "number" || columns <= 4) return undefined;
+  if (rows <= columns || !isGrid(signature, rows)) return undefined;
+  const labels = signature.labels?.length;
+  return labels === undefined ? possible : sureIf(columns === 4 + labels);
+};
+
 /** [1, queries, 4 + classes]; with two classes, or where nobody says how many, it may be an end-to-end model. */
 const rtdetr: Rule = (signature) => {
   const [, rows, columns] = onlyOutput(signature, 3)?.shape ?? [];
@@ -90,6 +99,7 @@ export const announcedFamilies: readonly KnownFamily[] = [
       (signature, rows, columns) => columns > 5 && typeof rows === "number" && isGrid(signature, rows, 3),
     ),
   },
+  { name: "yolo8-turned", sign: turned },
   { name: "yolo8-pose", sign: wideGrid("pose", poseRows) },
   { name: "yolo8-obb", sign: wideGrid("obb", rotatedRows) },
   { name: "nanodet-plus", sign: nanodetPlus },

@@ -13,6 +13,8 @@ const SCORES = "scores";
 const BOXES = "boxes";
 /** Of the boxes of an empty picture: decoded ones have area; raw offsets, which have the same shape, mostly do not. */
 const DECODED_SHARE_MIN = 0.9;
+/** Boxes at the border reach beyond it, those of an empty picture more than others. */
+const RELATIVE_MAX = 4;
 
 export const ssd: Family = {
   name: "ssd",
@@ -62,14 +64,14 @@ export const ssd: Family = {
     const { boxes } = tensors(outputs);
     const rows = boxes.data.length / 4;
     let decoded = 0;
+    let farthest = 0;
     for (let at = 0; at < boxes.data.length; at += 4) {
-      const width = (boxes.data[at + 2] ?? 0) - (boxes.data[at] ?? 0);
-      const height = (boxes.data[at + 3] ?? 0) - (boxes.data[at + 1] ?? 0);
-      if (width >= 0 && height >= 0) decoded += 1;
+      const [left = 0, top = 0, right = 0, bottom = 0] = boxes.data.subarray(at, at + 4);
+      if (right >= left && bottom >= top) decoded += 1;
+      farthest = Math.max(farthest, right, bottom);
     }
-    return decoded >= rows * DECODED_SHARE_MIN
-      ? undefined
-      : "its boxes are offsets from priors that the file does not hold";
+    if (decoded < rows * DECODED_SHARE_MIN) return "its boxes are offsets from priors that the file does not hold";
+    return farthest > RELATIVE_MAX ? "its boxes are not between 0 and 1" : undefined;
   },
 };
 

@@ -12,6 +12,8 @@ const BOXES = "detection_boxes";
 const SCORES = "detection_scores";
 const CLASSES = "detection_classes";
 const COUNT = "num_detections";
+/** Boxes at the border may reach a little beyond it. */
+const RELATIVE_MAX = 4;
 /** TensorFlow keeps 0 for the background. */
 const FIRST_CLASS = 1;
 
@@ -48,6 +50,11 @@ export const tfSsd: Family = {
       const right = (boxes.data[4 * row + 3] ?? 0) * inputWidth;
       into.add(left, top, right, bottom, Math.min(score, 1), classIndex, row);
     }
+  },
+
+  doubt(outputs: Outputs): string | undefined {
+    const farthest = outputNamed(outputs, BOXES).data.reduce((most, value) => Math.max(most, value), 0);
+    return farthest > RELATIVE_MAX ? "its boxes are not between 0 and 1" : undefined;
   },
 };
 
