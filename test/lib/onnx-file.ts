@@ -25,9 +25,7 @@ export function signatureOf(file: Buffer, labels?: readonly string[]): Signature
     graph.filter((field) => field.number === number).map(({ content }) => tensorOf(content));
   const inputs = tensors(11).filter(({ name }) => !constants.has(name));
   const metadata = new Map(
-    model
-      .filter(({ number }) => number === 14)
-      .map(({ content }) => [text(content, 1), text(content, 2)] as const),
+    model.filter(({ number }) => number === 14).map(({ content }) => [text(content, 1), text(content, 2)] as const),
   );
   const picture = inputs.find(({ shape }) => shape.length === 4)?.shape ?? [];
   const [height, width] = picture[3] === 3 ? picture.slice(1, 3) : picture.slice(2);
@@ -67,7 +65,7 @@ function inside(message: Buffer, number: number): Buffer {
 
 /** Of wire types 0 (number), 1 and 5 (fixed), and 2 (bytes). */
 function* fields(message: Buffer): Generator<Field> {
-  for (let at = 0; at < message.length; ) {
+  for (let at = 0; at < message.length;) {
     const start = at;
     const varint = () => {
       let value = 0;
@@ -83,6 +81,11 @@ function* fields(message: Buffer): Generator<Field> {
     const value = wire === 0 || wire === 2 ? varint() : 0;
     const from = at;
     at += wire === 2 ? value : wire === 1 ? 8 : wire === 5 ? 4 : 0;
-    yield { number: Math.floor(tag / 8), whole: message.subarray(start, at), content: message.subarray(from, at), value };
+    yield {
+      number: Math.floor(tag / 8),
+      whole: message.subarray(start, at),
+      content: message.subarray(from, at),
+      value,
+    };
   }
 }

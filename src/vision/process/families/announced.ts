@@ -11,7 +11,10 @@ type Rule = (signature: Signature) => Sign | undefined;
 
 const sureIf = (condition: boolean): Sign | undefined => (condition ? { certainty: "sure", classes: 0 } : undefined);
 /** RT-DETR asks 300; no grid of a usual input is this small. */
+const QUERIES_MIN = 50;
 const QUERIES_MAX = 1_000;
+/** Of the largest sets of labels in use. */
+const COLUMNS_MAX = 4 + 1_000;
 const possible: Sign = { certainty: "possible", classes: 0 };
 
 /** The grid of yolo8 with more rows than boxes and classes: told by its task, else possible where the number fits. */
@@ -40,7 +43,7 @@ const rtdetr: Rule = (signature) => {
   const [, rows, columns] = onlyOutput(signature, 3)?.shape ?? [];
   const labels = signature.labels?.length;
   if (typeof columns !== "number" || columns <= 4 || (labels !== undefined && columns !== 4 + labels)) return undefined;
-  if (typeof rows !== "number" || rows > QUERIES_MAX) return undefined;
+  if (typeof rows !== "number" || rows < QUERIES_MIN || rows > QUERIES_MAX || columns > COLUMNS_MAX) return undefined;
   if (isGrid(signature, rows) || isGrid(signature, rows, 3)) return undefined;
   return labels === undefined || columns === 6 ? possible : sureIf(true);
 };

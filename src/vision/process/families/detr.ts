@@ -22,7 +22,12 @@ export const detr: Family = {
     const sizes = inputs.find(({ name }) => name === SIZES);
     const isPair = sizes?.shape.length === 2 && (sizes.shape[1] === 2 || typeof sizes.shape[1] === "string");
     if (!isPair || (sizes.type !== "int64" && sizes.type !== "float32")) return undefined;
-    if (![LABELS, BOXES, SCORES].every((name) => outputs.some((output) => output.name === name))) return undefined;
+    const [found, boxes, scores] = [LABELS, BOXES, SCORES].map((name) =>
+      outputs.find((output) => output.name === name),
+    );
+    if (found === undefined || boxes === undefined || scores === undefined) return undefined;
+    const sides = boxes.shape.at(-1);
+    if (typeof sides === "number" && sides !== 4) return undefined;
     return { certainty: "sure", classes: labels?.length ?? 0 };
   },
 
