@@ -1,3 +1,4 @@
+import { polygonArea } from "../../core/detections.ts";
 import type { Point } from "../../core/types.ts";
 
 /**
@@ -29,7 +30,7 @@ export function largestOutline(values: Float32Array, width: number, height: numb
       if (!isInside(values, width, height, x, y) || isInside(values, width, height, x, y - 1)) continue;
       if (seen[y * width + x] === 1) continue;
       const outline = follow(values, width, height, x, y);
-      const area = areaOf(outline);
+      const area = polygonArea(outline);
       if (area <= largestArea) continue;
       largest = outline;
       largestArea = area;
@@ -87,17 +88,6 @@ function crossing(values: Float32Array, width: number, height: number, x: number
 
 function isInside(values: Float32Array, width: number, height: number, x: number, y: number): boolean {
   return x >= 0 && x < width && y >= 0 && y < height && (values[y * width + x] ?? 0) > 0;
-}
-
-/** Positive for a polygon that runs clockwise, y pointing down. */
-export function areaOf(points: readonly Point[]): number {
-  let twice = 0;
-  let before = points.at(-1);
-  for (const point of points) {
-    if (before !== undefined) twice += before.x * point.y - point.x * before.y;
-    before = point;
-  }
-  return twice / 2;
 }
 
 /** Doubled until the points are few enough; ten times makes a thousand of the first tolerance. */

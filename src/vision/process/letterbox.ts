@@ -1,3 +1,4 @@
+import { pointsInside } from "../../core/detections.ts";
 import type { Box, Point } from "../../core/types.ts";
 
 /** How a picture is placed in a model's input, and back. Pure geometry. */
@@ -60,9 +61,9 @@ export function polygonInPicture(
   pictureWidth: number,
   pictureHeight: number,
 ): readonly Point[] {
-  const inside = (value: number, size: number) => Math.min(Math.round(Math.max(value, 0) * 10) / 10, size);
-  return points.map(({ x, y }) => ({
-    x: inside((x - placement.left) / placement.scaleX, pictureWidth),
-    y: inside((y - placement.top) / placement.scaleY, pictureHeight),
+  const placed = points.map(({ x, y }) => ({
+    x: Math.round(((x - placement.left) / placement.scaleX) * 10) / 10,
+    y: Math.round(((y - placement.top) / placement.scaleY) * 10) / 10,
   }));
+  return pointsInside(placed, pictureWidth, pictureHeight);
 }

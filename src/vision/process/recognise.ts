@@ -95,9 +95,12 @@ function labelsInTheWay(signature: Signature): string {
   return without === undefined ? "" : ` (${without} classes, but ${signature.labels.length} labels are given)`;
 }
 
+/** Where there are candidates, with one of them; else with all that there is. */
 function hint(example?: string): string {
-  const readable = families.map(({ name }) => `"${name}"`).join(", ");
-  return `. If you know it, write "family": "${example ?? "…"}" into a manifest (<file>.json); this version reads ${readable}`;
+  const line = `. If you know it, write "family": "${example ?? "…"}" into a manifest (<file>.json)`;
+  return example === undefined
+    ? `${line}; this version reads ${families.map(({ name }) => `"${name}"`).join(", ")}`
+    : line;
 }
 
 function describe(signature: Signature): string {

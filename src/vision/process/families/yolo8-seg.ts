@@ -1,6 +1,7 @@
+import { polygonArea } from "../../../core/detections.ts";
 import { visionLimits } from "../../../core/limits.ts";
 import type { Point } from "../../../core/types.ts";
-import { areaOf, largestOutline, simplified } from "../contour.ts";
+import { largestOutline, simplified } from "../contour.ts";
 import type { Candidates, Outlined } from "../nms.ts";
 import { BOX_ROWS, readBoxRows, relativeBoxes } from "./box-rows.ts";
 import type { DecodeContext, Family, Outputs, OutputTensor, Sign, Signature } from "./family.ts";
@@ -59,7 +60,7 @@ export const yolo8Seg: Family = {
     if (window.width <= 0 || window.height <= 0) return undefined;
     addMasks(boxes, candidate.row, BOX_ROWS + context.classes, masks, window);
     const outline = largestOutline(sums, window.width, window.height);
-    if (areaOf(outline) < AREA_MIN) return undefined;
+    if (polygonArea(outline) < AREA_MIN) return undefined;
     const { left, top, right, bottom } = candidate;
     const inInput = outline.map(({ x, y }) => ({
       x: Math.min(Math.max((window.left + x + 0.5) * scaleX, left), right),
