@@ -108,13 +108,19 @@ describe("recognising a model's family", () => {
       "picodet",
       {
         outputs: {
-          a: [1, 1600, 80], b: [1, 400, 80], c: [1, 100, 80], d: [1, 25, 80],
-          e: [1, 1600, 32], f: [1, 400, 32], g: [1, 100, 32], h: [1, 25, 32],
+          a: [1, 1600, 80],
+          b: [1, 400, 80],
+          c: [1, 100, 80],
+          d: [1, 25, 80],
+          e: [1, 1600, 32],
+          f: [1, 400, 32],
+          g: [1, 100, 32],
+          h: [1, 25, 32],
         },
         side: 320,
       },
     ],
-    ["tf-ssd", { outputs: { detection_boxes: [1, 8, 4], detection_scores: [1, 8], num_detections: [1] } }],
+    ["yolo8-turned", { outputs: { o: [1, 8400, 84] }, labels: 80 }],
     ["rtdetr", { outputs: { o: [1, 300, 84] }, metadata: { task: "detect", end2end: "False" }, labels: 80 }],
     ["detr-raw", { outputs: { pred_logits: [1, 100, 92], pred_boxes: [1, 100, 4] } }],
   ];
@@ -127,13 +133,12 @@ describe("recognising a model's family", () => {
   const uncertain: readonly (readonly [string, RegExp, Facts])[] = [
     ["pose or detection", /could be yolo8 or yolo8-pose/, { outputs: { o: [1, 56, 8400] } }],
     ["rotated boxes or detection", /could be yolo8 or yolo8-obb/, { outputs: { o: [1, 20, 8400] } }],
-    ["one class in six columns", /could be end-to-end or yolox or yolox-decoded/, { outputs: { o: [1, 8400, 6] } }],
+    ["one class in six columns", /could be yolox or yolox-decoded or yolo8-turned/, { outputs: { o: [1, 8400, 6] } }],
     [
       "open rows of six columns",
       /could be end-to-end or yolo5 or yolo5-relative or yolo5-raw or yolox/,
       { outputs: { o: [1, "rows", 6] } },
     ],
-    ["two classes or end to end", /could be end-to-end or rtdetr/, { outputs: { o: [1, 300, 6] }, labels: 2 }],
     [
       "RT-DETR of two classes by its own account",
       /could be end-to-end or rtdetr/,
@@ -154,7 +159,7 @@ describe("recognising a model's family", () => {
     it(`refuses what could be ${what}, naming the candidates and the line to add`, () => {
       const message = refused(facts);
       assert.match(message, candidates);
-      assert.match(message, /write "family": "(yolo8|end-to-end|ssd)" into a manifest/);
+      assert.match(message, /write "family": "(yolo8|yolox|end-to-end|ssd)" into a manifest/);
     });
   }
 
