@@ -102,7 +102,8 @@ export interface Family extends KnownFamily {
   doubt?(outputs: Outputs, context: DecodeContext, certainty: Certainty): string | undefined;
   /**
    * Looks at the outputs of an empty picture and says which of several ways of reading them holds, where their shapes do
-   * not tell; it may answer with itself. Not asked where a manifest names the family.
+   * not tell; it may answer with itself. Throws `MODEL_UNKNOWN_FAMILY` where none is certain. Not asked where a
+   * manifest names the family.
    */
   variant?(outputs: Outputs, context: DecodeContext): Family;
   /** The outline of a candidate, in input pixels; `row` is what `decode` added it with. Asked only for those that stay. */
