@@ -23,6 +23,7 @@ export interface ModelSource {
   readonly manifest: Readonly<Record<string, unknown>>;
   /** Writes the ONNX file. */
   readonly fill: (place: ModelsPlace, file: string, world: FillWorld) => Promise<Downloaded>;
+  readonly close: () => Promise<void>;
 }
 
 interface FillWorld {
@@ -43,7 +44,15 @@ export async function modelSource(what: string, options: SourceOptions): Promise
   if (fromCatalog !== undefined && (options.sha256 ?? fromCatalog.sha256) === fromCatalog.sha256) {
     const { name, version, url, sha256, bytes, manifest } = fromCatalog;
     const request = { url, sha256, bytes, bytesMax: bytes };
-    return { name, version, shown: url, isVouchedFor: true, manifest: given ?? manifest, fill: filledBy(request) };
+    return {
+      name,
+      version,
+      shown: url,
+      isVouchedFor: true,
+      manifest: given ?? manifest,
+      fill: filledBy(request),
+      close,
+    };
   }
   if (/^https?:\/\//i.test(what)) {
     const { sha256 } = options;
@@ -51,7 +60,7 @@ export async function modelSource(what: string, options: SourceOptions): Promise
     const name = nameIn(URL.canParse(what) ? decoded(new URL(what).pathname) : what);
     const isVouchedFor = sha256 !== undefined;
     const shown = shownUrl(what);
-    return { name, version: undefined, shown, isVouchedFor, manifest: given ?? {}, fill: filledBy(request) };
+    return { name, version: undefined, shown, isVouchedFor, manifest: given ?? {}, fill: filledBy(request), close };
   }
   if (!(await exists(what))) {
     throw new AgentError("MODEL_NOT_FOUND", `no model ${what}: no name of the catalog, and no file here`, {
@@ -67,8 +76,12 @@ export async function modelSource(what: string, options: SourceOptions): Promise
     isVouchedFor: true,
     manifest,
     fill: async (_place, into, world) => await copied(file, what, into, options.sha256, world),
+    close: async () => await file.close(),
   };
 }
+
+/** An address holds nothing open. */
+const close = async (): Promise<void> => undefined;
 
 function filledBy(request: DownloadRequest): ModelSource["fill"] {
   return async (place, into, { signal, onProgress, onTrouble }) => {
@@ -105,7 +118,7 @@ async function copied(
   let bytes = 0;
   try {
     const { size } = await from.stat();
-    for await (const chunk of from.createReadStream({ autoClose: true, highWaterMark: 256 * 1024 })) {
+    for await (const chunk of from.createReadStream({ autoClose: false, highWaterMark: 256 * 1024 })) {
       signal.throwIfAborted();
       hash.update(chunk as Buffer);
       await to.writeFile(chunk as Buffer);

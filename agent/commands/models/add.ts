@@ -26,10 +26,23 @@ export interface ModelsAddOptions {
 
 /** Nothing is installed, and nothing stays behind, unless the whole file came, is the one asked for, and can be loaded. */
 export async function modelsAdd(context: CommandContext, what: string, options: ModelsAddOptions): Promise<ExitCode> {
-  const { terminal, json } = context;
   const place = await modelsPlace(context);
   // Files are opened before: who is root now may read what the data folder's owner may not.
   const source = await modelSource(what, options);
+  try {
+    return await added(context, place, source, options);
+  } finally {
+    await source.close();
+  }
+}
+
+async function added(
+  context: CommandContext,
+  place: ModelsPlace,
+  source: ModelSource,
+  options: ModelsAddOptions,
+): Promise<ExitCode> {
+  const { terminal, json } = context;
   await ownModels(place);
   await downloadsOf(place, new HttpStream()).sweep();
   const [name = source.name, version = source.version] = options.as?.split("@", 2) ?? [];
