@@ -145,6 +145,26 @@ export const modelLimits = {
   probationMs: 30 * 60_000,
 } as const;
 
+export const proofLimits = {
+  /** A picture that shows more is a crowd, where suppression turns on the last bit of a score. */
+  expectedMax: 50,
+  /** A 12 MP JPEG at quality 100. */
+  pictureBytesMax: 8 * MB,
+  /**
+   * What differs between two machines that both do it right: float sums in another order move a score by 0.001, int8
+   * kernels of another processor one by 0.03 and a box to 0.97. A wrong decode is far outside of three times that.
+   */
+  iouMin: 0.9,
+  scoreTolerance: 0.1,
+  /** Enough for a median on a busy machine; fewer where a run takes long. */
+  runs: 7,
+  runsTimeMaxMs: 10_000,
+  /** Nodes of a graph are some hundred; parts that are looked at in one file, each a few bytes. */
+  graphPartsMax: 500_000,
+  /** Values of the metadata as they are shown. */
+  metadataCharsMax: 200,
+} as const;
+
 export const trackLimits = {
   /** Of one label, from frame to frame: a walking person keeps 0.5 at two frames a second. */
   iouMin: 0.3,

@@ -14,6 +14,7 @@ import type {
   WatchResult,
 } from "../core/ports.ts";
 import { spawnVision, type ChildReply, type VisionChild } from "./child.ts";
+import type { Inspection, ProcessUsage } from "./inspection.ts";
 import type { ModelSpec } from "./model.ts";
 import { errorFrom, resultOf, type Task } from "./protocol.ts";
 
@@ -139,6 +140,17 @@ export class VisionProcess implements Vision {
     signal: AbortSignal,
   ): Promise<EncodedImage> {
     return this.#askImage({ kind: "render", svg, quality: options.quality }, options.under, signal);
+  }
+
+  /** Runs a picture through the model and says all that is known of both; slow, for people who doubt a model. */
+  async inspect(jpeg: Buffer, signal: AbortSignal): Promise<Inspection> {
+    if (this.#modelError !== undefined) throw this.#modelError;
+    return resultOf("inspect", (await this.#ask({ kind: "inspect" }, jpeg, signal)).reply);
+  }
+
+  /** What the vision process takes of the machine right now. */
+  async usage(signal: AbortSignal): Promise<ProcessUsage> {
+    return resultOf("usage", (await this.#ask({ kind: "usage" }, undefined, signal)).reply);
   }
 
   health(): VisionHealth {
