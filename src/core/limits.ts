@@ -116,6 +116,8 @@ export const visionLimits = {
   modelBytesMax: 512 * MB,
   /** A usual model takes 100 to 330 MB; one that takes more leaks, or does not belong on a gateway. */
   rssBytesMax: 768 * MB,
+  /** Without a single detection: some minutes of a usual camera. Then one of them is looked at closer. */
+  silentAfterPictures: 500,
   backoffFirstMs: 500,
   backoffMaxMs: 60_000,
   healthyAfterMs: 30_000,

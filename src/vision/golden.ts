@@ -14,6 +14,11 @@ export interface Golden extends GoldenFacts {
   readonly picture: Buffer;
 }
 
+/** Of a picture on which something must be found, and nobody says what. */
+export function goldenOfAnything(picture: Buffer): Golden {
+  return { picture, expected: [], iouMin: proofLimits.iouMin, scoreTolerance: proofLimits.scoreTolerance };
+}
+
 export type GoldenDetection = GoldenFacts["expected"][number];
 
 export interface MissingDetection {
@@ -26,7 +31,9 @@ export type GoldenVerdict =
   | { readonly kind: "none" }
   | {
       readonly kind: "matched";
+      /** 0 where anything would do. */
       readonly expected: number;
+      readonly found: number;
       /** The worst of all that matched. */
       readonly iouMin: number;
       readonly scoreDifferenceMax: number;
@@ -62,6 +69,9 @@ export function parseGolden(content: unknown, picture: Buffer, file: string): Go
 export function judgeGolden(golden: Golden, found: readonly Detection[], modelThreshold: number): GoldenVerdict {
   const { iouMin, scoreTolerance, threshold = modelThreshold } = golden;
   const expected = golden.expected.length;
+  const scoreMax = Math.max(0, ...found.map(({ score }) => score));
+  const shown = found.filter(({ score }) => score >= threshold).length;
+  if (expected === 0 && shown === 0) return { kind: "dead", expected, scoreMax };
   const free = new Set(found);
   const missing: MissingDetection[] = [];
   const worst = { iouMin: 1, scoreDifferenceMax: 0 };
@@ -76,9 +86,8 @@ export function judgeGolden(golden: Golden, found: readonly Detection[], modelTh
     worst.iouMin = Math.min(worst.iouMin, nearest.iou);
     worst.scoreDifferenceMax = Math.max(worst.scoreDifferenceMax, difference);
   }
-  const extra = [...free].filter(({ score }) => score > threshold + scoreTolerance);
-  if (missing.length === 0 && extra.length === 0) return { kind: "matched", expected, ...worst };
-  const scoreMax = Math.max(0, ...found.map(({ score }) => score));
+  const extra = expected === 0 ? [] : [...free].filter(({ score }) => score > threshold + scoreTolerance);
+  if (missing.length === 0 && extra.length === 0) return { kind: "matched", expected, found: shown, ...worst };
   if (scoreMax < Math.max(visionLimits.scoreFloor, threshold - scoreTolerance)) {
     return { kind: "dead", expected, scoreMax };
   }

@@ -3,7 +3,7 @@
  * colours and shades enough that one that works answers with some number.
  */
 export const proofSceneSvg = [
-  '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="360">',
+  '<svg xmlns="http://www.w3.org/2000/svg" width="1280" height="720" viewBox="0 0 640 360">',
   '<rect width="640" height="360" fill="#9fb4c4"/>',
   '<rect y="200" width="640" height="160" fill="#6b6a66"/>',
   '<rect x="20" y="60" width="180" height="160" fill="#8d7b6a"/>',

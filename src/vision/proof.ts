@@ -1,12 +1,14 @@
-import { readFile, stat } from "node:fs/promises";
+import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { quantiles } from "../core/counters.ts";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { configLimits, proofLimits } from "../core/limits.ts";
 import type { DetectResult, ModelInfo } from "../core/ports.ts";
 import type { VisionProcess } from "./client.ts";
-import { type Golden, goldenError, type GoldenVerdict, judgeGolden, parseGolden } from "./golden.ts";
+import { type Golden, goldenError, goldenText, type GoldenVerdict, judgeGolden, parseGolden } from "./golden.ts";
 import type { Inspection } from "./inspection.ts";
 import { proofSceneSvg } from "./proof-scene.ts";
+import { goldenProblems, outputProblems, outputWarnings } from "./proof-texts.ts";
 
 /** Whether a model that loads can be trusted: that it finds on its golden picture what it should, in time. */
 
@@ -55,7 +57,7 @@ export async function proveModel(
     golden === undefined ? { kind: "none" } : judgeGolden(golden, found.detections, model.threshold);
   const runsMs = await timedRuns(vision, picture, found, signal);
   const { rssBytes, rssPeakBytes } = await vision.usage(signal);
-  const runMs = quantile(runsMs, 0.5);
+  const [runMs = 0, runMsP95 = 0] = quantiles(runsMs, [0.5, 0.95]);
   const problems = [...goldenProblems(verdict), ...outputProblems(inspection)];
   if (runMsMax !== undefined && runMs > runMsMax) {
     problems.push(`a run takes ${runMs.toFixed(1)} ms, and may take ${runMsMax.toFixed(1)} ms`);
@@ -64,7 +66,7 @@ export async function proveModel(
     model,
     golden: verdict,
     runMs,
-    runMsP95: quantile(runsMs, 0.95),
+    runMsP95,
     loadMs: inspection.loadMs,
     rssBytes,
     rssPeakBytes,
@@ -104,6 +106,33 @@ export async function readGolden(folder: string): Promise<Golden | undefined> {
   return parseGolden(content, picture, factsFile);
 }
 
+/**
+ * Into a model's folder, instead of what was there. The two files belong together: cut off in between, the folder holds
+ * one alone, or two that do not fit, and reading says so. Fails with `MODEL_GOLDEN`.
+ */
+export async function writeGolden(folder: string, golden: Golden): Promise<void> {
+  const factsFile = join(folder, goldenFactsName);
+  try {
+    await rm(factsFile, { force: true });
+    await writeFlushed(join(folder, goldenPictureName), golden.picture);
+    await writeFlushed(factsFile, Buffer.from(goldenText(golden)));
+  } catch (error) {
+    throw goldenError(factsFile, messageOf(error), error);
+  }
+}
+
+async function writeFlushed(file: string, content: Buffer): Promise<void> {
+  const temporary = `${file}.part`;
+  const handle = await open(temporary, "w", 0o640);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, file);
+}
+
 async function readBounded(file: string, bytesMax: number): Promise<Buffer | undefined> {
   try {
     const { size } = await stat(file);
@@ -130,64 +159,4 @@ async function timedRuns(
     spentMs += timings.roundMs;
   }
   return runsMs;
-}
-
-function goldenProblems(verdict: GoldenVerdict): readonly string[] {
-  switch (verdict.kind) {
-    case "none":
-    case "matched":
-      return [];
-    case "dead":
-      return ["it finds nothing on its golden picture"];
-    case "different": {
-      const { expected, missing, extra } = verdict;
-      const first = missing[0];
-      return [
-        ...(first === undefined
-          ? []
-          : [`${missing.length} of ${expected} are missing on its golden picture, such as ${missingText(first)}`]),
-        ...(extra.length === 0
-          ? []
-          : [`${extra.length} on its golden picture are not expected, such as ${textOf(extra[0])}`]),
-      ];
-    }
-  }
-}
-
-/** `person 0.91 (the nearest shares 0.42 of its box, score 0.88)`. */
-export function missingText({
-  expected,
-  nearest,
-}: Extract<GoldenVerdict, { kind: "different" }>["missing"][number]): string {
-  const { label, score } = expected;
-  const beside =
-    nearest === undefined
-      ? "none of that label is near"
-      : `the nearest shares ${nearest.iou.toFixed(2)} of its box, score ${nearest.score.toFixed(2)}`;
-  return `${label} ${score.toFixed(2)} (${beside})`;
-}
-
-function textOf(detection: { readonly label: string; readonly score: number } | undefined): string {
-  return detection === undefined ? "" : `${detection.label} ${detection.score.toFixed(2)}`;
-}
-
-function outputProblems({ outputs, scoreMax }: Inspection): readonly string[] {
-  const broken = outputs.filter(({ notFinite }) => notFinite > 0);
-  return [
-    ...broken.map(({ name, notFinite }) => `${notFinite} values of its output ${name} are no numbers`),
-    // Rounding may put a sure one a hair above 1.
-    ...(scoreMax > 1.01 ? [`it gives scores up to ${scoreMax.toFixed(1)}: its outputs are read in a wrong way`] : []),
-  ];
-}
-
-/** A model with its own suppression may rightly say nothing of a drawn scene. */
-function outputWarnings(verdict: GoldenVerdict, { scoreMax }: Inspection): readonly string[] {
-  if (verdict.kind !== "none" || scoreMax > 0) return [];
-  return ["no score at all on a drawn scene: it may be dead; try it with a photo of what it should find"];
-}
-
-/** Of at least one value. */
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }

@@ -32,6 +32,8 @@ export function usageOf({
   resourceUsage,
 }: Pick<NodeJS.Process, "memoryUsage" | "resourceUsage">): ProcessUsage {
   const { maxRSS, userCPUTime, systemCPUTime } = resourceUsage();
-  // The kernel counts the peak in kilobytes, and processor time in microseconds.
-  return { rssBytes: memoryUsage.rss(), rssPeakBytes: maxRSS * 1_024, cpuMs: (userCPUTime + systemCPUTime) / 1_000 };
+  const rssBytes = memoryUsage.rss();
+  // The kernel counts the peak in kilobytes and late, and processor time in microseconds.
+  const rssPeakBytes = Math.max(rssBytes, maxRSS * 1_024);
+  return { rssBytes, rssPeakBytes, cpuMs: (userCPUTime + systemCPUTime) / 1_000 };
 }
