@@ -108,6 +108,14 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^MODEL_NOT_INSTALLED$/, "add it with: framepost models add NAME; see what there is with: framepost models catalog"],
   [/^MODEL_STORE$/, "make the folder models in the data folder usable for its owner"],
   [/^MODEL_TOO_LARGE$/, "take a smaller model: this one could not be loaded"],
+  [
+    /^MODEL_(DEAD|DIFFERENT|UNPROVEN)$/,
+    "take another file of this model, best a float one; see what it finds with: framepost detect --model FILE picture.jpg",
+  ],
+  [
+    /^MODEL_GOLDEN$/,
+    "take the golden picture in anew, with a photo of what the model should find: framepost models verify NAME --record PHOTO",
+  ],
   [/^(MODEL_|VISION_)/, "try a model with: framepost detect --model FILE picture.jpg; then set detector.model"],
   [/^HTTP_401$/, "put the right token into this target's config; the platform's web page shows it"],
   [/^HTTP_403$/, "ask the platform's administrator what this account may do; a firewall may also refuse"],

@@ -5,6 +5,7 @@ import { visionLimits } from "../../core/limits.ts";
 import type { ModelInfo } from "../../core/ports.ts";
 import type { Detection } from "../../core/types.ts";
 import type { Reading } from "../config.ts";
+import type { ModelRun } from "../inspection.ts";
 import type { ModelSpec } from "../model.ts";
 import type { DetectAnswer, ModelSettings } from "../protocol.ts";
 import type { ConstantInput, DecodeContext, Family, Outputs, TensorFacts } from "./families/family.ts";
@@ -15,6 +16,7 @@ import { labelOf, labelsFrom } from "./labels.ts";
 import { boxInPicture, placePicture, polygonInPicture, type Fit, type Placement } from "./letterbox.ts";
 import { Candidates, suppress } from "./nms.ts";
 import { readOnnxMetadata } from "./onnx-metadata.ts";
+import { outputReport, scoreMaxOf } from "./reports.ts";
 import { recogniseFamily, type Recognised } from "./recognise.ts";
 import { openSession, type Session } from "./session.ts";
 
@@ -22,6 +24,8 @@ import { openSession, type Session } from "./session.ts";
 
 /** Below this a second thread costs more than it brings on a gateway with other work. */
 const SINGLE_THREAD_RUN_MS = 10;
+/** Even where nothing is to be seen, a model that works scores some cell higher. */
+const FAINTEST_SCORE = 1e-9;
 
 interface Plan extends Recognised {
   readonly picture: TensorFacts;
@@ -46,17 +50,19 @@ export async function loadDetector(model: ModelSpec, settings: ModelSettings): P
     return new Detector(session, settled, settings);
   }
   await session.release();
-  return new Detector(await openSession(model.file, threads), settled, settings);
+  return new Detector(await openSession(model.file, threads), settled, { ...settings, threads });
 }
 
 function planFor(model: ModelSpec, metadata: ReadonlyMap<string, string>, session: Session): Plan {
   const { manifest, file } = model;
-  const labels = manifest.labels ?? labelsFrom(metadata.get("names"));
+  const given = manifest.labels ?? labelsFrom(metadata.get("names"));
   const picture = pictureInput(session.inputs, file);
   const input = inputSize(picture, manifest, metadata, file);
-  const signature = { inputs: session.inputs, outputs: session.outputs, metadata, labels, input };
+  const signature = { inputs: session.inputs, outputs: session.outputs, metadata, labels: given, input };
   const { family, classes } = recogniseFamily(signature, manifest.family, file);
   if (input === undefined) throw openSize(file);
+  const usual = family.defaults.labels;
+  const labels = given ?? (usual?.length === classes ? usual : undefined);
   const names = labels ?? Array.from({ length: classes }, (_, index) => labelOf(undefined, index));
   return {
     family,
@@ -162,6 +168,20 @@ export class Detector {
     return { detections, width, height, timings };
   }
 
+  /** Runs the picture and says what went in and came out, before any threshold. */
+  async inspect({ width, height, pixels, placement }: DecodedPicture): Promise<ModelRun> {
+    this.#input.fillExact(pixels.rgb, width, height, placement);
+    const outputs = await this.#run();
+    const candidates = new Candidates();
+    this.#plan.family.decode(outputs, { ...this.#context, scoreMin: FAINTEST_SCORE }, candidates);
+    return {
+      threads: this.#settings.threads ?? 1,
+      inputs: this.#session.inputs,
+      outputs: this.#session.outputs.map((facts) => outputReport(facts, outputs.get(facts.name))),
+      scoreMax: scoreMaxOf(candidates),
+    };
+  }
+
   async #run(): Promise<Outputs> {
     const { picture, constants } = this.#plan;
     return this.#session.run(picture, this.#input.data, this.#dims, constants);
@@ -176,13 +196,17 @@ export class Detector {
     const { candidatesMax, detectionsMax } = this.#settings;
     const { classAgnostic, family, info } = this.#plan;
     const options = { iouMax: info.nmsIou, classAgnostic, candidatesMax, detectionsMax };
+    const outlineMin = info.threshold * visionLimits.outlineScoreShare;
     const found: Detection[] = [];
     const { left, top, right, bottom, score, classIndex } = this.#candidates;
     for (const index of suppress(this.#candidates, options)) {
       const box = boxInPicture(left[index] ?? 0, top[index] ?? 0, right[index] ?? 0, bottom[index] ?? 0, placement);
       const clipped = clipBox(box, width, height);
       if (clipped === undefined) continue;
-      const polygon = family.outline?.(outputs, this.#context, this.#candidates.at(index));
+      const polygon =
+        (score[index] ?? 0) < outlineMin
+          ? undefined
+          : family.outline?.(outputs, this.#context, this.#candidates.at(index));
       found.push({
         label: labelOf(this.#plan.labels, classIndex[index] ?? 0),
         score: score[index] ?? 0,
