@@ -79,8 +79,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   if (modelProblem !== undefined) {
     seams.log.error("model-unusable", { code: modelProblem.code, message: modelProblem.message });
   }
-  const { threads } = config.detector;
-  const vision = new VisionProcess({ model, ...(threads === undefined ? {} : { threads }) }, seams);
+  const { threads, tiles } = config.detector;
+  const settings = { ...(threads === undefined ? {} : { threads }), ...(tiles === undefined ? {} : { tiles }) };
+  const vision = new VisionProcess({ model, ...settings }, seams);
 
   const targets: Target[] = [];
   for (const target of config.targets) {

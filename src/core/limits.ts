@@ -106,6 +106,12 @@ export const visionLimits = {
   candidatesMax: 1_000,
   /** A detection longer than this is a hang; the slowest measured model takes 0.3 s on x64, ten times that on a Pi. */
   callTimeoutMs: 30_000,
+  /** What each tile may add to that: a second and more than the slowest model takes on a Pi. */
+  tileTimeoutMs: 5_000,
+  /** Along one side of the picture. */
+  tilesMax: 8,
+  /** Of a tile: what is no larger is whole in one of two neighbours. */
+  tileOverlap: 0.2,
   loadTimeoutMs: 60_000,
   /** Callers wait in the client; more than this means that someone forgot the newest-frame rule. */
   callsWaitingMax: 16,

@@ -206,8 +206,10 @@ export class Chain {
 }
 
 /** The stamp alone: a model's hundreds of labels do not belong in every record. */
-function stampOf({ name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime }: ModelStamp): ModelStamp {
-  return { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime };
+function stampOf(model: ModelStamp): ModelStamp {
+  const { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime, tiles } = model;
+  const stamp = { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime };
+  return tiles === undefined ? stamp : { ...stamp, tiles };
 }
 
 /** Given labels may come from anywhere: they get the same bounds as the detector's. */

@@ -57,8 +57,7 @@ export async function measureParity(shared: string, { name, labels }: ParityMode
   };
   for (const photo of photos) {
     const { detections } = await vision.detect(await readFile(join(folder, "images", photo)), { exact: true }, never);
-    const reference = join(folder, "reference", name, photo.replace(/\.jpg$/, ".json"));
-    figures = compare(figures, parseReferences(JSON.parse(await readFile(reference, "utf8"))), detections);
+    figures = compare(figures, await readReferences(folder, name, photo), detections);
   }
   return figures;
 }
@@ -89,6 +88,12 @@ function compare(before: ParityFigures, references: readonly Detection[], found:
     iouMin,
     scoreDifferenceMax,
   };
+}
+
+/** What a model is to find on a photo, down to a score of 0.25. */
+export async function readReferences(folder: string, name: string, photo: string): Promise<readonly Detection[]> {
+  const file = join(folder, "reference", name, photo.replace(/\.jpg$/, ".json"));
+  return parseReferences(JSON.parse(await readFile(file, "utf8")));
 }
 
 function parseReferences(file: unknown): readonly Detection[] {

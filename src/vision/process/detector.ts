@@ -138,10 +138,26 @@ export class Detector {
   async decode(picture: Buffer, exact: boolean, imaging: Imaging): Promise<DecodedPicture> {
     const startedMs = performance.now();
     const { width, height } = await imaging.size(picture);
-    const { layout, fit } = this.#plan;
-    const placement = placePicture(width, height, layout.width, layout.height, fit);
+    const placement = this.place(width, height);
     const pixels = exact ? await imaging.pixels(picture) : await imaging.pixelsAt(picture, placement);
     return { width, height, pixels, placement, exact, decodeMs: performance.now() - startedMs };
+  }
+
+  /** How a picture of this size lies in the model's input. */
+  place(width: number, height: number): Placement {
+    const { layout, fit } = this.#plan;
+    return placePicture(width, height, layout.width, layout.height, fit);
+  }
+
+  /** What is one object, where several looks at a picture are made one; `iouMax` for a model that suppresses nothing. */
+  merging(iouMax: number): {
+    readonly iouMax: number;
+    readonly classAgnostic: boolean;
+    readonly detectionsMax: number;
+  } {
+    const { classAgnostic, info } = this.#plan;
+    const { detectionsMax } = this.#settings;
+    return { iouMax: Math.min(info.nmsIou, iouMax), classAgnostic, detectionsMax };
   }
 
   async detect({ width, height, pixels, placement, exact, decodeMs }: DecodedPicture): Promise<DetectAnswer> {

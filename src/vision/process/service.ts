@@ -5,10 +5,11 @@ import type { ModelInfo, WatchOptions } from "../../core/ports.ts";
 import type { ModelSpec } from "../model.ts";
 import type { Answers, DetectAnswer, ImageAnswer, ModelSettings, Task, WatchAnswer } from "../protocol.ts";
 import { CameraWatches, type Sighting } from "./camera-watch.ts";
-import { loadDetector, type Detector } from "./detector.ts";
+import { loadDetector, type DecodedPicture, type Detector } from "./detector.ts";
 import { openImaging, type Imaging, type Jpeg } from "./imaging.ts";
 import { MotionMeter } from "./motion.ts";
 import { ThumbnailMaker } from "./thumbnail.ts";
+import { TiledDetector } from "./tiled-detector.ts";
 
 /** Everything the vision process does, without the process: one task after another, never two at once. */
 
@@ -20,6 +21,7 @@ interface Done {
 export class VisionService {
   #imaging: Imaging | undefined;
   #detector: Detector | undefined;
+  #tiled: TiledDetector | undefined;
   readonly #watches = new CameraWatches(new ThumbnailMaker(), new MotionMeter());
   /** Why there is no detector: told again to whoever asks for one. */
   #loadError = new AgentError("MODEL_NONE", "no model is loaded", { disposition: "fatal" });
@@ -45,8 +47,12 @@ export class VisionService {
 
   async #load(model: ModelSpec, settings: ModelSettings): Promise<ModelInfo> {
     try {
-      this.#detector = await loadDetector(model, settings);
-      return this.#detector.info;
+      const detector = await loadDetector(model, settings);
+      const { tiles } = settings;
+      this.#detector = detector;
+      if (tiles === undefined) return detector.info;
+      this.#tiled = new TiledDetector(detector, tiles);
+      return { ...detector.info, tiles };
     } catch (error) {
       this.#loadError = asAgentError(error, `loading the model ${model.file}`);
       throw this.#loadError;
@@ -54,8 +60,13 @@ export class VisionService {
   }
 
   async #detect(image: Buffer, exact: boolean): Promise<DetectAnswer> {
-    if (this.#detector === undefined) throw this.#loadError;
-    return this.#detector.detect(await this.#detector.decode(image, exact, await this.#ready()));
+    const detector = this.#detector;
+    if (detector === undefined) throw this.#loadError;
+    return this.#look(detector, await detector.decode(image, exact, await this.#ready()), image);
+  }
+
+  async #look(detector: Detector, decoded: DecodedPicture, image: Buffer): Promise<DetectAnswer> {
+    return this.#tiled?.detect(decoded, image, await this.#ready()) ?? detector.detect(decoded);
   }
 
   /** Decodes once: for the measures, for the gate, and for the model where it has to run. */
@@ -73,7 +84,7 @@ export class VisionService {
       const { width, height, decodeMs } = decoded;
       return { kind: "still", width, height, measures, timings: { decodeMs, measureMs } };
     }
-    const found = await detector.detect(decoded);
+    const found = await this.#look(detector, decoded, image);
     if (gate !== undefined) watch.saw(sightingOf(found, detector.info.threshold, monotonicMs));
     return { kind: "detected", ...found, measures, timings: { ...found.timings, measureMs } };
   }
