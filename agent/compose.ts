@@ -1,5 +1,6 @@
 import type { DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
+import { trackLimits } from "../src/core/limits.ts";
 import type { Camera, CameraDriver, MotionGate, Seams, Target, Vision } from "../src/core/ports.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
@@ -26,6 +27,7 @@ import { MqttTarget } from "../src/targets/mqtt/target.ts";
 import { VisionProcess } from "../src/vision/client.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
+import type { TrackRules } from "../src/keep/tracks.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 import { diskBudgetOf, shareOf } from "./disks.ts";
 import type { Part } from "./lifecycle.ts";
@@ -211,14 +213,26 @@ function part(name: string, inner: { start(signal: AbortSignal): void | Promise<
   return { name, start: async (signal) => inner.start(signal), stop: () => inner.stop() };
 }
 
-function keepRules({ keep }: CameraConfig, whenAway: KeepRules["whenAway"]): KeepRules {
+function keepRules(camera: CameraConfig, whenAway: KeepRules["whenAway"]): KeepRules {
+  const { keep } = camera;
+  const intervalMs = intervalMsOf(camera);
   return {
     labels: keep.labels ?? [],
     minScore: keep.minScore ?? 0,
     minIntervalMs: keep.minInterval ?? 0,
     negativesEvery: keep.negativesEvery ?? 0,
     whenAway,
+    ...(keep.newObjects === undefined ? {} : { newObjects: trackRules(keep.newObjects, intervalMs) }),
   };
+}
+
+/** An object can be seen no more often than there are frames: those that come seldom must not make it new each time. */
+function trackRules(
+  { minIou, forgetAfter, repeatAfter }: NonNullable<CameraConfig["keep"]["newObjects"]>,
+  intervalMs: number,
+): TrackRules {
+  const forgetAfterMs = Math.max(forgetAfter, trackLimits.forgetAfterFrames * intervalMs);
+  return { minIou, forgetAfterMs, ...(repeatAfter === undefined ? {} : { repeatAfterMs: repeatAfter }) };
 }
 
 function motionGate({ motion }: CameraConfig): MotionGate {

@@ -1,11 +1,11 @@
-import { clipBox, shownDetections } from "../core/detections.ts";
+import { clipBox, faintDetections, shownDetections } from "../core/detections.ts";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { visionLimits } from "../core/limits.ts";
 import type { PictureMeasures } from "../core/picture.ts";
 import type { DetectResult, MotionGate, Seams, Spool, Target, Vision, WatchResult } from "../core/ports.ts";
 import type { ClockQuality, Detection, Frame, KeepReason, ModelStamp, RecordDraft } from "../core/types.ts";
-import { decide, type KeepRules, type KeepState } from "../keep/decide.ts";
+import { afterStill, decide, type KeepRules, type KeepState } from "../keep/decide.ts";
 import type { Books } from "./books.ts";
 import type { DropReason, Processed, SeenFrame, StillFrame } from "./processed.ts";
 import { Turns } from "./turns.ts";
@@ -92,19 +92,22 @@ export class Chain {
       const failure = asAgentError(error, `processing a frame of ${frame.cameraId}`);
       return { processed: { kind: "dropped", why: dropReason(failure), error: failure } as const, state };
     }
-    if (!("image" in seen)) return { processed: { kind: "still", still: seen } as const, state };
+    if (!("image" in seen)) {
+      return { processed: { kind: "still", still: seen } as const, state: afterStill(state, frame.monotonicMs) };
+    }
     const decision = decide(rules, state, {
       monotonicMs: frame.monotonicMs,
       requested: treatment.requested,
       labelled: seen.labelled,
       detections: shownDetections(seen),
+      faint: faintDetections(seen),
     });
     if (!decision.keep) {
       return { processed: { kind: "not-kept", seen, why: decision.why } as const, state: decision.state };
     }
     const processed = await this.#store(seen, decision.reason, treatment);
     // What could not be stored used up no interval: the next frame may take its place.
-    return { processed, state: processed.kind === "refused" ? state : decision.state };
+    return { processed, state: processed.kind === "refused" ? decision.stateIfRefused : decision.state };
   }
 
   async #see(frame: FrameSource, treatment: Treatment, signal: AbortSignal): Promise<SeenFrame | StillFrame> {
