@@ -35,6 +35,7 @@ import { findModel } from "./find-model.ts";
 import { controlPathOf } from "./locations.ts";
 import { buildSpool, openData } from "./open-spool.ts";
 import { agentVersion } from "./version.ts";
+import { shadowOf, visionPart } from "./vision-parts.ts";
 
 /** The agent's parts, built and not yet started. */
 export interface Agent {
@@ -69,7 +70,10 @@ export interface ComposeOptions {
   readonly recordsMax?: number;
 }
 
-/** The only place that names concrete classes, but for the spool (`open-spool.ts`). Fails when the state folder cannot be used. */
+/**
+ * The only place that names concrete classes, but for the spool (`open-spool.ts`) and the second model
+ * (`vision-parts.ts`). Fails when the state folder cannot be used.
+ */
 export async function composeAgent(config: FramepostConfig, options: ComposeOptions, seams: Seams): Promise<Agent> {
   const { dataFolder } = options;
   const wrapDriver = options.wrapDriver ?? ((driver: CameraDriver) => driver);
@@ -113,19 +117,27 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const { exact } = config.detector;
   const facts = { bootId: await bootId(), agentVersion: agentVersion(), clockQuality, exact };
   const { recordsMax = Infinity } = options;
-  const pipeline = new Pipeline({ cameras: watched, vision, spool, targets, recordsMax }, facts, seams);
+  const shadow = await shadowOf(config, dataFolder, seams);
+  const { parts: compared, part: shadowPart } = shadow ?? {};
+  const seen = { vision, ...(compared === undefined ? {} : { shadow: compared }) };
+  const pipeline = new Pipeline({ cameras: watched, ...seen, spool, targets, recordsMax }, facts, seams);
 
   const offer = { queue: spool.queue, deliveries: () => loops.map((loop) => loop.health()) };
   const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);
   const parts = {
     spool: part("spool", spool),
     control: part("control", control),
-    vision: visionPart(vision, seams),
+    vision: visionPart("vision", vision, seams),
     sending: [
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
       ...loops.map((loop) => part("delivery", loop)),
     ],
-    capturing: [orphansPart(seams), camerasPart(cameras), part("pipeline", pipeline)],
+    capturing: [
+      orphansPart(seams),
+      ...(shadowPart === undefined ? [] : [shadowPart]),
+      camerasPart(cameras),
+      part("pipeline", pipeline),
+    ],
   };
   const built = { device, cameras, vision, spool, targets, loops, pipeline, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
@@ -162,23 +174,6 @@ async function modelOf(config: FramepostConfig, dataFolder: string): Promise<Mod
   } catch (error) {
     return asAgentError(error, `finding the model ${model ?? "in use"}`);
   }
-}
-
-/** A model that cannot be loaded leaves the agent running without a detector; the client keeps trying after a crash. */
-function visionPart(vision: VisionProcess, seams: Seams): Part {
-  return {
-    name: "vision",
-    async start(signal) {
-      try {
-        await vision.start(signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        const { code, message } = asAgentError(error, "starting the vision process");
-        if (code !== "MODEL_NONE") seams.log.error("model-unusable", { code, message });
-      }
-    },
-    stop: () => vision.stop(),
-  };
 }
 
 /**

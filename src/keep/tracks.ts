@@ -54,8 +54,10 @@ export function follow(rules: TrackRules, before: readonly Track[], sighting: Si
   const free = new Set(counting);
   // What counts goes first: else a weak double of an object would take its track, and the object would seem new.
   match(known, free, matches, (track) => track.box, rules.minIou);
-  match(known, free, matches, (track) => track.hiddenAt, rules.minIou);
-  match(known, new Set(faint), matches, (track) => track.box, rules.minIou);
+  const covers = [...matches].map(([before, { box }]) => ({ ...before, nowAt: box }));
+  const lost = known.filter((track) => !matches.has(track)).map((track) => behind(track, covers, rules.minIou));
+  match(lost, free, matches, (track) => track.hiddenAt, rules.minIou);
+  match(lost, new Set(faint), matches, (track) => track.box, rules.minIou);
 
   const seen = new Map<Detection, Track>();
   const counted = new Set(counting);
@@ -68,9 +70,7 @@ export function follow(rules: TrackRules, before: readonly Track[], sighting: Si
     const { label, box } = detection;
     seen.set(detection, { label, box, seenAtMs: monotonicMs, countedAtMs: monotonicMs, missed: false });
   }
-  const missed = known
-    .filter((track) => !matches.has(track))
-    .map((track) => hidden({ ...track, missed: true }, [...seen.values()], rules.minIou));
+  const missed = lost.filter((track) => !matches.has(track)).map((track) => ({ ...track, missed: true }));
   const tracks = [...seen.values(), ...missed].sort((a, b) => b.seenAtMs - a.seenAtMs).slice(0, trackLimits.objectsMax);
   const present = counting.flatMap((detection) => seen.get(detection) ?? []);
   return { tracks, present };
@@ -101,11 +101,11 @@ function match(
   }
 }
 
-/** Of two that cross, the model sees one: the other goes with it until they part. */
-function hidden(track: Track, seen: readonly Track[], minIou: number): Track {
+/** Of two that meet, the model sees one: the other goes with it until they part. */
+function behind(track: Track, covers: readonly (Track & { readonly nowAt: Box })[], minIou: number): Track {
   const { label, box, hiddenAt = box } = track;
-  const cover = seen.find((other) => other.label === label && iouOf(other.box, hiddenAt) >= minIou);
-  return cover === undefined ? track : { ...track, hiddenAt: cover.box };
+  const cover = covers.find((other) => other.label === label && iouOf(other.box, hiddenAt) >= minIou);
+  return cover === undefined ? track : { ...track, hiddenAt: cover.nowAt };
 }
 
 /**

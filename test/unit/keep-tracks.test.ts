@@ -115,6 +115,16 @@ describe("following objects", () => {
     }
   });
 
+  it("takes two for two of which one walks hidden behind the other for long", () => {
+    const watch = new Watch();
+    for (let frame = 0; frame < 80; frame += 1) {
+      const [one, other] = [at(100 + 10 * frame), at(10 + 12 * frame)];
+      const isHidden = Math.abs(one.left - other.left) < 24;
+      watch.frame(isHidden ? [seen(one)] : [seen(one), seen(other, 0.7)]);
+    }
+    assert.deepEqual(watch.kept, ["new:person"]);
+  });
+
   it("keeps again what was gone for longer than that, and not what was gone for less", () => {
     const watch = new Watch().see(seen(standing)).see().after(27_000).see(seen(standing));
     assert.deepEqual(watch.kept, ["new:person"]);
