@@ -1,5 +1,6 @@
 import type { DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
+import { trackLimits } from "../src/core/limits.ts";
 import type { Camera, CameraDriver, MotionGate, Seams, Target, Vision } from "../src/core/ports.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
@@ -26,6 +27,7 @@ import { MqttTarget } from "../src/targets/mqtt/target.ts";
 import { VisionProcess } from "../src/vision/client.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
+import type { TrackRules } from "../src/keep/tracks.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 import { withDetectorRules } from "./detector-rules.ts";
 import { diskBudgetOf, shareOf } from "./disks.ts";
@@ -34,6 +36,7 @@ import { findModel } from "./find-model.ts";
 import { controlPathOf } from "./locations.ts";
 import { buildSpool, openData } from "./open-spool.ts";
 import { agentVersion } from "./version.ts";
+import { shadowOf, visionPart } from "./vision-parts.ts";
 
 /** The agent's parts, built and not yet started. */
 export interface Agent {
@@ -68,7 +71,10 @@ export interface ComposeOptions {
   readonly recordsMax?: number;
 }
 
-/** The only place that names concrete classes, but for the spool (`open-spool.ts`). Fails when the state folder cannot be used. */
+/**
+ * The only place that names concrete classes, but for the spool (`open-spool.ts`) and the second model
+ * (`vision-parts.ts`). Fails when the state folder cannot be used.
+ */
 export async function composeAgent(config: FramepostConfig, options: ComposeOptions, seams: Seams): Promise<Agent> {
   const { dataFolder } = options;
   const wrapDriver = options.wrapDriver ?? ((driver: CameraDriver) => driver);
@@ -80,8 +86,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   if (modelProblem !== undefined) {
     seams.log.error("model-unusable", { code: modelProblem.code, message: modelProblem.message });
   }
-  const { threads } = config.detector;
-  const vision = new VisionProcess({ model, ...(threads === undefined ? {} : { threads }) }, seams);
+  const { threads, tiles } = config.detector;
+  const settings = { ...(threads === undefined ? {} : { threads }), ...(tiles === undefined ? {} : { tiles }) };
+  const vision = new VisionProcess({ model, ...settings }, seams);
 
   const targets: Target[] = [];
   for (const target of config.targets) {
@@ -111,19 +118,27 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const { exact } = config.detector;
   const facts = { bootId: await bootId(), agentVersion: agentVersion(), clockQuality, exact };
   const { recordsMax = Infinity } = options;
-  const pipeline = new Pipeline({ cameras: watched, vision, spool, targets, recordsMax }, facts, seams);
+  const shadow = await shadowOf(config, dataFolder, seams);
+  const { parts: compared, part: shadowPart } = shadow ?? {};
+  const seen = { vision, ...(compared === undefined ? {} : { shadow: compared }) };
+  const pipeline = new Pipeline({ cameras: watched, ...seen, spool, targets, recordsMax }, facts, seams);
 
   const offer = { queue: spool.queue, deliveries: () => loops.map((loop) => loop.health()) };
   const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);
   const parts = {
     spool: part("spool", spool),
     control: part("control", control),
-    vision: visionPart(vision, seams),
+    vision: visionPart("vision", vision, seams),
     sending: [
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
       ...loops.map((loop) => part("delivery", loop)),
     ],
-    capturing: [orphansPart(seams), camerasPart(cameras), part("pipeline", pipeline)],
+    capturing: [
+      orphansPart(seams),
+      ...(shadowPart === undefined ? [] : [shadowPart]),
+      camerasPart(cameras),
+      part("pipeline", pipeline),
+    ],
   };
   const built = { device, cameras, vision, spool, targets, loops, pipeline, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
@@ -162,23 +177,6 @@ async function modelOf(config: FramepostConfig, dataFolder: string): Promise<Mod
   }
 }
 
-/** A model that cannot be loaded leaves the agent running without a detector; the client keeps trying after a crash. */
-function visionPart(vision: VisionProcess, seams: Seams): Part {
-  return {
-    name: "vision",
-    async start(signal) {
-      try {
-        await vision.start(signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        const { code, message } = asAgentError(error, "starting the vision process");
-        if (code !== "MODEL_NONE") seams.log.error("model-unusable", { code, message });
-      }
-    },
-    stop: () => vision.stop(),
-  };
-}
-
 /**
  * Side by side: a program that hears no signal takes seconds to end, and with a row of them a service manager would lose
  * its patience.
@@ -211,14 +209,26 @@ function part(name: string, inner: { start(signal: AbortSignal): void | Promise<
   return { name, start: async (signal) => inner.start(signal), stop: () => inner.stop() };
 }
 
-function keepRules({ keep }: CameraConfig, whenAway: KeepRules["whenAway"]): KeepRules {
+function keepRules(camera: CameraConfig, whenAway: KeepRules["whenAway"]): KeepRules {
+  const { keep } = camera;
+  const intervalMs = intervalMsOf(camera);
   return {
     labels: keep.labels ?? [],
     minScore: keep.minScore ?? 0,
     minIntervalMs: keep.minInterval ?? 0,
     negativesEvery: keep.negativesEvery ?? 0,
     whenAway,
+    ...(keep.newObjects === undefined ? {} : { newObjects: trackRules(keep.newObjects, intervalMs) }),
   };
+}
+
+/** An object can be seen no more often than there are frames: those that come seldom must not make it new each time. */
+function trackRules(
+  { minIou, forgetAfter, repeatAfter }: NonNullable<CameraConfig["keep"]["newObjects"]>,
+  intervalMs: number,
+): TrackRules {
+  const forgetAfterMs = Math.max(forgetAfter, trackLimits.forgetAfterFrames * intervalMs);
+  return { minIou, forgetAfterMs, ...(repeatAfter === undefined ? {} : { repeatAfterMs: repeatAfter }) };
 }
 
 function motionGate({ motion }: CameraConfig): MotionGate {

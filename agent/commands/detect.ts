@@ -19,6 +19,7 @@ interface DetectOptions {
   readonly manifest?: string;
   readonly threshold?: number;
   readonly exact?: true;
+  readonly tiles?: { readonly columns: number; readonly rows: number };
   readonly annotate?: string;
 }
 
@@ -37,7 +38,11 @@ export async function detect(
   });
   const log: Logger = createLogger({ level: context.logLevel ?? "silent", secrets: [], journald: false });
   const vision = new VisionProcess(
-    { model, detectionsMax: visionLimits.candidatesMax },
+    {
+      model,
+      detectionsMax: visionLimits.candidatesMax,
+      ...(options.tiles === undefined ? {} : { tiles: { ...options.tiles, overlap: visionLimits.tileOverlap } }),
+    },
     { clock: context.clock, random: context.random, log },
   );
   if (options.annotate !== undefined) await prepareAnnotations(images, options.annotate);

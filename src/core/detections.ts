@@ -21,6 +21,12 @@ export function thresholdFor(label: string, model: Thresholds | undefined): numb
   return own ?? model?.threshold ?? 0;
 }
 
+/** Those below the model's threshold that are more than noise: at least half of it. */
+export function faintDetections({ detections, model }: Labelled): readonly Detection[] {
+  const threshold = model?.threshold ?? 0;
+  return detections.filter(({ score }) => score < threshold && score >= threshold / 2);
+}
+
 /** What targets send: the shown detections, clipped to the image; one that lies outside it is left out. */
 export function sentDetections(draft: RecordDraft, minScore: number): readonly Detection[] {
   return shownDetections(draft, minScore).flatMap((detection) => {

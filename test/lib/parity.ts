@@ -92,8 +92,7 @@ export async function measureParity(
   const matches: PhotoMatch[] = [];
   for (const photo of chosen) {
     const { detections } = await vision.detect(await readFile(join(folder, "images", photo)), { exact }, never);
-    const file = join(folder, "reference", name, photo.replace(/\.jpg$/, ".json"));
-    const references = parseReferences(JSON.parse(await readFile(file, "utf8")));
+    const references = await readReferences(folder, name, photo);
     matches.push(match(references, detections, referenceMin));
   }
   const pairs = matches.flatMap((one) => one.pairs);
@@ -139,6 +138,12 @@ function match(references: readonly Detection[], found: readonly Detection[], re
   }
   const extra = [...free].map(({ score }) => score).filter((score) => score >= SCORE_MIN);
   return { references: wanted, missed, extraScoreMax: Math.max(0, ...extra), pairs };
+}
+
+/** What a model is to find on a photo, down to a score of 0.25. */
+export async function readReferences(folder: string, name: string, photo: string): Promise<readonly Detection[]> {
+  const file = join(folder, "reference", name, photo.replace(/\.jpg$/, ".json"));
+  return parseReferences(JSON.parse(await readFile(file, "utf8")));
 }
 
 function parseReferences(file: unknown): readonly Detection[] {

@@ -156,10 +156,21 @@ export class Detector {
   async decode(picture: Buffer, exact: boolean, imaging: Imaging): Promise<DecodedPicture> {
     const startedMs = performance.now();
     const { width, height } = await imaging.size(picture);
-    const { layout, fit } = this.#plan;
-    const placement = placePicture(width, height, layout.width, layout.height, fit);
+    const placement = this.place(width, height);
     const pixels = exact ? await imaging.pixels(picture) : await imaging.pixelsAt(picture, placement);
     return { width, height, pixels, placement, exact, decodeMs: performance.now() - startedMs };
+  }
+
+  /** How a picture of this size lies in the model's input. */
+  place(width: number, height: number): Placement {
+    const { layout, fit } = this.#plan;
+    return placePicture(width, height, layout.width, layout.height, fit);
+  }
+
+  /** What is one object, where several looks at a picture are made one; `iouMax` for a model that suppresses nothing. */
+  merging(iouMax: number): Pick<SuppressOptions, "iouMax" | "classAgnostic" | "detectionsMax"> {
+    const { nms } = this.#plan;
+    return { ...nms, iouMax: Math.min(nms.iouMax, iouMax) };
   }
 
   async detect({ width, height, pixels, placement, exact, decodeMs }: DecodedPicture): Promise<DetectAnswer> {
