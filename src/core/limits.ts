@@ -104,7 +104,7 @@ export const visionLimits = {
   detectionsMax: 100,
   /** Points of an outline: a hundred of them take 150 KB of a record's metadata, of which 256 KB are allowed. */
   outlinePointsMax: 64,
-  /** Of the model's threshold: what scores less is stored for its box; an outline of a whole picture takes 1 ms. */
+  /** Of the model's threshold: what scores less is stored for its box. An outline of a whole picture takes 2 ms at 640. */
   outlineScoreShare: 0.5,
   /**
    * A photo of a crowd has 2,450 candidates for 624 faces. Suppression takes candidates times detections kept: 1 ms for
