@@ -112,7 +112,10 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const { recordsMax = Infinity } = options;
   const pipeline = new Pipeline({ cameras: watched, vision, spool, targets, recordsMax }, facts, seams);
 
-  const offer = { queue: spool.queue, deliveries: () => loops.map((loop) => loop.health()) };
+  const refuse = async () =>
+    Promise.reject(new AgentError("MODEL_UNAVAILABLE", "no change", { disposition: "reject" }));
+  const models = { use: refuse, rollback: refuse };
+  const offer = { queue: spool.queue, deliveries: () => loops.map((loop) => loop.health()), models };
   const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);
   const parts = {
     spool: part("spool", spool),

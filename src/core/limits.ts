@@ -360,6 +360,8 @@ export const controlLimits = {
   requestTimeoutMs: 20_000,
   /** The longest step reads some hundred envelopes from a slow card, and may wait for an index that is rebuilt. */
   callTimeoutMs: 60_000,
+  /** To load a model and prove it: a start of the vision process, twice where the first is slow, and the proof. */
+  modelTimeoutMs: 180_000,
   /** Silence after which the daemon closes a connection: longer than any caller waits. */
   idleTimeoutMs: 75_000,
   /** A path of a Unix socket has 108 bytes in the kernel, the last one a zero. */
