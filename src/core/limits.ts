@@ -141,6 +141,8 @@ export const modelLimits = {
   namesMax: 1_000,
   /** A manifest, a release file or its signature. */
   textBytesMax: 256 * KB,
+  /** minisign's own bounds are 1 KB for the one comment and 8 KB for the other. */
+  signatureBytesMax: 16 * KB,
   updateEveryMs: 6 * 60 * 60_000,
   probationMs: 30 * 60_000,
 } as const;
