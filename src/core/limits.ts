@@ -145,6 +145,18 @@ export const modelLimits = {
   signatureBytesMax: 16 * KB,
   updateEveryMs: 6 * 60 * 60_000,
   probationMs: 30 * 60_000,
+  /** What a cut download has is kept for its next try, and is what a crash may cost of it. */
+  downloadFlushBytes: MB,
+  downloadFlushEveryMs: 5_000,
+  /** Failures in a row that bring no byte; and tries in all, of a line that brings some bytes each time. */
+  downloadFailuresMax: 5,
+  downloadTriesMax: 100,
+  downloadBackoffFirstMs: 1_000,
+  downloadBackoffMaxMs: 30_000,
+  /** After this nobody goes on with it. */
+  downloadAgeMaxMs: 7 * 24 * 60 * 60_000,
+  /** What another system's process (of a container) has left is removed after this: it cannot be seen from here. */
+  foreignAgeMaxMs: 24 * 60 * 60_000,
 } as const;
 
 export const trackLimits = {
@@ -397,6 +409,11 @@ export const linkLimits = {
   snippetBytes: 4 * KB,
   /** Larger answers are judged by their opening: to parse one of 1 MB stalls all else. */
   parsedAnswerBytesMax: 64 * KB,
+  /** Public stores of files redirect once or twice. */
+  redirectsMax: 5,
+  /** A download that comes more slowly over this time of waiting is given up: 512 bytes a second, at 2G the least. */
+  slowAfterMs: 60_000,
+  slowBytesPerSecond: 512,
   socketsPerTargetMax: 2,
   /** As large as a picture of 2 MP usually gets; what is larger is left to the garbage collector. */
   keptPayloadBytesMax: MB,
