@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readlink, rename, rm, stat, symlink } from "node:fs/promises";
+import { mkdir, open, readdir, readlink, rename, rm, rmdir, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { modelLimits } from "../core/limits.ts";
@@ -84,6 +84,33 @@ export class ModelStore {
     if (before?.name === name && before.version === version) return;
     if (before !== undefined) await this.#link(PREVIOUS, before);
     await this.#link(CURRENT, { name, version });
+  }
+
+  /** From then on none of these is the current one: the one that ships is in use. What was current is the previous one. */
+  async useNone(): Promise<void> {
+    const before = await this.current();
+    if (before !== undefined) await this.#link(PREVIOUS, before);
+    await rm(join(this.#folder, CURRENT), { force: true });
+    if (before !== undefined) await flushFolder(this.#folder);
+  }
+
+  /** Fails with `MODEL_IN_USE` for the current one. */
+  async remove({ name, version }: ModelRef): Promise<void> {
+    checkRef({ name, version });
+    const current = await this.current();
+    if (current?.name === name && current.version === version) {
+      throw new AgentError("MODEL_IN_USE", `${name}@${version} is in use`, { disposition: "reject" });
+    }
+    const doomed = join(this.#folder, `${STAGING}${randomBytes(6).toString("hex")}`);
+    try {
+      // Out of sight whole, before any part of it is gone.
+      await rename(join(this.#folder, name, version), doomed);
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return;
+      throw unusable(join(this.#folder, name, version), error);
+    }
+    await rm(doomed, { recursive: true, force: true });
+    await rmdir(join(this.#folder, name)).catch(() => undefined);
   }
 
   /** Back to the previous one; the two change places. Fails with `MODEL_NO_PREVIOUS`. */
