@@ -352,7 +352,7 @@ export class Takeover implements ModelChoice {
       fetched: now.fetched.filter((ref) => !isSame(ref, model)),
     }));
     // What an operator has installed is the operator's.
-    if (isFetched) await this.#parts.store.remove(model);
+    if (isFetched && (await this.#parts.store.find(nameOf(model))) !== undefined) await this.#parts.store.remove(model);
     this.#lastRollback = `${from} went back to ${back}: ${why}`;
     const missing = before !== undefined && to === undefined ? { missing: nameOf(before) } : {};
     this.#seams.log.error("model.rolled_back", { from, to: back, why, ...missing });

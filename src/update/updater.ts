@@ -214,7 +214,7 @@ export class ModelUpdater {
       ...refusing(now, { contentId, sequence, model, why: log.redacted(why), atMs: clock.nowMs() }),
       fetched: now.fetched.filter((fetched) => !isSame(fetched, ref)),
     }));
-    if (isFetched) await store.remove(ref);
+    if (isFetched) await removeIfThere(store, ref);
     log.error("model.refused", { model, sequence, why });
   }
 
@@ -225,7 +225,7 @@ export class ModelUpdater {
     if (fetched.length === 0 || last?.isSettled === false) return;
     const kept = [await store.current(), await store.previous()];
     const old = fetched.filter((ref) => !kept.some((model) => isSame(model, ref)));
-    for (const ref of old) await store.remove(ref);
+    for (const ref of old) await removeIfThere(store, ref);
     if (old.length === 0) return;
     await takeover.books.update((now) => ({ ...now, fetched: now.fetched.filter((ref) => !old.includes(ref)) }));
   }
@@ -258,4 +258,9 @@ function isOfModel({ code }: AgentError): boolean {
   return code.startsWith("MODEL_") && !machineTroubles.has(code);
 }
 
-const machineTroubles: ReadonlySet<string> = new Set(["MODEL_STORE", "MODEL_BOOKS", "MODEL_NOT_FOUND", "MODEL_IN_USE"]);
+const machineTroubles: ReadonlySet<string> = new Set(["MODEL_STORE", "MODEL_BOOKS", "MODEL_NOT_FOUND", "MODEL_NO_ROOM"]);
+
+/** Somebody else may have been faster. */
+async function removeIfThere(store: ModelStore, ref: ModelRef): Promise<void> {
+  if ((await store.find(nameOf(ref))) !== undefined) await store.remove(ref);
+}
