@@ -83,6 +83,14 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [/^ONVIF_(UNREACHABLE|NO_ANSWER)$/, "check the address, and that ONVIF is turned on in the device's own settings"],
   [/^ONVIF_/, "read its addresses from its own web page or manual; docs/cameras.md says where they go"],
+  [
+    /^MODEL_(DEAD|DIFFERENT|UNPROVEN)$/,
+    "take another file of this model, best a float one; see what it finds with: framepost detect --model FILE picture.jpg",
+  ],
+  [
+    /^MODEL_GOLDEN$/,
+    "take the golden picture in anew, with a photo of what the model should find: framepost models verify NAME --record PHOTO",
+  ],
   [/^(MODEL_|VISION_)/, "try a model with: framepost detect --model FILE picture.jpg; then set detector.model"],
   [/^HTTP_401$/, "put the right token into this target's config; the platform's web page shows it"],
   [/^HTTP_403$/, "ask the platform's administrator what this account may do; a firewall may also refuse"],

@@ -13,6 +13,7 @@ import { type FetchFile } from "../src/update/install-release.ts";
 import { type ModelSpecs, type Prove, Takeover } from "../src/update/takeover.ts";
 import { ModelUpdater } from "../src/update/updater.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
+import { proofError, proveModel, readGolden } from "../src/vision/proof.ts";
 import type { VisionSwitch } from "../src/vision/switch.ts";
 import type { FramepostConfig } from "./config-schema.ts";
 import { findModel, modelStoreOf } from "./find-model.ts";
@@ -126,8 +127,11 @@ function fetchingOf(
   };
 }
 
-const prove: Prove = async ({ vision }, _options, signal) => {
-  const { jpeg } = await vision.render("<svg width='64' height='64'/>", { quality: 80 }, signal);
-  const { timings } = await vision.detect(jpeg, { exact: true }, signal);
-  return { runMs: timings.runMs };
+/** Its golden picture where it has one, a drawn scene where not; and the time of a run. */
+const prove: Prove = async ({ vision }, { folder, runMsMax }, signal) => {
+  const limits = runMsMax === undefined ? {} : { runMsMax };
+  const proof = await proveModel(vision, await readGolden(folder), limits, signal);
+  const error = proofError(proof);
+  if (error !== undefined) throw error;
+  return { runMs: proof.runMs };
 };

@@ -116,6 +116,8 @@ export const visionLimits = {
   modelBytesMax: 512 * MB,
   /** A usual model takes 100 to 330 MB; one that takes more leaks, or does not belong on a gateway. */
   rssBytesMax: 768 * MB,
+  /** Without a single detection: some minutes of a usual camera. Then one of them is looked at closer. */
+  silentAfterPictures: 500,
   backoffFirstMs: 500,
   backoffMaxMs: 60_000,
   healthyAfterMs: 30_000,
@@ -188,6 +190,26 @@ export const modelLimits = {
   downloadAgeMaxMs: 7 * 24 * 60 * 60_000,
   /** What another system's process (of a container) has left is removed after this: it cannot be seen from here. */
   foreignAgeMaxMs: 24 * 60 * 60_000,
+} as const;
+
+export const proofLimits = {
+  /** A picture that shows more is a crowd, where suppression turns on the last bit of a score. */
+  expectedMax: 50,
+  /** A 12 MP JPEG at quality 100. */
+  pictureBytesMax: 8 * MB,
+  /**
+   * What differs between two machines that both do it right: float sums in another order move a score by 0.001, int8
+   * kernels of another processor one by 0.03 and a box to 0.97. A wrong decode is far outside of three times that.
+   */
+  iouMin: 0.9,
+  scoreTolerance: 0.1,
+  /** Enough for a median on a busy machine; fewer where a run takes long. */
+  runs: 7,
+  runsTimeMaxMs: 10_000,
+  /** Nodes of a graph are some hundred; parts that are looked at in one file, each a few bytes. */
+  graphPartsMax: 500_000,
+  /** Values of the metadata as they are shown. */
+  metadataCharsMax: 200,
 } as const;
 
 export const trackLimits = {

@@ -146,6 +146,7 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
     ...reports.flatMap(imageTrouble),
     ...(vision.state === "backoff" ? [phrase("the detector is away", vision.lastError)] : []),
     ...modelTroubles(parts.models),
+    ...(vision.silent === true ? ["the model has never given any score: try it with framepost models verify"] : []),
     ...(spool === undefined ? ["the spool does not answer"] : []),
     ...(pipeline.spoolFull ? [fullPhrase(pipeline)] : []),
     ...(spool?.evicting === true ? [`records are given up for want of room (${lossPhrase(spool)})`] : []),

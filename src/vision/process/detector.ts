@@ -5,6 +5,7 @@ import { visionLimits } from "../../core/limits.ts";
 import type { ModelInfo } from "../../core/ports.ts";
 import type { Detection } from "../../core/types.ts";
 import type { Reading } from "../config.ts";
+import type { ModelRun } from "../inspection.ts";
 import type { ModelSpec } from "../model.ts";
 import type { DetectAnswer, ModelSettings } from "../protocol.ts";
 import type { ConstantInput, DecodeContext, Family, Outputs, TensorFacts } from "./families/family.ts";
@@ -15,6 +16,7 @@ import { labelOf, labelsFrom } from "./labels.ts";
 import { boxInPicture, placePicture, polygonInPicture, type Fit, type Placement } from "./letterbox.ts";
 import { Candidates, suppress } from "./nms.ts";
 import { readOnnxMetadata } from "./onnx-metadata.ts";
+import { outputReport, scoreMaxOf } from "./reports.ts";
 import { recogniseFamily, type Recognised } from "./recognise.ts";
 import { openSession, type Session } from "./session.ts";
 
@@ -22,6 +24,8 @@ import { openSession, type Session } from "./session.ts";
 
 /** Below this a second thread costs more than it brings on a gateway with other work. */
 const SINGLE_THREAD_RUN_MS = 10;
+/** Even where nothing is to be seen, a model that works scores some cell higher. */
+const FAINTEST_SCORE = 1e-9;
 
 interface Plan extends Recognised {
   readonly picture: TensorFacts;
@@ -46,7 +50,7 @@ export async function loadDetector(model: ModelSpec, settings: ModelSettings): P
     return new Detector(session, settled, settings);
   }
   await session.release();
-  return new Detector(await openSession(model.file, threads), settled, settings);
+  return new Detector(await openSession(model.file, threads), settled, { ...settings, threads });
 }
 
 function planFor(model: ModelSpec, metadata: ReadonlyMap<string, string>, session: Session): Plan {
@@ -160,6 +164,20 @@ export class Detector {
       postMs: performance.now() - ranMs,
     };
     return { detections, width, height, timings };
+  }
+
+  /** Runs the picture and says what went in and came out, before any threshold. */
+  async inspect({ width, height, pixels, placement }: DecodedPicture): Promise<ModelRun> {
+    this.#input.fillExact(pixels.rgb, width, height, placement);
+    const outputs = await this.#run();
+    const candidates = new Candidates();
+    this.#plan.family.decode(outputs, { ...this.#context, scoreMin: FAINTEST_SCORE }, candidates);
+    return {
+      threads: this.#settings.threads ?? 1,
+      inputs: this.#session.inputs,
+      outputs: this.#session.outputs.map((facts) => outputReport(facts, outputs.get(facts.name))),
+      scoreMax: scoreMaxOf(candidates),
+    };
   }
 
   async #run(): Promise<Outputs> {
