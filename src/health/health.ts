@@ -99,7 +99,9 @@ export function healthFields(report: HealthReport): Readonly<Record<string, stri
 
 function modelFields({ probation, updates }: ModelsHealth = {}): Readonly<Record<string, string>> {
   return {
-    ...(probation === undefined ? {} : { probation: `${probation.model} for ${Math.ceil(probation.leftMs / 60_000)} min` }),
+    ...(probation === undefined
+      ? {}
+      : { probation: `${probation.model} for ${Math.ceil(probation.leftMs / 60_000)} min` }),
     ...(updates?.lastError === undefined ? {} : { updates: updates.lastError.code }),
   };
 }
@@ -159,7 +161,9 @@ function modelTroubles({ lastRollback, updates }: ModelsHealth = {}): readonly s
   const code = updates?.lastError?.code;
   return [
     ...(lastRollback === undefined ? [] : [`the model ${lastRollback}`]),
-    ...(code !== undefined && /^(RELEASE_(?!UNAVAILABLE)|MODEL_)/.test(code) ? [`a model's update fails (${code})`] : []),
+    ...(code !== undefined && /^(RELEASE_(?!UNAVAILABLE)|MODEL_)/.test(code)
+      ? [`a model's update fails (${code})`]
+      : []),
   ];
 }
 

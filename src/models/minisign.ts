@@ -68,7 +68,10 @@ export function verifyMinisign(message: Buffer, file: Buffer, { id, key }: Minis
 function signatureFileOf(file: Buffer): SignatureFile {
   if (file.length > modelLimits.signatureBytesMax) throw wrong(`it has ${file.length} bytes`);
   // One character a byte: the trusted comment is signed as the bytes that it is.
-  const lines = file.toString("latin1").replace(/\r?\n$/, "").split(/\r?\n/);
+  const lines = file
+    .toString("latin1")
+    .replace(/\r?\n$/, "")
+    .split(/\r?\n/);
   const [comment = "", first = "", second = "", last = ""] = lines;
   if (lines.length !== 4 || !comment.startsWith(untrusted) || !second.startsWith(trusted)) {
     throw wrong("it is no minisign signature");

@@ -69,8 +69,8 @@ export function settled(books: ModelBooks, contentId: string): ModelBooks {
   return { ...books, last: { ...books.last, isSettled: true, proofs: 0 } };
 }
 
-export function withoutProbation({ probation: _, ...books }: ModelBooks): ModelBooks {
-  return books;
+export function withoutProbation({ clockSeenMs, last, refused, fetched }: ModelBooks): ModelBooks {
+  return { clockSeenMs, ...(last === undefined ? {} : { last }), refused, fetched };
 }
 
 export function nameOf(ref: ModelRef): string {

@@ -17,7 +17,11 @@ export type FetchFile = (file: ReleaseFile, into: string, signal: AbortSignal) =
  */
 export async function installRelease(
   release: Release,
-  { store, fetchFile, onInstall }: { store: ModelStore; fetchFile: FetchFile; onInstall: (ref: ModelRef) => Promise<void> },
+  {
+    store,
+    fetchFile,
+    onInstall,
+  }: { store: ModelStore; fetchFile: FetchFile; onInstall: (ref: ModelRef) => Promise<void> },
   signal: AbortSignal,
 ): Promise<InstalledModel> {
   const { name, version, files } = release;

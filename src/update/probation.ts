@@ -5,13 +5,15 @@ import type { Random } from "../core/ports.ts";
 import type { Look } from "../vision/switch.ts";
 
 export type ProbationLimits = {
-  readonly [Name in
-    | "probationLookMs"
-    | "probationLooksMin"
-    | "probationFailuresMin"
-    | "probationFailureShare"
-    | "probationCrashesMax"
-    | "rollbackAgainMs"]: number;
+  readonly [
+    Name in
+      | "probationLookMs"
+      | "probationLooksMin"
+      | "probationFailuresMin"
+      | "probationFailureShare"
+      | "probationCrashesMax"
+      | "rollbackAgainMs"
+  ]: number;
 };
 
 /** Whether the model in use may stay, by what it does: its errors, its time, and the crashes of its process. */

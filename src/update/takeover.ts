@@ -199,12 +199,13 @@ export class Takeover implements ModelChoice {
       if (probation !== undefined) await this.#condemn(probation, "an operator has sent it back");
       await this.#linkTo(to);
       await this.#handOver(prepared);
-      if (probation !== undefined) await this.#gone(probation, to, "an operator has sent it back");
-      else this.#seams.log.info("model.switched", { from: current && nameOf(current), to: to && nameOf(to) });
+      if (probation !== undefined) await this.#forget(probation);
+      const from = current === undefined ? {} : { from: nameOf(current) };
+      this.#seams.log.info("model.switched", { ...from, to: to === undefined ? shipped : nameOf(to) });
       const notes = to === undefined ? [`none that was in use before is left: ${shipped} is in use now`] : [];
       return {
         to: to === undefined ? prepared.model.name : nameOf(to),
-        ...(current === undefined ? {} : { from: nameOf(current) }),
+        ...from,
         probationMs: 0,
         notes,
       };
@@ -344,18 +345,23 @@ export class Takeover implements ModelChoice {
   }
 
   async #gone(probation: ProbationBooks, to: InstalledModel | undefined, why: string): Promise<void> {
+    await this.#forget(probation);
     const { model, before } = probation;
     const [from, back] = [nameOf(model), to === undefined ? shipped : nameOf(to)];
+    this.#lastRollback = `${from} went back to ${back}: ${why}`;
+    const missing = before !== undefined && to === undefined ? { missing: nameOf(before) } : {};
+    this.#seams.log.error("model.rolled_back", { from, to: back, why, ...missing });
+  }
+
+  /** What an update has brought is removed; what an operator has installed is the operator's. */
+  async #forget({ model }: ProbationBooks): Promise<void> {
+    const { store } = this.#parts;
     const isFetched = this.books.read().fetched.some((ref) => isSame(ref, model));
     await this.books.update((now) => ({
       ...withoutProbation(now),
       fetched: now.fetched.filter((ref) => !isSame(ref, model)),
     }));
-    // What an operator has installed is the operator's.
-    if (isFetched && (await this.#parts.store.find(nameOf(model))) !== undefined) await this.#parts.store.remove(model);
-    this.#lastRollback = `${from} went back to ${back}: ${why}`;
-    const missing = before !== undefined && to === undefined ? { missing: nameOf(before) } : {};
-    this.#seams.log.error("model.rolled_back", { from, to: back, why, ...missing });
+    if (isFetched && (await store.find(nameOf(model))) !== undefined) await store.remove(model);
   }
 
   // ------------------------------------------------------------------------------------------------------- turns

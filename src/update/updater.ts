@@ -258,7 +258,12 @@ function isOfModel({ code }: AgentError): boolean {
   return code.startsWith("MODEL_") && !machineTroubles.has(code);
 }
 
-const machineTroubles: ReadonlySet<string> = new Set(["MODEL_STORE", "MODEL_BOOKS", "MODEL_NOT_FOUND", "MODEL_NO_ROOM"]);
+const machineTroubles: ReadonlySet<string> = new Set([
+  "MODEL_STORE",
+  "MODEL_BOOKS",
+  "MODEL_NOT_FOUND",
+  "MODEL_NO_ROOM",
+]);
 
 /** Somebody else may have been faster. */
 async function removeIfThere(store: ModelStore, ref: ModelRef): Promise<void> {
