@@ -84,6 +84,31 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^ONVIF_(UNREACHABLE|NO_ANSWER)$/, "check the address, and that ONVIF is turned on in the device's own settings"],
   [/^ONVIF_/, "read its addresses from its own web page or manual; docs/cameras.md says where they go"],
   [
+    /^MODEL_CHECKSUM$/,
+    "it is not the file that was asked for: check address and checksum; an installed one: remove it and add it again",
+  ],
+  [
+    /^MODEL_DOWNLOAD$/,
+    "check address, network and firewall and repeat the command, which goes on where it was; or fetch the file elsewhere: framepost models add FILE",
+  ],
+  [
+    /^MODEL_INSTALLED$/,
+    "put it to use with: framepost models use NAME@VERSION; or choose another version: --as NAME@VERSION",
+  ],
+  [/^MODEL_IN_USE$/, "put another one to use first: framepost models use NAME"],
+  [/^MODEL_MANIFEST$/, "mend the manifest; docs/models.md says what may stand in it"],
+  [/^MODEL_NAME$/, "choose other ones with: --as NAME@VERSION"],
+  [/^MODEL_NO_LENGTH$/, "name the file's checksum, by which it is known to be whole: --sha256 DIGITS"],
+  [/^MODEL_NO_PREVIOUS$/, "see what there is with: framepost models ls; choose with: framepost models use NAME"],
+  [/^MODEL_NO_ROOM$/, "free space on the disk of the data folder (framepost models rm NAME@VERSION), then repeat it"],
+  [
+    /^MODEL_NOT_FOUND$/,
+    "see what there is with: framepost models catalog, and framepost models ls; or name an ONNX file",
+  ],
+  [/^MODEL_NOT_INSTALLED$/, "add it with: framepost models add NAME; see what there is with: framepost models catalog"],
+  [/^MODEL_STORE$/, "make the folder models in the data folder usable for its owner"],
+  [/^MODEL_TOO_LARGE$/, "take a smaller model: this one could not be loaded"],
+  [
     /^MODEL_(DEAD|DIFFERENT|UNPROVEN)$/,
     "take another file of this model, best a float one; see what it finds with: framepost detect --model FILE picture.jpg",
   ],

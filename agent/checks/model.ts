@@ -2,7 +2,7 @@ import { basename, dirname } from "node:path";
 import { defaultModel } from "../../src/config/sections.ts";
 import { modelFileName } from "../../src/models/store.ts";
 import { proofError, proveModel, readGolden } from "../../src/vision/proof.ts";
-import { visionFor } from "../commands/models/selection.ts";
+import { visionFor } from "../choose-models.ts";
 import type { Agent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
 import { findModel } from "../find-model.ts";

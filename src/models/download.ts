@@ -25,6 +25,8 @@ export interface DownloadOptions {
   /** So many stay free on the disk. */
   readonly freeBytesMin: number;
   readonly onProgress?: (progress: DownloadProgress) => void;
+  /** A try failed, and the next one begins after the pause. */
+  readonly onTrouble?: (error: AgentError, pauseMs: number) => void;
   /** Beside records: what the download takes of the budget. */
   readonly share?: DiskShare | undefined;
   readonly bytesPerSecond?: number | undefined;
@@ -138,14 +140,11 @@ export class ModelDownloads {
         if (failure.code.startsWith("MODEL_") || failure.disposition !== "retry") throw failure;
         failures = part.bytes > before ? 1 : failures + 1;
         if (failures >= this.#limits.downloadFailuresMax || tries >= this.#limits.downloadTriesMax) throw failure;
-        const pauseMs = backoffMs(
-          failures,
-          this.#limits.downloadBackoffFirstMs,
-          this.#limits.downloadBackoffMaxMs,
-          random,
-        );
+        const { downloadBackoffFirstMs: firstMs, downloadBackoffMaxMs: maxMs } = this.#limits;
+        const pauseMs = Math.max(backoffMs(failures, firstMs, maxMs, random), failure.afterMs ?? 0);
         log.debug("download.failed", { code: failure.code, error: failure.message, bytes: part.bytes, pauseMs });
-        await clock.sleep(Math.max(pauseMs, failure.afterMs ?? 0), options.signal);
+        options.onTrouble?.(failure, pauseMs);
+        await clock.sleep(pauseMs, options.signal);
         isPieced = part.bytes > 0;
       }
     }

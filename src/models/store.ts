@@ -99,16 +99,13 @@ export class ModelStore {
     await this.#link(CURRENT, { name, version });
   }
 
-  /** From then on none of these is in use, but the one that ships; what was current is the previous one. */
+  /** From then on none of these is the current one: the one that ships is in use. What was current is the previous one. */
   async useNone(): Promise<void> {
     const before = await this.current();
-    if (before !== undefined) await this.#link(PREVIOUS, before);
-    try {
-      await rm(join(this.folder, CURRENT), { force: true });
-      if (before !== undefined) await flush(this.folder);
-    } catch (error) {
-      throw unusable(join(this.folder, CURRENT), error);
-    }
+    if (before === undefined) return;
+    await this.#link(PREVIOUS, before);
+    await rm(join(this.folder, CURRENT), { force: true });
+    await flush(this.folder);
   }
 
   /** Back to the previous one; the two change places. Fails with `MODEL_NO_PREVIOUS`. */
@@ -138,9 +135,10 @@ export class ModelStore {
 
   /**
    * The folder gets its name, once every file in it is flushed: after a power cut it is there whole, or not at all. Fails
-   * with `MODEL_INSTALLED` when somebody else was faster.
+   * with `MODEL_INSTALLED` when somebody else was faster, or with `MODEL_NAME`.
    */
   async install({ folder, ref }: StagedModel): Promise<InstalledModel> {
+    checkRef(ref);
     const home = join(this.folder, ref.name);
     const place = join(home, ref.version);
     try {
@@ -161,17 +159,15 @@ export class ModelStore {
     return model;
   }
 
-  /** Fails with `MODEL_IN_USE` for the current one. */
+  /** Nothing where it is not there. Fails with `MODEL_IN_USE` for the current one. */
   async remove(ref: ModelRef): Promise<void> {
-    const model = await this.#installed(ref);
-    if (model === undefined) throw notInstalled(`${ref.name}@${ref.version}`);
+    checkRef(ref);
     if (isSame(ref, await this.current())) {
       throw new AgentError("MODEL_IN_USE", `${ref.name}@${ref.version} is in use`, { disposition: "reject" });
     }
-    await this.#remove(model.folder);
+    await this.#remove(join(this.folder, ref.name, ref.version));
     // Only where it was the last version.
     await rmdir(join(this.folder, ref.name)).catch(() => undefined);
-    await flush(this.folder);
   }
 
   /** Removes what processes that are gone have left half done. */

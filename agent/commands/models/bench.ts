@@ -8,7 +8,7 @@ import { readPicture } from "../../files.ts";
 import { type Advice, advise, type SpeedRow, speedRow, type Visit } from "../../model-speed.ts";
 import { progressBar } from "../../progress.ts";
 import { counted, sizeText, textTable } from "../../terminal.ts";
-import { chooseModels, visionFor } from "./selection.ts";
+import { chooseModels, visionFor } from "../../choose-models.ts";
 
 export interface ModelsBenchOptions {
   readonly photo?: string;
@@ -16,7 +16,7 @@ export interface ModelsBenchOptions {
 }
 
 /** Machines are noisy: every case is visited several times, in turn, and what is slow for a while is so for all. */
-const rounds = 3;
+const roundsMax = 3;
 const runsMax = 1_000;
 const modelsMax = 8;
 /** Numbers of threads that are tried: more than eight never helped a model that fits a gateway. */
@@ -45,6 +45,7 @@ export async function modelsBench(
   const { terminal, json } = context;
   const picture = photo === undefined ? undefined : await readPicture(photo);
   const { cases, failed } = await casesOf(context, references);
+  const rounds = Math.max(1, Math.min(roundsMax, Math.floor(runs / 2)));
   const runsPerVisit = Math.max(2, Math.ceil(Math.min(runs, runsMax) / rounds));
   const broken = new Set<string>();
   for (let visit = 0; visit < rounds * cases.length; visit += 1) {

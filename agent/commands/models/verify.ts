@@ -12,7 +12,7 @@ import { exists, readPicture } from "../../files.ts";
 import { hintFor } from "../../hints.ts";
 import { proofJson, proofLines } from "../../model-report.ts";
 import { actAsOwnerOf } from "../../owner.ts";
-import { type ChosenModel, type Choice, chooseModels, visionFor } from "./selection.ts";
+import { type ChosenModel, type Choice, chooseModels, visionFor } from "../../choose-models.ts";
 
 export interface ModelsVerifyOptions {
   readonly golden?: string;
@@ -51,6 +51,7 @@ async function verifyOne(
   try {
     terminal.status(`verifying ${reference}`);
     const spec = await find();
+    if (options.record !== undefined) checkInstalled(spec, choice);
     vision = visionFor(context, { model: spec });
     await vision.start(signal);
     const golden = await goldenFor(vision, spec, choice, options, signal);
@@ -70,6 +71,12 @@ async function verifyOne(
   } finally {
     await vision?.stop();
   }
+}
+
+function checkInstalled({ file }: ModelSpec, { dataFolder }: Choice): void {
+  if (dataFolder !== undefined && basename(file) === modelFileName) return;
+  const message = `--record is for an installed model, which ${file} is not: framepost models add installs it`;
+  throw new AgentError("USAGE_RECORD", message, { disposition: "fatal" });
 }
 
 async function goldenFor(
@@ -106,14 +113,10 @@ async function recordGolden(
   dataFolder: string | undefined,
   signal: AbortSignal,
 ): Promise<Golden> {
-  if (dataFolder === undefined || basename(spec.file) !== modelFileName) {
-    const message = `--record is for an installed model, which ${spec.file} is not: framepost models add installs it`;
-    throw new AgentError("USAGE_RECORD", message, { disposition: "fatal" });
-  }
   const { jpeg } = await vision.reencode(await readPhoto(photo), { quality: 95 }, signal);
   const { detections, model } = await vision.detect(jpeg, { exact: true }, signal);
   const golden = goldenOf(jpeg, detections, model.threshold);
-  await actAsOwnerOf(dataFolder);
+  if (dataFolder !== undefined) await actAsOwnerOf(dataFolder);
   await writeGolden(dirname(spec.file), golden);
   return golden;
 }
