@@ -129,7 +129,7 @@ describe("an update", () => {
           server.answers.set(onnx, wrong(filesOf("1")["model.onnx"] ?? Buffer.alloc(0))),
         ],
       ],
-      ["HTTP_NOT_FOUND", () => [server.publish(draft(1)), server.answers.delete(onnx)]],
+      ["HTTP_404", () => [server.publish(draft(1)), server.answers.delete(onnx)]],
       [
         "MODEL_TOO_LARGE",
         () => server.publish(draft(2, { files: { ...filesOf("2"), "model.onnx": Buffer.alloc(1_000_001) } })),
