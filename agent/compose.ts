@@ -1,5 +1,6 @@
 import type { DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
+import type { ModelsHealth } from "../src/core/health.ts";
 import type { Camera, CameraDriver, MotionGate, Seams, Target, Vision } from "../src/core/ports.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
@@ -23,14 +24,15 @@ import { bootId, clockQuality } from "../src/state/boot.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
-import { VisionProcess } from "../src/vision/client.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
+import { VisionSwitch } from "../src/vision/switch.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 import { diskBudgetOf, shareOf } from "./disks.ts";
 import type { Part } from "./lifecycle.ts";
 import { findModel } from "./find-model.ts";
 import { controlPathOf } from "./locations.ts";
+import { asConfigured, modelKeepingOf } from "./model-choice.ts";
 import { buildSpool, openData } from "./open-spool.ts";
 import { agentVersion } from "./version.ts";
 
@@ -39,6 +41,7 @@ export interface Agent {
   readonly device: string;
   readonly cameras: readonly Camera[];
   readonly vision: Vision;
+  readonly models: () => ModelsHealth;
   /** Why no model could be found. One that was found may still turn out unusable when vision starts. */
   readonly modelProblem?: AgentError;
   readonly spool: DiskSpool;
@@ -48,11 +51,14 @@ export interface Agent {
   /** In the order to start them. A command that stores nothing starts without the spool and works beside the daemon. */
   readonly parts: {
     readonly spool: Part;
+    /** Of the daemon alone, as are the updates: which model may stay. */
+    readonly models: Part;
     /** Of the daemon alone: commands that ask for the queue. */
     readonly control: Part;
     readonly vision: Part;
     readonly sending: readonly Part[];
     readonly capturing: readonly Part[];
+    readonly updates: Part;
   };
 }
 
@@ -80,7 +86,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     seams.log.error("model-unusable", { code: modelProblem.code, message: modelProblem.message });
   }
   const { threads } = config.detector;
-  const vision = new VisionProcess({ model, ...(threads === undefined ? {} : { threads }) }, seams);
+  const vision = new VisionSwitch({ model, ...(threads === undefined ? {} : { threads }) }, seams);
 
   const targets: Target[] = [];
   for (const target of config.targets) {
@@ -112,19 +118,23 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const { recordsMax = Infinity } = options;
   const pipeline = new Pipeline({ cameras: watched, vision, spool, targets, recordsMax }, facts, seams);
 
-  const offer = { queue: spool.queue, deliveries: () => loops.map((loop) => loop.health()) };
+  const models = modelKeepingOf(config, { dataFolder, vision, budget }, seams);
+  const deliveries = () => loops.map((loop) => loop.health());
+  const offer = { queue: spool.queue, deliveries, models: models.choice };
   const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);
   const parts = {
     spool: part("spool", spool),
+    models: models.guard,
     control: part("control", control),
-    vision: visionPart(vision, seams),
+    vision: visionPart(vision, models.startWith, seams),
     sending: [
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
       ...loops.map((loop) => part("delivery", loop)),
     ],
     capturing: [orphansPart(seams), camerasPart(cameras), part("pipeline", pipeline)],
+    updates: models.updates,
   };
-  const built = { device, cameras, vision, spool, targets, loops, pipeline, parts };
+  const built = { device, cameras, vision, models: models.health, spool, targets, loops, pipeline, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }
 
@@ -152,22 +162,22 @@ export function cameraOf(agent: Agent, id: string): Camera {
 
 /** A model that cannot be found is no reason to capture nothing: `detector.whenAway` says what happens to frames. */
 async function modelOf(config: FramepostConfig, dataFolder: string): Promise<ModelSpec | AgentError> {
-  const { model, manifest, threshold } = config.detector;
+  const { model, manifest } = config.detector;
   try {
     const spec = await findModel(model, { dataFolder, ...(manifest === undefined ? {} : { manifest }) });
-    return threshold === undefined ? spec : { ...spec, manifest: { ...spec.manifest, threshold } };
+    return asConfigured(spec, config.detector);
   } catch (error) {
     return asAgentError(error, `finding the model ${model ?? "in use"}`);
   }
 }
 
 /** A model that cannot be loaded leaves the agent running without a detector; the client keeps trying after a crash. */
-function visionPart(vision: VisionProcess, seams: Seams): Part {
+function visionPart(vision: VisionSwitch, startWith: () => ModelSpec | undefined, seams: Seams): Part {
   return {
     name: "vision",
     async start(signal) {
       try {
-        await vision.start(signal);
+        await vision.start(signal, startWith());
       } catch (error) {
         signal.throwIfAborted();
         const { code, message } = asAgentError(error, "starting the vision process");
