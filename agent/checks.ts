@@ -93,6 +93,9 @@ function modelCheck({ vision, modelProblem }: Agent): CheckResult {
     const found = `${message} (${code})`;
     return { check: "model", result: "failed", found, mend: hintFor(code) ?? "set detector.model" };
   }
-  const found = `${model.name}: ${model.family}, ${model.inputWidth}×${model.inputHeight}, ${model.labels.length} labels, threshold ${model.threshold}`;
-  return { check: "model", result: "ok", found };
+  const { name, family, inputWidth, inputHeight, labels, threshold, warnings = [] } = model;
+  const found = `${name}: ${family}, ${inputWidth}×${inputHeight}, ${labels.length} labels, threshold ${threshold}`;
+  if (warnings.length === 0) return { check: "model", result: "ok", found };
+  const mend = "correct the labels in detector: of the config, or in the model's manifest";
+  return { check: "model", result: "warning", found: `${found}; ${warnings.join("; ")}`, mend };
 }

@@ -29,6 +29,7 @@ import type { ModelSpec } from "../src/vision/model.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
 import type { TrackRules } from "../src/keep/tracks.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
+import { withDetectorRules } from "./detector-rules.ts";
 import { diskBudgetOf, shareOf } from "./disks.ts";
 import type { Part } from "./lifecycle.ts";
 import { findModel } from "./find-model.ts";
@@ -167,10 +168,10 @@ export function cameraOf(agent: Agent, id: string): Camera {
 
 /** A model that cannot be found is no reason to capture nothing: `detector.whenAway` says what happens to frames. */
 async function modelOf(config: FramepostConfig, dataFolder: string): Promise<ModelSpec | AgentError> {
-  const { model, manifest, threshold } = config.detector;
+  const { model, manifest } = config.detector;
   try {
     const spec = await findModel(model, { dataFolder, ...(manifest === undefined ? {} : { manifest }) });
-    return threshold === undefined ? spec : { ...spec, manifest: { ...spec.manifest, threshold } };
+    return withDetectorRules(spec, config.detector);
   } catch (error) {
     return asAgentError(error, `finding the model ${model ?? "in use"}`);
   }

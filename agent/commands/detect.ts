@@ -1,5 +1,6 @@
 import { opendir, stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
+import { shownDetections } from "../../src/core/detections.ts";
 import { AgentError, asAgentError } from "../../src/core/errors.ts";
 import { visionLimits } from "../../src/core/limits.ts";
 import type { DetectResult, Logger, Vision } from "../../src/core/ports.ts";
@@ -47,6 +48,7 @@ export async function detect(
   if (options.annotate !== undefined) await prepareAnnotations(images, options.annotate);
   try {
     await vision.start(context.signal);
+    for (const warning of vision.model()?.warnings ?? []) context.terminal.note(warning);
     return await detectAll(context, vision, images, options);
   } finally {
     await vision.stop();
@@ -67,8 +69,9 @@ async function detectAll(
     try {
       const jpeg = await readPicture(image);
       const found = await vision.detect(jpeg, { exact: options.exact === true }, signal);
-      const threshold = options.threshold ?? found.model.threshold;
-      const shown = found.detections.filter((detection) => detection.score >= threshold);
+      const { detections, model } = found;
+      const { threshold } = options;
+      const shown = shownDetections({ detections, model: threshold === undefined ? model : { threshold } });
       if (options.annotate !== undefined) await annotate(vision, jpeg, found, shown, image, options.annotate, signal);
       if (json) terminal.data(JSON.stringify(jsonLine(image, found, shown)));
       else for (const line of textLines(image, found, shown)) terminal.data(line);

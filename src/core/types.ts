@@ -61,6 +61,8 @@ export interface ModelStamp {
   readonly inputHeight: number;
   /** Detections at or above this score are shown and sent; those between the floor and it are only stored. */
   readonly threshold: number;
+  /** The same for single labels. */
+  readonly thresholds?: Readonly<Record<string, number>>;
   readonly nmsIou: number;
   /** For example `onnxruntime-node 1.30.0`. */
   readonly runtime: string;

@@ -216,18 +216,21 @@ export class Chain {
       imageHeight: seen.image.height,
       labelled: seen.labelled,
       detections: seen.detections,
-      ...(seen.model === undefined ? {} : { model: stampOf(seen.model) }),
+      ...(seen.model === undefined ? {} : { model: stampOf(seen.model, seen.detections) }),
       reason,
       agentVersion: this.#facts.agentVersion,
     };
   }
 }
 
-/** The stamp alone: a model's hundreds of labels do not belong in every record. */
-function stampOf(model: ModelStamp): ModelStamp {
+/** The stamp alone, with the thresholds of what was found: a model's hundreds of labels do not belong in every record. */
+function stampOf(model: ModelStamp, detections: readonly Detection[]): ModelStamp {
   const { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime, tiles } = model;
-  const stamp = { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime };
-  return tiles === undefined ? stamp : { ...stamp, tiles };
+  const tiled = tiles === undefined ? {} : { tiles };
+  const stamp = { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime, ...tiled };
+  const found = new Set(detections.map(({ label }) => label));
+  const single = Object.entries(model.thresholds ?? {}).filter(([label]) => found.has(label));
+  return single.length === 0 ? stamp : { ...stamp, thresholds: Object.fromEntries(single) };
 }
 
 /** Given labels may come from anywhere: they get the same bounds as the detector's. */

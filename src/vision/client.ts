@@ -233,6 +233,7 @@ export class VisionProcess implements Vision {
       log.error("vision.model-refused", { code: this.#modelError.code, error: this.#modelError.message });
     } else {
       log.info("vision.ready", { pid: child.pid, model: this.#model?.name, family: this.#model?.family });
+      for (const warning of this.#model?.warnings ?? []) log.warn("vision.label-unknown", { warning });
     }
     this.#work();
     return this.#modelError;

@@ -24,11 +24,13 @@ function objectsAs(labels: readonly string[], objects: readonly SceneObject[]): 
 describe("detection with the tiny models", () => {
   const colours = ["red", "green", "blue"];
   const wanted: readonly (readonly [string, string, number, Partial<ModelInfo>])[] = [
+    ["tiny-detr", "detr", 10, { inputWidth: 640, inputHeight: 360, threshold: 0.4 }],
     ["tiny-end-to-end", "end-to-end", 40, { inputWidth: 640, inputHeight: 384, threshold: 0.25 }],
     ["tiny-fastestdet", "fastestdet", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.6 }],
     ["tiny-nanodet", "nanodet", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.4 }],
     ["tiny-scrfd", "scrfd", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.5, labels: ["face"] }],
     ["tiny-ssd", "ssd", 40, { inputWidth: 640, inputHeight: 360, threshold: 0.6 }],
+    ["tiny-tf-ssd", "tf-ssd", 10, { inputWidth: 640, inputHeight: 360, threshold: 0.5 }],
     ["tiny-yolo-fastestv2", "yolo-fastestv2", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.3 }],
     ["tiny-yolo8", "yolo8", 40, { inputWidth: 640, inputHeight: 384, threshold: 0.25 }],
     ["tiny-yunet", "yunet", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.6 }],

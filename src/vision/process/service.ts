@@ -1,3 +1,4 @@
+import { faintDetections, shownDetections } from "../../core/detections.ts";
 import { AgentError, asAgentError } from "../../core/errors.ts";
 import { visionLimits } from "../../core/limits.ts";
 import type { PictureMeasures } from "../../core/picture.ts";
@@ -85,7 +86,7 @@ export class VisionService {
       return { kind: "still", width, height, measures, timings: { decodeMs, measureMs } };
     }
     const found = await this.#look(detector, decoded, image);
-    if (gate !== undefined) watch.saw(sightingOf(found, detector.info.threshold, monotonicMs));
+    if (gate !== undefined) watch.saw(sightingOf(found, detector.info, monotonicMs));
     return { kind: "detected", ...found, measures, timings: { ...found.timings, measureMs } };
   }
 
@@ -107,9 +108,9 @@ function picture({ jpeg, width, height }: Jpeg): { readonly result: ImageAnswer;
   return { result: { width, height }, image: jpeg };
 }
 
-/** Below half the threshold a score is noise. */
-function sightingOf({ detections }: DetectAnswer, threshold: number, monotonicMs: number): Sighting {
-  const shown = detections.filter(({ score }) => score >= threshold).length;
-  const doubtful = detections.some(({ score }) => score < threshold && score >= threshold / 2);
+/** Below half its threshold a score is noise. */
+function sightingOf({ detections }: DetectAnswer, model: ModelInfo, monotonicMs: number): Sighting {
+  const shown = shownDetections({ detections, model }).length;
+  const doubtful = faintDetections({ detections, model }).length > 0;
   return { monotonicMs, shown, doubtful };
 }
