@@ -35,8 +35,8 @@ import type { Part } from "./lifecycle.ts";
 import { findModel } from "./find-model.ts";
 import { controlPathOf } from "./locations.ts";
 import { buildSpool, openData } from "./open-spool.ts";
+import { shadowOf } from "./shadow-model.ts";
 import { agentVersion } from "./version.ts";
-import { shadowOf, visionPart } from "./vision-parts.ts";
 
 /** The agent's parts, built and not yet started. */
 export interface Agent {
@@ -73,7 +73,7 @@ export interface ComposeOptions {
 
 /**
  * The only place that names concrete classes, but for the spool (`open-spool.ts`) and the second model
- * (`vision-parts.ts`). Fails when the state folder cannot be used.
+ * (`shadow-model.ts`). Fails when the state folder cannot be used.
  */
 export async function composeAgent(config: FramepostConfig, options: ComposeOptions, seams: Seams): Promise<Agent> {
   const { dataFolder } = options;
@@ -128,7 +128,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const parts = {
     spool: part("spool", spool),
     control: part("control", control),
-    vision: visionPart("vision", vision, seams),
+    vision: visionPart(vision, seams),
     sending: [
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
       ...loops.map((loop) => part("delivery", loop)),
@@ -175,6 +175,23 @@ async function modelOf(config: FramepostConfig, dataFolder: string): Promise<Mod
   } catch (error) {
     return asAgentError(error, `finding the model ${model ?? "in use"}`);
   }
+}
+
+/** A model that cannot be loaded leaves the agent running without a detector; the client keeps trying after a crash. */
+function visionPart(vision: VisionProcess, seams: Seams): Part {
+  return {
+    name: "vision",
+    async start(signal) {
+      try {
+        await vision.start(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        const { code, message } = asAgentError(error, "starting the vision process");
+        if (code !== "MODEL_NONE") seams.log.error("model-unusable", { code, message });
+      }
+    },
+    stop: () => vision.stop(),
+  };
 }
 
 /**

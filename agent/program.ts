@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import type { CamerasOptions } from "./commands/cameras.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
+import { addModelsCommands } from "./models-program.ts";
 import { durationMs, portNumber, positiveInteger, score, tileGrid } from "./option-values.ts";
 import { addQueueCommands } from "./queue-program.ts";
 import { agentVersion } from "./version.ts";
@@ -203,6 +204,7 @@ function addInspectionCommands(program: Command, contextOf: ContextOf, finish: F
       await finish(doctor(contextOf(command), options));
     });
   addConfigCommands(program, contextOf, finish);
+  addModelsCommands(program, contextOf, finish);
   addQueueCommands(program, contextOf, finish);
   const dataset = program.command("dataset").description("data sets on disk");
   dataset

@@ -7,7 +7,11 @@ import { scrfdModel } from "./scrfd.ts";
 import { ssdModel } from "./ssd.ts";
 import { tfSsdModel } from "./tf-ssd.ts";
 import { yoloFastestV2Model } from "./yolo-fastestv2.ts";
+import { yolo5RawModel } from "./yolo5-raw.ts";
+import { yolo5Model } from "./yolo5.ts";
+import { yolo8SegModel } from "./yolo8-seg.ts";
 import { yolo8Model } from "./yolo8.ts";
+import { yoloxModel } from "./yolox.ts";
 import { yunetModel } from "./yunet.ts";
 
 interface BuiltFile {
@@ -26,7 +30,11 @@ export function buildTinyModels(): readonly BuiltFile[] {
     { name: "tiny-ssd.onnx", bytes: ssdModel() },
     { name: "tiny-tf-ssd.onnx", bytes: tfSsdModel() },
     { name: "tiny-yolo-fastestv2.onnx", bytes: yoloFastestV2Model() },
+    { name: "tiny-yolo5-raw.onnx", bytes: yolo5RawModel() },
+    { name: "tiny-yolo5.onnx", bytes: yolo5Model() },
+    { name: "tiny-yolo8-seg.onnx", bytes: yolo8SegModel() },
     { name: "tiny-yolo8.onnx", bytes: yolo8Model() },
+    { name: "tiny-yolox.onnx", bytes: yoloxModel() },
     { name: "tiny-yunet.onnx", bytes: yunetModel() },
   ];
   const sums = models.map(({ name, bytes }) => `${createHash("sha256").update(bytes).digest("hex")}  ${name}\n`);

@@ -104,7 +104,7 @@ export const visionLimits = {
   detectionsMax: 100,
   /** Points of an outline: a hundred of them take 150 KB of a record's metadata, of which 256 KB are allowed. */
   outlinePointsMax: 64,
-  /** Of the model's threshold: what scores less is stored for its box; an outline of a whole picture takes 1 ms. */
+  /** Of the model's threshold: what scores less is stored for its box. An outline of a whole picture takes 2 ms at 640. */
   outlineScoreShare: 0.5,
   /**
    * A photo of a crowd has 2,450 candidates for 624 faces. Suppression takes candidates times detections kept: 1 ms for
@@ -129,6 +129,8 @@ export const visionLimits = {
   modelBytesMax: 512 * MB,
   /** A usual model takes 100 to 330 MB; one that takes more leaks, or does not belong on a gateway. */
   rssBytesMax: 768 * MB,
+  /** Without a single detection: some minutes of a usual camera. Then one of them is looked at closer. */
+  silentAfterPictures: 500,
   backoffFirstMs: 500,
   backoffMaxMs: 60_000,
   healthyAfterMs: 30_000,
@@ -156,6 +158,38 @@ export const modelLimits = {
   textBytesMax: 256 * KB,
   updateEveryMs: 6 * 60 * 60_000,
   probationMs: 30 * 60_000,
+  /** What a cut download has is kept for its next try, and is what a crash may cost of it. */
+  downloadFlushBytes: MB,
+  downloadFlushEveryMs: 5_000,
+  /** Failures in a row that bring no byte; and tries in all, of a line that brings some bytes each time. */
+  downloadFailuresMax: 5,
+  downloadTriesMax: 100,
+  downloadBackoffFirstMs: 1_000,
+  downloadBackoffMaxMs: 30_000,
+  /** After this nobody goes on with it. */
+  downloadAgeMaxMs: 7 * 24 * 60 * 60_000,
+  /** What another system's process (of a container) has left is removed after this: it cannot be seen from here. */
+  foreignAgeMaxMs: 24 * 60 * 60_000,
+} as const;
+
+export const proofLimits = {
+  /** A picture that shows more is a crowd, where suppression turns on the last bit of a score. */
+  expectedMax: 50,
+  /** A 12 MP JPEG at quality 100. */
+  pictureBytesMax: 8 * MB,
+  /**
+   * What differs between two machines that both do it right: float sums in another order move a score by 0.001, int8
+   * kernels of another processor one by 0.03 and a box to 0.97. A wrong decode is far outside of three times that.
+   */
+  iouMin: 0.9,
+  scoreTolerance: 0.1,
+  /** Enough for a median on a busy machine; fewer where a run takes long. */
+  runs: 7,
+  runsTimeMaxMs: 10_000,
+  /** Nodes of a graph are some hundred; parts that are looked at in one file, each a few bytes. */
+  graphPartsMax: 500_000,
+  /** Values of the metadata as they are shown. */
+  metadataCharsMax: 200,
 } as const;
 
 export const trackLimits = {
@@ -419,6 +453,11 @@ export const linkLimits = {
   snippetBytes: 4 * KB,
   /** Larger answers are judged by their opening: to parse one of 1 MB stalls all else. */
   parsedAnswerBytesMax: 64 * KB,
+  /** Public stores of files redirect once or twice. */
+  redirectsMax: 5,
+  /** A download that comes more slowly over this time of waiting is given up: 512 bytes a second, at 2G the least. */
+  slowAfterMs: 60_000,
+  slowBytesPerSecond: 512,
   socketsPerTargetMax: 2,
   /** As large as a picture of 2 MP usually gets; what is larger is left to the garbage collector. */
   keptPayloadBytesMax: MB,

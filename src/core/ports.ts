@@ -241,6 +241,8 @@ export interface VisionHealth {
   readonly pid?: number;
   readonly restarts: number;
   readonly rssPeakBytes: number;
+  /** The model runs, but gave no score at all on many pictures: it is most likely dead. */
+  readonly silent?: true;
   readonly lastError?: { readonly code: string; readonly message: string };
 }
 

@@ -143,6 +143,7 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
     ...reports.flatMap(imageTrouble),
     ...(vision.state === "backoff" ? [phrase("the detector is away", vision.lastError)] : []),
     ...(pipeline.shadow?.state === "backoff" ? [phrase("the shadow model is away", pipeline.shadow.lastError)] : []),
+    ...(vision.silent === true ? ["the model has never given any score: try it with framepost models verify"] : []),
     ...(spool === undefined ? ["the spool does not answer"] : []),
     ...(pipeline.spoolFull ? [fullPhrase(pipeline)] : []),
     ...(spool?.evicting === true ? [`records are given up for want of room (${lossPhrase(spool)})`] : []),

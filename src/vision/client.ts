@@ -13,10 +13,12 @@ import type {
   WatchOptions,
   WatchResult,
 } from "../core/ports.ts";
-import type { TileGrid } from "../core/types.ts";
+import type { Detection, TileGrid } from "../core/types.ts";
 import { spawnVision, type ChildReply, type VisionChild } from "./child.ts";
+import type { Inspection, ProcessUsage } from "./inspection.ts";
 import type { ModelSpec } from "./model.ts";
 import { errorFrom, resultOf, type Task } from "./protocol.ts";
+import { Silence } from "./silence.ts";
 
 /**
  * The vision process as the rest of the agent sees it. Calls wait here, not in the process, so that a deadline counts
@@ -31,6 +33,7 @@ export interface VisionOptions {
   readonly callTimeoutMs?: number;
   readonly loadTimeoutMs?: number;
   readonly backoffFirstMs?: number;
+  readonly silentAfterPictures?: number;
   /** Up to `visionLimits.candidatesMax`; records hold 100. */
   readonly detectionsMax?: number;
   /** Parts of the picture that the model sees beside the whole. */
@@ -57,6 +60,7 @@ export class VisionProcess implements Vision {
   #lastError: AgentError | undefined;
   #restarts = 0;
   #rssPeakBytes = 0;
+  readonly #silence: Silence;
   readonly #calls: Call[] = [];
   #working = false;
   #stopping = new AbortController();
@@ -65,6 +69,7 @@ export class VisionProcess implements Vision {
   constructor(options: VisionOptions, seams: Seams) {
     this.#options = options;
     this.#seams = seams;
+    this.#silence = new Silence(options.silentAfterPictures ?? visionLimits.silentAfterPictures);
   }
 
   /**
@@ -101,6 +106,7 @@ export class VisionProcess implements Vision {
     const answer = resultOf("detect", reply);
     if (this.#model === undefined) throw away("it lost its model");
     const roundMs = this.#seams.clock.monotonicMs() - startedMs;
+    await this.#heed(answer.detections, jpeg, signal);
     return { ...answer, model: this.#model, timings: { ...answer.timings, roundMs } };
   }
 
@@ -112,6 +118,7 @@ export class VisionProcess implements Vision {
     if (this.#model === undefined) throw away("it lost its model");
     const roundMs = this.#seams.clock.monotonicMs() - startedMs;
     if (answer.kind === "still") return { ...answer, timings: { ...answer.timings, roundMs } };
+    await this.#heed(answer.detections, jpeg, signal);
     return { ...answer, model: this.#model, timings: { ...answer.timings, roundMs } };
   }
 
@@ -144,6 +151,17 @@ export class VisionProcess implements Vision {
     return this.#askImage({ kind: "render", svg, quality: options.quality }, options.under, signal);
   }
 
+  /** Runs a picture through the model and says all that is known of both; slow, for people who doubt a model. */
+  async inspect(jpeg: Buffer, signal: AbortSignal): Promise<Inspection> {
+    if (this.#modelError !== undefined) throw this.#modelError;
+    return resultOf("inspect", (await this.#ask({ kind: "inspect" }, jpeg, signal)).reply);
+  }
+
+  /** What the vision process takes of the machine right now. */
+  async usage(signal: AbortSignal): Promise<ProcessUsage> {
+    return resultOf("usage", (await this.#ask({ kind: "usage" }, undefined, signal)).reply);
+  }
+
   health(): VisionHealth {
     const pid = this.#child?.pid;
     const error = this.#lastError;
@@ -152,6 +170,7 @@ export class VisionProcess implements Vision {
       ...(pid === undefined ? {} : { pid }),
       restarts: this.#restarts,
       rssPeakBytes: this.#rssPeakBytes,
+      ...(this.#silence.silent ? { silent: true } : {}),
       ...(error === undefined ? {} : { lastError: { code: error.code, message: error.message } }),
     };
   }
@@ -220,6 +239,7 @@ export class VisionProcess implements Vision {
       try {
         const { reply } = await child.ask({ kind: "load", model, settings }, undefined, timeoutMs);
         this.#rssPeakBytes = Math.max(this.#rssPeakBytes, reply.rssPeakBytes);
+        this.#silence.forget();
         if (reply.error === undefined) this.#model = resultOf("load", reply);
         else this.#modelError = errorFrom(reply.error);
       } catch (error) {
@@ -240,6 +260,18 @@ export class VisionProcess implements Vision {
   }
 
   // ------------------------------------------------------------------------------------------------------- calls
+
+  /** Says once of a model that it seems to be dead. */
+  async #heed(detections: readonly Detection[], jpeg: Buffer, signal: AbortSignal): Promise<void> {
+    if (!this.#silence.isSuspicious(detections)) return;
+    try {
+      this.#silence.judge((await this.inspect(jpeg, signal)).scoreMax);
+    } catch {
+      // The detection is there; who asked for it does not depend on this.
+      return;
+    }
+    if (this.#silence.silent) this.#seams.log.warn("vision.model-silent", { model: this.#model?.name });
+  }
 
   async #askImage(task: Task, body: Buffer | undefined, signal: AbortSignal): Promise<EncodedImage> {
     const answer = await this.#ask(task, body, signal);

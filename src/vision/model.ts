@@ -72,7 +72,8 @@ async function findManifest(modelFile: string, given: string | undefined): Promi
   return shared?.file === basename(modelFile) ? shared : {};
 }
 
-async function readManifest(file: string): Promise<ModelManifest | undefined> {
+/** Undefined where there is no such file. Fails with `MODEL_MANIFEST`. */
+export async function readManifest(file: string): Promise<ModelManifest | undefined> {
   const found = await statOf(file);
   if (found?.isFile() !== true) return undefined;
   if (found.size > configLimits.fileBytesMax) throw manifestError(file, `it has ${found.size} bytes`);

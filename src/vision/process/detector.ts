@@ -4,6 +4,7 @@ import { visionLimits } from "../../core/limits.ts";
 import type { ModelInfo } from "../../core/ports.ts";
 import type { Detection } from "../../core/types.ts";
 import type { Reading } from "../config.ts";
+import type { ModelRun } from "../inspection.ts";
 import type { ModelSpec } from "../model.ts";
 import type { DetectAnswer, ModelSettings } from "../protocol.ts";
 import type { ConstantInput, DecodeContext, Family, Outputs, TensorFacts } from "./families/family.ts";
@@ -16,12 +17,15 @@ import { boxInPicture, placePicture, polygonInPicture, type Fit, type Placement 
 import { Candidates, suppress, type SuppressOptions } from "./nms.ts";
 import { readOnnxMetadata } from "./onnx-metadata.ts";
 import { doubted, recogniseFamily, type Recognised } from "./recognise.ts";
+import { outputReport, scoreMaxOf } from "./reports.ts";
 import { openSession, type Session } from "./session.ts";
 
 /** A loaded model: picture in, detections out. */
 
 /** Below this a second thread costs more than it brings on a gateway with other work. */
 const SINGLE_THREAD_RUN_MS = 10;
+/** Even where nothing is to be seen, a model that works scores some cell higher. */
+const FAINTEST_SCORE = 1e-9;
 
 interface Plan extends Recognised {
   readonly picture: TensorFacts;
@@ -31,6 +35,7 @@ interface Plan extends Recognised {
   readonly fit: Fit;
   readonly nms: SuppressOptions;
   readonly book: LabelBook;
+  readonly threads: number;
   readonly info: ModelInfo;
 }
 
@@ -46,7 +51,7 @@ export async function loadDetector(model: ModelSpec, settings: ModelSettings): P
     return new Detector(session, settled);
   }
   await session.release();
-  return new Detector(await openSession(model.file, threads), settled);
+  return new Detector(await openSession(model.file, threads), { ...settled, threads });
 }
 
 function planFor(
@@ -84,6 +89,7 @@ function planFor(
       detectionsMax: Math.min(manifest.nms?.detectionsMax ?? Infinity, settings.detectionsMax),
     },
     book,
+    threads: settings.threads ?? 1,
     info: {
       name: model.name,
       sha256: model.sha256,
@@ -187,6 +193,20 @@ export class Detector {
       postMs: performance.now() - ranMs,
     };
     return { detections, width, height, timings };
+  }
+
+  /** Runs the picture and says what went in and came out, before any threshold. */
+  async inspect({ width, height, pixels, placement }: DecodedPicture): Promise<ModelRun> {
+    this.#input.fillExact(pixels.rgb, width, height, placement);
+    const outputs = await this.#run();
+    const candidates = new Candidates();
+    this.#plan.family.decode(outputs, { ...this.#context, scoreMin: FAINTEST_SCORE }, candidates);
+    return {
+      threads: this.#plan.threads,
+      inputs: this.#session.inputs,
+      outputs: this.#session.outputs.map((facts) => outputReport(facts, outputs.get(facts.name))),
+      scoreMax: scoreMaxOf(candidates),
+    };
   }
 
   async #run(): Promise<Outputs> {

@@ -3,12 +3,16 @@ import { AgentError, asAgentError } from "../../core/errors.ts";
 import { visionLimits } from "../../core/limits.ts";
 import type { PictureMeasures } from "../../core/picture.ts";
 import type { ModelInfo, WatchOptions } from "../../core/ports.ts";
+import type { Inspection } from "../inspection.ts";
 import type { ModelSpec } from "../model.ts";
 import type { Answers, DetectAnswer, ImageAnswer, ModelSettings, Task, WatchAnswer } from "../protocol.ts";
 import { CameraWatches, type Sighting } from "./camera-watch.ts";
 import { loadDetector, type DecodedPicture, type Detector } from "./detector.ts";
 import { openImaging, type Imaging, type Jpeg } from "./imaging.ts";
 import { MotionMeter } from "./motion.ts";
+import { readOnnxGraph } from "./onnx-graph.ts";
+import { readOnnxMetadata } from "./onnx-metadata.ts";
+import { shownMetadata, usageOf } from "./reports.ts";
 import { ThumbnailMaker } from "./thumbnail.ts";
 import { TiledDetector } from "./tiled-detector.ts";
 
@@ -24,6 +28,8 @@ export class VisionService {
   #detector: Detector | undefined;
   #tiled: TiledDetector | undefined;
   readonly #watches = new CameraWatches(new ThumbnailMaker(), new MotionMeter());
+  /** Of the detector. */
+  #loaded = { file: "", loadMs: 0 };
   /** Why there is no detector: told again to whoever asks for one. */
   #loadError = new AgentError("MODEL_NONE", "no model is loaded", { disposition: "fatal" });
 
@@ -43,17 +49,22 @@ export class VisionService {
         return picture(await (await this.#ready()).thumbnail(body, task.sideMax, task.quality));
       case "render":
         return picture(await (await this.#ready()).render(task.svg, task.quality, body.length > 0 ? body : undefined));
+      case "inspect":
+        return { result: await this.#inspect(body) };
+      case "usage":
+        return { result: usageOf(process) };
     }
   }
 
   async #load(model: ModelSpec, settings: ModelSettings): Promise<ModelInfo> {
+    const startedMs = performance.now();
     try {
       const detector = await loadDetector(model, settings);
       const { tiles } = settings;
       this.#detector = detector;
-      if (tiles === undefined) return detector.info;
-      this.#tiled = new TiledDetector(detector, tiles);
-      return { ...detector.info, tiles };
+      this.#tiled = tiles === undefined ? undefined : new TiledDetector(detector, tiles);
+      this.#loaded = { file: model.file, loadMs: performance.now() - startedMs };
+      return tiles === undefined ? detector.info : { ...detector.info, tiles };
     } catch (error) {
       this.#loadError = asAgentError(error, `loading the model ${model.file}`);
       throw this.#loadError;
@@ -96,6 +107,21 @@ export class VisionService {
     const pixels = await imaging.pixelsWithin(image, visionLimits.measureSidePixels);
     const watch = cameraId === undefined ? this.#watches.one() : this.#watches.of(cameraId);
     return watch.take(pixels, size);
+  }
+
+  /** Reads the file once more: what it says of itself is wanted seldom, and costs more than a load should. */
+  async #inspect(image: Buffer): Promise<Inspection> {
+    const detector = this.#detector;
+    if (detector === undefined) throw this.#loadError;
+    const seen = await detector.inspect(await detector.decode(image, true, await this.#ready()));
+    const { file, loadMs } = this.#loaded;
+    const graph = readOnnxGraph(file);
+    return {
+      ...seen,
+      loadMs,
+      metadata: shownMetadata(readOnnxMetadata(file)),
+      ...(graph === undefined ? {} : { graph }),
+    };
   }
 
   async #ready(): Promise<Imaging> {

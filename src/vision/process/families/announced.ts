@@ -69,8 +69,7 @@ const nanodetPlus: Rule = (signature) => {
   if (labels !== undefined && columns !== labels.length + 32) return undefined;
   if (typeof rows === "string" || input === undefined) return possible;
   const cells = [8, 16, 32, 64].map((stride) => Math.ceil(input.width / stride) * Math.ceil(input.height / stride));
-  if (rows !== cells.reduce((sum, count) => sum + count, 0)) return undefined;
-  return labels === undefined ? possible : sureIf(true);
+  return sureIf(rows === cells.reduce((sum, count) => sum + count, 0));
 };
 
 /** The tables of NanoDet for four strides; its input is another. */

@@ -51,7 +51,7 @@ export const endToEnd: Family = {
   },
 
   /** Only rows with boxes in pixels prove it; rows of zeros, as suppression leaves them, merely do not contradict. */
-  doubt(outputs: Outputs, _context: DecodeContext, certainty: Certainty): string | undefined {
+  doubt(outputs: Outputs, _context: DecodeContext, certainty?: Certainty): string | undefined {
     const { data } = outputAt(outputs, 0, 3);
     let upright = 0;
     let farthest = 0;

@@ -99,10 +99,11 @@ export interface Family extends KnownFamily {
    * Looks at the outputs of an empty picture: what speaks against this family, or undefined. Where its own sign was only
    * `likely` they have to prove it. Not asked where a manifest names the family.
    */
-  doubt?(outputs: Outputs, context: DecodeContext, certainty: Certainty): string | undefined;
+  doubt?(outputs: Outputs, context: DecodeContext, certainty?: Certainty): string | undefined;
   /**
    * Looks at the outputs of an empty picture and says which of several ways of reading them holds, where their shapes do
-   * not tell; it may answer with itself. Not asked where a manifest names the family.
+   * not tell; it may answer with itself. Throws `MODEL_UNKNOWN_FAMILY` where none is certain. Not asked where a
+   * manifest names the family.
    */
   variant?(outputs: Outputs, context: DecodeContext): Family;
   /** The outline of a candidate, in input pixels; `row` is what `decode` added it with. Asked only for those that stay. */
