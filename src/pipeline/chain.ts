@@ -226,11 +226,14 @@ export class Chain {
 /** The stamp alone, with the thresholds of what was found: a model's hundreds of labels do not belong in every record. */
 function stampOf(model: ModelStamp, detections: readonly Detection[]): ModelStamp {
   const { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime, tiles } = model;
-  const tiled = tiles === undefined ? {} : { tiles };
-  const stamp = { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime, ...tiled };
+  const stamp = { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime };
   const found = new Set(detections.map(({ label }) => label));
   const single = Object.entries(model.thresholds ?? {}).filter(([label]) => found.has(label));
-  return single.length === 0 ? stamp : { ...stamp, thresholds: Object.fromEntries(single) };
+  return {
+    ...stamp,
+    ...(single.length === 0 ? {} : { thresholds: Object.fromEntries(single) }),
+    ...(tiles === undefined ? {} : { tiles }),
+  };
 }
 
 /** Given labels may come from anywhere: they get the same bounds as the detector's. */

@@ -92,7 +92,8 @@ export async function measureParity(
   const matches: PhotoMatch[] = [];
   for (const photo of chosen) {
     const { detections } = await vision.detect(await readFile(join(folder, "images", photo)), { exact }, never);
-    matches.push(match(await readReferences(folder, name, photo), detections, referenceMin));
+    const references = await readReferences(folder, name, photo);
+    matches.push(match(references, detections, referenceMin));
   }
   const pairs = matches.flatMap((one) => one.pairs);
   const ious = pairs.map(({ iou }) => iou);

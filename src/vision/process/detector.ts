@@ -168,13 +168,9 @@ export class Detector {
   }
 
   /** What is one object, where several looks at a picture are made one; `iouMax` for a model that suppresses nothing. */
-  merging(iouMax: number): {
-    readonly iouMax: number;
-    readonly classAgnostic: boolean;
-    readonly detectionsMax: number;
-  } {
-    const { classAgnostic, detectionsMax, ...nms } = this.#plan.nms;
-    return { iouMax: Math.min(nms.iouMax, iouMax), classAgnostic, detectionsMax };
+  merging(iouMax: number): Pick<SuppressOptions, "iouMax" | "classAgnostic" | "detectionsMax"> {
+    const { nms } = this.#plan;
+    return { ...nms, iouMax: Math.min(nms.iouMax, iouMax) };
   }
 
   async detect({ width, height, pixels, placement, exact, decodeMs }: DecodedPicture): Promise<DetectAnswer> {

@@ -60,11 +60,12 @@ export class VisionService {
     const startedMs = performance.now();
     try {
       const detector = await loadDetector(model, settings);
-      const { tiles } = settings;
-      this.#detector = detector;
-      this.#tiled = tiles === undefined ? undefined : new TiledDetector(detector, tiles);
       this.#loaded = { file: model.file, loadMs: performance.now() - startedMs };
-      return tiles === undefined ? detector.info : { ...detector.info, tiles };
+      this.#detector = detector;
+      const { tiles } = settings;
+      if (tiles === undefined) return detector.info;
+      this.#tiled = new TiledDetector(detector, tiles);
+      return { ...detector.info, tiles };
     } catch (error) {
       this.#loadError = asAgentError(error, `loading the model ${model.file}`);
       throw this.#loadError;
