@@ -35,7 +35,6 @@ interface Plan extends Recognised {
   readonly fit: Fit;
   readonly nms: SuppressOptions;
   readonly book: LabelBook;
-  readonly threads: number;
   readonly info: ModelInfo;
 }
 
@@ -51,7 +50,7 @@ export async function loadDetector(model: ModelSpec, settings: ModelSettings): P
     return new Detector(session, settled);
   }
   await session.release();
-  return new Detector(await openSession(model.file, threads), { ...settled, threads });
+  return new Detector(await openSession(model.file, threads), settled);
 }
 
 function planFor(
@@ -89,7 +88,6 @@ function planFor(
       detectionsMax: Math.min(manifest.nms?.detectionsMax ?? Infinity, settings.detectionsMax),
     },
     book,
-    threads: settings.threads ?? 1,
     info: {
       name: model.name,
       sha256: model.sha256,
@@ -198,7 +196,7 @@ export class Detector {
     const candidates = new Candidates();
     this.#plan.family.decode(outputs, { ...this.#context, scoreMin: FAINTEST_SCORE }, candidates);
     return {
-      threads: this.#plan.threads,
+      threads: this.#session.threads,
       inputs: this.#session.inputs,
       outputs: this.#session.outputs.map((facts) => outputReport(facts, outputs.get(facts.name))),
       scoreMax: scoreMaxOf(candidates),
