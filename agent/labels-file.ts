@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import { parsePolygon } from "../src/core/detections.ts";
 import { AgentError } from "../src/core/errors.ts";
+import { visionLimits } from "../src/core/limits.ts";
 import type { Detection } from "../src/core/types.ts";
 import { fileProblem } from "./files.ts";
 
@@ -52,14 +54,20 @@ function parseLine(line: string, where: string): { readonly image: string; reado
 }
 
 function detectionOf(value: unknown, where: string): Detection {
-  const { label, score = 1, box } = fieldsOf(value);
+  const { label, score = 1, box, polygon } = fieldsOf(value);
   if (typeof label !== "string" || label === "") throw labelsError(`${where}: "label" must be a text`);
   if (typeof score !== "number" || !(score >= 0 && score <= 1)) throw labelsError(`${where}: "score" must be 0 to 1`);
   const { left, top, width, height } = fieldsOf(box);
   if (!isPixels(left) || !isPixels(top) || !isPixels(width) || !isPixels(height) || width <= 0 || height <= 0) {
     throw labelsError(`${where}: "box" must hold left, top, width and height in pixels`);
   }
-  return { label, score, box: { left, top, width, height } };
+  const detection = { label, score, box: { left, top, width, height } };
+  if (polygon === undefined) return detection;
+  const points = parsePolygon(polygon);
+  if (points !== undefined) return { ...detection, polygon: points };
+  throw labelsError(
+    `${where}: "polygon" must hold 3 to ${visionLimits.outlinePointsMax} points with x and y in pixels`,
+  );
 }
 
 function isPixels(value: unknown): value is number {

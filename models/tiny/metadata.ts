@@ -1,11 +1,15 @@
 import { labels } from "./rectangles.ts";
 
+export const plainMetadata: Readonly<Record<string, string>> = {
+  description: "Finds red, green and blue rectangles; for the demo and the tests of Framepost only",
+  author: "Framepost",
+  license: "Apache-2.0",
+};
+
 /** In the form that Ultralytics writes, so that a tiny model is recognised the way a real one is. */
 export function ultralyticsMetadata(width: number, height: number): Readonly<Record<string, string>> {
   return {
-    description: "Finds red, green and blue rectangles; for the demo and the tests of Framepost only",
-    author: "Framepost",
-    license: "Apache-2.0",
+    ...plainMetadata,
     task: "detect",
     stride: "32",
     batch: "1",

@@ -42,7 +42,7 @@ interface RectangleOptions {
 }
 
 /** Names of values of shape [count], in input pixels; rows without a rectangle have score 0. */
-interface Rectangles {
+export interface Rectangles {
   readonly left: string;
   readonly top: string;
   readonly right: string;

@@ -1,4 +1,5 @@
-import type { Box, Detection, ModelStamp, RecordDraft } from "./types.ts";
+import { visionLimits } from "./limits.ts";
+import type { Box, Detection, ModelStamp, Point, RecordDraft } from "./types.ts";
 
 interface Labelled {
   readonly detections: readonly Detection[];
@@ -36,4 +37,34 @@ export function iouOf(a: Box, b: Box): number {
   if (width <= 0 || height <= 0) return 0;
   const shared = width * height;
   return shared / (a.width * a.height + b.width * b.height - shared);
+}
+
+/** Each point moved to the image's border where it lies outside. */
+export function pointsInside(points: readonly Point[], imageWidth: number, imageHeight: number): readonly Point[] {
+  return points.map(({ x, y }) => ({
+    x: Math.min(Math.max(x, 0), imageWidth),
+    y: Math.min(Math.max(y, 0), imageHeight),
+  }));
+}
+
+/** Positive for points that run clockwise, y pointing down. */
+export function polygonArea(points: readonly Point[]): number {
+  let twice = 0;
+  let before = points.at(-1);
+  for (const point of points) {
+    if (before !== undefined) twice += before.x * point.y - point.x * before.y;
+    before = point;
+  }
+  return twice / 2;
+}
+
+/** Of what came from outside: three points and more, as many as an outline may have; undefined for anything else. */
+export function parsePolygon(value: unknown): readonly Point[] | undefined {
+  if (!Array.isArray(value) || value.length < 3 || value.length > visionLimits.outlinePointsMax) return undefined;
+  const points = (value as readonly unknown[]).flatMap((item) => {
+    if (typeof item !== "object" || item === null || !("x" in item) || !("y" in item)) return [];
+    const { x, y } = item;
+    return Number.isFinite(x) && Number.isFinite(y) ? [{ x: x as number, y: y as number }] : [];
+  });
+  return points.length === value.length ? points : undefined;
 }

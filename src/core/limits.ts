@@ -102,8 +102,15 @@ export const visionLimits = {
   /** Below the lowest score anybody asked to keep; bounds what is stored per record. */
   scoreFloor: 0.05,
   detectionsMax: 100,
-  /** Non-maximum suppression is quadratic: 2,000 candidates took 30 ms, 1,000 a quarter of that. */
-  candidatesMax: 1_000,
+  /** Points of an outline: a hundred of them take 150 KB of a record's metadata, of which 256 KB are allowed. */
+  outlinePointsMax: 64,
+  /** Of the model's threshold: what scores less is stored for its box; an outline of a whole picture takes 1 ms. */
+  outlineScoreShare: 0.5,
+  /**
+   * A photo of a crowd has 2,450 candidates for 624 faces. Suppression takes candidates times detections kept: 1 ms for
+   * 3,000 with the usual 100, 20 ms at worst where all of them may be kept.
+   */
+  candidatesMax: 3_000,
   /** A detection longer than this is a hang; the slowest measured model takes 0.3 s on x64, ten times that on a Pi. */
   callTimeoutMs: 30_000,
   loadTimeoutMs: 60_000,

@@ -1,4 +1,4 @@
-import { clipBox, shownDetections } from "../core/detections.ts";
+import { clipBox, pointsInside, shownDetections } from "../core/detections.ts";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { visionLimits } from "../core/limits.ts";
@@ -215,7 +215,10 @@ function ordered(detections: readonly Detection[], image: UprightImage): readonl
   return detections
     .flatMap((detection) => {
       const box = clipBox(detection.box, image.width, image.height);
-      return box === undefined ? [] : [{ ...detection, box }];
+      if (box === undefined) return [];
+      const { polygon } = detection;
+      if (polygon === undefined) return [{ ...detection, box }];
+      return [{ ...detection, box, polygon: pointsInside(polygon, image.width, image.height) }];
     })
     .sort((a, b) => b.score - a.score)
     .slice(0, visionLimits.detectionsMax);

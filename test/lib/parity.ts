@@ -9,8 +9,8 @@ import { never, visionProcess } from "./vision.ts";
 
 interface ParityModel {
   readonly name: string;
-  /** Where the file does not hold them. */
-  readonly labels?: readonly string[];
+  /** Where the file does not hold them; by name, a list of the shared folder's own. */
+  readonly labels?: readonly string[] | "coco80";
   readonly quantised: boolean;
 }
 
@@ -20,8 +20,16 @@ export const parityModels: readonly ParityModel[] = [
   { name: "yolov8n-int8-c", quantised: true },
   { name: "yolo11n-int8", quantised: true },
   { name: "yolo26n-int8", quantised: true },
+  { name: "yolov8n-seg-int8", quantised: true },
+  { name: "yolov5lite-e-320", labels: "coco80", quantised: false },
+  { name: "yolox-nano", labels: "coco80", quantised: false },
   { name: "ultraface-rfb-320", labels: ["face"], quantised: false },
   { name: "edgeeye-sample-person", labels: ["person"], quantised: false },
+  { name: "yolo-fastestv2", labels: "coco80", quantised: false },
+  { name: "nanodet-m", labels: "coco80", quantised: false },
+  { name: "fastestdet", labels: "coco80", quantised: false },
+  { name: "yunet-2023mar", quantised: false },
+  { name: "scrfd-500m-kps", quantised: false },
 ];
 
 interface ParityFigures {
@@ -43,7 +51,8 @@ const IOU_MATCH = 0.5;
 export async function measureParity(shared: string, { name, labels }: ParityModel): Promise<ParityFigures> {
   const folder = join(shared, "models");
   const resolved = await resolveModel(join(folder, `${name}.onnx`), { modelsFolders: [] });
-  const model: ModelSpec = labels === undefined ? resolved : { ...resolved, manifest: { labels: [...labels] } };
+  const names = labels === "coco80" ? await cocoLabels(folder) : labels;
+  const model: ModelSpec = names === undefined ? resolved : { ...resolved, manifest: { labels: [...names] } };
   await using vision = visionProcess({ model, threads: 2, detectionsMax: DETECTIONS_MAX });
   await vision.start(never);
   const photos = await readdir(join(folder, "images"));
@@ -61,6 +70,13 @@ export async function measureParity(shared: string, { name, labels }: ParityMode
     figures = compare(figures, parseReferences(JSON.parse(await readFile(reference, "utf8"))), detections);
   }
   return figures;
+}
+
+async function cocoLabels(folder: string): Promise<readonly string[]> {
+  const { coco80 } = JSON.parse(await readFile(join(folder, "spec.json"), "utf8")) as {
+    readonly coco80: readonly string[];
+  };
+  return coco80;
 }
 
 /** Each reference, best first, takes the free detection of its label that shares most with it. */

@@ -86,8 +86,17 @@ describe("recognising a model's family", () => {
     ["yolo8-seg", { outputs: { o: [1, 116, 8400], p: [1, 32, 160, 160] }, labels: 80 }],
     ["yolo8-pose", { outputs: { o: [1, 56, 8400] }, metadata: { task: "pose" }, labels: 1 }],
     ["yolo8-obb", { outputs: { o: [1, 20, 8400] }, metadata: { task: "obb" }, labels: 15 }],
-    ["fastestdet", { outputs: { o: [1, 85, 22, 22] }, side: 352 }],
-    ["yunet", { outputs: { cls_8: [1, 6400, 1], obj_8: [1, 6400, 1], bbox_8: [1, 6400, 4], kps_8: [1, 6400, 10] } }],
+    ["nanodet-plus", { outputs: { o: [1, 3598, 112] }, side: 416, labels: 80 }],
+    [
+      "picodet",
+      {
+        outputs: {
+          a: [1, 1600, 80], b: [1, 400, 80], c: [1, 100, 80], d: [1, 25, 80],
+          e: [1, 1600, 32], f: [1, 400, 32], g: [1, 100, 32], h: [1, 25, 32],
+        },
+        side: 320,
+      },
+    ],
     ["tf-ssd", { outputs: { detection_boxes: [1, 8, 4], detection_scores: [1, 8], num_detections: [1] } }],
     ["rtdetr", { outputs: { o: [1, 300, 84] }, metadata: { task: "detect", end2end: "False" }, labels: 80 }],
     ["detr-raw", { outputs: { pred_logits: [1, 100, 92], pred_boxes: [1, 100, 4] } }],

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { polygonArea } from "../../core/detections.ts";
 import type { DatasetFormat, Example } from "./formats.ts";
 
 /**
@@ -30,7 +31,7 @@ export class CocoFormat implements DatasetFormat {
     const entry = { id: imageId, file_name: name, width, height, date_captured: capturedAt };
     await this.#instances?.write(`${this.#images === 0 ? "" : ","}\n${JSON.stringify(entry)}`);
     this.#images += 1;
-    const lines = boxes.map(({ classIndex, score, box }) => {
+    const lines = boxes.map(({ classIndex, score, box, polygon }) => {
       const { left, top, width: across, height: down } = box;
       const first = this.#boxes === 0;
       this.#boxes += 1;
@@ -39,9 +40,9 @@ export class CocoFormat implements DatasetFormat {
         image_id: imageId,
         category_id: classIndex + 1,
         bbox: [left, top, across, down],
-        area: across * down,
+        area: polygon === undefined ? across * down : Math.abs(polygonArea(polygon)),
         iscrowd: 0,
-        segmentation: [],
+        segmentation: polygon === undefined ? [] : [polygon.flatMap(({ x, y }) => [x, y])],
         score,
       };
       return `${first ? "" : ","}\n${JSON.stringify(annotation)}`;

@@ -104,7 +104,7 @@ async function writeExamples(
 }
 
 function exampleBoxes(
-  { label, score, box }: Detection,
+  { label, score, box, polygon }: Detection,
   image: Annotation,
   classIndexes: ReadonlyMap<string, number>,
 ): readonly ExampleBox[] {
@@ -112,7 +112,7 @@ function exampleBoxes(
   const classIndex = classIndexes.get(label);
   if (clipped === undefined || classIndex === undefined) return [];
   if (Math.min(clipped.width, clipped.height) < sideMinPixels) return [];
-  return [{ label, classIndex, score, box: clipped }];
+  return [{ label, classIndex, score, box: clipped, ...(polygon === undefined ? {} : { polygon }) }];
 }
 
 /** False when the image is gone. One that lies there with its size is not copied again: images never change. */

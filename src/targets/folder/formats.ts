@@ -1,4 +1,4 @@
-import type { Box } from "../../core/types.ts";
+import type { Box, Point } from "../../core/types.ts";
 import type { Annotation } from "./annotation.ts";
 
 /** One image with its boxes, ready to be written in any format. */
@@ -16,6 +16,7 @@ export interface ExampleBox {
   readonly score: number;
   /** Inside the image, never empty. */
   readonly box: Box;
+  readonly polygon?: readonly Point[];
 }
 
 /** How one format lies on disk. `add` is called once for each image, in the order of the lines. */

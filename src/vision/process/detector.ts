@@ -51,12 +51,14 @@ export async function loadDetector(model: ModelSpec, settings: ModelSettings): P
 
 function planFor(model: ModelSpec, metadata: ReadonlyMap<string, string>, session: Session): Plan {
   const { manifest, file } = model;
-  const labels = manifest.labels ?? labelsFrom(metadata.get("names"));
+  const given = manifest.labels ?? labelsFrom(metadata.get("names"));
   const picture = pictureInput(session.inputs, file);
   const input = inputSize(picture, manifest, metadata, file);
-  const signature = { inputs: session.inputs, outputs: session.outputs, metadata, labels, input };
+  const signature = { inputs: session.inputs, outputs: session.outputs, metadata, labels: given, input };
   const { family, classes } = recogniseFamily(signature, manifest.family, file);
   if (input === undefined) throw openSize(file);
+  const usual = family.defaults.labels;
+  const labels = given ?? (usual?.length === classes ? usual : undefined);
   const names = labels ?? Array.from({ length: classes }, (_, index) => labelOf(undefined, index));
   return {
     family,
@@ -176,13 +178,17 @@ export class Detector {
     const { candidatesMax, detectionsMax } = this.#settings;
     const { classAgnostic, family, info } = this.#plan;
     const options = { iouMax: info.nmsIou, classAgnostic, candidatesMax, detectionsMax };
+    const outlineMin = info.threshold * visionLimits.outlineScoreShare;
     const found: Detection[] = [];
     const { left, top, right, bottom, score, classIndex } = this.#candidates;
     for (const index of suppress(this.#candidates, options)) {
       const box = boxInPicture(left[index] ?? 0, top[index] ?? 0, right[index] ?? 0, bottom[index] ?? 0, placement);
       const clipped = clipBox(box, width, height);
       if (clipped === undefined) continue;
-      const polygon = family.outline?.(outputs, this.#context, this.#candidates.at(index));
+      const polygon =
+        (score[index] ?? 0) < outlineMin
+          ? undefined
+          : family.outline?.(outputs, this.#context, this.#candidates.at(index));
       found.push({
         label: labelOf(this.#plan.labels, classIndex[index] ?? 0),
         score: score[index] ?? 0,

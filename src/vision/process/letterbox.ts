@@ -1,3 +1,4 @@
+import { pointsInside } from "../../core/detections.ts";
 import type { Box, Point } from "../../core/types.ts";
 
 /** How a picture is placed in a model's input, and back. Pure geometry. */
@@ -50,15 +51,19 @@ export function boxInPicture(left: number, top: number, right: number, bottom: n
   };
 }
 
-/** Points in input pixels as points of the picture, moved to its border where they lie outside. */
+/**
+ * Points in input pixels as points of the picture, moved to its border where they lie outside. To a tenth of a pixel:
+ * an outline is not finer, and more digits would be most of a record's metadata.
+ */
 export function polygonInPicture(
   points: readonly Point[],
   placement: Placement,
   pictureWidth: number,
   pictureHeight: number,
 ): readonly Point[] {
-  return points.map(({ x, y }) => ({
-    x: Math.min(Math.max((x - placement.left) / placement.scaleX, 0), pictureWidth),
-    y: Math.min(Math.max((y - placement.top) / placement.scaleY, 0), pictureHeight),
+  const placed = points.map(({ x, y }) => ({
+    x: Math.round(((x - placement.left) / placement.scaleX) * 10) / 10,
+    y: Math.round(((y - placement.top) / placement.scaleY) * 10) / 10,
   }));
+  return pointsInside(placed, pictureWidth, pictureHeight);
 }

@@ -1,4 +1,5 @@
 import type { KnownFamily, Sign, Signature } from "./family.ts";
+import { tableColumns } from "./levels.ts";
 import { isBatchOfOne, isGrid, onlyOutput, taskOf } from "./shapes.ts";
 
 /**
@@ -12,20 +13,6 @@ const sureIf = (condition: boolean): Sign | undefined => (condition ? { certaint
 /** RT-DETR asks 300; no grid of a usual input is this small. */
 const QUERIES_MAX = 1_000;
 const possible: Sign = { certainty: "possible", classes: 0 };
-
-/** [1, N, 5 + classes] with `perCell` rows for each cell of the grid. */
-const rowsOfScores =
-  (perCell: number): Rule =>
-  (signature) => {
-    const output = onlyOutput(signature, 3);
-    const rows = output?.shape[1];
-    const columns = output?.shape[2];
-    if (typeof columns !== "number" || columns < 6 || rows === undefined) return undefined;
-    if (typeof rows === "string") return possible;
-    if (rows <= columns || !isGrid(signature, rows, perCell)) return undefined;
-    // With one class it has the six columns of an end-to-end model.
-    return columns === 6 ? possible : sureIf(true);
-  };
 
 /** The grid of yolo8 with more rows than boxes and classes: told by its task, else possible where the number fits. */
 const wideGrid =
@@ -48,53 +35,37 @@ const rtdetr: Rule = (signature) => {
   return columns === 6 ? possible : sureIf(true);
 };
 
-const segments: Rule = (signature) => {
-  const [boxes, masks, third] = signature.outputs;
-  const isPair = boxes !== undefined && masks !== undefined && third === undefined;
+/** Boxes and masks as in yolo8-seg, but a row a prediction: of an end-to-end head, or of YOLOv5. */
+const rowsOfSegments =
+  (fits: (signature: Signature, rows: number | string, columns: number) => boolean): Rule =>
+  (signature) => {
+    const [boxes, masks, third] = signature.outputs;
+    if (boxes === undefined || masks === undefined || third !== undefined) return undefined;
+    if (!isBatchOfOne(boxes, 3) || !isBatchOfOne(masks, 4)) return undefined;
+    const [, rows, columns] = boxes.shape;
+    const weights = masks.shape[1];
+    if (rows === undefined || typeof columns !== "number" || typeof weights !== "number") return undefined;
+    return sureIf(fits(signature, rows, columns - weights));
+  };
+
+/** One output of both: [1, N, classes + 32], where N has a fourth stride. */
+const nanodetPlus: Rule = (signature) => {
+  const { input, labels } = signature;
+  const [, rows, columns] = onlyOutput(signature, 3)?.shape ?? [];
+  if (typeof columns !== "number" || columns <= 32 || rows === undefined) return undefined;
+  if (labels !== undefined && columns !== labels.length + 32) return undefined;
+  if (typeof rows === "string" || input === undefined) return possible;
+  const cells = [8, 16, 32, 64].map((stride) => Math.ceil(input.width / stride) * Math.ceil(input.height / stride));
+  if (rows !== cells.reduce((sum, count) => sum + count, 0)) return undefined;
+  return labels === undefined ? possible : sureIf(true);
+};
+
+/** The tables of NanoDet for four strides; its input is another. */
+const picodet: Rule = ({ outputs }) => {
+  const columns = outputs.map(tableColumns);
   return sureIf(
-    taskOf(signature) === "segment" ||
-      (isPair && isBatchOfOne(boxes, 3) && isBatchOfOne(masks, 4) && masks.shape[1] === 32),
+    columns.length === 8 && columns.filter((count) => count === 32).length >= 4 && new Set(columns).size <= 2,
   );
-};
-
-/** 3 anchors × (4 box values + 1) and the classes in the last dimension: pictures, or one flat list. */
-const anchorsLast: Rule = ({ outputs }) =>
-  sureIf(
-    outputs.every(({ shape }) => {
-      const [first, height, width, columns] = shape;
-      if (shape.length === 2)
-        return typeof height === "number" && height > 15 && typeof first === "number" && first > height;
-      return (
-        typeof columns === "number" &&
-        columns > 15 &&
-        typeof width === "number" &&
-        width < columns &&
-        shape.length === 4
-      );
-    }),
-  );
-
-/** [1, 5 + classes, h, w]. */
-const scoresFirst: Rule = (signature) => {
-  const [, rows, height, width] = onlyOutput(signature, 4)?.shape ?? [];
-  if (typeof rows !== "number" || typeof height !== "number" || typeof width !== "number") return undefined;
-  return sureIf(rows > 5 && Math.min(height, width) > 1 && anchorsLast(signature) === undefined);
-};
-
-/** Scores and boxes of three strides, with key points or without. */
-const triples: Rule = ({ outputs }) => {
-  const lasts = outputs.map(({ shape }) => shape.at(-1));
-  const isTriples = outputs.length === 6 || outputs.length === 9;
-  return sureIf(
-    isTriples && lasts.filter((last) => last === 1).length === 3 && lasts.filter((last) => last === 4).length === 3,
-  );
-};
-
-/** As many outputs of classes as of distances: four sides, each a distribution over eight or more. */
-const distances: Rule = ({ outputs }) => {
-  const lasts = outputs.map(({ shape }) => shape.at(-1));
-  const wide = lasts.filter((last) => typeof last === "number" && last >= 32 && last % 4 === 0);
-  return sureIf(outputs.length >= 6 && outputs.length % 2 === 0 && wide.length >= outputs.length / 2);
 };
 
 const logitsAndBoxes: Rule = (signature) => {
@@ -111,16 +82,17 @@ const poseRows = (rows: number) => rows === 4 + 1 + 17 * 3 || rows === 4 + 1 + 1
 const rotatedRows = (rows: number) => rows > 5 && rows !== 84;
 
 export const announcedFamilies: readonly KnownFamily[] = [
-  { name: "yolo8-seg", sign: segments },
+  { name: "end-to-end-seg", sign: rowsOfSegments((_, rows, columns) => columns === 6 && Number(rows) <= QUERIES_MAX) },
+  {
+    name: "yolo5-seg",
+    sign: rowsOfSegments(
+      (signature, rows, columns) => columns > 5 && typeof rows === "number" && isGrid(signature, rows, 3),
+    ),
+  },
   { name: "yolo8-pose", sign: wideGrid("pose", poseRows) },
   { name: "yolo8-obb", sign: wideGrid("obb", rotatedRows) },
-  { name: "yolo5", sign: rowsOfScores(3) },
-  { name: "yolox", sign: rowsOfScores(1) },
-  { name: "yolo-fastestv2", sign: anchorsLast },
-  { name: "fastestdet", sign: scoresFirst },
-  { name: "yunet", sign: (signature) => sureIf(hasOutputs(signature, "cls_8", "obj_8", "bbox_8")) },
-  { name: "scrfd", sign: triples },
-  { name: "nanodet", sign: distances },
+  { name: "nanodet-plus", sign: nanodetPlus },
+  { name: "picodet", sign: picodet },
   { name: "tf-ssd", sign: (signature) => sureIf(hasOutputs(signature, "detection_boxes", "detection_scores")) },
   {
     name: "detr",

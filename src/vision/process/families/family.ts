@@ -50,6 +50,8 @@ export interface Defaults {
   readonly threshold: number;
   /** 1 for a family whose outputs are final. */
   readonly nmsIou: number;
+  /** What a model of so many classes finds, where neither the file nor a manifest names them: families for one purpose. */
+  readonly labels?: readonly string[];
 }
 
 /** Whole numbers are handed over as floats too: class numbers and counts are far below 2^24. */

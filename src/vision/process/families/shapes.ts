@@ -1,5 +1,5 @@
 import { AgentError } from "../../../core/errors.ts";
-import type { Outputs, OutputTensor, Signature, TensorFacts } from "./family.ts";
+import type { InputSize, Outputs, OutputTensor, Signature, TensorFacts } from "./family.ts";
 
 /** What several families look at: output shapes, grids, and the tensors of a run. */
 
@@ -24,9 +24,12 @@ export function isBatchOfOne(tensor: TensorFacts, rank: number): boolean {
 
 /** True when `rows` is what a detector with `perCell` predictions a cell gives for the signature's input. */
 export function isGrid(signature: Signature, rows: number, perCell = 1): boolean {
-  const { input } = signature;
-  if (input === undefined) return false;
-  return strideSets.some((strides) => {
+  return signature.input !== undefined && gridStrides(signature.input, rows, perCell) !== undefined;
+}
+
+/** The strides whose grids together have `rows` predictions, `perCell` a cell. */
+export function gridStrides(input: InputSize, rows: number, perCell = 1): readonly number[] | undefined {
+  return strideSets.find((strides) => {
     const coarsest = strides.at(-1) ?? 1;
     if (input.width % coarsest !== 0 || input.height % coarsest !== 0) return false;
     const cells = strides.reduce((sum, stride) => sum + (input.width / stride) * (input.height / stride), 0);
