@@ -79,8 +79,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   if (modelProblem !== undefined) {
     seams.log.error("model-unusable", { code: modelProblem.code, message: modelProblem.message });
   }
-  const { threads } = config.detector;
-  const vision = new VisionProcess({ model, ...(threads === undefined ? {} : { threads }) }, seams);
+  const { threads, maxMemory } = config.detector;
+  const threading = threads === undefined ? {} : { threads };
+  const vision = new VisionProcess({ model, rssBytesMax: maxMemory, ...threading }, seams);
 
   const targets: Target[] = [];
   for (const target of config.targets) {

@@ -123,6 +123,13 @@ export const visionLimits = {
   modelBytesMax: 512 * MB,
   /** A usual model takes 100 to 330 MB; one that takes more leaks, or does not belong on a gateway. */
   rssBytesMax: 768 * MB,
+  /** How old the vision process's own word on its memory may be. */
+  rssEveryMs: 1_000,
+  /** A model on which so many processes in a row have died while loading is left alone for a while. */
+  loadDeathsMax: 3,
+  /** After that it is tried again, twice as late every time. */
+  modelRetryFirstMs: 60_000,
+  modelRetryMaxMs: 60 * 60_000,
   backoffFirstMs: 500,
   backoffMaxMs: 60_000,
   healthyAfterMs: 30_000,
