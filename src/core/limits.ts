@@ -123,6 +123,8 @@ export const visionLimits = {
   modelBytesMax: 512 * MB,
   /** A usual model takes 100 to 330 MB; one that takes more leaks, or does not belong on a gateway. */
   rssBytesMax: 768 * MB,
+  /** Of 1,000, where 0 is usual: a process that is twice as large goes first all the same. */
+  oomScoreAdjustment: 500,
   /** How old the vision process's own word on its memory may be. */
   rssEveryMs: 1_000,
   /** A model on which so many processes in a row have died while loading is left alone for a while. */

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { Socket, type OnReadOpts, type SocketConstructorOpts } from "node:net";
 import { KeptBuffers } from "../../core/kept-buffers.ts";
 import { visionLimits } from "../../core/limits.ts";
@@ -69,7 +70,17 @@ function memory(): Pick<Reply, "rssBytes" | "rssPeakBytes"> {
   return memoryKnown;
 }
 
+/** Where memory runs out, the kernel ends this process, which comes back, before the agent, which must not go. */
+function offerToTheKernel(): void {
+  try {
+    writeFileSync("/proc/self/oom_score_adj", String(visionLimits.oomScoreAdjustment));
+  } catch {
+    // Another system, or a container that does not allow it.
+  }
+}
+
 // A Ctrl-C reaches the whole terminal group: when this process ends is the main process's decision.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => process.exit(0));
+offerToTheKernel();
 channel.listen();
