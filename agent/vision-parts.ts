@@ -3,6 +3,7 @@ import type { Seams, Vision } from "../src/core/ports.ts";
 import type { ShadowParts } from "../src/pipeline/shadow.ts";
 import { VisionProcess } from "../src/vision/client.ts";
 import type { FramepostConfig } from "./config-schema.ts";
+import { withDetectorRules } from "./detector-rules.ts";
 import { findModel } from "./find-model.ts";
 import type { Part } from "./lifecycle.ts";
 
@@ -28,16 +29,18 @@ export function visionPart(name: string, vision: Pick<Vision, "start" | "stop">,
  * log. It has one thread: what the machine has more is the first one's.
  */
 export async function shadowOf(
-  { detector: { shadow, tiles } }: FramepostConfig,
+  { detector }: FramepostConfig,
   dataFolder: string,
   seams: Seams,
 ): Promise<{ readonly parts: ShadowParts; readonly part: Part } | undefined> {
+  const { shadow, tiles } = detector;
   if (shadow === undefined) return undefined;
-  const model = await findModel(shadow.model, { dataFolder }).catch((error: unknown) => {
+  const found = await findModel(shadow.model, { dataFolder }).catch((error: unknown) => {
     const { code, message } = asAgentError(error, `finding the shadow model ${shadow.model}`);
     seams.log.error("shadow.model-unusable", { code, message });
   });
-  if (model === undefined) return undefined;
+  if (found === undefined) return undefined;
+  const model = withDetectorRules(found, detector);
   const vision = new VisionProcess({ model, threads: 1, ...(tiles === undefined ? {} : { tiles }) }, seams);
   const started = (signal: AbortSignal) =>
     void visionPart("shadow", vision, seams)
