@@ -1,5 +1,6 @@
 import type { DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
+import type { ModelsHealth } from "../src/core/health.ts";
 import { trackLimits } from "../src/core/limits.ts";
 import type { Camera, CameraDriver, MotionGate, Seams, Target, Vision } from "../src/core/ports.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
@@ -24,8 +25,8 @@ import { bootId, clockQuality } from "../src/state/boot.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
-import { VisionProcess } from "../src/vision/client.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
+import { VisionSwitch } from "../src/vision/switch.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
 import type { TrackRules } from "../src/keep/tracks.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
@@ -34,15 +35,17 @@ import { diskBudgetOf, shareOf } from "./disks.ts";
 import type { Part } from "./lifecycle.ts";
 import { findModel } from "./find-model.ts";
 import { controlPathOf } from "./locations.ts";
+import { modelKeepingOf } from "./model-choice.ts";
 import { buildSpool, openData } from "./open-spool.ts";
-import { shadowOf } from "./shadow-model.ts";
 import { agentVersion } from "./version.ts";
+import { shadowOf, visionPart } from "./vision-parts.ts";
 
 /** The agent's parts, built and not yet started. */
 export interface Agent {
   readonly device: string;
   readonly cameras: readonly Camera[];
   readonly vision: Vision;
+  readonly models: () => ModelsHealth;
   /** Why no model could be found. One that was found may still turn out unusable when vision starts. */
   readonly modelProblem?: AgentError;
   readonly spool: DiskSpool;
@@ -52,11 +55,14 @@ export interface Agent {
   /** In the order to start them. A command that stores nothing starts without the spool and works beside the daemon. */
   readonly parts: {
     readonly spool: Part;
+    /** Of the daemon alone, as are the updates: which model may stay. */
+    readonly models: Part;
     /** Of the daemon alone: commands that ask for the queue. */
     readonly control: Part;
     readonly vision: Part;
     readonly sending: readonly Part[];
     readonly capturing: readonly Part[];
+    readonly updates: Part;
   };
 }
 
@@ -73,7 +79,7 @@ export interface ComposeOptions {
 
 /**
  * The only place that names concrete classes, but for the spool (`open-spool.ts`) and the second model
- * (`shadow-model.ts`). Fails when the state folder cannot be used.
+ * (`vision-parts.ts`). Fails when the state folder cannot be used.
  */
 export async function composeAgent(config: FramepostConfig, options: ComposeOptions, seams: Seams): Promise<Agent> {
   const { dataFolder } = options;
@@ -88,7 +94,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   }
   const { threads, tiles } = config.detector;
   const settings = { ...(threads === undefined ? {} : { threads }), ...(tiles === undefined ? {} : { tiles }) };
-  const vision = new VisionProcess({ model, ...settings }, seams);
+  const vision = new VisionSwitch({ model, ...settings }, seams);
 
   const targets: Target[] = [];
   for (const target of config.targets) {
@@ -123,12 +129,19 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const seen = { vision, ...(compared === undefined ? {} : { shadow: compared }) };
   const pipeline = new Pipeline({ cameras: watched, ...seen, spool, targets, recordsMax }, facts, seams);
 
-  const offer = { queue: spool.queue, deliveries: () => loops.map((loop) => loop.health()) };
+  const models = modelKeepingOf(config, { dataFolder, vision, budget }, seams);
+  const deliveries = () => loops.map((loop) => loop.health());
+  const offer = { queue: spool.queue, deliveries, models: models.choice };
   const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);
   const parts = {
     spool: part("spool", spool),
+    models: models.guard,
     control: part("control", control),
-    vision: visionPart(vision, seams),
+    vision: visionPart(
+      "vision",
+      { start: (signal) => vision.start(signal, models.startWith()), stop: () => vision.stop() },
+      seams,
+    ),
     sending: [
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
       ...loops.map((loop) => part("delivery", loop)),
@@ -139,8 +152,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
       camerasPart(cameras),
       part("pipeline", pipeline),
     ],
+    updates: models.updates,
   };
-  const built = { device, cameras, vision, spool, targets, loops, pipeline, parts };
+  const built = { device, cameras, vision, models: models.health, spool, targets, loops, pipeline, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }
 
@@ -175,23 +189,6 @@ async function modelOf(config: FramepostConfig, dataFolder: string): Promise<Mod
   } catch (error) {
     return asAgentError(error, `finding the model ${model ?? "in use"}`);
   }
-}
-
-/** A model that cannot be loaded leaves the agent running without a detector; the client keeps trying after a crash. */
-function visionPart(vision: VisionProcess, seams: Seams): Part {
-  return {
-    name: "vision",
-    async start(signal) {
-      try {
-        await vision.start(signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        const { code, message } = asAgentError(error, "starting the vision process");
-        if (code !== "MODEL_NONE") seams.log.error("model-unusable", { code, message });
-      }
-    },
-    stop: () => vision.stop(),
-  };
 }
 
 /**

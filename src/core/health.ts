@@ -48,6 +48,28 @@ export interface ShadowHealth extends Omit<VisionHealth, "pid"> {
   readonly ms: SummarySnapshot;
 }
 
+export interface ProbationHealth {
+  /** `NAME@VERSION`. */
+  readonly model: string;
+  readonly leftMs: number;
+}
+
+/** The choice of a model, and where new ones come from. */
+export interface ModelsHealth {
+  /** A model that goes back by itself when it fails. */
+  readonly probation?: ProbationHealth;
+  /** Since the start: which model went back, and why. */
+  readonly lastRollback?: string;
+  /** Absent where no updates are configured. */
+  readonly updates?: UpdatesHealth;
+}
+
+export interface UpdatesHealth {
+  readonly lastCheckAtMs?: number;
+  /** Of the last check; absent after a good one. Redacted. */
+  readonly lastError?: LastError;
+}
+
 export interface PipelineHealth {
   readonly state: "running" | "stopped";
   readonly frames: number;

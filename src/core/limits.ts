@@ -156,8 +156,41 @@ export const modelLimits = {
   namesMax: 1_000,
   /** A manifest, a release file or its signature. */
   textBytesMax: 256 * KB,
+  /** minisign's own bounds are 1 KB for the one comment and 8 KB for the other. */
+  signatureBytesMax: 16 * KB,
   updateEveryMs: 6 * 60 * 60_000,
   probationMs: 30 * 60_000,
+  /** The first look at a release comes in this time after a start: when the rest runs, and not for a whole fleet at once. */
+  updateFirstMaxMs: 2 * 60_000,
+  /** After a failure: doubling, and never longer than a look without one would wait. */
+  updateBackoffFirstMs: 60_000,
+  /** Of a release file and of its signature: small, from wherever. */
+  releaseTimeoutMs: 60_000,
+  /** A clock that cannot be trusted yet is looked at again after this. */
+  updateClockMs: 60_000,
+  /** Jitter of every pause: this share of it less or more. */
+  updateJitter: 0.25,
+  /** Proofs of one release that ended with the process before they had an answer. */
+  proofsMax: 3,
+  /** Without a word of the release on it, a run may take so many times what it took before, and this long anyway. */
+  slowerMax: 4,
+  runMsAlways: 500,
+  /** In use, beside cameras and uploads, a run may take so many times what it may in the proof. */
+  runMsInUse: 2,
+  /** What a model in probation does is judged this often, */
+  probationLookMs: 1_000,
+  /** its time from so many looks on, */
+  probationLooksMin: 20,
+  /** its errors from so many on, when they are this share of all looks, */
+  probationFailuresMin: 10,
+  probationFailureShare: 0.1,
+  /** and its crashes. The same number of agents that did not end as they should send it back at the next start. */
+  probationCrashesMax: 3,
+  /** A model that could not be sent back is tried again after this. */
+  rollbackAgainMs: 60_000,
+  /** Releases remembered as unfit here; and what updates have installed, of which two are kept. */
+  refusalsMax: 32,
+  fetchedMax: 32,
   /** What a cut download has is kept for its next try, and is what a crash may cost of it. */
   downloadFlushBytes: MB,
   downloadFlushEveryMs: 5_000,
@@ -420,6 +453,8 @@ export const controlLimits = {
   requestTimeoutMs: 20_000,
   /** The longest step reads some hundred envelopes from a slow card, and may wait for an index that is rebuilt. */
   callTimeoutMs: 60_000,
+  /** To load a model and prove it: a start of the vision process, twice where the first is slow, and the proof. */
+  modelTimeoutMs: 180_000,
   /** Silence after which the daemon closes a connection: longer than any caller waits. */
   idleTimeoutMs: 75_000,
   /** A path of a Unix socket has 108 bytes in the kernel, the last one a zero. */
@@ -505,6 +540,7 @@ export const logLimits = {
 
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
+  modelsBytesMax: 128 * KB,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
   leftoverAfterMs: 60_000,
 } as const;
