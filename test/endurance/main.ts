@@ -13,6 +13,8 @@ import { motionGate } from "./motion-gate.ts";
 import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
 import { powerCut } from "./power-cut.ts";
+import { visionFuzz } from "./vision-fuzz.ts";
+import { visionSlope } from "./vision-slope.ts";
 
 /**
  * `npm run test:endurance [-- name …] [-- --write]`: what takes too long for `npm test`. `--write` puts the results into
@@ -27,6 +29,8 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "spool-boot-million": spoolBootMillion,
   "cameras-restart": camerasRestart,
   "cameras-eight": camerasEight,
+  "vision-fuzz": visionFuzz,
+  "vision-slope": visionSlope,
 };
 
 const names = Object.keys(suites);
