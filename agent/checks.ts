@@ -2,11 +2,11 @@ import type { Seams } from "../src/core/ports.ts";
 import { cameraChecks } from "./checks/cameras.ts";
 import { diskCheck } from "./checks/disk.ts";
 import { liveChecks } from "./checks/live.ts";
+import { modelChecks } from "./checks/model.ts";
 import { type CheckResult, failed } from "./checks/result.ts";
 import { targetCheck } from "./checks/target.ts";
 import { type Agent, composeAgent } from "./compose.ts";
 import type { CommandContext } from "./context.ts";
-import { hintFor } from "./hints.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { Settings } from "./settings.ts";
 import { counted } from "./terminal.ts";
@@ -45,7 +45,7 @@ export async function* runChecks(
   const sending = new Lifecycle(targetParts, settings.log);
   try {
     await vision.start(context.signal);
-    yield modelCheck(agent);
+    yield* modelChecks(context, settings, agent);
     yield* cameraChecks(context, settings.config.cameras, agent);
     await sending.start(context.signal);
     for (const target of agent.targets) yield await targetCheck(context, target);
@@ -84,15 +84,4 @@ function clockCheck(nowMs: number): CheckResult {
   return now.getUTCFullYear() >= firstPlausibleYear
     ? { check: "clock", result: "ok", found: now.toISOString() }
     : { check: "clock", result: "warning", found: `it is ${now.toISOString()}?`, mend: "timedatectl set-ntp true" };
-}
-
-function modelCheck({ vision, modelProblem }: Agent): CheckResult {
-  const model = vision.model();
-  if (model === undefined) {
-    const { code, message } = modelProblem ?? vision.health().lastError ?? { code: "MODEL_NONE", message: "no model" };
-    const found = `${message} (${code})`;
-    return { check: "model", result: "failed", found, mend: hintFor(code) ?? "set detector.model" };
-  }
-  const found = `${model.name}: ${model.family}, ${model.inputWidth}×${model.inputHeight}, ${model.labels.length} labels, threshold ${model.threshold}`;
-  return { check: "model", result: "ok", found };
 }

@@ -11,6 +11,7 @@ export async function healthReport(agent: Agent, clock: Clock): Promise<HealthRe
     cameras: agent.cameras.map((camera) => camera.health()),
     vision: agent.vision.health(),
     model: agent.vision.model(),
+    models: agent.models(),
     pipeline: agent.pipeline.health(),
     spool: await agent.spool.stats().catch(() => undefined),
     deliveries: agent.loops.map((loop) => loop.health()),

@@ -16,8 +16,8 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const agent = await composeAgent(config, { dataFolder }, seams);
-  const { spool, control, vision, sending, capturing } = agent.parts;
-  const lifecycle = new Lifecycle([spool, control, vision, ...sending, ...capturing], log);
+  const { spool, models, control, vision, sending, capturing, updates } = agent.parts;
+  const lifecycle = new Lifecycle([spool, models, control, vision, ...sending, ...capturing, updates], log);
   await lifecycle.start(context.signal);
   log.info("started", {
     device: agent.device,

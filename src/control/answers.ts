@@ -1,4 +1,5 @@
 import type { DeliveryHealth } from "../core/health.ts";
+import type { ModelChange } from "../core/model-choice.ts";
 import type { Loss, SentEntry, SpoolListing, TargetBacklog } from "../core/ports.ts";
 import type { HeldRecord, QueueCheck, QueueFinding, QueueStats, QueueStep } from "../core/queue.ts";
 import type { StoredRecord } from "../core/types.ts";
@@ -121,6 +122,17 @@ export function heldOf(value: unknown): HeldRecord {
     sequence: countOf(from["sequence"], "a sequence"),
     id: textOf(from["id"], "an id"),
     heldBefore: truthOf(from["heldBefore"], "heldBefore"),
+  };
+}
+
+export function changeOf(value: unknown): ModelChange {
+  const from = objectOf(value, "a change of models");
+  return {
+    to: textOf(from["to"], "a model"),
+    ...optional(from, "from", textOf),
+    ...optional(from, "runMs", numberOf),
+    probationMs: numberOf(from["probationMs"], "a time"),
+    notes: arrayOf(from["notes"], "notes", (note) => textOf(note, "a note")),
   };
 }
 

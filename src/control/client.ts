@@ -2,6 +2,7 @@ import { request, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { AgentError, errnoOf, isAbort, messageOf } from "../core/errors.ts";
 import { controlLimits } from "../core/limits.ts";
+import type { ModelChange } from "../core/model-choice.ts";
 import type { SentEntry, SpoolListing } from "../core/ports.ts";
 import type {
   DeliverySelection,
@@ -15,7 +16,7 @@ import type {
   QueueStep,
   SentPage,
 } from "../core/queue.ts";
-import { bytesOf, checkOf, heldOf, listingOf, sentEntryOf, statsOf, stepOf } from "./answers.ts";
+import { bytesOf, changeOf, checkOf, heldOf, listingOf, sentEntryOf, statsOf, stepOf } from "./answers.ts";
 import { readBody } from "./body.ts";
 import {
   decodeMessage,
@@ -26,14 +27,14 @@ import {
   protocol,
   protocolHeader,
 } from "./message.ts";
-import type { Method } from "./methods.ts";
+import { callTimeoutMsOf, type Method } from "./methods.ts";
 import { arrayOf, movedRecordOf, objectOf, truthOf } from "./parse.ts";
 
 /** Nobody listens: there is no socket, or its daemon was killed. */
 const nobody: ReadonlySet<string | undefined> = new Set(["ENOENT", "ECONNREFUSED", "ENOTDIR"]);
 
 /**
- * The queue of a running daemon, over its socket. Errors of the queue arrive as they were thrown there; those of the way
+ * The queue of a running daemon, and its choice of a model, over its socket. Errors arrive as they were thrown there; those of the way
  * there are `CONTROL_…`. Every call ends with `signal`.
  */
 export class ControlClient implements Queue {
@@ -116,6 +117,15 @@ export class ControlClient implements Queue {
     return truthOf(objectOf(value, "an answer")["taken"], "taken");
   }
 
+  /** The daemon takes the installed model over at once, where it stands its proof: `ModelChoice` says how. */
+  async useModel(reference: string): Promise<ModelChange> {
+    return changeOf((await this.#call("useModel", { reference })).value);
+  }
+
+  async rollBackModel(): Promise<ModelChange> {
+    return changeOf((await this.#call("rollBackModel", {})).value);
+  }
+
   async #call(method: Method, value: unknown, bytes?: Buffer): Promise<Required<Message>> {
     const body = encodeMessage(bytes === undefined ? { value } : { value, bytes });
     let answer: { readonly status: number | undefined; readonly body: Buffer };
@@ -135,7 +145,8 @@ export class ControlClient implements Queue {
   ): Promise<{ readonly status: number | undefined; readonly body: Buffer }> {
     const deadline = new AbortController();
     const stop = (): void => deadline.abort();
-    const timer = setTimeout(() => deadline.abort(tooSlow()), controlLimits.callTimeoutMs);
+    const timeoutMs = callTimeoutMsOf(method);
+    const timer = setTimeout(() => deadline.abort(tooSlow(timeoutMs)), timeoutMs);
     this.#signal.addEventListener("abort", stop, { once: true });
     try {
       this.#signal.throwIfAborted();
@@ -186,9 +197,8 @@ export class ControlClient implements Queue {
   }
 }
 
-function tooSlow(): AgentError {
-  const { callTimeoutMs } = controlLimits;
-  return new AgentError("CONTROL_TIMEOUT", `ask the daemon: no answer came in ${callTimeoutMs / 1_000} s`, {
+function tooSlow(timeoutMs: number): AgentError {
+  return new AgentError("CONTROL_TIMEOUT", `ask the daemon: no answer came in ${timeoutMs / 1_000} s`, {
     disposition: "retry",
   });
 }

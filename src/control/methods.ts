@@ -1,5 +1,6 @@
 import type { DeliveryHealth } from "../core/health.ts";
 import { captureLimits, controlLimits, spoolLimits } from "../core/limits.ts";
+import type { ModelChoice } from "../core/model-choice.ts";
 import type { Queue } from "../core/queue.ts";
 import type { Message } from "./message.ts";
 import {
@@ -16,13 +17,14 @@ import {
   truthOf,
 } from "./parse.ts";
 
-export type Method = keyof Queue;
+export type Method = keyof Queue | "useModel" | "rollBackModel";
 
 /** What the daemon has to offer. */
 export interface Offer {
   readonly queue: Queue;
   /** How delivery stands; goes with the queue's figures. */
   readonly deliveries: () => readonly DeliveryHealth[];
+  readonly models: ModelChoice;
 }
 
 type Answer = (offer: Offer, message: Required<Message>) => Promise<Message>;
@@ -75,13 +77,29 @@ const methods: { readonly [M in Method]: Answer } = {
   async takeIn({ queue }, { value, bytes }) {
     return { value: { taken: await queue.takeIn(movedRecordOf(value, bytes)) } };
   },
+  async useModel({ models }, { value }) {
+    return { value: await models.use(textOf(objectOf(value, "a model")["reference"], "a reference")) };
+  },
+  async rollBackModel({ models }) {
+    return { value: await models.rollback() };
+  },
 };
+
+/** They load a model and prove it before they answer. */
+const slowMethods: ReadonlySet<string> = new Set<Method>(["useModel", "rollBackModel"]);
+
+/** What a caller waits for an answer. */
+export function callTimeoutMsOf(method: Method): number {
+  return slowMethods.has(method) ? controlLimits.modelTimeoutMs : controlLimits.callTimeoutMs;
+}
 
 const takeInBytesMax = captureLimits.jpegBytesMax + spoolLimits.metadataBytesMax + controlLimits.movedJsonBytesMax;
 
 export interface Served {
   readonly answer: Answer;
   readonly requestBytesMax: number;
+  /** Silence while the answer is made. */
+  readonly idleTimeoutMs: number;
 }
 
 /** Fails with `CONTROL_MALFORMED` for a method that there is none of. */
@@ -91,6 +109,7 @@ export function methodOf(name: string): Served {
   return {
     answer: methods[method],
     requestBytesMax: method === "takeIn" ? takeInBytesMax : controlLimits.requestBytesMax,
+    idleTimeoutMs: controlLimits.idleTimeoutMs + callTimeoutMsOf(method) - controlLimits.callTimeoutMs,
   };
 }
 

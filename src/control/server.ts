@@ -20,7 +20,7 @@ import { methodOf, type Offer } from "./methods.ts";
 const onlyOwner = 0o177;
 
 /**
- * Serves the queue to commands of the daemon's own user, over a Unix socket that nobody else may open. It runs beside the
+ * Serves the queue and the choice of a model to commands of the daemon's own user, over a Unix socket that nobody else may open. It runs beside the
  * daemon's work and is never a reason for that to stop: where it cannot listen the daemon says so and goes without.
  */
 export class ControlServer {
@@ -114,11 +114,12 @@ export class ControlServer {
       });
     }
     if (method !== "POST" || !url.startsWith(methodPath)) {
-      throw new AgentError("CONTROL_UNKNOWN", "control: there is nothing here but the queue", {
+      throw new AgentError("CONTROL_UNKNOWN", "control: there is nothing here but the queue and the model in use", {
         disposition: "reject",
       });
     }
-    const { answer, requestBytesMax } = methodOf(url.slice(methodPath.length));
+    const { answer, requestBytesMax, idleTimeoutMs } = methodOf(url.slice(methodPath.length));
+    request.setTimeout(idleTimeoutMs);
     return await answer(this.#offer, decodeMessage(await readBody(request, requestBytesMax)));
   }
 }

@@ -46,13 +46,18 @@ export class Summary {
   }
 
   snapshot(): SummarySnapshot {
-    const sorted = [...this.#samples].sort((a, b) => a - b);
-    const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
     const mean = this.#count === 0 ? 0 : this.#sum / this.#count;
-    return { count: this.#count, mean, p50: at(0.5), p95: at(0.95), max: this.#max };
+    const [p50 = 0, p95 = 0] = quantiles(this.#samples, [0.5, 0.95]);
+    return { count: this.#count, mean, p50, p95, max: this.#max };
   }
 
   #drawn(): number {
     return Math.floor(this.#random() * this.#count);
   }
+}
+
+/** The values below which these shares of a series lie; 0 where there are none. */
+export function quantiles(values: readonly number[], shares: readonly number[]): readonly number[] {
+  const sorted = values.toSorted((a, b) => a - b);
+  return shares.map((share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0);
 }

@@ -1,5 +1,6 @@
 import type { SummarySnapshot } from "./counters.ts";
 import type { ImageHealth } from "./picture.ts";
+import type { VisionHealth } from "./ports.ts";
 
 /** What delivery to one target and the pipeline tell of themselves; counted since the process started. */
 
@@ -31,6 +32,44 @@ export interface DeliveryHealth {
   readonly deliverMs: SummarySnapshot;
 }
 
+/** How a second model compares with the first one, on the frames that both saw. */
+export interface ShadowHealth extends Omit<VisionHealth, "pid"> {
+  /** Absent until it has loaded. */
+  readonly model?: string;
+  readonly frames: number;
+  /** Frames on which the two differ. */
+  readonly disagreements: number;
+  /** Objects that only the second model saw, and those that only the first one did. */
+  readonly added: number;
+  readonly missing: number;
+  /** Frames that it was to see and could not: away, late, or in trouble. */
+  readonly failed: number;
+  /** What the frames waited for it. */
+  readonly ms: SummarySnapshot;
+}
+
+export interface ProbationHealth {
+  /** `NAME@VERSION`. */
+  readonly model: string;
+  readonly leftMs: number;
+}
+
+/** The choice of a model, and where new ones come from. */
+export interface ModelsHealth {
+  /** A model that goes back by itself when it fails. */
+  readonly probation?: ProbationHealth;
+  /** Since the start: which model went back, and why. */
+  readonly lastRollback?: string;
+  /** Absent where no updates are configured. */
+  readonly updates?: UpdatesHealth;
+}
+
+export interface UpdatesHealth {
+  readonly lastCheckAtMs?: number;
+  /** Of the last check; absent after a good one. Redacted. */
+  readonly lastError?: LastError;
+}
+
 export interface PipelineHealth {
   readonly state: "running" | "stopped";
   readonly frames: number;
@@ -51,6 +90,8 @@ export interface PipelineHealth {
   readonly paused: readonly string[];
   /** How the picture of each camera is, by its id; of those that are watched and have shown one. */
   readonly images: Readonly<Record<string, ImageHealth>>;
+  /** Where a second model is compared. */
+  readonly shadow?: ShadowHealth;
   /** Stored without the detector having seen them. */
   readonly unlabelled: number;
   /** Encoded once more to bake in their EXIF orientation. */

@@ -104,7 +104,7 @@ export const visionLimits = {
   detectionsMax: 100,
   /** Points of an outline: a hundred of them take 150 KB of a record's metadata, of which 256 KB are allowed. */
   outlinePointsMax: 64,
-  /** Of the model's threshold: what scores less is stored for its box; an outline of a whole picture takes 1 ms. */
+  /** Of the model's threshold: what scores less is stored for its box. An outline of a whole picture takes 2 ms at 640. */
   outlineScoreShare: 0.5,
   /**
    * A photo of a crowd has 2,450 candidates for 624 faces. Suppression takes candidates times detections kept: 1 ms for
@@ -113,6 +113,12 @@ export const visionLimits = {
   candidatesMax: 3_000,
   /** A detection longer than this is a hang; the slowest measured model takes 0.3 s on x64, ten times that on a Pi. */
   callTimeoutMs: 30_000,
+  /** What each tile may add to that: a second and more than the slowest model takes on a Pi. */
+  tileTimeoutMs: 5_000,
+  /** Along one side of the picture. */
+  tilesMax: 8,
+  /** Of a tile: what is no larger is whole in one of two neighbours. */
+  tileOverlap: 0.2,
   loadTimeoutMs: 60_000,
   /** Callers wait in the client; more than this means that someone forgot the newest-frame rule. */
   callsWaitingMax: 16,
@@ -123,6 +129,8 @@ export const visionLimits = {
   modelBytesMax: 512 * MB,
   /** A usual model takes 100 to 330 MB; one that takes more leaks, or does not belong on a gateway. */
   rssBytesMax: 768 * MB,
+  /** Without a single detection: some minutes of a usual camera. Then one of them is looked at closer. */
+  silentAfterPictures: 500,
   /** Of 1,000, where 0 is usual: a process that is twice as large goes first all the same. */
   oomScoreAdjustment: 500,
   /** How old the vision process's own word on its memory may be. */
@@ -157,16 +165,94 @@ export const modelLimits = {
   namesMax: 1_000,
   /** A manifest, a release file or its signature. */
   textBytesMax: 256 * KB,
+  /** minisign's own bounds are 1 KB for the one comment and 8 KB for the other. */
+  signatureBytesMax: 16 * KB,
   updateEveryMs: 6 * 60 * 60_000,
   probationMs: 30 * 60_000,
+  /** The first look at a release comes in this time after a start: when the rest runs, and not for a whole fleet at once. */
+  updateFirstMaxMs: 2 * 60_000,
+  /** After a failure: doubling, and never longer than a look without one would wait. */
+  updateBackoffFirstMs: 60_000,
+  /** Of a release file and of its signature: small, from wherever. */
+  releaseTimeoutMs: 60_000,
+  /** A clock that cannot be trusted yet is looked at again after this. */
+  updateClockMs: 60_000,
+  /** Jitter of every pause: this share of it less or more. */
+  updateJitter: 0.25,
+  /** Proofs of one release that ended with the process before they had an answer. */
+  proofsMax: 3,
+  /** Without a word of the release on it, a run may take so many times what it took before, and this long anyway. */
+  slowerMax: 4,
+  runMsAlways: 500,
+  /** In use, beside cameras and uploads, a run may take so many times what it may in the proof. */
+  runMsInUse: 2,
+  /** What a model in probation does is judged this often, */
+  probationLookMs: 1_000,
+  /** its time from so many looks on, */
+  probationLooksMin: 20,
+  /** its errors from so many on, when they are this share of all looks, */
+  probationFailuresMin: 10,
+  probationFailureShare: 0.1,
+  /** and its crashes. The same number of agents that did not end as they should send it back at the next start. */
+  probationCrashesMax: 3,
+  /** A model that could not be sent back is tried again after this. */
+  rollbackAgainMs: 60_000,
+  /** Releases remembered as unfit here; and what updates have installed, of which two are kept. */
+  refusalsMax: 32,
+  fetchedMax: 32,
+  /** What a cut download has is kept for its next try, and is what a crash may cost of it. */
+  downloadFlushBytes: MB,
+  downloadFlushEveryMs: 5_000,
+  /** Failures in a row that bring no byte; and tries in all, of a line that brings some bytes each time. */
+  downloadFailuresMax: 5,
+  downloadTriesMax: 100,
+  downloadBackoffFirstMs: 1_000,
+  downloadBackoffMaxMs: 30_000,
+  /** After this nobody goes on with it. */
+  downloadAgeMaxMs: 7 * 24 * 60 * 60_000,
+  /** What another system's process (of a container) has left is removed after this: it cannot be seen from here. */
+  foreignAgeMaxMs: 24 * 60 * 60_000,
+} as const;
+
+export const proofLimits = {
+  /** A picture that shows more is a crowd, where suppression turns on the last bit of a score. */
+  expectedMax: 50,
+  /** A 12 MP JPEG at quality 100. */
+  pictureBytesMax: 8 * MB,
+  /**
+   * What differs between two machines that both do it right: float sums in another order move a score by 0.001, int8
+   * kernels of another processor one by 0.03 and a box to 0.97. A wrong decode is far outside of three times that.
+   */
+  iouMin: 0.9,
+  scoreTolerance: 0.1,
+  /** Enough for a median on a busy machine; fewer where a run takes long. */
+  runs: 7,
+  runsTimeMaxMs: 10_000,
+  /** Nodes of a graph are some hundred; parts that are looked at in one file, each a few bytes. */
+  graphPartsMax: 500_000,
+  /** Values of the metadata as they are shown. */
+  metadataCharsMax: 200,
 } as const;
 
 export const trackLimits = {
   /** Of one label, from frame to frame: a walking person keeps 0.5 at two frames a second. */
   iouMin: 0.3,
   forgetAfterMs: 30_000,
+  /** At least so many of a camera's intervals, so that one miss does not end a track. */
+  forgetAfterFrames: 3,
   /** Objects followed at once by one camera: as many as a record may hold. */
   objectsMax: 100,
+} as const;
+
+export const shadowLimits = {
+  /** A frame that the second model saw waits no longer than this for it; the slowest measured model takes 3 s on a Pi. */
+  waitMs: 5_000,
+  /** Of the time, for the second model: however often it is to look, the first one is slowed by no more. */
+  workShareMax: 0.2,
+  /** Frames kept for a disagreement, of one camera: 1,440 a day at worst, some 300 MB. */
+  keepEveryMs: 60_000,
+  /** Labels that a reason names. */
+  labelsMax: 4,
 } as const;
 
 export const motionDefaults = {
@@ -376,6 +462,8 @@ export const controlLimits = {
   requestTimeoutMs: 20_000,
   /** The longest step reads some hundred envelopes from a slow card, and may wait for an index that is rebuilt. */
   callTimeoutMs: 60_000,
+  /** To load a model and prove it: a start of the vision process, twice where the first is slow, and the proof. */
+  modelTimeoutMs: 180_000,
   /** Silence after which the daemon closes a connection: longer than any caller waits. */
   idleTimeoutMs: 75_000,
   /** A path of a Unix socket has 108 bytes in the kernel, the last one a zero. */
@@ -409,6 +497,11 @@ export const linkLimits = {
   snippetBytes: 4 * KB,
   /** Larger answers are judged by their opening: to parse one of 1 MB stalls all else. */
   parsedAnswerBytesMax: 64 * KB,
+  /** Public stores of files redirect once or twice. */
+  redirectsMax: 5,
+  /** A download that comes more slowly over this time of waiting is given up: 512 bytes a second, at 2G the least. */
+  slowAfterMs: 60_000,
+  slowBytesPerSecond: 512,
   socketsPerTargetMax: 2,
   /** As large as a picture of 2 MP usually gets; what is larger is left to the garbage collector. */
   keptPayloadBytesMax: MB,
@@ -456,6 +549,7 @@ export const logLimits = {
 
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
+  modelsBytesMax: 128 * KB,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
   leftoverAfterMs: 60_000,
 } as const;

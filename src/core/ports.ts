@@ -131,7 +131,10 @@ export interface Camera {
 
 export interface ModelInfo extends ModelStamp {
   readonly family: string;
+  /** What its detections can be called. */
   readonly labels: readonly string[];
+  /** About label rules that speak of labels the model does not know, each in one sentence. */
+  readonly warnings?: readonly string[];
 }
 
 /** Milliseconds spent in each stage inside the vision process; `round` is what the caller waited, all included. */
@@ -238,6 +241,8 @@ export interface VisionHealth {
   readonly pid?: number;
   readonly restarts: number;
   readonly rssPeakBytes: number;
+  /** The model runs, but gave no score at all on many pictures: it is most likely dead. */
+  readonly silent?: true;
   readonly lastError?: { readonly code: string; readonly message: string };
 }
 

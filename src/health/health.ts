@@ -1,4 +1,4 @@
-import type { DeliveryHealth, PipelineHealth } from "../core/health.ts";
+import type { DeliveryHealth, ModelsHealth, PipelineHealth, ShadowHealth } from "../core/health.ts";
 import { faultTexts, type ImageHealth, isTrouble } from "../core/picture.ts";
 import type { CameraHealth, ModelInfo, SpoolStats, TargetBacklog, VisionHealth } from "../core/ports.ts";
 
@@ -9,6 +9,7 @@ export interface HealthParts {
   readonly cameras: readonly CameraHealth[];
   readonly vision: VisionHealth;
   readonly model: ModelInfo | undefined;
+  readonly models?: ModelsHealth;
   readonly pipeline: PipelineHealth;
   /** Undefined when the spool itself could not answer. */
   readonly spool: SpoolStats | undefined;
@@ -43,14 +44,17 @@ export interface HealthReport {
   readonly troubles: readonly string[];
   readonly cameras: readonly CameraReport[];
   readonly vision: VisionHealth & { readonly model?: string };
-  readonly pipeline: Omit<PipelineHealth, "images">;
+  readonly models?: ModelsHealth;
+  /** A second model that is only compared, where there is one. */
+  readonly shadow?: ShadowHealth;
+  readonly pipeline: Omit<PipelineHealth, "images" | "shadow">;
   readonly spool?: SpoolHealth;
   readonly targets: readonly TargetHealth[];
   readonly memory: MemoryHealth;
 }
 
 export function collectHealth(parts: HealthParts): HealthReport {
-  const { images, ...pipeline } = parts.pipeline;
+  const { images, shadow, ...pipeline } = parts.pipeline;
   const cameras = parts.cameras.map((camera) => cameraReport(camera, images[camera.id]));
   const troubles = troublesOf(parts, cameras);
   const { spool, model } = parts;
@@ -61,6 +65,8 @@ export function collectHealth(parts: HealthParts): HealthReport {
     troubles,
     cameras,
     vision: { ...parts.vision, ...(model === undefined ? {} : { model: model.name }) },
+    ...(parts.models === undefined ? {} : { models: parts.models }),
+    ...(shadow === undefined ? {} : { shadow }),
     pipeline,
     ...(spool === undefined ? {} : { spool: spoolHealth(spool) }),
     targets: parts.deliveries.map((delivery) => ({ ...delivery, ...backlogOf(spool, delivery.targetId) })),
@@ -70,7 +76,7 @@ export function collectHealth(parts: HealthParts): HealthReport {
 
 /** The report as flat fields of one log line. */
 export function healthFields(report: HealthReport): Readonly<Record<string, string | number>> {
-  const { pipeline, spool, vision, memory } = report;
+  const { pipeline, spool, vision, shadow, memory } = report;
   return {
     state: report.state,
     uptimeMs: Math.round(report.uptimeMs),
@@ -82,6 +88,9 @@ export function healthFields(report: HealthReport): Readonly<Record<string, stri
     detectMsP50: rounded(pipeline.stagesMs["round"]?.p50),
     appendMsP50: rounded(pipeline.stagesMs["append"]?.p50),
     vision: vision.state,
+    ...(vision.model === undefined ? {} : { model: vision.model }),
+    ...modelFields(report.models),
+    ...(shadow === undefined ? {} : { shadow: shadowPhrase(shadow) }),
     records: spool?.records ?? 0,
     spoolBytes: spool?.bytes ?? 0,
     lost: spool?.lost.reduce((sum, { deliveries }) => sum + deliveries, 0) ?? 0,
@@ -89,6 +98,15 @@ export function healthFields(report: HealthReport): Readonly<Record<string, stri
     targets: report.targets.map(targetPhrase).join(" "),
     rssBytes: memory.rssBytes,
     ...(report.troubles.length === 0 ? {} : { troubles: report.troubles.join("; ") }),
+  };
+}
+
+function modelFields({ probation, updates }: ModelsHealth = {}): Readonly<Record<string, string>> {
+  return {
+    ...(probation === undefined
+      ? {}
+      : { probation: `${probation.model} for ${Math.ceil(probation.leftMs / 60_000)} min` }),
+    ...(updates?.lastError === undefined ? {} : { updates: updates.lastError.code }),
   };
 }
 
@@ -106,6 +124,11 @@ function cameraPhrase({ id, state, image, restarts, framesBad = 0, opensAtMs }: 
 function targetPhrase(target: TargetHealth): string {
   const quarantined = target.quarantined === 0 ? "" : ` quarantined=${target.quarantined}`;
   return `${target.targetId}:${target.state} accepted=${target.accepted} pending=${target.pending}${quarantined}`;
+}
+
+function shadowPhrase({ model, state, frames, disagreements, added, missing, failed }: ShadowHealth): string {
+  const figures = `frames=${frames} disagreements=${disagreements} added=${added} missing=${missing}`;
+  return `${model ?? "none"}:${state} ${figures}${failed === 0 ? "" : ` failed=${failed}`}`;
 }
 
 /** Frozen is one state, whether the bytes of two pictures are equal or the pixels of many. */
@@ -133,10 +156,24 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
     ...cameras,
     ...reports.flatMap(imageTrouble),
     ...(vision.state === "backoff" ? [phrase("the detector is away", vision.lastError)] : []),
+    ...modelTroubles(parts.models),
+    ...(vision.silent === true ? ["the model has never given any score: try it with framepost models verify"] : []),
+    ...(pipeline.shadow?.state === "backoff" ? [phrase("the shadow model is away", pipeline.shadow.lastError)] : []),
     ...(spool === undefined ? ["the spool does not answer"] : []),
     ...(pipeline.spoolFull ? [fullPhrase(pipeline)] : []),
     ...(spool?.evicting === true ? [`records are given up for want of room (${lossPhrase(spool)})`] : []),
     ...targets,
+  ];
+}
+
+/** A server that is away is none: the model in use stays. A release that nobody should have published is. */
+function modelTroubles({ lastRollback, updates }: ModelsHealth = {}): readonly string[] {
+  const code = updates?.lastError?.code;
+  return [
+    ...(lastRollback === undefined ? [] : [`the model ${lastRollback}`]),
+    ...(code !== undefined && /^(RELEASE_(?!UNAVAILABLE)|MODEL_)/.test(code)
+      ? [`a model's update fails (${code})`]
+      : []),
   ];
 }
 

@@ -32,7 +32,8 @@ export interface HttpLinkOptions {
   readonly idleTimeoutMs?: number;
 }
 
-interface Agents {
+/** The connections of one link: for plain addresses, and for those of https. */
+export interface Agents {
   readonly plain: http.Agent;
   readonly secure: http.Agent;
 }
@@ -73,7 +74,7 @@ export class HttpLink {
     const deadlineMs = request.deadlineMs ?? linkLimits.requestTimeoutMs + sendingMs(request.body);
     const deadline = new Deadline(deadlineMs, signal, exchange.cut);
     try {
-      const agents = await this.#openAgents();
+      const agents = await this.agents();
       const answer = await send({
         ...settings,
         method: request.method,
@@ -107,8 +108,11 @@ export class HttpLink {
     this.#agents?.secure.destroy();
   }
 
-  /** The PEM files are read at the first request, and again after a failure: a mended file needs no restart. */
-  async #openAgents(): Promise<Agents> {
+  /**
+   * For `http-stream.ts`, whose answers do not come through axios. The PEM files are read at the first request, and again
+   * after a failure: a mended file needs no restart.
+   */
+  async agents(): Promise<Agents> {
     if (this.#closed) throw new Error("closed");
     if (this.#agents !== undefined) return this.#agents;
     const { tls, proxy } = this.#options;

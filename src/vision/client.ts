@@ -13,9 +13,12 @@ import type {
   WatchOptions,
   WatchResult,
 } from "../core/ports.ts";
+import type { Detection, TileGrid } from "../core/types.ts";
 import { spawnVision, type ChildReply, type VisionChild } from "./child.ts";
+import type { Inspection, ProcessUsage } from "./inspection.ts";
 import type { ModelSpec } from "./model.ts";
 import { errorFrom, resultOf, type Task } from "./protocol.ts";
+import { Silence } from "./silence.ts";
 import { MemoryWatch, ModelTries } from "./upkeep.ts";
 
 /**
@@ -31,8 +34,11 @@ export interface VisionOptions {
   readonly callTimeoutMs?: number;
   readonly loadTimeoutMs?: number;
   readonly backoffFirstMs?: number;
+  readonly silentAfterPictures?: number;
   /** Up to `visionLimits.candidatesMax`; records hold 100. */
   readonly detectionsMax?: number;
+  /** Parts of the picture that the model sees beside the whole. */
+  readonly tiles?: TileGrid;
   /** A process whose resident set is larger is replaced between two calls; those that wait meanwhile are not lost. */
   readonly rssBytesMax?: number;
   /** How long a model is left alone on which processes keep dying; doubled every time. */
@@ -61,6 +67,7 @@ export class VisionProcess implements Vision {
   #lastError: AgentError | undefined;
   #restarts = 0;
   #rssPeakBytes = 0;
+  readonly #silence: Silence;
   readonly #calls: Call[] = [];
   #working = false;
   #stopping = new AbortController();
@@ -74,6 +81,7 @@ export class VisionProcess implements Vision {
   constructor(options: VisionOptions, seams: Seams) {
     this.#options = options;
     this.#seams = seams;
+    this.#silence = new Silence(options.silentAfterPictures ?? visionLimits.silentAfterPictures);
     const { rssBytesMax = visionLimits.rssBytesMax, backoffFirstMs = visionLimits.backoffFirstMs } = options;
     this.#memory = new MemoryWatch(rssBytesMax, backoffFirstMs);
     this.#tries = new ModelTries(options.modelRetryFirstMs ?? visionLimits.modelRetryFirstMs);
@@ -114,6 +122,7 @@ export class VisionProcess implements Vision {
     const answer = resultOf("detect", reply);
     if (this.#model === undefined) throw away("it lost its model");
     const roundMs = this.#seams.clock.monotonicMs() - startedMs;
+    await this.#heed(answer.detections, jpeg, signal);
     return { ...answer, model: this.#model, timings: { ...answer.timings, roundMs } };
   }
 
@@ -125,6 +134,7 @@ export class VisionProcess implements Vision {
     if (this.#model === undefined) throw away("it lost its model");
     const roundMs = this.#seams.clock.monotonicMs() - startedMs;
     if (answer.kind === "still") return { ...answer, timings: { ...answer.timings, roundMs } };
+    await this.#heed(answer.detections, jpeg, signal);
     return { ...answer, model: this.#model, timings: { ...answer.timings, roundMs } };
   }
 
@@ -157,6 +167,17 @@ export class VisionProcess implements Vision {
     return this.#askImage({ kind: "render", svg, quality: options.quality }, options.under, signal);
   }
 
+  /** Runs a picture through the model and says all that is known of both; slow, for people who doubt a model. */
+  async inspect(jpeg: Buffer, signal: AbortSignal): Promise<Inspection> {
+    if (this.#modelError !== undefined) throw this.#modelError;
+    return resultOf("inspect", (await this.#ask({ kind: "inspect" }, jpeg, signal)).reply);
+  }
+
+  /** What the vision process takes of the machine right now. */
+  async usage(signal: AbortSignal): Promise<ProcessUsage> {
+    return resultOf("usage", (await this.#ask({ kind: "usage" }, undefined, signal)).reply);
+  }
+
   health(): VisionHealth {
     const pid = this.#child?.pid;
     const error = this.#lastError;
@@ -165,6 +186,7 @@ export class VisionProcess implements Vision {
       ...(pid === undefined ? {} : { pid }),
       restarts: this.#restarts,
       rssPeakBytes: this.#rssPeakBytes,
+      ...(this.#silence.silent ? { silent: true } : {}),
       ...(error === undefined ? {} : { lastError: { code: error.code, message: error.message } }),
     };
   }
@@ -254,6 +276,7 @@ export class VisionProcess implements Vision {
       log.error("vision.model-refused", { code: this.#modelError.code, error: this.#modelError.message });
     } else {
       log.info("vision.ready", { pid: child.pid, model: this.#model?.name, family: this.#model?.family });
+      for (const warning of this.#model?.warnings ?? []) log.warn("vision.label-unknown", { warning });
     }
     this.#work();
     return this.#modelError;
@@ -261,12 +284,14 @@ export class VisionProcess implements Vision {
 
   /** Rejects when the process dies of it. */
   async #loadModel(child: VisionChild, model: ModelSpec): Promise<void> {
-    const { threads, detectionsMax = visionLimits.detectionsMax, loadTimeoutMs } = this.#options;
+    const { threads, tiles, detectionsMax = visionLimits.detectionsMax, loadTimeoutMs } = this.#options;
     const { candidatesMax } = visionLimits;
-    const settings = { threads, detectionsMax: Math.min(detectionsMax, candidatesMax), candidatesMax };
+    const bounds = { detectionsMax: Math.min(detectionsMax, candidatesMax), candidatesMax };
+    const settings = { threads, ...bounds, ...(tiles === undefined ? {} : { tiles }) };
     const timeoutMs = loadTimeoutMs ?? visionLimits.loadTimeoutMs;
     const { reply } = await child.ask({ kind: "load", model, settings }, undefined, timeoutMs);
     this.#rssPeakBytes = Math.max(this.#rssPeakBytes, reply.rssPeakBytes);
+    this.#silence.forget();
     if (reply.error === undefined) this.#model = resultOf("load", reply);
     else this.#modelError = errorFrom(reply.error);
   }
@@ -294,6 +319,18 @@ export class VisionProcess implements Vision {
   }
 
   // ------------------------------------------------------------------------------------------------------- calls
+
+  /** Says once of a model that it seems to be dead. */
+  async #heed(detections: readonly Detection[], jpeg: Buffer, signal: AbortSignal): Promise<void> {
+    if (!this.#silence.isSuspicious(detections)) return;
+    try {
+      this.#silence.judge((await this.inspect(jpeg, signal)).scoreMax);
+    } catch {
+      // The detection is there; who asked for it does not depend on this.
+      return;
+    }
+    if (this.#silence.silent) this.#seams.log.warn("vision.model-silent", { model: this.#model?.name });
+  }
 
   async #askImage(task: Task, body: Buffer | undefined, signal: AbortSignal): Promise<EncodedImage> {
     const answer = await this.#ask(task, body, signal);
@@ -336,7 +373,7 @@ export class VisionProcess implements Vision {
       this.#afterWork = undefined;
       this.#work();
     };
-    child.ask(call.task, call.body, this.#options.callTimeoutMs ?? visionLimits.callTimeoutMs).then(
+    child.ask(call.task, call.body, this.#callTimeoutMs()).then(
       (answer) => {
         this.#rssPeakBytes = Math.max(this.#rssPeakBytes, answer.reply.rssPeakBytes);
         call.resolve(answer);
@@ -348,6 +385,11 @@ export class VisionProcess implements Vision {
         done();
       },
     );
+  }
+
+  #callTimeoutMs(): number {
+    const { tiles, callTimeoutMs = visionLimits.callTimeoutMs } = this.#options;
+    return callTimeoutMs + (tiles === undefined ? 0 : tiles.columns * tiles.rows * visionLimits.tileTimeoutMs);
   }
 
   #judgeMemory(child: VisionChild, rssBytes: number): void {

@@ -1,6 +1,10 @@
 import { z } from "zod";
+import { proofLimits } from "../core/limits.ts";
 
-/** The schema of a model manifest (`model.json`): what cannot be read from the model file itself. */
+/**
+ * The schemas of what may lie beside a model: its manifest (`model.json`), which says what cannot be read from the model
+ * file itself, and what it finds on its golden picture (`golden.json`).
+ */
 
 const size = z.int().min(8).max(8_192);
 const perChannel = z.union([z.number(), z.tuple([z.number(), z.number(), z.number()])]);
@@ -34,7 +38,7 @@ export type Reading = z.infer<typeof readingSchema>;
 export type PerChannel = z.infer<typeof perChannel>;
 
 /** Which detections count, and under what name. Of a manifest, and above it of the config. */
-export const labelRules = {
+const labelRules = {
   thresholds: labelScores.optional().describe("Scores for single labels instead of the threshold"),
   allow: labelList.optional().describe("Only these labels; any other detection is forgotten at once"),
   deny: labelList.optional().describe("Never these labels"),
@@ -90,3 +94,46 @@ export const manifestSchema = z
   .describe("A model manifest");
 
 export type ModelManifest = z.infer<typeof manifestSchema>;
+
+export type LabelRules = Pick<ModelManifest, keyof typeof labelRules>;
+
+/** What the config says above the manifest. */
+export type DetectorRules = LabelRules & Pick<ModelManifest, "threshold">;
+
+const coordinate = z.number().min(0).max(100_000);
+
+const goldenDetection = z.strictObject({
+  label,
+  score: z.number().min(0).max(1),
+  box: z.strictObject({
+    left: coordinate,
+    top: coordinate,
+    width: coordinate.positive(),
+    height: coordinate.positive(),
+  }),
+});
+
+export const goldenSchema = z
+  .strictObject({
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits")
+      .optional()
+      .describe("Of golden.jpg: the expected boxes belong to no other picture"),
+    expected: z
+      .array(goldenDetection)
+      .min(1)
+      .max(proofLimits.expectedMax)
+      .describe("What the model finds, in pixels of the upright picture"),
+    threshold: z
+      .number()
+      .min(0.05)
+      .max(1)
+      .optional()
+      .describe("From this score on nothing else may be found; default: the model's threshold"),
+    iouMin: z.number().min(0.1).max(1).default(proofLimits.iouMin).describe("Share that two boxes must have in common"),
+    scoreTolerance: z.number().min(0).max(0.5).default(proofLimits.scoreTolerance),
+  })
+  .describe("What a model finds on its golden picture");
+
+export type GoldenFacts = z.infer<typeof goldenSchema>;

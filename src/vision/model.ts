@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { configLimits, visionLimits } from "../core/limits.ts";
-import { manifestSchema, type ModelManifest } from "./config.ts";
+import { type DetectorRules, manifestSchema, type ModelManifest } from "./config.ts";
 
 /** A detector on disk: which file, what it is called, and what is known of it beyond the file. */
 export interface ModelSpec {
@@ -14,6 +14,8 @@ export interface ModelSpec {
   readonly file: string;
   readonly sha256: string;
   readonly manifest: ModelManifest;
+  /** What an operator wants of it, above the manifest. */
+  readonly rules?: DetectorRules;
 }
 
 interface ResolveOptions {
@@ -70,7 +72,8 @@ async function findManifest(modelFile: string, given: string | undefined): Promi
   return shared?.file === basename(modelFile) ? shared : {};
 }
 
-async function readManifest(file: string): Promise<ModelManifest | undefined> {
+/** Undefined where there is no such file. Fails with `MODEL_MANIFEST`. */
+export async function readManifest(file: string): Promise<ModelManifest | undefined> {
   const found = await statOf(file);
   if (found?.isFile() !== true) return undefined;
   if (found.size > configLimits.fileBytesMax) throw manifestError(file, `it has ${found.size} bytes`);

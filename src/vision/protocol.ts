@@ -1,7 +1,8 @@
 import { AgentError, type Disposition } from "../core/errors.ts";
 import type { PictureMeasures } from "../core/picture.ts";
 import type { ModelInfo, ReencodeOptions, VisionTimings, WatchOptions } from "../core/ports.ts";
-import type { Detection } from "../core/types.ts";
+import type { Detection, TileGrid } from "../core/types.ts";
+import type { Inspection, ProcessUsage } from "./inspection.ts";
 import type { ModelSpec } from "./model.ts";
 
 /** What the main process and the vision process say to each other. Pictures travel as the body of a message. */
@@ -11,6 +12,7 @@ export interface ModelSettings {
   readonly threads: number | undefined;
   readonly detectionsMax: number;
   readonly candidatesMax: number;
+  readonly tiles?: TileGrid;
 }
 
 export type Task =
@@ -21,7 +23,10 @@ export type Task =
   | { readonly kind: "reencode"; readonly options: ReencodeOptions }
   | { readonly kind: "thumbnail"; readonly sideMax: number; readonly quality: number }
   /** The body, where there is one, is the picture to draw over. */
-  | { readonly kind: "render"; readonly svg: string; readonly quality: number };
+  | { readonly kind: "render"; readonly svg: string; readonly quality: number }
+  /** The body is a picture to run. */
+  | { readonly kind: "inspect" }
+  | { readonly kind: "usage" };
 
 interface Request {
   readonly id: number;
@@ -59,6 +64,8 @@ export interface Answers {
   readonly reencode: ImageAnswer;
   readonly thumbnail: ImageAnswer;
   readonly render: ImageAnswer;
+  readonly inspect: Inspection;
+  readonly usage: ProcessUsage;
 }
 
 interface SentError {

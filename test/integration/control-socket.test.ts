@@ -9,6 +9,7 @@ import { ControlClient } from "../../src/control/client.ts";
 import { ControlServer } from "../../src/control/server.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { controlLimits } from "../../src/core/limits.ts";
+import type { ModelChoice } from "../../src/core/model-choice.ts";
 import type { MovedRecord, Queue, QueueStats } from "../../src/core/queue.ts";
 import type { DiskSpool } from "../../src/spool/spool.ts";
 import { openSpool } from "../lib/disk-spool.ts";
@@ -20,6 +21,19 @@ import { tempFolder } from "../lib/temp.ts";
 
 const nobody = 65_534;
 const never = new AbortController().signal;
+
+/** Knows two models. */
+const models: ModelChoice = {
+  async use(reference) {
+    if (reference !== "wasps") {
+      throw new AgentError("MODEL_NOT_FOUND", `no model ${reference} is installed`, { disposition: "reject" });
+    }
+    return { to: "wasps@2", from: "bees@1", runMs: 12.5, probationMs: 1_000, notes: ["a note"] };
+  },
+  async rollback() {
+    return { to: "bees@1", probationMs: 0, notes: [] };
+  },
+};
 
 interface Bench extends AsyncDisposable {
   readonly folder: string;
@@ -37,7 +51,8 @@ async function bench(change: Partial<Queue> = {}): Promise<Bench> {
   await spool.append(draftOf(), imageOf(2_000), ["a"]);
   const path = join(temp.path, "control.sock");
   const log = new RecordingLogger();
-  const server = new ControlServer(path, { queue: overlaid(spool.queue, change), deliveries: () => [] }, log);
+  const offer = { queue: overlaid(spool.queue, change), deliveries: () => [], models };
+  const server = new ControlServer(path, offer, log);
   await server.start(never);
   return {
     folder: temp.path,
@@ -106,6 +121,15 @@ describe("the control socket", () => {
     const [entry] = await client.sent({ entriesMax: 10, targetId: "a", record: delivery?.record.name ?? "" });
     assert.deepEqual([entry?.remoteId, entry?.sequence], ["r-1", 1]);
     assert.deepEqual(await client.retry({}, 0), { changed: 0, busy: 0, lastSequence: 0, done: true });
+  });
+
+  it("has the daemon take another model over, and carries what came of it", async () => {
+    await using opened = await bench();
+    const { client } = opened;
+    const change = { to: "wasps@2", from: "bees@1", runMs: 12.5, probationMs: 1_000, notes: ["a note"] };
+    assert.deepEqual(await client.useModel("wasps"), change);
+    assert.deepEqual(await client.rollBackModel(), { to: "bees@1", probationMs: 0, notes: [] });
+    await assert.rejects(client.useModel("hornets"), { code: "MODEL_NOT_FOUND", disposition: "reject" });
   });
 
   it("leaves nothing of the figures out", async () => {
@@ -259,7 +283,7 @@ describe("the control socket", () => {
     await writeFile(path, "stale");
     assert.equal(await new ControlClient(path, never).reaches(), false);
     await using opened = await openSpool(join(temp.path, "spool"));
-    const offer = { queue: opened.spool.queue, deliveries: () => [] };
+    const offer = { queue: opened.spool.queue, deliveries: () => [], models };
     const server = new ControlServer(path, offer, log);
     await server.start(never);
     assert.equal(await new ControlClient(path, never).reaches(), true);

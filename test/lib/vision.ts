@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { SystemClock } from "../../src/core/clock.ts";
+import type { Logger } from "../../src/core/ports.ts";
 import type { Detection } from "../../src/core/types.ts";
 import { VisionProcess, type VisionOptions } from "../../src/vision/client.ts";
 import { resolveModel, type ModelSpec } from "../../src/vision/model.ts";
@@ -18,11 +19,14 @@ export async function tinyModel(name = "tiny-end-to-end"): Promise<ModelSpec> {
 }
 
 /** Not started; gone with `await using`. */
-export function visionProcess(options: VisionOptions): VisionProcess & AsyncDisposable {
+export function visionProcess(
+  options: VisionOptions,
+  log: Logger = new RecordingLogger(),
+): VisionProcess & AsyncDisposable {
   const vision = new VisionProcess(options, {
     clock: new SystemClock(),
     random: Math.random,
-    log: new RecordingLogger(),
+    log,
   });
   return Object.assign(vision, { [Symbol.asyncDispose]: async () => vision.stop() });
 }

@@ -14,10 +14,8 @@ export interface Session {
   readonly outputs: readonly TensorFacts[];
   /** For example `onnxruntime-node 1.30.0`. */
   readonly runtime: string;
-  /**
-   * Blocks the thread until the model has run. Outputs by name, in the file's order, good until the next run. Fails with
-   * `MODEL_RUN`.
-   */
+  readonly threads: number;
+  /** Blocks the thread until the model has run. Outputs by name, in the file's order. Fails with `MODEL_RUN`. */
   run(
     input: TensorFacts,
     data: Float32Array | Uint8Array,
@@ -47,7 +45,7 @@ export async function openSession(file: string, threads: number): Promise<Sessio
       cause: error,
     });
   }
-  return new OnnxSession(ort, session);
+  return new OnnxSession(ort, session, threads);
 }
 
 async function loadRuntime(): Promise<Runtime> {
@@ -68,17 +66,16 @@ class OnnxSession implements Session {
   readonly inputs: readonly TensorFacts[];
   readonly outputs: readonly TensorFacts[];
   readonly runtime: string;
+  readonly threads: number;
   readonly #ort: Runtime;
   readonly #session: InferenceSession;
-  /** By output: where it is written; null leaves that to the runtime. */
-  readonly #kept: Record<string, Tensor | null>;
 
-  constructor(ort: Runtime, session: InferenceSession) {
+  constructor(ort: Runtime, session: InferenceSession, threads: number) {
     this.#ort = ort;
     this.#session = session;
+    this.threads = threads;
     this.inputs = session.inputMetadata.map(factsOf);
     this.outputs = session.outputMetadata.map(factsOf);
-    this.#kept = Object.fromEntries(this.outputs.map(({ name }) => [name, null]));
     this.runtime = `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;
   }
 
@@ -101,9 +98,8 @@ class OnnxSession implements Session {
             ? new this.#ort.Tensor("float32", values, shape)
             : new this.#ort.Tensor("int64", values, shape);
       }
-      const results = await this.#session.run(feeds, this.#kept);
+      const results = await this.#session.run(feeds);
       for (const { name } of this.outputs) outputs.set(name, floatsOf(name, results[name]));
-      this.#keep(results);
     } catch (error) {
       if (error instanceof AgentError) throw error;
       throw new AgentError("MODEL_RUN", `the model failed to run: ${messageOf(error)}`, {
@@ -112,14 +108,6 @@ class OnnxSession implements Session {
       });
     }
     return outputs;
-  }
-
-  /** Outputs of a size that the file fixes are written to the same memory every time: no frame leaves them behind. */
-  #keep(results: Readonly<Record<string, Tensor>>): void {
-    for (const { name, shape } of this.outputs) {
-      const result = results[name];
-      if (result !== undefined && String(result.dims) === String(shape)) this.#kept[name] ??= result;
-    }
   }
 
   async release(): Promise<void> {

@@ -1,0 +1,37 @@
+import { dirname } from "node:path";
+import type { ModelInfo } from "../src/core/ports.ts";
+import { createLogger } from "../src/log/logger.ts";
+import { VisionProcess } from "../src/vision/client.ts";
+import type { ModelSpec } from "../src/vision/model.ts";
+import { proofError, proveModel, readGolden } from "../src/vision/proof.ts";
+import type { CommandContext } from "./context.ts";
+
+/**
+ * Loads an installed model in a process of its own and proves it on its golden picture, else on a drawn scene. Fails with
+ * what is wrong with it.
+ */
+export async function tryModel(
+  { clock, random, logLevel, signal }: CommandContext,
+  model: ModelSpec,
+): Promise<ModelInfo> {
+  const log = createLogger({ level: logLevel ?? "silent", secrets: [], journald: false });
+  const vision = new VisionProcess({ model }, { clock, random, log });
+  try {
+    await vision.start(signal);
+    const proof = await proveModel(vision, await readGolden(dirname(model.file)), {}, signal);
+    const error = proofError(proof);
+    if (error !== undefined) throw error;
+    return proof.model;
+  } finally {
+    await vision.stop();
+  }
+}
+
+const labelsShown = 5;
+
+/** `yolo8, 640×640, 80 labels: person, bicycle, …` */
+export function modelLine({ family, inputWidth, inputHeight, labels }: ModelInfo): string {
+  const shown = labels.slice(0, labelsShown).join(", ");
+  const more = labels.length > labelsShown ? ", …" : "";
+  return `${family}, ${inputWidth}×${inputHeight}, ${labels.length} label${labels.length === 1 ? "" : "s"}: ${shown}${more}`;
+}

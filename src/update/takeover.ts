@@ -1,0 +1,388 @@
+import { AgentError, asAgentError } from "../core/errors.ts";
+import type { ModelChange, ModelChoice } from "../core/model-choice.ts";
+import type { ProbationHealth } from "../core/health.ts";
+import { modelLimits } from "../core/limits.ts";
+import type { Seams } from "../core/ports.ts";
+import type { InstalledModel, ModelRef, ModelStore } from "../models/store.ts";
+import type { StateFile } from "../state/state-file.ts";
+import type { ModelSpec } from "../vision/model.ts";
+import type { PreparedVision, VisionSwitch } from "../vision/switch.ts";
+import {
+  isSame,
+  type ModelBooks,
+  nameOf,
+  openModelBooks,
+  type ProbationBooks,
+  refusing,
+  settled,
+  withoutProbation,
+} from "./books.ts";
+import { ProbationWatch } from "./probation-watch.ts";
+import type { ProbationLimits } from "./probation.ts";
+
+/**
+ * Every change of the model in use goes through here, one at a time. What is on disk is written before the vision process
+ * changes, and in an order that a crash cannot break: first the books (what is about to be in use, what was before, why
+ * one has to go back), then the links of the store, then the process. At the next start the links say what is in use, and
+ * the books whether it may stay.
+ */
+
+export interface TakeoverParts {
+  readonly store: ModelStore;
+  readonly vision: Pick<VisionSwitch, "prepare" | "discard" | "switchTo" | "watchLooks" | "runMs" | "health">;
+  /** Of an installed model, or of the one that ships. */
+  readonly specsOf: (model: InstalledModel | undefined) => Promise<ModelSpecs>;
+  readonly prove: Prove;
+  /** `<data>/state/models.json`. */
+  readonly booksPath: string;
+  readonly probationMs: number;
+  /** `detector.model`: then the config alone says which model is in use. */
+  readonly pinnedTo?: string;
+  readonly limits?: Partial<ProbationLimits>;
+}
+
+export interface ModelSpecs {
+  /** As its manifest has it: what a golden picture was made with. */
+  readonly proof: ModelSpec;
+  /** With what the config says above that; the same object where it says nothing. */
+  readonly use: ModelSpec;
+}
+
+/** Fails when the model is not fit for use. `runMs` is the median of a run. */
+export type Prove = (
+  prepared: PreparedVision,
+  options: { readonly folder: string; readonly runMsMax: number | undefined },
+  signal: AbortSignal,
+) => Promise<{ readonly runMs: number }>;
+
+/** The release that a model comes with, and what it asks for. */
+export interface Arrival {
+  readonly contentId: string;
+  readonly sequence: number;
+  readonly runMsMax: number;
+}
+
+const shipped = "the model that ships with Framepost";
+
+export class Takeover implements ModelChoice {
+  readonly #parts: TakeoverParts;
+  readonly #limits: ProbationLimits;
+  readonly #seams: Seams;
+  #books: StateFile<ModelBooks> | undefined;
+  #stopping = new AbortController();
+  #last: Promise<unknown> = Promise.resolve();
+  readonly #watch: ProbationWatch;
+  #lastRollback: string | undefined;
+
+  constructor(parts: TakeoverParts, seams: Seams) {
+    this.#parts = parts;
+    this.#limits = { ...modelLimits, ...parts.limits };
+    this.#seams = seams;
+    const { vision, probationMs } = parts;
+    this.#watch = new ProbationWatch(vision, { probationMs, limits: this.#limits }, seams);
+  }
+
+  /** What the books say; fails where they cannot be read, which `guard` has logged. */
+  get books(): StateFile<ModelBooks> {
+    if (this.#books !== undefined) return this.#books;
+    throw new AgentError("MODEL_BOOKS", `change the model in use: ${this.#parts.booksPath} cannot be used`, {
+      disposition: "fatal",
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------------------- a start
+
+  /**
+   * Before the vision process starts: a model under which the agent has ended again and again goes back. Resolves with
+   * the model to start with where it is another than the links said before.
+   */
+  async guard(): Promise<ModelSpec | undefined> {
+    const { log } = this.#seams;
+    try {
+      this.#books = await openModelBooks(this.#parts.booksPath);
+      if (this.#parts.pinnedTo !== undefined) return undefined;
+      return await this.#afterCrash(this.#books);
+    } catch (error) {
+      const { code, message } = asAgentError(error, "reading the books of models");
+      log.error("model.books_unusable", { code, message });
+      return undefined;
+    }
+  }
+
+  async #afterCrash(books: StateFile<ModelBooks>): Promise<ModelSpec | undefined> {
+    const { store, specsOf } = this.#parts;
+    const { probation } = books.read();
+    if (probation === undefined) return undefined;
+    // A crash before the links were changed, or somebody has chosen another one since.
+    if (!isSame(await store.current(), probation.model)) {
+      await books.update(withoutProbation);
+      return undefined;
+    }
+    const badEnds = probation.badEnds + (probation.isRunning ? 1 : 0);
+    const isLoop = badEnds >= this.#limits.probationCrashesMax;
+    const why = probation.failed ?? (isLoop ? `the agent ended ${badEnds} times without a stop` : undefined);
+    if (why === undefined) {
+      await books.update((now) => ({ ...now, probation: { ...probation, badEnds, isRunning: true } }));
+      return undefined;
+    }
+    await this.#condemn(probation, why);
+    const to = await this.#trusted(probation);
+    await this.#linkTo(to);
+    await this.#gone(probation, to, why);
+    return (await specsOf(to)).use;
+  }
+
+  /** Once the vision process runs: a probation begins anew, because nobody knows how long the agent was away. */
+  start(): void {
+    this.#stopping = new AbortController();
+    const probation = this.#books?.read().probation;
+    if (probation !== undefined && this.#parts.pinnedTo === undefined) this.#watchOver(probation, 0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#watch.end();
+    await Promise.all([this.#last, this.#watch.ended()]);
+  }
+
+  /** The agent ends as it should: that is no sign of a crash loop. */
+  async endedWell(): Promise<void> {
+    const probation = this.#books?.read().probation;
+    if (probation?.isRunning !== true) return;
+    await this.#books?.update((now) => ({ ...now, probation: { ...probation, isRunning: false } }));
+  }
+
+  /** Absent while none is on probation. */
+  probation(): ProbationHealth | undefined {
+    const probation = this.#books?.read().probation;
+    const leftMs = this.#watch.leftMs();
+    return probation === undefined || leftMs === undefined ? undefined : { model: nameOf(probation.model), leftMs };
+  }
+
+  /** Since the start: which model went back, and why. */
+  lastRollback(): string | undefined {
+    return this.#lastRollback;
+  }
+
+  // ----------------------------------------------------------------------------------------------------- changes
+
+  async use(reference: string): Promise<ModelChange> {
+    return this.#exclusive(async (signal) => {
+      const { store } = this.#parts;
+      this.#mustBeFree();
+      const model = await store.find(reference);
+      if (model === undefined) {
+        throw new AgentError("MODEL_NOT_FOUND", `no model ${reference} is installed`, { disposition: "reject" });
+      }
+      const current = await store.current();
+      if (isSame(current, model)) {
+        const name = nameOf(model);
+        return { to: name, from: name, probationMs: 0, notes: ["it was in use already"] };
+      }
+      return await this.#bring(model, undefined, signal);
+    });
+  }
+
+  async rollback(): Promise<ModelChange> {
+    return this.#exclusive(async (signal) => {
+      const { store } = this.#parts;
+      this.#mustBeFree();
+      const { probation } = this.books.read();
+      const current = await store.current();
+      const previous = probation === undefined ? await store.previous() : await this.#trusted(probation);
+      if (current === undefined && previous === undefined) {
+        throw new AgentError("MODEL_NO_PREVIOUS", "no model was in use before this one", { disposition: "reject" });
+      }
+      // The vision process shows first that it can run it.
+      const to = isSame(current, previous) ? undefined : previous;
+      const prepared = await this.#prepared(to, signal);
+      if (probation !== undefined) await this.#condemn(probation, "an operator has sent it back");
+      await this.#linkTo(to);
+      await this.#handOver(prepared);
+      if (probation !== undefined) await this.#forget(probation);
+      const from = current === undefined ? {} : { from: nameOf(current) };
+      this.#seams.log.info("model.switched", { ...from, to: to === undefined ? shipped : nameOf(to) });
+      const notes = to === undefined ? [`none that was in use before is left: ${shipped} is in use now`] : [];
+      return {
+        to: to === undefined ? prepared.model.name : nameOf(to),
+        ...from,
+        probationMs: 0,
+        notes,
+      };
+    });
+  }
+
+  /** What a release brought takes over, and goes on probation. Fails with what speaks against it; then nothing has changed. */
+  async bringIn(model: InstalledModel, arrival: Arrival): Promise<ModelChange> {
+    return this.#exclusive((signal) => this.#bring(model, arrival, signal));
+  }
+
+  async #bring(model: InstalledModel, arrival: Arrival | undefined, signal: AbortSignal): Promise<ModelChange> {
+    const { store, vision, probationMs } = this.#parts;
+    const { prepared, runMs } = await this.#proven(model, arrival?.runMsMax, signal);
+    const { probation: running } = this.books.read();
+    const current = await store.current();
+    // One on probation is nothing to go back to.
+    const before = running === undefined ? current : running.before;
+    const probation: ProbationBooks = {
+      model: refOf(model),
+      ...(before === undefined ? {} : { before: refOf(before) }),
+      ...arrival,
+      badEnds: 0,
+      isRunning: true,
+    };
+    try {
+      await this.books.update((now) => ({ ...now, probation }));
+      await store.use(model);
+    } catch (error) {
+      await vision.discard(prepared);
+      await this.books.update((now) => ({ ...withoutProbation(now), ...(running && { probation: running }) }));
+      throw error;
+    }
+    const restarts = await this.#handOver(prepared);
+    if (arrival !== undefined) await this.books.update((now) => settled(now, arrival.contentId));
+    const from = current === undefined ? undefined : nameOf(current);
+    this.#seams.log.info("model.switched", { from, to: nameOf(model), runMs, probationMs });
+    this.#watchOver(probation, restarts);
+    return { to: nameOf(model), ...(from === undefined ? {} : { from }), runMs, probationMs, notes: [] };
+  }
+
+  /** A second process with the model as the config wants it; the proof knows it as its manifest has it. */
+  async #proven(model: InstalledModel, runMsMax: number | undefined, signal: AbortSignal) {
+    const { vision, specsOf, prove } = this.#parts;
+    const { proof, use } = await specsOf(model);
+    const prepared = await vision.prepare(proof, signal);
+    let runMs: number;
+    try {
+      ({ runMs } = await prove(prepared, { folder: model.folder, runMsMax }, signal));
+      signal.throwIfAborted();
+    } catch (error) {
+      await vision.discard(prepared);
+      throw error;
+    }
+    if (proof === use) return { prepared, runMs };
+    await vision.discard(prepared);
+    return { prepared: await vision.prepare(use, signal), runMs };
+  }
+
+  async #prepared(model: InstalledModel | undefined, signal: AbortSignal): Promise<PreparedVision> {
+    const { use } = await this.#parts.specsOf(model);
+    return this.#parts.vision.prepare(use, signal);
+  }
+
+  /** Resolves with the restarts of vision processes until then. */
+  async #handOver(prepared: PreparedVision): Promise<number> {
+    this.#watch.end();
+    await this.#parts.vision.switchTo(prepared);
+    return this.#parts.vision.health().restarts;
+  }
+
+  // --------------------------------------------------------------------------------------------------- probation
+
+  #watchOver(probation: ProbationBooks, restartsBefore: number): void {
+    const { log } = this.#seams;
+    const model = nameOf(probation.model);
+    const { runMsMax } = probation;
+    this.#watch.begin({
+      restartsBefore,
+      ...(runMsMax === undefined ? {} : { runMsMax }),
+      onTrusted: (signal) =>
+        this.#exclusive(async () => {
+          signal.throwIfAborted();
+          await this.books.update(withoutProbation);
+          this.#watch.end();
+          log.info("model.trusted", { model });
+        }),
+      onFailed: (why, signal) =>
+        this.#exclusive(async (stopped) => {
+          signal.throwIfAborted();
+          await this.#goBack(probation, why, stopped);
+        }),
+      onStuck: (error) => {
+        const { code, message } = asAgentError(error, "going back to the model before");
+        log.error("model.rollback_failed", { model, code, message });
+      },
+    });
+  }
+
+  async #goBack(probation: ProbationBooks, why: string, signal: AbortSignal): Promise<void> {
+    await this.#condemn(probation, why);
+    let to = await this.#trusted(probation);
+    let prepared: PreparedVision;
+    try {
+      prepared = await this.#prepared(to, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (to === undefined) throw error;
+      // The one before cannot be loaded any more.
+      to = undefined;
+      prepared = await this.#prepared(to, signal);
+    }
+    await this.#linkTo(to);
+    await this.#handOver(prepared);
+    await this.#gone(probation, to, why);
+  }
+
+  /** From here on it goes back, whatever comes between; and what it came with is not taken again. */
+  async #condemn(probation: ProbationBooks, why: string): Promise<void> {
+    const { contentId, sequence, model } = probation;
+    const atMs = this.#seams.clock.nowMs();
+    await this.books.update((now) => {
+      const condemned = { ...now, probation: { ...probation, failed: why } };
+      if (contentId === undefined || sequence === undefined) return condemned;
+      return refusing(condemned, { contentId, sequence, model: nameOf(model), why, atMs });
+    });
+  }
+
+  /** Undefined for the one that ships: it was in use before, or the one that was is gone. */
+  async #trusted({ before }: ProbationBooks): Promise<InstalledModel | undefined> {
+    return before === undefined ? undefined : this.#parts.store.find(nameOf(before));
+  }
+
+  async #linkTo(to: InstalledModel | undefined): Promise<void> {
+    if (to === undefined) await this.#parts.store.useNone();
+    else await this.#parts.store.use(to);
+  }
+
+  async #gone(probation: ProbationBooks, to: InstalledModel | undefined, why: string): Promise<void> {
+    await this.#forget(probation);
+    const { model, before } = probation;
+    const [from, back] = [nameOf(model), to === undefined ? shipped : nameOf(to)];
+    this.#lastRollback = `${from} went back to ${back}: ${why}`;
+    const missing = before !== undefined && to === undefined ? { missing: nameOf(before) } : {};
+    this.#seams.log.error("model.rolled_back", { from, to: back, why, ...missing });
+  }
+
+  /** What an update has brought is removed; what an operator has installed is the operator's. */
+  async #forget({ model }: ProbationBooks): Promise<void> {
+    const { store } = this.#parts;
+    const isFetched = this.books.read().fetched.some((ref) => isSame(ref, model));
+    await this.books.update((now) => ({
+      ...withoutProbation(now),
+      fetched: now.fetched.filter((ref) => !isSame(ref, model)),
+    }));
+    if (isFetched && (await store.find(nameOf(model))) !== undefined) await store.remove(model);
+  }
+
+  // ------------------------------------------------------------------------------------------------------- turns
+
+  async #exclusive<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const done = this.#last.then(async () => {
+      this.#stopping.signal.throwIfAborted();
+      return await work(this.#stopping.signal);
+    });
+    this.#last = done.catch(() => undefined);
+    return await done;
+  }
+
+  #mustBeFree(): void {
+    const { pinnedTo } = this.#parts;
+    if (pinnedTo === undefined) return;
+    const message = `the config names the model (detector.model: ${pinnedTo}); take that line out to choose one here`;
+    throw new AgentError("MODEL_PINNED", `change the model in use: ${message}`, { disposition: "reject" });
+  }
+}
+
+function refOf({ name, version }: ModelRef): ModelRef {
+  return { name, version };
+}
