@@ -56,7 +56,7 @@ export class ModelUpdater {
 
   constructor(parts: UpdaterParts, options: UpdaterOptions, seams: Seams) {
     this.#parts = parts;
-    this.#options = options;
+    this.#options = { ...options, everyMs: Math.max(options.everyMs, modelLimits.updateEveryMinMs) };
     this.#limits = { ...modelLimits, ...options.limits };
     this.#seams = seams;
   }
