@@ -16,6 +16,7 @@ import type { ModelSpec } from "../src/vision/model.ts";
 import { proofError, proveModel, readGolden } from "../src/vision/proof.ts";
 import type { VisionSwitch } from "../src/vision/switch.ts";
 import type { FramepostConfig } from "./config-schema.ts";
+import { withDetectorRules } from "./detector-rules.ts";
 import { findModel, modelStoreOf } from "./find-model.ts";
 import type { Part } from "./lifecycle.ts";
 
@@ -35,7 +36,9 @@ export function modelKeepingOf(
   { dataFolder, vision, budget }: { dataFolder: string; vision: VisionSwitch; budget: DiskBudget },
   seams: Seams,
 ): ModelKeeping {
-  const { model, manifest, updates } = config.detector;
+  const { model, manifest, updates, tiles } = config.detector;
+  // Of one picture: each tile, and the whole.
+  const runsPerLook = tiles === undefined ? 1 : tiles.columns * tiles.rows + 1;
   const pinnedTo = model ?? manifest;
   const store = modelStoreOf(dataFolder);
   const takeover = new Takeover(
@@ -44,6 +47,7 @@ export function modelKeepingOf(
       vision,
       prove,
       specsOf: async (installed) => specsOf(installed, config.detector, dataFolder),
+      runsPerLook,
       booksPath: join(dataFolder, "state", "models.json"),
       probationMs: updates?.probation ?? modelLimits.probationMs,
       ...(pinnedTo === undefined ? {} : { pinnedTo }),
@@ -57,7 +61,7 @@ export function modelKeepingOf(
     updates === undefined || pinnedTo !== undefined
       ? undefined
       : new ModelUpdater(
-          { store, takeover, vision, http, fetchFile, share, clockQuality },
+          { store, takeover, vision, runsPerLook, http, fetchFile, share, clockQuality },
           { ...updates, everyMs: updates.every, modelBytesMax: updates.maxBytes },
           seams,
         );
@@ -96,11 +100,6 @@ function modelsHealth(takeover: Takeover, updater: ModelUpdater | undefined): Mo
   };
 }
 
-/** What the config says above the model's own manifest; the same object where it says nothing. */
-export function asConfigured(spec: ModelSpec, { threshold }: FramepostConfig["detector"]): ModelSpec {
-  return threshold === undefined ? spec : { ...spec, manifest: { ...spec.manifest, threshold } };
-}
-
 async function specsOf(
   installed: InstalledModel | undefined,
   detector: FramepostConfig["detector"],
@@ -110,7 +109,9 @@ async function specsOf(
     installed === undefined
       ? await findModel(defaultModel, { dataFolder: undefined })
       : await findModel(`${installed.name}@${installed.version}`, { dataFolder });
-  return { proof, use: asConfigured(proof, detector) };
+  const use = withDetectorRules(proof, detector);
+  // A golden picture is judged whole: with tiles the process that is used is another one than the one that is proven.
+  return { proof, use: detector.tiles === undefined ? use : { ...use } };
 }
 
 function fetchingOf(
