@@ -10,6 +10,7 @@ import { camerasEight } from "./cameras-eight.ts";
 import { camerasRestart } from "./cameras-restart.ts";
 import { kill } from "./kill.ts";
 import { motionGate } from "./motion-gate.ts";
+import { modelSwitches } from "./model-switches.ts";
 import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
 import { powerCut } from "./power-cut.ts";
@@ -29,6 +30,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "spool-boot-million": spoolBootMillion,
   "cameras-restart": camerasRestart,
   "cameras-eight": camerasEight,
+  "model-switches": modelSwitches,
   "vision-fuzz": visionFuzz,
   "vision-slope": visionSlope,
 };
