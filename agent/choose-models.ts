@@ -50,7 +50,8 @@ async function placeOf(context: CommandContext): Promise<Place> {
       ...(manifest === undefined ? {} : { manifest }),
     };
   } catch (error) {
-    if (!(error instanceof AgentError) || error.code !== "CONFIG_NOT_FOUND") throw error;
+    const isWithout = error instanceof AgentError && error.code === "CONFIG_NOT_FOUND";
+    if (!isWithout || context.configFile !== undefined) throw error;
     return { dataFolder: context.dataFolder === undefined ? undefined : resolve(context.dataFolder) };
   }
 }

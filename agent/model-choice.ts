@@ -17,6 +17,7 @@ import type { ModelSpec } from "../src/vision/model.ts";
 import { proofError, proveModel, readGolden } from "../src/vision/proof.ts";
 import type { VisionSwitch } from "../src/vision/switch.ts";
 import type { FramepostConfig } from "./config-schema.ts";
+import { withDetectorRules } from "./detector-rules.ts";
 import { findModel, modelStoreOf } from "./find-model.ts";
 import type { Part } from "./lifecycle.ts";
 
@@ -109,11 +110,6 @@ function modelsHealth(takeover: Takeover, updater: ModelUpdater | undefined): Mo
   };
 }
 
-/** What the config says above the model's own manifest; the same object where it says nothing. */
-export function asConfigured(spec: ModelSpec, { threshold }: FramepostConfig["detector"]): ModelSpec {
-  return threshold === undefined ? spec : { ...spec, manifest: { ...spec.manifest, threshold } };
-}
-
 async function specsOf(
   installed: InstalledModel | undefined,
   detector: FramepostConfig["detector"],
@@ -123,7 +119,7 @@ async function specsOf(
     installed === undefined
       ? await findModel(defaultModel, { dataFolder: undefined })
       : await findModel(`${installed.name}@${installed.version}`, { dataFolder });
-  return { proof, use: asConfigured(proof, detector) };
+  return { proof, use: withDetectorRules(proof, detector) };
 }
 
 function fetchingOf(

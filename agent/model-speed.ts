@@ -100,15 +100,20 @@ export function advise(rows: readonly SpeedRow[]): Advice | undefined {
 
 /** The fewest threads that are nearly as fast as the best number of them. */
 function bestThreads(rows: readonly SpeedRow[]): SpeedRow | undefined {
-  const least = Math.min(...rows.map(({ roundMs }) => roundMs));
-  return rows.toSorted((a, b) => a.threads - b.threads).find(({ roundMs }) => roundMs <= least * worthMore);
+  const least = Math.min(...rows.map((row) => wholeMs(row, rows)));
+  return rows.toSorted((a, b) => a.threads - b.threads).find((row) => wholeMs(row, rows) <= least * worthMore);
+}
+
+/** Threads change the run and nothing else: the rest is taken from the case in which it was disturbed least. */
+function wholeMs({ runMs }: SpeedRow, rows: readonly SpeedRow[]): number {
+  return runMs + Math.min(...rows.map((row) => row.roundMs - row.runMs));
 }
 
 function threadsReason(rows: readonly SpeedRow[], chosen: SpeedRow): readonly string[] {
   const one = rows.find(({ threads }) => threads === 1);
   if (rows.length < 2 || one === undefined) return [];
   if (chosen.threads > 1) {
-    const gain = one.roundMs / chosen.roundMs;
+    const gain = wholeMs(one, rows) / wholeMs(chosen, rows);
     return [`${chosen.threads} threads are ${gain.toFixed(1)} times as fast as one`];
   }
   return ["more threads bring less than a sixth, and take processors from everything else"];

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { visionLimits } from "../src/core/limits.ts";
 
 /** What options of the command line may hold. */
 
@@ -20,6 +21,16 @@ export function score(text: string): number {
   if (!Number.isFinite(value) || value < 0 || value > 1)
     throw new InvalidArgumentError("expected a number from 0 to 1");
   return value;
+}
+
+/** `COLUMNSxROWS`. */
+export function tileGrid(text: string): { readonly columns: number; readonly rows: number } {
+  const [columns = 0, rows = 0] = (/^([1-9])x([1-9])$/.exec(text) ?? []).slice(1).map(Number);
+  const { tilesMax } = visionLimits;
+  if (columns * rows === 0 || Math.max(columns, rows) > tilesMax) {
+    throw new InvalidArgumentError(`expected columns and rows such as 2x2 or 3x2, at most ${tilesMax} each`);
+  }
+  return { columns, rows };
 }
 
 /** Up to a minute: the time that a person waits for an answer. */

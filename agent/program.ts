@@ -3,7 +3,7 @@ import type { CamerasOptions } from "./commands/cameras.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
 import { addModelsCommands } from "./models-program.ts";
-import { durationMs, portNumber, positiveInteger, score } from "./option-values.ts";
+import { durationMs, portNumber, positiveInteger, score, tileGrid } from "./option-values.ts";
 import { addQueueCommands } from "./queue-program.ts";
 import { agentVersion } from "./version.ts";
 
@@ -152,11 +152,23 @@ function addOneShotCommands(program: Command, contextOf: ContextOf, finish: Fini
     .option("--manifest <file>", "model.json that says how to read the model")
     .option("--threshold <score>", "show detections from this score on", score)
     .option("--exact", "resize as training tool chains do instead of the fast way")
+    .option(
+      "--tiles <columnsxrows>",
+      "also look at so many overlapping parts of each image: for small objects",
+      tileGrid,
+    )
     .option("--annotate <folder>", "write copies of the images with the boxes drawn")
     .action(
       async (
         paths: string[],
-        options: { model: string; manifest?: string; threshold?: number; exact?: true; annotate?: string },
+        options: {
+          model: string;
+          manifest?: string;
+          threshold?: number;
+          exact?: true;
+          tiles?: { columns: number; rows: number };
+          annotate?: string;
+        },
         command: Command,
       ) => {
         const { detect } = await import("./commands/detect.ts");

@@ -24,10 +24,14 @@ export async function* modelChecks(
     yield { check: "model", result: "failed", found, mend: hintFor(code) ?? "set detector.model" };
     return;
   }
-  const found = `${model.name}: ${model.family}, ${model.inputWidth}×${model.inputHeight}, ${model.labels.length} labels, threshold ${model.threshold}`;
+  const { name, family, inputWidth, inputHeight, labels, threshold, warnings = [] } = model;
+  const found = `${name}: ${family}, ${inputWidth}×${inputHeight}, ${labels.length} labels, threshold ${threshold}`;
   // The simulated camera shows just what it finds.
   const seesTheWorld = settings.config.cameras.some(({ driver }) => driver !== "simulated");
-  if (model.name === defaultModel && seesTheWorld) {
+  if (warnings.length > 0) {
+    const mend = "correct the labels in detector: of the config, or in the model's manifest";
+    yield { check: "model", result: "warning", found: `${found}; ${warnings.join("; ")}`, mend };
+  } else if (name === defaultModel && seesTheWorld) {
     const mend = "take a real one: framepost models catalog lists some";
     yield { check: "model", result: "warning", found: `${found}; it is for trying only`, mend };
   } else yield { check: "model", result: "ok", found };

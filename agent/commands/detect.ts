@@ -1,5 +1,6 @@
 import { opendir, stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
+import { shownDetections } from "../../src/core/detections.ts";
 import { AgentError, asAgentError } from "../../src/core/errors.ts";
 import { visionLimits } from "../../src/core/limits.ts";
 import type { DetectResult, Logger, Vision } from "../../src/core/ports.ts";
@@ -18,6 +19,7 @@ interface DetectOptions {
   readonly manifest?: string;
   readonly threshold?: number;
   readonly exact?: true;
+  readonly tiles?: { readonly columns: number; readonly rows: number };
   readonly annotate?: string;
 }
 
@@ -36,12 +38,17 @@ export async function detect(
   });
   const log: Logger = createLogger({ level: context.logLevel ?? "silent", secrets: [], journald: false });
   const vision = new VisionProcess(
-    { model, detectionsMax: visionLimits.candidatesMax },
+    {
+      model,
+      detectionsMax: visionLimits.candidatesMax,
+      ...(options.tiles === undefined ? {} : { tiles: { ...options.tiles, overlap: visionLimits.tileOverlap } }),
+    },
     { clock: context.clock, random: context.random, log },
   );
   if (options.annotate !== undefined) await prepareAnnotations(images, options.annotate);
   try {
     await vision.start(context.signal);
+    for (const warning of vision.model()?.warnings ?? []) context.terminal.note(warning);
     return await detectAll(context, vision, images, options);
   } finally {
     await vision.stop();
@@ -62,8 +69,9 @@ async function detectAll(
     try {
       const jpeg = await readPicture(image);
       const found = await vision.detect(jpeg, { exact: options.exact === true }, signal);
-      const threshold = options.threshold ?? found.model.threshold;
-      const shown = found.detections.filter((detection) => detection.score >= threshold);
+      const { detections, model } = found;
+      const { threshold } = options;
+      const shown = shownDetections({ detections, model: threshold === undefined ? model : { threshold } });
       if (options.annotate !== undefined) await annotate(vision, jpeg, found, shown, image, options.annotate, signal);
       if (json) terminal.data(JSON.stringify(jsonLine(image, found, shown)));
       else for (const line of textLines(image, found, shown)) terminal.data(line);

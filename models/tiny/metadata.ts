@@ -7,10 +7,14 @@ export const plainMetadata: Readonly<Record<string, string>> = {
 };
 
 /** In the form that Ultralytics writes, so that a tiny model is recognised the way a real one is. */
-export function ultralyticsMetadata(width: number, height: number): Readonly<Record<string, string>> {
+export function ultralyticsMetadata(
+  width: number,
+  height: number,
+  task: "detect" | "segment" = "detect",
+): Readonly<Record<string, string>> {
   return {
     ...plainMetadata,
-    task: "detect",
+    task,
     stride: "32",
     batch: "1",
     imgsz: `[${height}, ${width}]`,

@@ -3,15 +3,20 @@
  * always gives the same bytes.
  */
 
-interface TensorType {
+export interface TensorType {
   readonly name: string;
-  readonly shape: readonly number[];
+  /** Default: float32. */
+  readonly type?: keyof typeof elementTypes;
+  /** A text stands for a size that is left open. */
+  readonly shape: readonly (number | string)[];
 }
 
 type Attribute = number | readonly number[];
 
 const FLOAT = 1;
 const INT64 = 7;
+/** As `Cast` and the types of inputs and outputs name them. */
+export const elementTypes = { float32: FLOAT, uint8: 2, int64: INT64 } as const;
 const IR_VERSION = 8;
 const OPSET = 13;
 
@@ -60,7 +65,7 @@ export class GraphWriter {
    */
   model(
     name: string,
-    input: TensorType,
+    inputs: TensorType | readonly TensorType[],
     outputs: readonly TensorType[],
     metadata: Readonly<Record<string, string>>,
   ): Buffer {
@@ -68,7 +73,7 @@ export class GraphWriter {
       ...this.#nodes.map((node) => part(1, node)),
       text(2, name),
       ...this.#constants.map((constant) => part(5, constant)),
-      part(11, valueInfo(input)),
+      ...[inputs].flat().map((input) => part(11, valueInfo(input))),
       ...outputs.map((output) => part(12, valueInfo(output))),
     ];
     return Buffer.concat([
@@ -112,9 +117,9 @@ function nodeBytes(
   ]);
 }
 
-function valueInfo({ name, shape }: TensorType): Buffer {
-  const dims = shape.map((size) => part(1, number(1, size)));
-  const tensor = Buffer.concat([number(1, FLOAT), part(2, ...dims)]);
+function valueInfo({ name, type = "float32", shape }: TensorType): Buffer {
+  const dims = shape.map((size) => part(1, typeof size === "number" ? number(1, size) : text(2, size)));
+  const tensor = Buffer.concat([number(1, elementTypes[type]), part(2, ...dims)]);
   return Buffer.concat([text(1, name), part(2, part(1, tensor))]);
 }
 

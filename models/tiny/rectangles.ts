@@ -22,7 +22,7 @@ const colours = [
 ] as const;
 /** The same for the background, at most: its channels differ by no more than this. */
 const DULL_MAX = 24;
-const CELL = 4;
+export const CELL = 4;
 /** From the start of a corner's cell, where the edge is at most 4 pixels before it, to a point that is certainly inside. */
 const INSIDE = 8;
 /**
@@ -50,6 +50,8 @@ export interface Rectangles {
   readonly score: string;
   /** As a whole number in a float. */
   readonly classIndex: string;
+  /** Of shape [1, colours, height / cell, width / cell]: each colour's share of each cell. */
+  readonly coverage: string;
 }
 
 export function findRectangles(graph: GraphWriter, options: RectangleOptions): Rectangles {
@@ -91,6 +93,7 @@ export function findRectangles(graph: GraphWriter, options: RectangleOptions): R
     bottom: down.last,
     score: graph.node("Mul", [coverage, isCorner]),
     classIndex: graph.node("Cast", [classIndex], { to: 1 }),
+    coverage: corners.coverage,
   };
 }
 
@@ -122,7 +125,7 @@ function findCorners(graph: GraphWriter, options: RectangleOptions) {
   const isPeak = graph.node("Cast", [graph.node("Equal", [sloped, highest])], { to: 1 });
   const peaks = graph.node("Reshape", [graph.node("Mul", [corner, isPeak]), graph.ints([-1])]);
   const [strength = "", index = ""] = graph.nodes("TopK", [peaks, graph.ints([count])], 2);
-  return { strength, index };
+  return { strength, index, coverage };
 }
 
 /** By how much each value is above the one some steps before it; nothing where it is below. */

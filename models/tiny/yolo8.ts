@@ -1,6 +1,7 @@
 import { ultralyticsMetadata } from "./metadata.ts";
 import { GraphWriter } from "./onnx.ts";
-import { findRectangles, labels } from "./rectangles.ts";
+import { centredBoxes, classScores } from "./predictions.ts";
+import { findRectangles } from "./rectangles.ts";
 
 const WIDTH = 640;
 const HEIGHT = 384;
@@ -19,18 +20,8 @@ export function yolo8Model(): Buffer {
     levelsPerUnit: 255,
     count: FOUND,
   });
-  const half = graph.floats([0.5]);
-  const middle = (a: string, b: string) => graph.node("Mul", [graph.node("Add", [a, b]), half]);
-  const boxes = [
-    middle(found.left, found.right),
-    middle(found.top, found.bottom),
-    graph.node("Sub", [found.right, found.left]),
-    graph.node("Sub", [found.bottom, found.top]),
-  ];
-  const scores = labels.map((_, index) => {
-    const isClass = graph.node("Cast", [graph.node("Equal", [found.classIndex, graph.floats([index])])], { to: 1 });
-    return graph.node("Mul", [found.score, isClass]);
-  });
+  const boxes = centredBoxes(graph, found);
+  const scores = classScores(graph, found);
   const shape = graph.ints([1, 1, FOUND]);
   const filled = graph.node(
     "Concat",

@@ -30,13 +30,13 @@ const labelList = z.array(label).min(1).max(10_000);
 
 const tiles = z
   .strictObject({
-    columns: z.int().min(1).max(8).default(2),
-    rows: z.int().min(1).max(8).default(2),
+    columns: z.int().min(1).max(visionLimits.tilesMax).default(2),
+    rows: z.int().min(1).max(visionLimits.tilesMax).default(2),
     overlap: z
       .number()
       .min(0)
       .max(0.5)
-      .default(0.2)
+      .default(visionLimits.tileOverlap)
       .describe("Share of a tile that it has in common with its neighbour"),
   })
   .describe("Look at parts of the picture one by one, and at the whole: for small objects, at so many times the cost");

@@ -1,16 +1,30 @@
 import { visionLimits } from "./limits.ts";
 import type { Box, Detection, ModelStamp, Point, RecordDraft } from "./types.ts";
 
+type Thresholds = Pick<ModelStamp, "threshold" | "thresholds">;
+
 interface Labelled {
   readonly detections: readonly Detection[];
   /** Absent when nobody, or a person, labelled it. */
-  readonly model?: Pick<ModelStamp, "threshold">;
+  readonly model?: Thresholds;
 }
 
 /** The detections a record shows: those at or above the model's threshold, or a stricter one of the target's. */
 export function shownDetections({ detections, model }: Labelled, minScore = 0): readonly Detection[] {
-  const threshold = Math.max(minScore, model?.threshold ?? 0);
-  return detections.filter(({ score }) => score >= threshold);
+  return detections.filter(({ label, score }) => score >= Math.max(minScore, thresholdFor(label, model)));
+}
+
+/** The score from which on a detection of this label is shown. */
+export function thresholdFor(label: string, model: Thresholds | undefined): number {
+  const single = model?.thresholds;
+  const own = single !== undefined && Object.hasOwn(single, label) ? single[label] : undefined;
+  return own ?? model?.threshold ?? 0;
+}
+
+/** Those below the model's threshold that are more than noise: at least half of it. */
+export function faintDetections({ detections, model }: Labelled): readonly Detection[] {
+  const threshold = model?.threshold ?? 0;
+  return detections.filter(({ score }) => score < threshold && score >= threshold / 2);
 }
 
 /** What targets send: the shown detections, clipped to the image; one that lies outside it is left out. */

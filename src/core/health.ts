@@ -1,5 +1,6 @@
 import type { SummarySnapshot } from "./counters.ts";
 import type { ImageHealth } from "./picture.ts";
+import type { VisionHealth } from "./ports.ts";
 
 /** What delivery to one target and the pipeline tell of themselves; counted since the process started. */
 
@@ -29,6 +30,22 @@ export interface DeliveryHealth {
   readonly acceptedBytes: number;
   readonly lastAcceptedAtMs?: number;
   readonly deliverMs: SummarySnapshot;
+}
+
+/** How a second model compares with the first one, on the frames that both saw. */
+export interface ShadowHealth extends Omit<VisionHealth, "pid"> {
+  /** Absent until it has loaded. */
+  readonly model?: string;
+  readonly frames: number;
+  /** Frames on which the two differ. */
+  readonly disagreements: number;
+  /** Objects that only the second model saw, and those that only the first one did. */
+  readonly added: number;
+  readonly missing: number;
+  /** Frames that it was to see and could not: away, late, or in trouble. */
+  readonly failed: number;
+  /** What the frames waited for it. */
+  readonly ms: SummarySnapshot;
 }
 
 export interface ProbationHealth {
@@ -73,6 +90,8 @@ export interface PipelineHealth {
   readonly paused: readonly string[];
   /** How the picture of each camera is, by its id; of those that are watched and have shown one. */
   readonly images: Readonly<Record<string, ImageHealth>>;
+  /** Where a second model is compared. */
+  readonly shadow?: ShadowHealth;
   /** Stored without the detector having seen them. */
   readonly unlabelled: number;
   /** Encoded once more to bake in their EXIF orientation. */

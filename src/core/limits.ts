@@ -104,7 +104,7 @@ export const visionLimits = {
   detectionsMax: 100,
   /** Points of an outline: a hundred of them take 150 KB of a record's metadata, of which 256 KB are allowed. */
   outlinePointsMax: 64,
-  /** Of the model's threshold: what scores less is stored for its box; an outline of a whole picture takes 1 ms. */
+  /** Of the model's threshold: what scores less is stored for its box. An outline of a whole picture takes 2 ms at 640. */
   outlineScoreShare: 0.5,
   /**
    * A photo of a crowd has 2,450 candidates for 624 faces. Suppression takes candidates times detections kept: 1 ms for
@@ -113,6 +113,12 @@ export const visionLimits = {
   candidatesMax: 3_000,
   /** A detection longer than this is a hang; the slowest measured model takes 0.3 s on x64, ten times that on a Pi. */
   callTimeoutMs: 30_000,
+  /** What each tile may add to that: a second and more than the slowest model takes on a Pi. */
+  tileTimeoutMs: 5_000,
+  /** Along one side of the picture. */
+  tilesMax: 8,
+  /** Of a tile: what is no larger is whole in one of two neighbours. */
+  tileOverlap: 0.2,
   loadTimeoutMs: 60_000,
   /** Callers wait in the client; more than this means that someone forgot the newest-frame rule. */
   callsWaitingMax: 16,
@@ -223,8 +229,21 @@ export const trackLimits = {
   /** Of one label, from frame to frame: a walking person keeps 0.5 at two frames a second. */
   iouMin: 0.3,
   forgetAfterMs: 30_000,
+  /** At least so many of a camera's intervals, so that one miss does not end a track. */
+  forgetAfterFrames: 3,
   /** Objects followed at once by one camera: as many as a record may hold. */
   objectsMax: 100,
+} as const;
+
+export const shadowLimits = {
+  /** A frame that the second model saw waits no longer than this for it; the slowest measured model takes 3 s on a Pi. */
+  waitMs: 5_000,
+  /** Of the time, for the second model: however often it is to look, the first one is slowed by no more. */
+  workShareMax: 0.2,
+  /** Frames kept for a disagreement, of one camera: 1,440 a day at worst, some 300 MB. */
+  keepEveryMs: 60_000,
+  /** Labels that a reason names. */
+  labelsMax: 4,
 } as const;
 
 export const motionDefaults = {

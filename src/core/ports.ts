@@ -131,7 +131,10 @@ export interface Camera {
 
 export interface ModelInfo extends ModelStamp {
   readonly family: string;
+  /** What its detections can be called. */
   readonly labels: readonly string[];
+  /** About label rules that speak of labels the model does not know, each in one sentence. */
+  readonly warnings?: readonly string[];
 }
 
 /** Milliseconds spent in each stage inside the vision process; `round` is what the caller waited, all included. */

@@ -45,6 +45,14 @@ export interface Frame {
 /** `synchronised`: the system clock was set by a time source since boot; `unsynchronised`: it was not; `unknown`: cannot tell. */
 export type ClockQuality = "synchronised" | "unsynchronised" | "unknown";
 
+/** A picture in overlapping parts, each looked at by itself. */
+export interface TileGrid {
+  readonly columns: number;
+  readonly rows: number;
+  /** Share of a tile that it has in common with its neighbour. */
+  readonly overlap: number;
+}
+
 /** What produced the detections of a record: enough to repeat them. */
 export interface ModelStamp {
   readonly name: string;
@@ -53,12 +61,16 @@ export interface ModelStamp {
   readonly inputHeight: number;
   /** Detections at or above this score are shown and sent; those between the floor and it are only stored. */
   readonly threshold: number;
+  /** The same for single labels. */
+  readonly thresholds?: Readonly<Record<string, number>>;
   readonly nmsIou: number;
   /** For example `onnxruntime-node 1.30.0`. */
   readonly runtime: string;
+  /** Looked at beside the whole picture; absent when there were none. */
+  readonly tiles?: TileGrid;
 }
 
-/** Why a frame became a record: the rule that fired, for example `label:person` or `negative:every-50`. */
+/** Why a frame became a record: the rule that fired, for example `label:person`, `new:person` or `negative:every-50`. */
 export interface KeepReason {
   readonly rule: string;
   /** Higher goes first and is evicted last. 0 is ordinary. */

@@ -1,4 +1,4 @@
-import type { DeliveryHealth, ModelsHealth, PipelineHealth } from "../core/health.ts";
+import type { DeliveryHealth, ModelsHealth, PipelineHealth, ShadowHealth } from "../core/health.ts";
 import { faultTexts, type ImageHealth, isTrouble } from "../core/picture.ts";
 import type { CameraHealth, ModelInfo, SpoolStats, TargetBacklog, VisionHealth } from "../core/ports.ts";
 
@@ -45,14 +45,16 @@ export interface HealthReport {
   readonly cameras: readonly CameraReport[];
   readonly vision: VisionHealth & { readonly model?: string };
   readonly models?: ModelsHealth;
-  readonly pipeline: Omit<PipelineHealth, "images">;
+  /** A second model that is only compared, where there is one. */
+  readonly shadow?: ShadowHealth;
+  readonly pipeline: Omit<PipelineHealth, "images" | "shadow">;
   readonly spool?: SpoolHealth;
   readonly targets: readonly TargetHealth[];
   readonly memory: MemoryHealth;
 }
 
 export function collectHealth(parts: HealthParts): HealthReport {
-  const { images, ...pipeline } = parts.pipeline;
+  const { images, shadow, ...pipeline } = parts.pipeline;
   const cameras = parts.cameras.map((camera) => cameraReport(camera, images[camera.id]));
   const troubles = troublesOf(parts, cameras);
   const { spool, model } = parts;
@@ -64,6 +66,7 @@ export function collectHealth(parts: HealthParts): HealthReport {
     cameras,
     vision: { ...parts.vision, ...(model === undefined ? {} : { model: model.name }) },
     ...(parts.models === undefined ? {} : { models: parts.models }),
+    ...(shadow === undefined ? {} : { shadow }),
     pipeline,
     ...(spool === undefined ? {} : { spool: spoolHealth(spool) }),
     targets: parts.deliveries.map((delivery) => ({ ...delivery, ...backlogOf(spool, delivery.targetId) })),
@@ -73,7 +76,7 @@ export function collectHealth(parts: HealthParts): HealthReport {
 
 /** The report as flat fields of one log line. */
 export function healthFields(report: HealthReport): Readonly<Record<string, string | number>> {
-  const { pipeline, spool, vision, memory } = report;
+  const { pipeline, spool, vision, shadow, memory } = report;
   return {
     state: report.state,
     uptimeMs: Math.round(report.uptimeMs),
@@ -87,6 +90,7 @@ export function healthFields(report: HealthReport): Readonly<Record<string, stri
     vision: vision.state,
     ...(vision.model === undefined ? {} : { model: vision.model }),
     ...modelFields(report.models),
+    ...(shadow === undefined ? {} : { shadow: shadowPhrase(shadow) }),
     records: spool?.records ?? 0,
     spoolBytes: spool?.bytes ?? 0,
     lost: spool?.lost.reduce((sum, { deliveries }) => sum + deliveries, 0) ?? 0,
@@ -122,6 +126,11 @@ function targetPhrase(target: TargetHealth): string {
   return `${target.targetId}:${target.state} accepted=${target.accepted} pending=${target.pending}${quarantined}`;
 }
 
+function shadowPhrase({ model, state, frames, disagreements, added, missing, failed }: ShadowHealth): string {
+  const figures = `frames=${frames} disagreements=${disagreements} added=${added} missing=${missing}`;
+  return `${model ?? "none"}:${state} ${figures}${failed === 0 ? "" : ` failed=${failed}`}`;
+}
+
 /** Frozen is one state, whether the bytes of two pictures are equal or the pixels of many. */
 function cameraReport(camera: CameraHealth, image: ImageHealth | undefined): CameraReport {
   if (image === undefined) return camera;
@@ -149,6 +158,7 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
     ...(vision.state === "backoff" ? [phrase("the detector is away", vision.lastError)] : []),
     ...modelTroubles(parts.models),
     ...(vision.silent === true ? ["the model has never given any score: try it with framepost models verify"] : []),
+    ...(pipeline.shadow?.state === "backoff" ? [phrase("the shadow model is away", pipeline.shadow.lastError)] : []),
     ...(spool === undefined ? ["the spool does not answer"] : []),
     ...(pipeline.spoolFull ? [fullPhrase(pipeline)] : []),
     ...(spool?.evicting === true ? [`records are given up for want of room (${lossPhrase(spool)})`] : []),

@@ -105,12 +105,13 @@ export class Books {
 
   health(
     state: PipelineHealth["state"],
-    { paused, images }: Pick<PipelineHealth, "paused" | "images">,
+    { paused, images, shadow }: Pick<PipelineHealth, "paused" | "images" | "shadow">,
   ): PipelineHealth {
     return {
       state,
       paused,
       images,
+      ...(shadow === undefined ? {} : { shadow }),
       frames: this.#frames,
       detections: this.#detections.snapshot(),
       stored: this.#stored,
@@ -138,7 +139,8 @@ export class Books {
   #wasStored(recordId: string, rule: string, { cameraId, labelled }: SeenFrame): void {
     this.#stored += 1;
     if (!labelled) this.#unlabelled += 1;
-    this.#keptByRule.add(rule);
+    // What two models disagree on may be any mixture of labels: counted as one.
+    this.#keptByRule.add(rule.startsWith("shadow:") ? "shadow" : rule);
     this.#lastStoredAtMs = this.#clock.nowMs();
     this.#log.debug("record.stored", { camera: cameraId, recordId, rule });
     if (!this.#spoolFull) return;

@@ -1,13 +1,15 @@
-import { clipBox, pointsInside, shownDetections } from "../core/detections.ts";
+import { clipBox, faintDetections, pointsInside, shownDetections } from "../core/detections.ts";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
+import type { ShadowHealth } from "../core/health.ts";
 import { visionLimits } from "../core/limits.ts";
 import type { PictureMeasures } from "../core/picture.ts";
 import type { DetectResult, MotionGate, Seams, Spool, Target, Vision, WatchResult } from "../core/ports.ts";
 import type { ClockQuality, Detection, Frame, KeepReason, ModelStamp, RecordDraft } from "../core/types.ts";
-import { decide, type KeepRules, type KeepState } from "../keep/decide.ts";
+import { afterStill, decide, type KeepRules, type KeepState } from "../keep/decide.ts";
 import type { Books } from "./books.ts";
 import type { DropReason, Processed, SeenFrame, StillFrame } from "./processed.ts";
+import { Shadow, type ShadowParts } from "./shadow.ts";
 import { Turns } from "./turns.ts";
 import { uprightImage, type UprightImage } from "./upright.ts";
 
@@ -15,6 +17,8 @@ export interface ChainParts {
   readonly vision: Pick<Vision, "detect" | "watch" | "measure" | "reencode">;
   readonly spool: Pick<Spool, "append">;
   readonly targets: readonly Pick<Target, "id" | "wants">[];
+  /** A second model that is only compared. */
+  readonly shadow?: ShadowParts;
 }
 
 export interface ChainFacts {
@@ -63,12 +67,19 @@ export class Chain {
   readonly #clock: Clock;
   readonly #books: Books;
   readonly #turns = new Turns();
+  readonly #shadow: Shadow | undefined;
 
   constructor(parts: ChainParts, facts: ChainFacts, seams: Seams, books: Books) {
     this.#parts = parts;
     this.#facts = facts;
     this.#clock = seams.clock;
     this.#books = books;
+    if (parts.shadow !== undefined) this.#shadow = new Shadow(parts.shadow, facts, seams);
+  }
+
+  /** Of the second model, where there is one. */
+  shadowHealth(): ShadowHealth | undefined {
+    return this.#shadow?.health();
   }
 
   /** `state` is what the next frame of this camera is judged with. */
@@ -92,19 +103,26 @@ export class Chain {
       const failure = asAgentError(error, `processing a frame of ${frame.cameraId}`);
       return { processed: { kind: "dropped", why: dropReason(failure), error: failure } as const, state };
     }
-    if (!("image" in seen)) return { processed: { kind: "still", still: seen } as const, state };
+    if (!("image" in seen)) {
+      return { processed: { kind: "still", still: seen } as const, state: afterStill(state, frame.monotonicMs) };
+    }
+    // Out of turn: only this camera's next frame waits for the second model, and nobody who asked for a picture.
+    const isCompared = !treatment.requested && !treatment.dryRun;
+    const disagreement = isCompared ? await this.#shadow?.compare(seen, signal) : undefined;
     const decision = decide(rules, state, {
       monotonicMs: frame.monotonicMs,
       requested: treatment.requested,
       labelled: seen.labelled,
       detections: shownDetections(seen),
+      faint: faintDetections(seen),
+      ...(disagreement === undefined ? {} : { disagreement }),
     });
     if (!decision.keep) {
       return { processed: { kind: "not-kept", seen, why: decision.why } as const, state: decision.state };
     }
     const processed = await this.#store(seen, decision.reason, treatment);
     // What could not be stored used up no interval: the next frame may take its place.
-    return { processed, state: processed.kind === "refused" ? state : decision.state };
+    return { processed, state: processed.kind === "refused" ? decision.stateIfRefused : decision.state };
   }
 
   async #see(frame: FrameSource, treatment: Treatment, signal: AbortSignal): Promise<SeenFrame | StillFrame> {
@@ -198,16 +216,24 @@ export class Chain {
       imageHeight: seen.image.height,
       labelled: seen.labelled,
       detections: seen.detections,
-      ...(seen.model === undefined ? {} : { model: stampOf(seen.model) }),
+      ...(seen.model === undefined ? {} : { model: stampOf(seen.model, seen.detections) }),
       reason,
       agentVersion: this.#facts.agentVersion,
     };
   }
 }
 
-/** The stamp alone: a model's hundreds of labels do not belong in every record. */
-function stampOf({ name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime }: ModelStamp): ModelStamp {
-  return { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime };
+/** The stamp alone, with the thresholds of what was found: a model's hundreds of labels do not belong in every record. */
+function stampOf(model: ModelStamp, detections: readonly Detection[]): ModelStamp {
+  const { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime, tiles } = model;
+  const stamp = { name, sha256, inputWidth, inputHeight, threshold, nmsIou, runtime };
+  const found = new Set(detections.map(({ label }) => label));
+  const single = Object.entries(model.thresholds ?? {}).filter(([label]) => found.has(label));
+  return {
+    ...stamp,
+    ...(single.length === 0 ? {} : { thresholds: Object.fromEntries(single) }),
+    ...(tiles === undefined ? {} : { tiles }),
+  };
 }
 
 /** Given labels may come from anywhere: they get the same bounds as the detector's. */

@@ -1,7 +1,7 @@
 import type { Camera, MotionGate, Seams } from "../core/ports.ts";
 import { pipelineLimits } from "../core/limits.ts";
 import type { Frame } from "../core/types.ts";
-import { initialKeepState, type KeepRules, type KeepState } from "../keep/decide.ts";
+import { initialKeepState, type KeepRules, type KeepState, lookAgainFromMs } from "../keep/decide.ts";
 import type { FrameWatch } from "./chain.ts";
 import { ImageWatch } from "./image-watch.ts";
 import type { Processed } from "./processed.ts";
@@ -60,10 +60,8 @@ export class Lane {
     const { measures } = processed.kind === "still" ? processed.still : processed.seen;
     if (measures !== undefined) this.images?.see(measures, monotonicMs);
     if (processed.kind === "still") return;
-    this.#forceFromMs = Infinity;
-    if (processed.kind === "refused") this.#forceFromMs = monotonicMs;
-    if (processed.kind === "not-kept" && processed.why === "interval") {
-      this.#forceFromMs = (state.keptAtMs ?? monotonicMs) + this.rules.minIntervalMs;
-    }
+    const why = processed.kind === "not-kept" ? { why: processed.why } : {};
+    this.#forceFromMs =
+      processed.kind === "refused" ? monotonicMs : lookAgainFromMs(this.rules, state, { ...why, monotonicMs });
   }
 }

@@ -82,7 +82,9 @@ export class Pipeline {
         return health === undefined ? [] : [[lane.camera.id, health]];
       }),
     );
-    return this.#books.health(this.#running === undefined ? "stopped" : "running", { paused, images });
+    const shadow = this.#chain.shadowHealth();
+    const more = { paused, images, ...(shadow === undefined ? {} : { shadow }) };
+    return this.#books.health(this.#running === undefined ? "stopped" : "running", more);
   }
 
   /**

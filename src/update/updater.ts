@@ -92,11 +92,11 @@ export class ModelUpdater {
       } catch (error) {
         signal.throwIfAborted();
         failures += 1;
-        const { code, message } = asAgentError(error, "looking for a release");
+        const { code, message, disposition } = asAgentError(error, "looking for a release");
         this.#lastError = { code, message: log.redacted(message), atMs: clock.nowMs() };
         // What is wrong with the model itself may cost its whole download again.
         const doubledMs = this.#limits.updateBackoffFirstMs * 2 ** Math.min(failures - 1, 20);
-        if (!code.startsWith("MODEL_")) pauseMs = Math.min(pauseMs, doubledMs);
+        if (disposition === "retry" || !code.startsWith("MODEL_")) pauseMs = Math.min(pauseMs, doubledMs);
         log.warn("model.update_failed", { code, error: message, failures });
       }
       this.#lastCheckAtMs = clock.nowMs();

@@ -13,7 +13,7 @@ import type {
   WatchOptions,
   WatchResult,
 } from "../core/ports.ts";
-import type { Detection } from "../core/types.ts";
+import type { Detection, TileGrid } from "../core/types.ts";
 import { spawnVision, type ChildReply, type VisionChild } from "./child.ts";
 import type { Inspection, ProcessUsage } from "./inspection.ts";
 import type { ModelSpec } from "./model.ts";
@@ -36,6 +36,8 @@ export interface VisionOptions {
   readonly silentAfterPictures?: number;
   /** Up to `visionLimits.candidatesMax`; records hold 100. */
   readonly detectionsMax?: number;
+  /** Parts of the picture that the model sees beside the whole. */
+  readonly tiles?: TileGrid;
 }
 
 interface Call {
@@ -227,11 +229,12 @@ export class VisionProcess implements Vision {
 
   /** Resolves with what is wrong with the model or the process; undefined when all is well. */
   async #load(child: VisionChild): Promise<AgentError | undefined> {
-    const { model, threads, detectionsMax = visionLimits.detectionsMax } = this.#options;
+    const { model, threads, tiles, detectionsMax = visionLimits.detectionsMax } = this.#options;
     const { candidatesMax } = visionLimits;
     this.#modelError = undefined;
     if (model !== undefined) {
-      const settings = { threads, detectionsMax: Math.min(detectionsMax, candidatesMax), candidatesMax };
+      const bounds = { detectionsMax: Math.min(detectionsMax, candidatesMax), candidatesMax };
+      const settings = { threads, ...bounds, ...(tiles === undefined ? {} : { tiles }) };
       const timeoutMs = this.#options.loadTimeoutMs ?? visionLimits.loadTimeoutMs;
       try {
         const { reply } = await child.ask({ kind: "load", model, settings }, undefined, timeoutMs);
@@ -250,6 +253,7 @@ export class VisionProcess implements Vision {
       log.error("vision.model-refused", { code: this.#modelError.code, error: this.#modelError.message });
     } else {
       log.info("vision.ready", { pid: child.pid, model: this.#model?.name, family: this.#model?.family });
+      for (const warning of this.#model?.warnings ?? []) log.warn("vision.label-unknown", { warning });
     }
     this.#work();
     return this.#modelError;
@@ -308,7 +312,7 @@ export class VisionProcess implements Vision {
       this.#working = false;
       this.#work();
     };
-    child.ask(call.task, call.body, this.#options.callTimeoutMs ?? visionLimits.callTimeoutMs).then(
+    child.ask(call.task, call.body, this.#callTimeoutMs()).then(
       (answer) => {
         this.#rssPeakBytes = Math.max(this.#rssPeakBytes, answer.reply.rssPeakBytes);
         call.resolve(answer);
@@ -319,6 +323,11 @@ export class VisionProcess implements Vision {
         done();
       },
     );
+  }
+
+  #callTimeoutMs(): number {
+    const { tiles, callTimeoutMs = visionLimits.callTimeoutMs } = this.#options;
+    return callTimeoutMs + (tiles === undefined ? 0 : tiles.columns * tiles.rows * visionLimits.tileTimeoutMs);
   }
 
   #failWaiting(error: AgentError): void {

@@ -38,7 +38,7 @@ export type Reading = z.infer<typeof readingSchema>;
 export type PerChannel = z.infer<typeof perChannel>;
 
 /** Which detections count, and under what name. Of a manifest, and above it of the config. */
-export const labelRules = {
+const labelRules = {
   thresholds: labelScores.optional().describe("Scores for single labels instead of the threshold"),
   allow: labelList.optional().describe("Only these labels; any other detection is forgotten at once"),
   deny: labelList.optional().describe("Never these labels"),
@@ -94,6 +94,11 @@ export const manifestSchema = z
   .describe("A model manifest");
 
 export type ModelManifest = z.infer<typeof manifestSchema>;
+
+export type LabelRules = Pick<ModelManifest, keyof typeof labelRules>;
+
+/** What the config says above the manifest. */
+export type DetectorRules = LabelRules & Pick<ModelManifest, "threshold">;
 
 const coordinate = z.number().min(0).max(100_000);
 

@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { configLimits, visionLimits } from "../core/limits.ts";
-import { manifestSchema, type ModelManifest } from "./config.ts";
+import { type DetectorRules, manifestSchema, type ModelManifest } from "./config.ts";
 
 /** A detector on disk: which file, what it is called, and what is known of it beyond the file. */
 export interface ModelSpec {
@@ -14,6 +14,8 @@ export interface ModelSpec {
   readonly file: string;
   readonly sha256: string;
   readonly manifest: ModelManifest;
+  /** What an operator wants of it, above the manifest. */
+  readonly rules?: DetectorRules;
 }
 
 interface ResolveOptions {

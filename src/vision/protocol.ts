@@ -1,7 +1,7 @@
 import { AgentError, type Disposition } from "../core/errors.ts";
 import type { PictureMeasures } from "../core/picture.ts";
 import type { ModelInfo, ReencodeOptions, VisionTimings, WatchOptions } from "../core/ports.ts";
-import type { Detection } from "../core/types.ts";
+import type { Detection, TileGrid } from "../core/types.ts";
 import type { Inspection, ProcessUsage } from "./inspection.ts";
 import type { ModelSpec } from "./model.ts";
 
@@ -12,6 +12,7 @@ export interface ModelSettings {
   readonly threads: number | undefined;
   readonly detectionsMax: number;
   readonly candidatesMax: number;
+  readonly tiles?: TileGrid;
 }
 
 export type Task =

@@ -16,7 +16,14 @@ const oddLabel = `"a" <b> & 'c' \u0007: #1`;
 
 interface Coco {
   readonly images: readonly { id: number; file_name: string; width: number; height: number }[];
-  readonly annotations: readonly { id: number; image_id: number; category_id: number; bbox: number[]; area: number }[];
+  readonly annotations: readonly {
+    id: number;
+    image_id: number;
+    category_id: number;
+    bbox: number[];
+    area: number;
+    segmentation: number[][];
+  }[];
   readonly categories: readonly { id: number; name: string }[];
 }
 
@@ -98,6 +105,30 @@ describe("data set export", () => {
       assert.deepEqual(await readFile(join(to, "images", file_name)), await readFile(join(from, "images", file_name)));
     }
     assert.deepEqual((await readdir(join(to, "annotations"))).sort(), ["instances.json"]);
+  });
+
+  it("gives outlines back as COCO's segmentation, with their own area", async () => {
+    const box = { left: 10, top: 20, width: 40, height: 30 };
+    const polygon = [
+      { x: 10, y: 20 },
+      { x: 50, y: 20 },
+      { x: 50, y: 50 },
+    ];
+    await add(1, [sampleDetection({ box, polygon }), sampleDetection({ box })]);
+    await run("coco");
+    const { annotations } = await coco();
+    assert.deepEqual(
+      annotations.map(({ segmentation, area }) => ({ segmentation, area })),
+      [
+        { segmentation: [[10, 20, 50, 20, 50, 50]], area: 600 },
+        { segmentation: [], area: 1_200 },
+      ],
+    );
+  });
+
+  it("passes over a line whose outline is damaged", async () => {
+    await add(1, [sampleDetection({ polygon: [{ x: 1, y: 2 }] })]);
+    assert.equal((await run("coco")).unreadable, 1);
   });
 
   it("gives YOLO back within a hundredth of a pixel, with a file for every negative", async () => {

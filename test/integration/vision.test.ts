@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { before, after, describe, it } from "mocha";
 import sharp from "sharp";
+import { polygonArea } from "../../src/core/detections.ts";
 import { scanJpeg } from "../../src/core/jpeg.ts";
+import { visionLimits } from "../../src/core/limits.ts";
 import type { ModelInfo } from "../../src/core/ports.ts";
 import { randomScene, sceneHeight, sceneWidth, type SceneObject } from "../lib/scenes.ts";
 import { seededRandom } from "../lib/seams.ts";
@@ -24,13 +26,19 @@ function objectsAs(labels: readonly string[], objects: readonly SceneObject[]): 
 describe("detection with the tiny models", () => {
   const colours = ["red", "green", "blue"];
   const wanted: readonly (readonly [string, string, number, Partial<ModelInfo>])[] = [
+    ["tiny-detr", "detr", 10, { inputWidth: 640, inputHeight: 360, threshold: 0.4 }],
     ["tiny-end-to-end", "end-to-end", 40, { inputWidth: 640, inputHeight: 384, threshold: 0.25 }],
     ["tiny-fastestdet", "fastestdet", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.6 }],
     ["tiny-nanodet", "nanodet", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.4 }],
     ["tiny-scrfd", "scrfd", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.5, labels: ["face"] }],
     ["tiny-ssd", "ssd", 40, { inputWidth: 640, inputHeight: 360, threshold: 0.6 }],
+    ["tiny-tf-ssd", "tf-ssd", 10, { inputWidth: 640, inputHeight: 360, threshold: 0.5 }],
     ["tiny-yolo-fastestv2", "yolo-fastestv2", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.3 }],
+    ["tiny-yolo5", "yolo5", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.25 }],
+    ["tiny-yolo5-raw", "yolo5-raw", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.25 }],
     ["tiny-yolo8", "yolo8", 40, { inputWidth: 640, inputHeight: 384, threshold: 0.25 }],
+    ["tiny-yolo8-seg", "yolo8-seg", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.25 }],
+    ["tiny-yolox", "yolox", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.25 }],
     ["tiny-yunet", "yunet", 10, { inputWidth: 640, inputHeight: 384, threshold: 0.6 }],
   ];
   for (const [name, family, scenes, facts] of wanted) {
@@ -56,6 +64,26 @@ describe("detection with the tiny models", () => {
       assert.ok(objects > scenes * 4);
     });
   }
+
+  it("gives outlines that lie where the boxes do", async () => {
+    await using vision = visionProcess({ model: await tinyModel("tiny-yolo8-seg") });
+    await vision.start(never);
+    const { detections } = await vision.detect(await sceneJpeg(4), { exact: true }, never);
+    assert.ok(detections.length > 2);
+    for (const { box, polygon = [] } of detections) {
+      assert.ok(polygon.length >= 4 && polygon.length <= visionLimits.outlinePointsMax, `${polygon.length} points`);
+      const { left, top, width, height } = box;
+      const error = (values: readonly number[], first: number, last: number) =>
+        Math.max(Math.abs(Math.min(...values) - first), Math.abs(Math.max(...values) - last));
+      const across = polygon.map(({ x }) => x);
+      const down = polygon.map(({ y }) => y);
+      const off = Math.max(error(across, left, left + width), error(down, top, top + height));
+      assert.ok(off <= EDGE_ERROR_MAX, `an outline is off by ${off} pixels`);
+      // A pixel less at each side, and corners that are cut by half a sample of the mask.
+      const least = (width - 2) * (height - 2) - 64;
+      assert.ok(polygonArea(polygon) >= least, `${polygonArea(polygon)} of ${width} × ${height}`);
+    }
+  });
 });
 
 describe("vision process", () => {

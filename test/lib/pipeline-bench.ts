@@ -1,11 +1,19 @@
 import { AgentError } from "../../src/core/errors.ts";
 import { scanJpeg } from "../../src/core/jpeg.ts";
 import type { PictureMeasures } from "../../src/core/picture.ts";
-import type { DetectResult, EncodedImage, ModelInfo, WatchOptions, WatchResult } from "../../src/core/ports.ts";
+import type {
+  DetectResult,
+  EncodedImage,
+  ModelInfo,
+  VisionHealth,
+  WatchOptions,
+  WatchResult,
+} from "../../src/core/ports.ts";
 import type { Detection, Frame, RecordDraft } from "../../src/core/types.ts";
 import type { KeepRules } from "../../src/keep/decide.ts";
 import type { PipelineCamera } from "../../src/pipeline/lane.ts";
 import { Pipeline, type PipelineParts } from "../../src/pipeline/pipeline.ts";
+import type { ShadowParts } from "../../src/pipeline/shadow.ts";
 import { handmadeJpeg } from "./jpegs.ts";
 import { MemorySpool } from "./memory-spool.ts";
 import { RecordingLogger, seededRandom } from "./seams.ts";
@@ -104,6 +112,7 @@ class FakeVision {
   detections: readonly Detection[] = [person];
   away: string | undefined;
   tookMs = 0;
+  state: VisionHealth["state"] = "ready";
   readonly seen: Buffer[] = [];
   /** Nothing moves. */
   isStill = false;
@@ -151,6 +160,14 @@ class FakeVision {
     return this.measures;
   }
 
+  model(): ModelInfo {
+    return model;
+  }
+
+  health(): VisionHealth {
+    return { state: this.state, restarts: 0, rssPeakBytes: 1 };
+  }
+
   async reencode(jpeg: Buffer, _options: { readonly quality: number }, signal: AbortSignal): Promise<EncodedImage> {
     this.reencoded += 1;
     return this.#call(signal, () => this.encode(jpeg));
@@ -174,6 +191,8 @@ export class PipelineBench {
   readonly clock = new VirtualClock();
   readonly log = new RecordingLogger();
   readonly vision = new FakeVision(this.clock);
+  /** The second model, where one is compared. */
+  readonly shadow = new FakeVision(this.clock);
   readonly cameras: readonly FakeCamera[];
   readonly camera: FakeCamera;
   readonly spool: MemorySpool;
@@ -189,6 +208,7 @@ export class PipelineBench {
       readonly targets?: readonly { readonly id: string; wants(draft: RecordDraft): boolean }[];
       /** How every camera is watched. */
       readonly watch?: Omit<PipelineCamera, "camera" | "rules">;
+      readonly shadow?: Omit<ShadowParts, "vision">;
       readonly spool?: (inner: MemorySpool) => PipelineParts["spool"];
     } = {},
   ) {
@@ -203,6 +223,7 @@ export class PipelineBench {
           ...options.watch,
         })),
         vision: this.vision,
+        ...(options.shadow === undefined ? {} : { shadow: { ...options.shadow, vision: this.shadow } }),
         spool: options.spool?.(this.spool) ?? this.spool,
         targets: options.targets ?? [{ id: "all", wants: () => true }],
         ...(options.endsAfter === undefined ? {} : { recordsMax: options.endsAfter }),

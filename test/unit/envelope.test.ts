@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import type { StoredRecord } from "../../src/core/types.ts";
+import type { Detection, StoredRecord } from "../../src/core/types.ts";
 import {
   decodeMetadata,
   decodeTrailer,
@@ -14,8 +14,18 @@ import {
 import { draftOf, imageOf } from "../lib/drafts.ts";
 
 const jpeg = imageOf(700);
+const outlined: Detection = {
+  label: "person",
+  score: 0.9,
+  box: { left: 1.5, top: 2, width: 3, height: 4 },
+  polygon: [
+    { x: 1.5, y: 2 },
+    { x: 4.5, y: 2.1 },
+    { x: 3, y: 6 },
+  ],
+};
 const record: StoredRecord = {
-  ...draftOf({ reason: { rule: "label:größe ✓", priority: -3 } }),
+  ...draftOf({ reason: { rule: "label:größe ✓", priority: -3 }, detections: [outlined] }),
   id: "01ARYZ6S410123456789ABCDEF",
   name: "gw-abcd-42.jpg",
   device: "gw",

@@ -41,6 +41,9 @@ describe("the speed of models", () => {
     assert.deepEqual([little?.threads, little?.perSecond], [1, 50]);
     const much = advise([row("a", 1, 60), row("a", 2, 36), row("a", 3, 33)]);
     assert.equal(much?.threads, 2);
+    // One picture that took long to decode is no reason for a thread.
+    const noisy = advise([row("a", 1, 60, { runMs: 10 }), row("a", 2, 30, { runMs: 10 })]);
+    assert.equal(noisy?.threads, 1);
     assert.match(much.reasons.join("\n"), /^28 detections a second on 2 threads\n2 threads are 1\.7 times/);
   });
 

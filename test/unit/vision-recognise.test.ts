@@ -70,6 +70,22 @@ describe("recognising a model's family", () => {
     ["YOLOv10 of three classes", "end-to-end", 3, { outputs: { o: [1, 300, 6] }, labels: 3 }],
     ["YOLOv10 without metadata", "end-to-end", 0, { outputs: { o: [1, 300, 6] } }],
     ["an EdgeEye model", "ssd", 1, { outputs: { scores: [1, 4420, 2], boxes: [1, 4420, 4] } }],
+    ["YOLOv5", "yolo5", 80, { outputs: { o: [1, 25200, 85] } }],
+    ["YOLOv5 of three classes", "yolo5", 3, { outputs: { o: [1, 6300, 8] }, side: 320, labels: 3 }],
+    ["YOLOX", "yolox", 80, { outputs: { o: [1, 3549, 85] }, side: 416 }],
+    ["YOLOv8 with outlines", "yolo8-seg", 80, { outputs: { o: [1, 116, 8400], p: [1, 32, 160, 160] }, labels: 80 }],
+    [
+      "YOLOv8 with outlines, stripped of metadata",
+      "yolo8-seg",
+      5,
+      { outputs: { o: [1, 41, 2100], p: [1, 32, 80, 80] }, side: 320 },
+    ],
+    [
+      "a dynamic YOLO11 with outlines",
+      "yolo8-seg",
+      80,
+      { outputs: { o: ["b", 116, "n"], p: ["b", 32, "h", "w"] }, metadata: { task: "segment" }, labels: 80 },
+    ],
     ["SSD with three classes, boxes first", "ssd", 3, { outputs: { boxes: [1, 99, 4], scores: [1, 99, 4] } }],
   ];
   for (const [what, family, classes, facts] of recognised) {
@@ -80,10 +96,11 @@ describe("recognising a model's family", () => {
   }
 
   const notYet: readonly (readonly [string, Facts])[] = [
-    ["yolo5", { outputs: { o: [1, 25200, 85] } }],
-    ["yolo5", { outputs: { o: [1, 6300, 85] }, side: 320 }],
-    ["yolox", { outputs: { o: [1, 3549, 85] }, side: 416 }],
-    ["yolo8-seg", { outputs: { o: [1, 116, 8400], p: [1, 32, 160, 160] }, labels: 80 }],
+    ["yolo5-seg", { outputs: { o: [1, 25200, 117], p: [1, 32, 160, 160] }, labels: 80 }],
+    [
+      "end-to-end-seg",
+      { outputs: { o: [1, 300, 38], p: [1, 32, 160, 160] }, metadata: { task: "segment" }, labels: 80 },
+    ],
     ["yolo8-pose", { outputs: { o: [1, 56, 8400] }, metadata: { task: "pose" }, labels: 1 }],
     ["yolo8-obb", { outputs: { o: [1, 20, 8400] }, metadata: { task: "obb" }, labels: 15 }],
     ["nanodet-plus", { outputs: { o: [1, 3598, 112] }, side: 416, labels: 80 }],
@@ -91,13 +108,19 @@ describe("recognising a model's family", () => {
       "picodet",
       {
         outputs: {
-          a: [1, 1600, 80], b: [1, 400, 80], c: [1, 100, 80], d: [1, 25, 80],
-          e: [1, 1600, 32], f: [1, 400, 32], g: [1, 100, 32], h: [1, 25, 32],
+          a: [1, 1600, 80],
+          b: [1, 400, 80],
+          c: [1, 100, 80],
+          d: [1, 25, 80],
+          e: [1, 1600, 32],
+          f: [1, 400, 32],
+          g: [1, 100, 32],
+          h: [1, 25, 32],
         },
         side: 320,
       },
     ],
-    ["tf-ssd", { outputs: { detection_boxes: [1, 8, 4], detection_scores: [1, 8], num_detections: [1] } }],
+    ["yolo8-turned", { outputs: { o: [1, 8400, 84] }, labels: 80 }],
     ["rtdetr", { outputs: { o: [1, 300, 84] }, metadata: { task: "detect", end2end: "False" }, labels: 80 }],
     ["detr-raw", { outputs: { pred_logits: [1, 100, 92], pred_boxes: [1, 100, 4] } }],
   ];
@@ -110,9 +133,12 @@ describe("recognising a model's family", () => {
   const uncertain: readonly (readonly [string, RegExp, Facts])[] = [
     ["pose or detection", /could be yolo8 or yolo8-pose/, { outputs: { o: [1, 56, 8400] } }],
     ["rotated boxes or detection", /could be yolo8 or yolo8-obb/, { outputs: { o: [1, 20, 8400] } }],
-    ["one class in six columns", /could be end-to-end or yolox/, { outputs: { o: [1, 8400, 6] } }],
-    ["open rows of six columns", /could be end-to-end or yolo5 or yolox/, { outputs: { o: [1, "rows", 6] } }],
-    ["two classes or end to end", /could be end-to-end or rtdetr/, { outputs: { o: [1, 300, 6] }, labels: 2 }],
+    ["one class in six columns", /could be yolox or yolox-decoded or yolo8-turned/, { outputs: { o: [1, 8400, 6] } }],
+    [
+      "open rows of six columns",
+      /could be end-to-end or yolo5 or yolo5-relative or yolo5-raw or yolox/,
+      { outputs: { o: [1, "rows", 6] } },
+    ],
     [
       "RT-DETR of two classes by its own account",
       /could be end-to-end or rtdetr/,
@@ -133,7 +159,7 @@ describe("recognising a model's family", () => {
     it(`refuses what could be ${what}, naming the candidates and the line to add`, () => {
       const message = refused(facts);
       assert.match(message, candidates);
-      assert.match(message, /write "family": "(yolo8|end-to-end|ssd)" into a manifest/);
+      assert.match(message, /write "family": "(yolo8|yolox|end-to-end|ssd)" into a manifest/);
     });
   }
 
@@ -143,13 +169,24 @@ describe("recognising a model's family", () => {
 
   it("says so when only the number of labels is in the way", () => {
     assert.match(refused({ outputs: { o: [1, 84, 8400] }, labels: 79 }), /80 classes, but 79 labels are given/);
+    assert.match(refused({ outputs: { o: [1, 25200, 85] }, labels: 79 }), /80 classes, but 79 labels are given/);
+  });
+
+  it("takes an encoding that shapes do not tell only on the manifest's word", () => {
+    const rows = { outputs: { o: [1, 6300, 85] }, side: 320 };
+    for (const name of ["yolo5", "yolo5-relative", "yolo5-raw"]) {
+      assert.equal(recogniseFamily(signature(rows), name, "m.onnx").family.name, name);
+    }
+    const oneClass = { outputs: { o: [1, 8400, 6] } };
+    assert.equal(recogniseFamily(signature(oneClass), "yolox-decoded", "m.onnx").classes, 1);
+    assert.match(refused(rows, "yolox"), /do not fit it/);
   });
 
   it("obeys the manifest where the form fits, and never where it does not", () => {
     const pose = { outputs: { o: [1, 56, 8400] } };
     assert.equal(recogniseFamily(signature(pose), "yolo8", "m.onnx").classes, 52);
     assert.match(refused(pose, "ssd"), /do not fit it/);
-    assert.match(refused(pose, "yolox"), /does not read yet/);
+    assert.match(refused(pose, "yolo8-pose"), /does not read yet/);
     assert.match(refused(pose, "yolo99"), /does not exist/);
   });
 });

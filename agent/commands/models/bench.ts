@@ -136,7 +136,7 @@ async function visitCase(
 function textLines(rows: readonly SpeedRow[], advice: Advice | undefined, cases: readonly Case[]): readonly string[] {
   const head = ["model", "precision", "input", "threads", "run ms", "p95", "detection ms", "p95", "cpu ms", "memory"];
   const table = textTable(head, rows.map(cells));
-  if (advice === undefined) return table;
+  if (advice === undefined) return [];
   const { cores, cpu } = machine();
   const configName = cases.find(({ reference }) => reference === advice.reference)?.configName;
   return [

@@ -1,5 +1,5 @@
 import type { SpoolListing } from "../../../src/core/ports.ts";
-import type { StoredRecord } from "../../../src/core/types.ts";
+import type { StoredRecord, TileGrid } from "../../../src/core/types.ts";
 import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { writeOutput } from "../../files.ts";
@@ -66,10 +66,15 @@ function factRows(record: StoredRecord): readonly (readonly [string, string])[] 
             `${model.name}, ${model.inputWidth}×${model.inputHeight}, threshold ${model.threshold}, NMS ${model.nmsIou}, ${model.runtime}`,
           ],
           ["", `sha256 ${model.sha256}`],
+          ...(model.tiles === undefined ? [] : ([["", tilesPhrase(model.tiles)]] as const)),
         ] as const)),
     ...(maskVersion === undefined ? [] : ([["mask", maskVersion]] as const)),
     ["agent", record.agentVersion],
   ];
+}
+
+function tilesPhrase({ columns, rows, overlap }: TileGrid): string {
+  return `with ${columns}×${rows} tiles that share ${Math.round(100 * overlap)} %`;
 }
 
 /** All of them, those below the threshold too: this is what is stored. */

@@ -1,6 +1,5 @@
 import { availableParallelism } from "node:os";
-import { clipBox } from "../../core/detections.ts";
-import { AgentError } from "../../core/errors.ts";
+import { clipBox, thresholdFor } from "../../core/detections.ts";
 import { visionLimits } from "../../core/limits.ts";
 import type { ModelInfo } from "../../core/ports.ts";
 import type { Detection } from "../../core/types.ts";
@@ -11,13 +10,14 @@ import type { DetectAnswer, ModelSettings } from "../protocol.ts";
 import type { ConstantInput, DecodeContext, Family, Outputs, TensorFacts } from "./families/family.ts";
 import { InputTensor, type TensorLayout } from "./fill.ts";
 import type { Imaging, Pixels } from "./imaging.ts";
-import { inputSize, openSize, pictureInput, tensorLayout } from "./input.ts";
-import { labelOf, labelsFrom } from "./labels.ts";
+import { inputSize, openSize, otherInputs, pictureInput, tensorLayout } from "./input.ts";
+import { LabelBook } from "./label-rules.ts";
+import { labelsFrom } from "./labels.ts";
 import { boxInPicture, placePicture, polygonInPicture, type Fit, type Placement } from "./letterbox.ts";
-import { Candidates, suppress } from "./nms.ts";
+import { Candidates, suppress, type SuppressOptions } from "./nms.ts";
 import { readOnnxMetadata } from "./onnx-metadata.ts";
+import { doubted, recogniseFamily, type Recognised } from "./recognise.ts";
 import { outputReport, scoreMaxOf } from "./reports.ts";
-import { recogniseFamily, type Recognised } from "./recognise.ts";
 import { openSession, type Session } from "./session.ts";
 
 /** A loaded model: picture in, detections out. */
@@ -33,8 +33,8 @@ interface Plan extends Recognised {
   readonly constants: readonly ConstantInput[];
   readonly reading: Reading;
   readonly fit: Fit;
-  readonly classAgnostic: boolean;
-  readonly labels: readonly string[] | undefined;
+  readonly nms: SuppressOptions;
+  readonly book: LabelBook;
   readonly info: ModelInfo;
 }
 
@@ -42,48 +42,64 @@ interface Plan extends Recognised {
 export async function loadDetector(model: ModelSpec, settings: ModelSettings): Promise<Detector> {
   const metadata = readOnnxMetadata(model.file);
   const session = await openSession(model.file, settings.threads ?? 1);
-  const plan = planFor(model, metadata, session);
-  const { family, runMs } = await new Detector(session, plan, settings).warmUp(model.manifest.family === undefined);
+  const plan = planFor(model, metadata, session, settings);
+  const { family, runMs } = await new Detector(session, plan).warmUp(model.file);
   const settled = { ...plan, family, info: { ...plan.info, family: family.name } };
   const threads = availableParallelism() - 1;
   if (settings.threads !== undefined || threads < 2 || runMs < SINGLE_THREAD_RUN_MS) {
-    return new Detector(session, settled, settings);
+    return new Detector(session, settled);
   }
   await session.release();
-  return new Detector(await openSession(model.file, threads), settled, { ...settings, threads });
+  return new Detector(await openSession(model.file, threads), settled);
 }
 
-function planFor(model: ModelSpec, metadata: ReadonlyMap<string, string>, session: Session): Plan {
-  const { manifest, file } = model;
+function planFor(
+  model: ModelSpec,
+  metadata: ReadonlyMap<string, string>,
+  session: Session,
+  settings: ModelSettings,
+): Plan {
+  const { manifest, rules, file } = model;
   const given = manifest.labels ?? labelsFrom(metadata.get("names"));
   const picture = pictureInput(session.inputs, file);
   const input = inputSize(picture, manifest, metadata, file);
-  const signature = { inputs: session.inputs, outputs: session.outputs, metadata, labels: given, input };
-  const { family, classes } = recogniseFamily(signature, manifest.family, file);
+  const reading = manifest.outputs ?? {};
+  const signature = { inputs: session.inputs, outputs: session.outputs, metadata, labels: given, input, reading };
+  const recognised = recogniseFamily(signature, manifest.family, file);
   if (input === undefined) throw openSize(file);
-  const usual = family.defaults.labels;
-  const labels = given ?? (usual?.length === classes ? usual : undefined);
-  const names = labels ?? Array.from({ length: classes }, (_, index) => labelOf(undefined, index));
+  const { family, classes } = recognised;
+  const { defaults } = family;
+  const labels = given ?? (defaults.labels?.length === classes ? defaults.labels : undefined);
+  const book = new LabelBook(labels, manifest, rules);
+  const constants = family.constants?.(signature, input) ?? [];
+  otherInputs(session.inputs, [picture, ...constants], file);
+  const nmsIou = manifest.nms?.iou ?? defaults.nmsIou;
   return {
-    family,
-    classes,
+    ...recognised,
     picture,
-    layout: tensorLayout(picture, input, manifest, family.defaults),
-    constants: family.constants?.(signature, input) ?? [],
-    reading: manifest.outputs ?? {},
-    fit: manifest.input?.fit ?? family.defaults.fit,
-    classAgnostic: manifest.nms?.classAgnostic ?? false,
-    labels,
+    layout: tensorLayout(picture, input, manifest, defaults),
+    constants,
+    reading,
+    fit: manifest.input?.fit ?? defaults.fit,
+    nms: {
+      iouMax: nmsIou,
+      classAgnostic: manifest.nms?.classAgnostic ?? false,
+      candidatesMax: manifest.nms?.candidatesMax ?? settings.candidatesMax,
+      detectionsMax: Math.min(manifest.nms?.detectionsMax ?? Infinity, settings.detectionsMax),
+    },
+    book,
     info: {
       name: model.name,
       sha256: model.sha256,
       inputWidth: input.width,
       inputHeight: input.height,
-      threshold: manifest.threshold ?? family.defaults.threshold,
-      nmsIou: manifest.nms?.iou ?? family.defaults.nmsIou,
+      threshold: rules?.threshold ?? manifest.threshold ?? defaults.threshold,
+      ...(book.thresholds === undefined ? {} : { thresholds: book.thresholds }),
+      nmsIou,
       runtime: session.runtime,
       family: family.name,
-      labels: names,
+      labels: book.names(labels?.length ?? classes),
+      ...(book.warnings.length === 0 ? {} : { warnings: book.warnings }),
     },
   };
 }
@@ -102,17 +118,15 @@ export class Detector {
   readonly info: ModelInfo;
   readonly #session: Session;
   readonly #plan: Plan;
-  readonly #settings: ModelSettings;
   readonly #input: InputTensor;
   readonly #dims: readonly number[];
   readonly #context: DecodeContext;
   readonly #candidates = new Candidates();
 
-  constructor(session: Session, plan: Plan, settings: ModelSettings) {
+  constructor(session: Session, plan: Plan) {
     this.info = plan.info;
     this.#session = session;
     this.#plan = plan;
-    this.#settings = settings;
     this.#input = new InputTensor(plan.layout);
     const { width, height, layout } = plan.layout;
     this.#dims = layout === "nchw" ? [1, 3, height, width] : [1, height, width, 3];
@@ -122,18 +136,14 @@ export class Detector {
 
   /**
    * Runs twice on an empty picture: the first run also allocates, the second is timed. Fails when the outputs are not
-   * what they look like; where they can be read in several ways, says which one holds.
+   * what they look like; where they can be read in several ways, says which one holds. A manifest's word settles both.
    */
-  async warmUp(choosing: boolean): Promise<{ readonly runMs: number; readonly family: Family }> {
+  async warmUp(file: string): Promise<{ readonly runMs: number; readonly family: Family }> {
     const outputs = await this.#run();
-    const { family } = this.#plan;
-    const doubt = family.doubt?.(outputs, this.#context);
-    if (doubt !== undefined) {
-      throw new AgentError("MODEL_UNKNOWN_FAMILY", `${this.info.name} looks like ${family.name}, but ${doubt}`, {
-        disposition: "fatal",
-      });
-    }
-    const variant = (choosing ? family.variant?.(outputs, this.#context) : undefined) ?? family;
+    const { family, certainty } = this.#plan;
+    const doubt = certainty === undefined ? undefined : family.doubt?.(outputs, this.#context, certainty);
+    if (doubt !== undefined) throw doubted(this.#plan, doubt, file);
+    const variant = (certainty === undefined ? undefined : family.variant?.(outputs, this.#context)) ?? family;
     variant.decode(outputs, this.#context, this.#candidates);
     const startedMs = performance.now();
     await this.#run();
@@ -144,10 +154,21 @@ export class Detector {
   async decode(picture: Buffer, exact: boolean, imaging: Imaging): Promise<DecodedPicture> {
     const startedMs = performance.now();
     const { width, height } = await imaging.size(picture);
-    const { layout, fit } = this.#plan;
-    const placement = placePicture(width, height, layout.width, layout.height, fit);
+    const placement = this.place(width, height);
     const pixels = exact ? await imaging.pixels(picture) : await imaging.pixelsAt(picture, placement);
     return { width, height, pixels, placement, exact, decodeMs: performance.now() - startedMs };
+  }
+
+  /** How a picture of this size lies in the model's input. */
+  place(width: number, height: number): Placement {
+    const { layout, fit } = this.#plan;
+    return placePicture(width, height, layout.width, layout.height, fit);
+  }
+
+  /** What is one object, where several looks at a picture are made one; `iouMax` for a model that suppresses nothing. */
+  merging(iouMax: number): Pick<SuppressOptions, "iouMax" | "classAgnostic" | "detectionsMax"> {
+    const { nms } = this.#plan;
+    return { ...nms, iouMax: Math.min(nms.iouMax, iouMax) };
   }
 
   async detect({ width, height, pixels, placement, exact, decodeMs }: DecodedPicture): Promise<DetectAnswer> {
@@ -175,7 +196,7 @@ export class Detector {
     const candidates = new Candidates();
     this.#plan.family.decode(outputs, { ...this.#context, scoreMin: FAINTEST_SCORE }, candidates);
     return {
-      threads: this.#settings.threads ?? 1,
+      threads: this.#session.threads,
       inputs: this.#session.inputs,
       outputs: this.#session.outputs.map((facts) => outputReport(facts, outputs.get(facts.name))),
       scoreMax: scoreMaxOf(candidates),
@@ -193,22 +214,19 @@ export class Detector {
   }
 
   #detections(outputs: Outputs, width: number, height: number, placement: Placement): readonly Detection[] {
-    const { candidatesMax, detectionsMax } = this.#settings;
-    const { classAgnostic, family, info } = this.#plan;
-    const options = { iouMax: info.nmsIou, classAgnostic, candidatesMax, detectionsMax };
-    const outlineMin = info.threshold * visionLimits.outlineScoreShare;
+    const { book, family, info, nms } = this.#plan;
+    book.apply(this.#candidates, placement);
     const found: Detection[] = [];
     const { left, top, right, bottom, score, classIndex } = this.#candidates;
-    for (const index of suppress(this.#candidates, options)) {
+    for (const index of suppress(this.#candidates, nms)) {
       const box = boxInPicture(left[index] ?? 0, top[index] ?? 0, right[index] ?? 0, bottom[index] ?? 0, placement);
       const clipped = clipBox(box, width, height);
       if (clipped === undefined) continue;
-      const polygon =
-        (score[index] ?? 0) < outlineMin
-          ? undefined
-          : family.outline?.(outputs, this.#context, this.#candidates.at(index));
+      const label = book.nameOf(classIndex[index] ?? 0);
+      const isOutlined = (score[index] ?? 0) >= thresholdFor(label, info) * visionLimits.outlineScoreShare;
+      const polygon = isOutlined ? family.outline?.(outputs, this.#context, this.#candidates.at(index)) : undefined;
       found.push({
-        label: labelOf(this.#plan.labels, classIndex[index] ?? 0),
+        label,
         score: score[index] ?? 0,
         box: clipped,
         ...(polygon === undefined ? {} : { polygon: polygonInPicture(polygon, placement, width, height) }),

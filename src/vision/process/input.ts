@@ -19,6 +19,18 @@ export function pictureInput(inputs: readonly TensorFacts[], file: string): Tens
   return picture;
 }
 
+/** Fails with `MODEL_INPUT` when the model wants something that nobody gives it: its run would fail, frame by frame. */
+export function otherInputs(
+  inputs: readonly TensorFacts[],
+  given: readonly { readonly name: string }[],
+  file: string,
+): void {
+  const missing = inputs.find(({ name }) => !given.some((input) => input.name === name));
+  if (missing === undefined) return;
+  const { name, type, shape } = missing;
+  throw wrongInput(file, `beside the picture it wants ${name.slice(0, 40)} ${type}[${shape.join(",")}]`);
+}
+
 /** Undefined when neither the file, nor the manifest, nor the metadata fixes it. */
 export function inputSize(
   picture: TensorFacts,

@@ -45,6 +45,18 @@ export class Candidates {
     this.count = at + 1;
   }
 
+  /** For taking some out: the place copied to is one that is not needed any more. */
+  copy(from: number, to: number): void {
+    if (from === to) return;
+    this.left[to] = this.left[from] ?? 0;
+    this.top[to] = this.top[from] ?? 0;
+    this.right[to] = this.right[from] ?? 0;
+    this.bottom[to] = this.bottom[from] ?? 0;
+    this.score[to] = this.score[from] ?? 0;
+    this.classIndex[to] = this.classIndex[from] ?? 0;
+    this.row[to] = this.row[from] ?? 0;
+  }
+
   at(index: number): Outlined {
     return {
       row: this.row[index] ?? 0,

@@ -1,6 +1,6 @@
 import { AgentError } from "../../core/errors.ts";
 import { announcedFamilies } from "./families/announced.ts";
-import type { Family, KnownFamily, Sign, Signature } from "./families/family.ts";
+import type { Certainty, Family, KnownFamily, Sign, Signature } from "./families/family.ts";
 import { families } from "./families/registry.ts";
 
 /**
@@ -12,6 +12,10 @@ export interface Recognised {
   readonly family: Family;
   /** 0 where the outputs do not say it. */
   readonly classes: number;
+  /** Undefined where the manifest names the family. */
+  readonly certainty: Certainty | undefined;
+  /** Names of the families that it could be instead. */
+  readonly rivals: readonly string[];
 }
 
 /** Fails with `MODEL_UNKNOWN_FAMILY`, naming the candidates and the manifest line to add. */
@@ -28,17 +32,18 @@ function asTheManifestSays(signature: Signature, wanted: string, file: string): 
     throw refusal(`the manifest of ${file} names the family "${wanted}", ${why}`);
   }
   const sign = family.sign(signature);
-  if (sign !== undefined) return { family, classes: sign.classes };
+  if (sign !== undefined) return { family, classes: sign.classes, certainty: undefined, rivals: [] };
   throw refusal(`the manifest of ${file} names the family "${wanted}", but ${describe(signature)} do not fit it`);
 }
 
 function byItsSigns(signature: Signature, file: string): Recognised {
   const found = candidates(signature);
-  const sure = found.filter(({ sign }) => sign.certainty === "sure");
   const outputs = describe(signature);
-  const [only, second] = sure;
-  if (only !== undefined && second === undefined) {
-    if (only.family !== undefined) return { family: only.family, classes: only.sign.classes };
+  const only = onlyOf(found, "sure") ?? onlyOf(found, "likely");
+  if (only !== undefined) {
+    const { family, sign } = only;
+    const rivals = found.filter((other) => other !== only).map(({ name }) => name);
+    if (family !== undefined) return { family, classes: sign.classes, certainty: sign.certainty, rivals };
     throw refusal(`${file} looks like ${only.name} (${outputs}), which this version does not read yet`);
   }
   if (found.length === 0) {
@@ -47,6 +52,20 @@ function byItsSigns(signature: Signature, file: string): Recognised {
   const names = found.map(({ name }) => name).join(" or ");
   const readable = found.find(({ family }) => family !== undefined);
   throw refusal(`the family of ${file} is not certain: ${outputs} could be ${names}`, hint(readable?.name));
+}
+
+/** What the outputs of an empty picture said against a family that looked right. */
+export function doubted({ family, certainty, rivals }: Recognised, doubt: string, file: string): AgentError {
+  const what = `${file} looks like ${family.name}, but ${doubt}`;
+  if (certainty === "sure") return refusal(what);
+  return refusal(`${what}: it could be ${[family.name, ...rivals].join(" or ")}`, hint(family.name));
+}
+
+/** None where there are two. A certainty counts only where nobody has a higher one. */
+function onlyOf(found: readonly Candidate[], certainty: "sure" | "likely"): Candidate | undefined {
+  const [only, second] = found.filter(({ sign }) => sign.certainty === certainty);
+  const outdone = certainty === "likely" && found.some(({ sign }) => sign.certainty === "sure");
+  return second === undefined && !outdone ? only : undefined;
 }
 
 interface Candidate {
@@ -76,9 +95,12 @@ function labelsInTheWay(signature: Signature): string {
   return without === undefined ? "" : ` (${without} classes, but ${signature.labels.length} labels are given)`;
 }
 
+/** Where there are candidates, with one of them; else with all that there is. */
 function hint(example?: string): string {
-  const readable = families.map(({ name }) => `"${name}"`).join(", ");
-  return `. If you know it, write "family": "${example ?? "…"}" into a manifest (<file>.json); this version reads ${readable}`;
+  const line = `. If you know it, write "family": "${example ?? "…"}" into a manifest (<file>.json)`;
+  return example === undefined
+    ? `${line}; this version reads ${families.map(({ name }) => `"${name}"`).join(", ")}`
+    : line;
 }
 
 function describe(signature: Signature): string {

@@ -1,3 +1,4 @@
+import { shownDetections, thresholdFor } from "../../core/detections.ts";
 import { AgentError, asAgentError } from "../../core/errors.ts";
 import { visionLimits } from "../../core/limits.ts";
 import type { PictureMeasures } from "../../core/picture.ts";
@@ -6,13 +7,14 @@ import type { Inspection } from "../inspection.ts";
 import type { ModelSpec } from "../model.ts";
 import type { Answers, DetectAnswer, ImageAnswer, ModelSettings, Task, WatchAnswer } from "../protocol.ts";
 import { CameraWatches, type Sighting } from "./camera-watch.ts";
-import { loadDetector, type Detector } from "./detector.ts";
+import { loadDetector, type DecodedPicture, type Detector } from "./detector.ts";
 import { openImaging, type Imaging, type Jpeg } from "./imaging.ts";
 import { MotionMeter } from "./motion.ts";
 import { readOnnxGraph } from "./onnx-graph.ts";
 import { readOnnxMetadata } from "./onnx-metadata.ts";
 import { shownMetadata, usageOf } from "./reports.ts";
 import { ThumbnailMaker } from "./thumbnail.ts";
+import { TiledDetector } from "./tiled-detector.ts";
 
 /** Everything the vision process does, without the process: one task after another, never two at once. */
 
@@ -24,6 +26,7 @@ interface Done {
 export class VisionService {
   #imaging: Imaging | undefined;
   #detector: Detector | undefined;
+  #tiled: TiledDetector | undefined;
   readonly #watches = new CameraWatches(new ThumbnailMaker(), new MotionMeter());
   /** Of the detector. */
   #loaded = { file: "", loadMs: 0 };
@@ -56,9 +59,13 @@ export class VisionService {
   async #load(model: ModelSpec, settings: ModelSettings): Promise<ModelInfo> {
     const startedMs = performance.now();
     try {
-      this.#detector = await loadDetector(model, settings);
+      const detector = await loadDetector(model, settings);
       this.#loaded = { file: model.file, loadMs: performance.now() - startedMs };
-      return this.#detector.info;
+      this.#detector = detector;
+      const { tiles } = settings;
+      if (tiles === undefined) return detector.info;
+      this.#tiled = new TiledDetector(detector, tiles);
+      return { ...detector.info, tiles };
     } catch (error) {
       this.#loadError = asAgentError(error, `loading the model ${model.file}`);
       throw this.#loadError;
@@ -66,8 +73,13 @@ export class VisionService {
   }
 
   async #detect(image: Buffer, exact: boolean): Promise<DetectAnswer> {
-    if (this.#detector === undefined) throw this.#loadError;
-    return this.#detector.detect(await this.#detector.decode(image, exact, await this.#ready()));
+    const detector = this.#detector;
+    if (detector === undefined) throw this.#loadError;
+    return this.#look(detector, await detector.decode(image, exact, await this.#ready()), image);
+  }
+
+  async #look(detector: Detector, decoded: DecodedPicture, image: Buffer): Promise<DetectAnswer> {
+    return this.#tiled?.detect(decoded, image, await this.#ready()) ?? detector.detect(decoded);
   }
 
   /** Decodes once: for the measures, for the gate, and for the model where it has to run. */
@@ -85,8 +97,8 @@ export class VisionService {
       const { width, height, decodeMs } = decoded;
       return { kind: "still", width, height, measures, timings: { decodeMs, measureMs } };
     }
-    const found = await detector.detect(decoded);
-    if (gate !== undefined) watch.saw(sightingOf(found, detector.info.threshold, monotonicMs));
+    const found = await this.#look(detector, decoded, image);
+    if (gate !== undefined) watch.saw(sightingOf(found, detector.info, monotonicMs));
     return { kind: "detected", ...found, measures, timings: { ...found.timings, measureMs } };
   }
 
@@ -123,9 +135,12 @@ function picture({ jpeg, width, height }: Jpeg): { readonly result: ImageAnswer;
   return { result: { width, height }, image: jpeg };
 }
 
-/** Below half the threshold a score is noise. */
-function sightingOf({ detections }: DetectAnswer, threshold: number, monotonicMs: number): Sighting {
-  const shown = detections.filter(({ score }) => score >= threshold).length;
-  const doubtful = detections.some(({ score }) => score < threshold && score >= threshold / 2);
+/** Below half its threshold a score is noise. */
+function sightingOf({ detections }: DetectAnswer, model: ModelInfo, monotonicMs: number): Sighting {
+  const shown = shownDetections({ detections, model }).length;
+  const doubtful = detections.some(({ label, score }) => {
+    const threshold = thresholdFor(label, model);
+    return score < threshold && score >= threshold / 2;
+  });
   return { monotonicMs, shown, doubtful };
 }

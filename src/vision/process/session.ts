@@ -14,6 +14,7 @@ export interface Session {
   readonly outputs: readonly TensorFacts[];
   /** For example `onnxruntime-node 1.30.0`. */
   readonly runtime: string;
+  readonly threads: number;
   /** Blocks the thread until the model has run. Outputs by name, in the file's order. Fails with `MODEL_RUN`. */
   run(
     input: TensorFacts,
@@ -44,7 +45,7 @@ export async function openSession(file: string, threads: number): Promise<Sessio
       cause: error,
     });
   }
-  return new OnnxSession(ort, session);
+  return new OnnxSession(ort, session, threads);
 }
 
 async function loadRuntime(): Promise<Runtime> {
@@ -65,12 +66,14 @@ class OnnxSession implements Session {
   readonly inputs: readonly TensorFacts[];
   readonly outputs: readonly TensorFacts[];
   readonly runtime: string;
+  readonly threads: number;
   readonly #ort: Runtime;
   readonly #session: InferenceSession;
 
-  constructor(ort: Runtime, session: InferenceSession) {
+  constructor(ort: Runtime, session: InferenceSession, threads: number) {
     this.#ort = ort;
     this.#session = session;
+    this.threads = threads;
     this.inputs = session.inputMetadata.map(factsOf);
     this.outputs = session.outputMetadata.map(factsOf);
     this.runtime = `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;

@@ -11,7 +11,10 @@ type Rule = (signature: Signature) => Sign | undefined;
 
 const sureIf = (condition: boolean): Sign | undefined => (condition ? { certainty: "sure", classes: 0 } : undefined);
 /** RT-DETR asks 300; no grid of a usual input is this small. */
+const QUERIES_MIN = 50;
 const QUERIES_MAX = 1_000;
+/** Of the largest sets of labels in use. */
+const COLUMNS_MAX = 4 + 1_000;
 const possible: Sign = { certainty: "possible", classes: 0 };
 
 /** The grid of yolo8 with more rows than boxes and classes: told by its task, else possible where the number fits. */
@@ -26,13 +29,23 @@ const wideGrid =
     return signature.labels === undefined && fits(rows) ? possible : undefined;
   };
 
-/** [1, queries, 4 + classes]; with two classes it has the columns of an end-to-end model. */
+/** [1, cells, 4 + classes]: YOLOv8 as some converters turn it round. With a class less it would be YOLOX. */
+const turned: Rule = (signature) => {
+  const [, rows, columns] = onlyOutput(signature, 3)?.shape ?? [];
+  if (typeof rows !== "number" || typeof columns !== "number" || columns <= 4) return undefined;
+  if (rows <= columns || !isGrid(signature, rows)) return undefined;
+  const labels = signature.labels?.length;
+  return labels === undefined ? possible : sureIf(columns === 4 + labels);
+};
+
+/** [1, queries, 4 + classes]; with two classes, or where nobody says how many, it may be an end-to-end model. */
 const rtdetr: Rule = (signature) => {
   const [, rows, columns] = onlyOutput(signature, 3)?.shape ?? [];
   const labels = signature.labels?.length;
-  if (labels === undefined || columns !== 4 + labels) return undefined;
-  if (typeof rows !== "number" || rows > QUERIES_MAX || isGrid(signature, rows)) return undefined;
-  return columns === 6 ? possible : sureIf(true);
+  if (typeof columns !== "number" || columns <= 4 || (labels !== undefined && columns !== 4 + labels)) return undefined;
+  if (typeof rows !== "number" || rows < QUERIES_MIN || rows > QUERIES_MAX || columns > COLUMNS_MAX) return undefined;
+  if (isGrid(signature, rows) || isGrid(signature, rows, 3)) return undefined;
+  return labels === undefined || columns === 6 ? possible : sureIf(true);
 };
 
 /** Boxes and masks as in yolo8-seg, but a row a prediction: of an end-to-end head, or of YOLOv5. */
@@ -56,8 +69,7 @@ const nanodetPlus: Rule = (signature) => {
   if (labels !== undefined && columns !== labels.length + 32) return undefined;
   if (typeof rows === "string" || input === undefined) return possible;
   const cells = [8, 16, 32, 64].map((stride) => Math.ceil(input.width / stride) * Math.ceil(input.height / stride));
-  if (rows !== cells.reduce((sum, count) => sum + count, 0)) return undefined;
-  return labels === undefined ? possible : sureIf(true);
+  return sureIf(rows === cells.reduce((sum, count) => sum + count, 0));
 };
 
 /** The tables of NanoDet for four strides; its input is another. */
@@ -89,22 +101,21 @@ export const announcedFamilies: readonly KnownFamily[] = [
       (signature, rows, columns) => columns > 5 && typeof rows === "number" && isGrid(signature, rows, 3),
     ),
   },
+  { name: "yolo8-turned", sign: turned },
   { name: "yolo8-pose", sign: wideGrid("pose", poseRows) },
   { name: "yolo8-obb", sign: wideGrid("obb", rotatedRows) },
   { name: "nanodet-plus", sign: nanodetPlus },
   { name: "picodet", sign: picodet },
-  { name: "tf-ssd", sign: (signature) => sureIf(hasOutputs(signature, "detection_boxes", "detection_scores")) },
-  {
-    name: "detr",
-    sign: (signature) =>
-      sureIf(
-        signature.inputs.some(({ name }) => name === "orig_target_sizes") ||
-          hasOutputs(signature, "labels", "boxes", "scores"),
-      ),
-  },
+  // Detectors of torchvision: boxes of its own input's pixels or of another's, classes counted from 0 or from 1.
+  { name: "torchvision", sign: (signature) => (isTorchvision(signature) ? possible : undefined) },
   { name: "rtdetr", sign: rtdetr },
   { name: "detr-raw", sign: logitsAndBoxes },
 ];
+
+function isTorchvision(signature: Signature): boolean {
+  const asksForSizes = signature.inputs.some(({ name }) => name === "orig_target_sizes");
+  return !asksForSizes && hasOutputs(signature, "labels", "boxes", "scores");
+}
 
 function hasOutputs(signature: Signature, ...names: readonly string[]): boolean {
   return names.every((name) => signature.outputs.some((output) => output.name === name));

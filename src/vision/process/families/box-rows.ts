@@ -7,6 +7,7 @@ import type { DecodeContext } from "./family.ts";
  */
 
 export const BOX_ROWS = 4;
+const RELATIVE_MAX = 2;
 
 let best = new Float32Array(0);
 let bestClass = new Int32Array(0);
@@ -24,6 +25,12 @@ export function readBoxRows(data: Float32Array, cells: number, context: DecodeCo
     const halfHeight = (data[3 * cells + cell] ?? 0) / 2;
     into.add(x - halfWidth, y - halfHeight, x + halfWidth, y + halfHeight, score, bestClass[cell] ?? 0, cell);
   }
+}
+
+/** What speaks against boxes in input pixels: there are some, and all of them are between 0 and 1. */
+export function relativeBoxes(data: Float32Array, cells: number): string | undefined {
+  const farthest = data.subarray(0, BOX_ROWS * cells).reduce((most, value) => Math.max(most, value), 0);
+  return farthest > 0 && farthest <= RELATIVE_MAX ? "its boxes are between 0 and 1, not in input pixels" : undefined;
 }
 
 /** Leaves each cell's best score in `best`, 0 where none reaches the minimum. Kept arrays: nothing is allocated a frame. */

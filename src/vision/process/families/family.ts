@@ -24,6 +24,8 @@ export interface Signature {
   readonly labels: readonly string[] | undefined;
   /** Undefined when the file leaves it open and nothing else says it. */
   readonly input: InputSize | undefined;
+  /** What the manifest says about the outputs. */
+  readonly reading?: Reading;
 }
 
 export interface InputSize {
@@ -32,11 +34,14 @@ export interface InputSize {
 }
 
 /**
- * `sure`: the outputs are this family's and no other's. `possible`: their form fits, but so does another family's, and
- * only a manifest can decide. Undefined: they are not.
+ * `sure`: the outputs are this family's and no other's. `likely`: their form fits, and so may another's; the values that
+ * the model gives for an empty picture can prove it (`doubt`). `possible`: only a manifest can decide. Undefined: they
+ * are not.
  */
+export type Certainty = "sure" | "likely" | "possible";
+
 export interface Sign {
-  readonly certainty: "sure" | "possible";
+  readonly certainty: Certainty;
   readonly classes: number;
 }
 
@@ -90,11 +95,15 @@ export interface Family extends KnownFamily {
   decode(outputs: Outputs, context: DecodeContext, into: Candidates): void;
   /** What the model wants beside the picture. */
   constants?(signature: Signature, input: InputSize): readonly ConstantInput[];
-  /** Looks at the outputs of an empty picture: what speaks against this family, or undefined. */
-  doubt?(outputs: Outputs, context: DecodeContext): string | undefined;
+  /**
+   * Looks at the outputs of an empty picture: what speaks against this family, or undefined. Where its own sign was only
+   * `likely` they have to prove it. Not asked where a manifest names the family.
+   */
+  doubt?(outputs: Outputs, context: DecodeContext, certainty?: Certainty): string | undefined;
   /**
    * Looks at the outputs of an empty picture and says which of several ways of reading them holds, where their shapes do
-   * not tell; it may answer with itself. Not asked where a manifest names the family.
+   * not tell; it may answer with itself. Throws `MODEL_UNKNOWN_FAMILY` where none is certain. Not asked where a
+   * manifest names the family.
    */
   variant?(outputs: Outputs, context: DecodeContext): Family;
   /** The outline of a candidate, in input pixels; `row` is what `decode` added it with. Asked only for those that stay. */

@@ -10,10 +10,15 @@ import { gridStrides, isGrid, onlyOutput, outputAt, wrongOutput } from "./shapes
 
 export const OBJECT = 4;
 export const CLASSES = 5;
-/** Six columns are an end-to-end model's too. */
+/** Six columns are an end-to-end model's too, which has no more rows than these. */
 const ONE_CLASS = CLASSES + 1;
+const FINAL_ROWS_MAX = 1_000;
+const COCO_CLASSES = 80;
 
-/** `sure` for outputs of `perCell` rows a cell; `possible` where an end-to-end model's look the same. */
+/**
+ * `sure` for outputs of `perCell` rows a cell; `possible` where those of an end-to-end model look the same, or of a YOLOv8
+ * that was turned round: one row a cell, and a class more in place of the objectness.
+ */
 export function signOfObjectRows(signature: Signature, perCell: number): Sign | undefined {
   const [, rows, columns] = onlyOutput(signature, 3)?.shape ?? [];
   if (typeof columns !== "number" || columns < ONE_CLASS || rows === undefined) return undefined;
@@ -21,7 +26,9 @@ export function signOfObjectRows(signature: Signature, perCell: number): Sign | 
   if (signature.labels !== undefined && signature.labels.length !== classes) return undefined;
   if (typeof rows === "string") return { certainty: "possible", classes };
   if (rows <= columns || !isGrid(signature, rows, perCell)) return undefined;
-  return { certainty: columns === ONE_CLASS ? "possible" : "sure", classes };
+  const isFinal = columns === ONE_CLASS && rows <= FINAL_ROWS_MAX;
+  const isTurned = perCell === 1 && signature.labels === undefined && classes !== COCO_CLASSES;
+  return { certainty: isFinal || isTurned ? "possible" : "sure", classes };
 }
 
 /** The same for an encoding that only a manifest chooses, or a look at what the outputs hold. */

@@ -1,9 +1,11 @@
+import { detr } from "./detr.ts";
 import { endToEnd } from "./end-to-end.ts";
 import type { Family } from "./family.ts";
 import { fastestdet } from "./fastestdet.ts";
 import { nanodet } from "./nanodet.ts";
 import { scrfd } from "./scrfd.ts";
 import { ssd } from "./ssd.ts";
+import { tfSsd } from "./tf-ssd.ts";
 import { yoloFastestV2 } from "./yolo-fastestv2.ts";
 import { yolo5Raw } from "./yolo5-raw.ts";
 import { yolo5, yolo5Relative } from "./yolo5.ts";
@@ -28,4 +30,6 @@ export const families: readonly Family[] = [
   yunet,
   scrfd,
   ssd,
+  tfSsd,
+  detr,
 ];

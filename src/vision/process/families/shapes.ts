@@ -49,6 +49,18 @@ export function outputAt(outputs: Outputs, index: number, rank: number): OutputT
   throw wrongOutput(`output ${index} is ${output === undefined ? "missing" : `[${output.dims.join(",")}]`}`);
 }
 
+/** An output by its name, as converters write it: some end it in `:0`. */
+export function outputNamed(outputs: Outputs, name: string): OutputTensor {
+  const output = outputs.get(name) ?? outputs.get(`${name}:0`);
+  if (output === undefined) throw wrongOutput(`${name} is missing`);
+  return output;
+}
+
+/** For outputs whose sizes contradict each other. */
+export function unmatchedOutputs(...outputs: readonly OutputTensor[]): AgentError {
+  return wrongOutput(`${outputs.map(({ dims }) => `[${dims.join(",")}]`).join(", ")} do not belong together`);
+}
+
 export function wrongOutput(why: string): AgentError {
   return new AgentError("MODEL_OUTPUT", `cannot read the model's outputs: ${why}`, { disposition: "fatal" });
 }

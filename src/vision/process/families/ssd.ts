@@ -1,16 +1,20 @@
+import type { Reading } from "../../config.ts";
 import type { Candidates } from "../nms.ts";
 import type { DecodeContext, Family, Outputs, OutputTensor, Sign, Signature, TensorFacts } from "./family.ts";
-import { isBatchOfOne, wrongOutput } from "./shapes.ts";
+import { isBatchOfOne, unmatchedOutputs, wrongOutput } from "./shapes.ts";
 
 /**
  * SSD with its priors applied inside: two outputs, scores [1, N, 1 + classes] with the background first, and boxes
- * [1, N, 4] as left, top, right, bottom between 0 and 1. EdgeEye and Ultra-Light-Fast face models.
+ * [1, N, 4] as left, top, right, bottom between 0 and 1. EdgeEye and Ultra-Light-Fast face models. A manifest can put the
+ * background last or say that there is none, and name the column of the first label.
  */
 
 const SCORES = "scores";
 const BOXES = "boxes";
 /** Of the boxes of an empty picture: decoded ones have area; raw offsets, which have the same shape, mostly do not. */
 const DECODED_SHARE_MIN = 0.9;
+/** Boxes at the border reach beyond it, those of an empty picture more than others. */
+const RELATIVE_MAX = 4;
 
 export const ssd: Family = {
   name: "ssd",
@@ -19,9 +23,11 @@ export const ssd: Family = {
   sign(signature: Signature): Sign | undefined {
     const { scores, boxes } = pair(signature.outputs);
     const columns = scores?.shape[2];
-    if (scores === undefined || typeof columns !== "number" || columns < 2) return undefined;
+    if (scores === undefined || typeof columns !== "number") return undefined;
     if (boxes?.shape[2] !== 4 || boxes.shape[1] !== scores.shape[1]) return undefined;
-    const classes = columns - 1;
+    const { first, end } = classColumns(columns, signature.reading ?? {});
+    const classes = end - first;
+    if (classes < 1) return undefined;
     if (signature.labels !== undefined && signature.labels.length !== classes) return undefined;
     const named = scores.name === SCORES && boxes.name === BOXES;
     return { certainty: named ? "sure" : "possible", classes };
@@ -29,19 +35,20 @@ export const ssd: Family = {
 
   decode(outputs: Outputs, context: DecodeContext, into: Candidates): void {
     const { scores, boxes } = tensors(outputs);
-    const columns = context.classes + 1;
-    if (scores.dims[2] !== columns || boxes.dims[1] !== scores.dims[1]) {
-      throw wrongOutput(`[${scores.dims.join(",")}] and [${boxes.dims.join(",")}] do not belong together`);
+    const columns = scores.dims[2] ?? 0;
+    const { first, end } = classColumns(columns, context.reading);
+    if (end - first !== context.classes || boxes.dims[1] !== scores.dims[1]) {
+      throw unmatchedOutputs(scores, boxes);
     }
     const { inputWidth, inputHeight, scoreMin } = context;
     for (let row = 0, at = 0; at < scores.data.length; row += 1, at += columns) {
       let score = 0;
       let classIndex = 0;
-      for (let column = 1; column < columns; column += 1) {
+      for (let column = first; column < end; column += 1) {
         const value = scores.data[at + column] ?? 0;
         if (value > score) {
           score = value;
-          classIndex = column - 1;
+          classIndex = column - first;
         }
       }
       if (score < scoreMin) continue;
@@ -49,7 +56,7 @@ export const ssd: Family = {
       const top = (boxes.data[4 * row + 1] ?? 0) * inputHeight;
       const right = (boxes.data[4 * row + 2] ?? 0) * inputWidth;
       const bottom = (boxes.data[4 * row + 3] ?? 0) * inputHeight;
-      into.add(left, top, right, bottom, Math.min(score, 1), classIndex);
+      into.add(left, top, right, bottom, Math.min(score, 1), classIndex, row);
     }
   },
 
@@ -57,16 +64,22 @@ export const ssd: Family = {
     const { boxes } = tensors(outputs);
     const rows = boxes.data.length / 4;
     let decoded = 0;
+    let farthest = 0;
     for (let at = 0; at < boxes.data.length; at += 4) {
-      const width = (boxes.data[at + 2] ?? 0) - (boxes.data[at] ?? 0);
-      const height = (boxes.data[at + 3] ?? 0) - (boxes.data[at + 1] ?? 0);
-      if (width >= 0 && height >= 0) decoded += 1;
+      const [left = 0, top = 0, right = 0, bottom = 0] = boxes.data.subarray(at, at + 4);
+      if (right >= left && bottom >= top) decoded += 1;
+      farthest = Math.max(farthest, right, bottom);
     }
-    return decoded >= rows * DECODED_SHARE_MIN
-      ? undefined
-      : "its boxes are offsets from priors that the file does not hold";
+    if (decoded < rows * DECODED_SHARE_MIN) return "its boxes are offsets from priors that the file does not hold";
+    return farthest > RELATIVE_MAX ? "its boxes are not between 0 and 1" : undefined;
   },
 };
+
+/** The columns that stand for labels: from `first` on, before `end`. */
+function classColumns(columns: number, { background = "first", firstClass }: Reading) {
+  const first = firstClass ?? (background === "first" ? 1 : 0);
+  return { first, end: background === "last" ? columns - 1 : columns };
+}
 
 /** By name where the names say it, else by the box output's four columns. */
 function pair(outputs: readonly TensorFacts[]): { readonly scores?: TensorFacts; readonly boxes?: TensorFacts } {

@@ -3,7 +3,7 @@ import { visionLimits } from "../../../core/limits.ts";
 import type { Point } from "../../../core/types.ts";
 import { largestOutline, simplified } from "../contour.ts";
 import type { Candidates, Outlined } from "../nms.ts";
-import { BOX_ROWS, readBoxRows } from "./box-rows.ts";
+import { BOX_ROWS, readBoxRows, relativeBoxes } from "./box-rows.ts";
 import type { DecodeContext, Family, Outputs, OutputTensor, Sign, Signature } from "./family.ts";
 import { isBatchOfOne, isGrid, outputAt, taskOf, wrongOutput } from "./shapes.ts";
 
@@ -45,6 +45,11 @@ export const yolo8Seg: Family = {
   decode(outputs: Outputs, context: DecodeContext, into: Candidates): void {
     const { boxes } = tensors(outputs, context.classes);
     readBoxRows(boxes.data, boxes.dims[2] ?? 0, context, into);
+  },
+
+  doubt(outputs: Outputs, context: DecodeContext): string | undefined {
+    const { boxes } = tensors(outputs, context.classes);
+    return relativeBoxes(boxes.data, boxes.dims[2] ?? 0);
   },
 
   outline(outputs: Outputs, context: DecodeContext, candidate: Outlined): readonly Point[] | undefined {
@@ -93,13 +98,16 @@ function addMasks(boxes: OutputTensor, cell: number, firstRow: number, masks: Ou
   const size = window.width * window.height;
   if (sums.length < size) sums = new Float32Array(size);
   sums.fill(0, 0, size);
+  // A module's variable is read anew at every step, a local one is not: a third of the time.
+  const { data } = masks;
+  const into = sums;
   for (let mask = 0; mask < count; mask += 1) {
     const weight = boxes.data[(firstRow + mask) * cells + cell] ?? 0;
     for (let y = 0; y < window.height; y += 1) {
       const from = (mask * height + window.top + y) * width + window.left;
       const to = y * window.width;
       for (let x = 0; x < window.width; x += 1) {
-        sums[to + x] = (sums[to + x] ?? 0) + weight * (masks.data[from + x] ?? 0);
+        into[to + x] = (into[to + x] ?? 0) + weight * (data[from + x] ?? 0);
       }
     }
   }

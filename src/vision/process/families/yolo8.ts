@@ -1,5 +1,5 @@
 import type { Candidates } from "../nms.ts";
-import { BOX_ROWS, readBoxRows } from "./box-rows.ts";
+import { BOX_ROWS, readBoxRows, relativeBoxes } from "./box-rows.ts";
 import type { DecodeContext, Family, Outputs, Sign, Signature } from "./family.ts";
 import { isGrid, onlyOutput, outputAt, taskOf, wrongOutput } from "./shapes.ts";
 
@@ -38,5 +38,10 @@ export const yolo8: Family = {
       throw wrongOutput(`[${dims.join(",")}] does not hold ${context.classes} classes`);
     }
     readBoxRows(data, cells, context, into);
+  },
+
+  doubt(outputs: Outputs): string | undefined {
+    const { data, dims } = outputAt(outputs, 0, 3);
+    return relativeBoxes(data, dims[2] ?? 0);
   },
 };

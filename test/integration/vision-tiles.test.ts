@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, it } from "mocha";
+import { iouOf } from "../../src/core/detections.ts";
+import type { DetectResult, Vision } from "../../src/core/ports.ts";
+import type { TileGrid } from "../../src/core/types.ts";
+import { resolveModel } from "../../src/vision/model.ts";
+import { readReferences } from "../lib/parity.ts";
+import { gateByMotion } from "../lib/street-run.ts";
+import { needsShared } from "../lib/shared.ts";
+import { never, tinyModel, visionProcess } from "../lib/vision.ts";
+
+const [width, height] = [1_280, 960];
+const tiles: TileGrid = { columns: 2, rows: 2, overlap: 0.2 };
+
+/** One in a corner, one in the cross where four tiles meet, one over a border between two, one anywhere. */
+const places = [
+  ["red", 4, 4],
+  ["green", 620, 460],
+  ["blue", 630, 160],
+  ["red", 1_000, 700],
+] as const;
+const paints = { red: "#f00", green: "#0f0", blue: "#00f" };
+
+async function squares(vision: Vision, side: number): Promise<Buffer> {
+  const drawn = places.map(
+    ([label, x, y]) => `<rect x="${x}" y="${y}" width="${side}" height="${side}" fill="${paints[label]}"/>`,
+  );
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><rect width="100%" height="100%" fill="#808080"/>${drawn.join("")}</svg>`;
+  return (await vision.render(svg, { quality: 90 }, never)).jpeg;
+}
+
+function assertSquares({ detections, model }: Pick<DetectResult, "detections" | "model">, side: number): void {
+  const shown = detections.filter(({ score }) => score >= model.threshold);
+  assert.equal(shown.length, places.length, JSON.stringify(shown));
+  for (const [label, left, top] of places) {
+    const found = shown.find((detection) => iouOf(detection.box, { left, top, width: side, height: side }) > 0.8);
+    assert.equal(found?.label, label, `${label} at ${left}, ${top}: ${JSON.stringify(shown)}`);
+  }
+}
+
+describe("tiled detection", () => {
+  for (const name of ["tiny-end-to-end", "tiny-ssd"]) {
+    it(`finds with ${name} what is too small in the whole picture, and large things once`, async () => {
+      const model = await tinyModel(name);
+      await using plain = visionProcess({ model });
+      await using tiled = visionProcess({ model, tiles });
+      await Promise.all([plain.start(never), tiled.start(never)]);
+      for (const exact of [false, true]) {
+        const before = await plain.detect(await squares(plain, 20), { exact }, never);
+        assert.equal(before.detections.filter(({ score }) => score >= before.model.threshold).length, 0);
+        assert.equal(before.model.tiles, undefined);
+        for (const side of [20, 60, 200]) {
+          const found = await tiled.detect(await squares(plain, side), { exact }, never);
+          assert.deepEqual([found.width, found.height, found.model.tiles], [width, height, tiles]);
+          assertSquares(found, side);
+        }
+      }
+    });
+  }
+
+  it("leaves the tiles alone while nothing moves, and measures as without them", async () => {
+    const model = await tinyModel();
+    await using plain = visionProcess({ model });
+    await using tiled = visionProcess({ model, tiles: { columns: 3, rows: 2, overlap: 0.25 } });
+    await Promise.all([plain.start(never), tiled.start(never)]);
+    const jpeg = await squares(plain, 20);
+    const options = { exact: false, cameraId: "a", monotonicMs: 0, gate: gateByMotion, force: false };
+    const first = await tiled.watch(jpeg, options, never);
+    assert.ok(first.kind === "detected");
+    assertSquares(first, 20);
+    assert.deepEqual(first.measures, (await plain.watch(jpeg, options, never)).measures);
+    let kind = "";
+    for (let looks = 0; looks < 6 && kind !== "still"; looks += 1)
+      kind = (await tiled.watch(jpeg, options, never)).kind;
+    assert.equal(kind, "still");
+  });
+
+  it("finds most of what a model of twice the input size finds, on 14 photos", async function () {
+    const shared = join(needsShared(this), "models");
+    this.timeout(120_000);
+    const model = await resolveModel(join(shared, "yolov8n-320-f32.onnx"), { modelsFolders: [] });
+    const photos = await readdir(join(shared, "images"));
+    const found: number[] = [];
+    let references = 0;
+    for (const grid of [undefined, tiles, { ...tiles, columns: 3 }]) {
+      await using vision = visionProcess({ model, threads: 2, ...(grid === undefined ? {} : { tiles: grid }) });
+      await vision.start(never);
+      let hits = 0;
+      references = 0;
+      for (const photo of photos) {
+        const strong = (await readReferences(shared, "yolov8n-640-f32", photo)).filter(({ score }) => score >= 0.35);
+        const { detections } = await vision.detect(
+          await readFile(join(shared, "images", photo)),
+          { exact: false },
+          never,
+        );
+        const free = new Set(detections.filter(({ score }) => score >= 0.35));
+        for (const reference of strong) {
+          const match = [...free].find(
+            ({ label, box }) => label === reference.label && iouOf(box, reference.box) >= 0.5,
+          );
+          if (match !== undefined) hits += 1;
+          if (match !== undefined) free.delete(match);
+        }
+        references += strong.length;
+      }
+      found.push(hits);
+    }
+    const [whole = 0, four = 0, six = 0] = found;
+    assert.equal(references, 80);
+    assert.ok(whole <= 52 && four >= 68 && six >= 75, `whole ${whole}, 2x2 ${four}, 3x2 ${six} of ${references}`);
+  });
+});
