@@ -6,6 +6,7 @@ import { inspect } from "node:util";
 import { markdownOf } from "../bench/markdown.ts";
 import { spoolBootMillion } from "../bench/spool-boot.ts";
 import type { BenchTable } from "../bench/table.ts";
+import { brokenDownloads } from "./broken-downloads.ts";
 import { camerasEight } from "./cameras-eight.ts";
 import { camerasRestart } from "./cameras-restart.ts";
 import { kill } from "./kill.ts";
@@ -33,6 +34,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "model-switches": modelSwitches,
   "vision-fuzz": visionFuzz,
   "vision-slope": visionSlope,
+  "broken-downloads": brokenDownloads,
 };
 
 const names = Object.keys(suites);
