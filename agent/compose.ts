@@ -92,9 +92,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   if (modelProblem !== undefined) {
     seams.log.error("model-unusable", { code: modelProblem.code, message: modelProblem.message });
   }
-  const { threads, tiles } = config.detector;
+  const { threads, tiles, maxMemory } = config.detector;
   const settings = { ...(threads === undefined ? {} : { threads }), ...(tiles === undefined ? {} : { tiles }) };
-  const vision = new VisionSwitch({ model, ...settings }, seams);
+  const vision = new VisionSwitch({ model, rssBytesMax: maxMemory, ...settings }, seams);
 
   const targets: Target[] = [];
   for (const target of config.targets) {

@@ -170,6 +170,7 @@ describe("health report", () => {
       detectMsP50: 12.3,
       appendMsP50: 1.3,
       vision: "ready",
+      model: "fake",
       records: 2,
       spoolBytes: 400,
       lost: 0,

@@ -42,15 +42,28 @@ interface Plan extends Recognised {
 export async function loadDetector(model: ModelSpec, settings: ModelSettings): Promise<Detector> {
   const metadata = readOnnxMetadata(model.file);
   const session = await openSession(model.file, settings.threads ?? 1);
-  const plan = planFor(model, metadata, session, settings);
-  const { family, runMs } = await new Detector(session, plan).warmUp(model.file);
-  const settled = { ...plan, family, info: { ...plan.info, family: family.name } };
+  const { plan, runMs } = await settle(model, metadata, session, settings).catch(async (error: unknown) => {
+    // What was opened for nothing is not left to the garbage collector, which knows only its few bytes.
+    await session.release();
+    throw error;
+  });
   const threads = availableParallelism() - 1;
   if (settings.threads !== undefined || threads < 2 || runMs < SINGLE_THREAD_RUN_MS) {
-    return new Detector(session, settled);
+    return new Detector(session, plan);
   }
   await session.release();
-  return new Detector(await openSession(model.file, threads), settled);
+  return new Detector(await openSession(model.file, threads), plan);
+}
+
+async function settle(
+  model: ModelSpec,
+  metadata: ReadonlyMap<string, string>,
+  session: Session,
+  settings: ModelSettings,
+): Promise<{ readonly plan: Plan; readonly runMs: number }> {
+  const plan = planFor(model, metadata, session, settings);
+  const { family, runMs } = await new Detector(session, plan).warmUp(model.file);
+  return { plan: { ...plan, family, info: { ...plan.info, family: family.name } }, runMs };
 }
 
 function planFor(
@@ -104,6 +117,10 @@ function planFor(
   };
 }
 
+function isEnlarged({ width, height }: Placement, pictureWidth: number, pictureHeight: number): boolean {
+  return width >= pictureWidth && height >= pictureHeight && width + height > pictureWidth + pictureHeight;
+}
+
 export interface DecodedPicture {
   /** Of the upright picture. */
   readonly width: number;
@@ -150,11 +167,16 @@ export class Detector {
     return { runMs: performance.now() - startedMs, family: variant };
   }
 
-  /** The picture's pixels, once for everything: at the model's size, or with `exact` at its own. */
-  async decode(picture: Buffer, exact: boolean, imaging: Imaging): Promise<DecodedPicture> {
+  /**
+   * The picture's pixels, once for everything: at the model's size, or at its own where it is resized exactly. That is
+   * also how a picture smaller than the model's input is enlarged: there it costs no more, and gives what the training
+   * tools give.
+   */
+  async decode(picture: Buffer, wantsExact: boolean, imaging: Imaging): Promise<DecodedPicture> {
     const startedMs = performance.now();
     const { width, height } = await imaging.size(picture);
     const placement = this.place(width, height);
+    const exact = wantsExact || isEnlarged(placement, width, height);
     const pixels = exact ? await imaging.pixels(picture) : await imaging.pixelsAt(picture, placement);
     return { width, height, pixels, placement, exact, decodeMs: performance.now() - startedMs };
   }
