@@ -37,8 +37,8 @@ import { findModel } from "./find-model.ts";
 import { controlPathOf } from "./locations.ts";
 import { modelKeepingOf } from "./model-choice.ts";
 import { buildSpool, openData } from "./open-spool.ts";
+import { shadowOf } from "./shadow-model.ts";
 import { agentVersion } from "./version.ts";
-import { shadowOf, visionPart } from "./vision-parts.ts";
 
 /** The agent's parts, built and not yet started. */
 export interface Agent {
@@ -79,7 +79,7 @@ export interface ComposeOptions {
 
 /**
  * The only place that names concrete classes, but for the spool (`open-spool.ts`) and the second model
- * (`vision-parts.ts`). Fails when the state folder cannot be used.
+ * (`shadow-model.ts`). Fails when the state folder cannot be used.
  */
 export async function composeAgent(config: FramepostConfig, options: ComposeOptions, seams: Seams): Promise<Agent> {
   const { dataFolder } = options;
@@ -92,9 +92,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   if (modelProblem !== undefined) {
     seams.log.error("model-unusable", { code: modelProblem.code, message: modelProblem.message });
   }
-  const { threads, tiles } = config.detector;
+  const { threads, tiles, maxMemory } = config.detector;
   const settings = { ...(threads === undefined ? {} : { threads }), ...(tiles === undefined ? {} : { tiles }) };
-  const vision = new VisionSwitch({ model, ...settings }, seams);
+  const vision = new VisionSwitch({ model, rssBytesMax: maxMemory, ...settings }, seams);
 
   const targets: Target[] = [];
   for (const target of config.targets) {
@@ -137,7 +137,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     spool: part("spool", spool),
     models: models.guard,
     control: part("control", control),
-    vision: visionPart("vision", vision, seams, models.startWith),
+    vision: visionPart(vision, models.startWith, seams),
     sending: [
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
       ...loops.map((loop) => part("delivery", loop)),
@@ -185,6 +185,23 @@ async function modelOf(config: FramepostConfig, dataFolder: string): Promise<Mod
   } catch (error) {
     return asAgentError(error, `finding the model ${model ?? "in use"}`);
   }
+}
+
+/** A model that cannot be loaded leaves the agent running without a detector; the client keeps trying after a crash. */
+function visionPart(vision: VisionSwitch, startWith: () => ModelSpec | undefined, seams: Seams): Part {
+  return {
+    name: "vision",
+    async start(signal) {
+      try {
+        await vision.start(signal, startWith());
+      } catch (error) {
+        signal.throwIfAborted();
+        const { code, message } = asAgentError(error, "starting the vision process");
+        if (code !== "MODEL_NONE") seams.log.error("model-unusable", { code, message });
+      }
+    },
+    stop: () => vision.stop(),
+  };
 }
 
 /**

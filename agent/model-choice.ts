@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { DiskBudget } from "../src/core/disk-budget.ts";
+import { asAgentError } from "../src/core/errors.ts";
 import type { ModelsHealth } from "../src/core/health.ts";
 import type { ModelChoice } from "../src/core/model-choice.ts";
 import type { Seams } from "../src/core/ports.ts";
@@ -7,7 +8,7 @@ import { defaultModel } from "../src/config/sections.ts";
 import { HttpStream } from "../src/link/http-stream.ts";
 import { modelLimits } from "../src/core/limits.ts";
 import { ModelDownloads } from "../src/models/download.ts";
-import type { InstalledModel } from "../src/models/store.ts";
+import type { InstalledModel, ModelStore } from "../src/models/store.ts";
 import { clockQuality } from "../src/state/boot.ts";
 import { type FetchFile } from "../src/update/install-release.ts";
 import { type ModelSpecs, type Prove, Takeover } from "../src/update/takeover.ts";
@@ -72,6 +73,7 @@ export function modelKeepingOf(
     guard: {
       name: "models",
       async start() {
+        await sweep(store, new ModelDownloads({ folder: store.folder, http }, seams), seams);
         startWith = await takeover.guard();
       },
       stop: async () => takeover.endedWell(),
@@ -89,6 +91,17 @@ export function modelKeepingOf(
       },
     },
   };
+}
+
+/** What a killed process has left is no reason not to start. */
+async function sweep(store: ModelStore, downloads: ModelDownloads, { log }: Seams): Promise<void> {
+  try {
+    await store.sweep();
+    await downloads.sweep();
+  } catch (error) {
+    const { code, message } = asAgentError(error, "removing what was left of models");
+    log.warn("models.sweep", { code, error: message });
+  }
 }
 
 function modelsHealth(takeover: Takeover, updater: ModelUpdater | undefined): ModelsHealth {

@@ -1,11 +1,15 @@
-import { AgentError } from "../src/core/errors.ts";
+import { dirname } from "node:path";
 import type { ModelInfo } from "../src/core/ports.ts";
 import { createLogger } from "../src/log/logger.ts";
 import { VisionProcess } from "../src/vision/client.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
+import { proofError, proveModel, readGolden } from "../src/vision/proof.ts";
 import type { CommandContext } from "./context.ts";
 
-/** Loads a model once, in a process of its own, and runs it on an empty picture. Fails with what is wrong with it. */
+/**
+ * Loads an installed model in a process of its own and proves it on its golden picture, else on a drawn scene. Fails with
+ * what is wrong with it.
+ */
 export async function tryModel(
   { clock, random, logLevel, signal }: CommandContext,
   model: ModelSpec,
@@ -14,11 +18,10 @@ export async function tryModel(
   const vision = new VisionProcess({ model }, { clock, random, log });
   try {
     await vision.start(signal);
-    const info = vision.model();
-    if (info !== undefined) return info;
-    throw new AgentError("VISION_CRASHED", `the vision process ended while it ran ${model.name}`, {
-      disposition: "retry",
-    });
+    const proof = await proveModel(vision, await readGolden(dirname(model.file)), {}, signal);
+    const error = proofError(proof);
+    if (error !== undefined) throw error;
+    return proof.model;
   } finally {
     await vision.stop();
   }

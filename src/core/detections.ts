@@ -23,8 +23,10 @@ export function thresholdFor(label: string, model: Thresholds | undefined): numb
 
 /** Those below the model's threshold that are more than noise: at least half of it. */
 export function faintDetections({ detections, model }: Labelled): readonly Detection[] {
-  const threshold = model?.threshold ?? 0;
-  return detections.filter(({ score }) => score < threshold && score >= threshold / 2);
+  return detections.filter(({ label, score }) => {
+    const threshold = thresholdFor(label, model);
+    return score < threshold && score >= threshold / 2;
+  });
 }
 
 /** What targets send: the shown detections, clipped to the image; one that lies outside it is left out. */

@@ -32,6 +32,22 @@ export interface DeliveryHealth {
   readonly deliverMs: SummarySnapshot;
 }
 
+/** How a second model compares with the first one, on the frames that both saw. */
+export interface ShadowHealth extends Omit<VisionHealth, "pid"> {
+  /** Absent until it has loaded. */
+  readonly model?: string;
+  readonly frames: number;
+  /** Frames on which the two differ. */
+  readonly disagreements: number;
+  /** Objects that only the second model saw, and those that only the first one did. */
+  readonly added: number;
+  readonly missing: number;
+  /** Frames that it was to see and could not: away, late, or in trouble. */
+  readonly failed: number;
+  /** What the frames waited for it. */
+  readonly ms: SummarySnapshot;
+}
+
 export interface ProbationHealth {
   /** `NAME@VERSION`. */
   readonly model: string;
@@ -52,22 +68,6 @@ export interface UpdatesHealth {
   readonly lastCheckAtMs?: number;
   /** Of the last check; absent after a good one. Redacted. */
   readonly lastError?: LastError;
-}
-
-/** How a second model compares with the first one, on the frames that both saw. */
-export interface ShadowHealth extends Omit<VisionHealth, "pid"> {
-  /** Absent until it has loaded. */
-  readonly model?: string;
-  readonly frames: number;
-  /** Frames on which the two differ. */
-  readonly disagreements: number;
-  /** Objects that only the second model saw, and those that only the first one did. */
-  readonly added: number;
-  readonly missing: number;
-  /** Frames that it was to see and could not: away, late, or in trouble. */
-  readonly failed: number;
-  /** What the frames waited for it. */
-  readonly ms: SummarySnapshot;
 }
 
 export interface PipelineHealth {

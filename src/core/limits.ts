@@ -131,6 +131,15 @@ export const visionLimits = {
   rssBytesMax: 768 * MB,
   /** Without a single detection: some minutes of a usual camera. Then one of them is looked at closer. */
   silentAfterPictures: 500,
+  /** Of 1,000, where 0 is usual: a process that is twice as large goes first all the same. */
+  oomScoreAdjustment: 500,
+  /** How old the vision process's own word on its memory may be. */
+  rssEveryMs: 1_000,
+  /** A model on which so many processes in a row have died while loading is left alone for a while. */
+  loadDeathsMax: 3,
+  /** After that it is tried again, twice as late every time. */
+  modelRetryFirstMs: 60_000,
+  modelRetryMaxMs: 60 * 60_000,
   backoffFirstMs: 500,
   backoffMaxMs: 60_000,
   healthyAfterMs: 30_000,

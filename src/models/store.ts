@@ -99,13 +99,16 @@ export class ModelStore {
     await this.#link(CURRENT, { name, version });
   }
 
-  /** From then on none of these is the current one: the one that ships is in use. What was current is the previous one. */
+  /** From then on none of these is in use, but the one that ships; what was current is the previous one. */
   async useNone(): Promise<void> {
     const before = await this.current();
-    if (before === undefined) return;
-    await this.#link(PREVIOUS, before);
-    await rm(join(this.folder, CURRENT), { force: true });
-    await flush(this.folder);
+    if (before !== undefined) await this.#link(PREVIOUS, before);
+    try {
+      await rm(join(this.folder, CURRENT), { force: true });
+      if (before !== undefined) await flush(this.folder);
+    } catch (error) {
+      throw unusable(join(this.folder, CURRENT), error);
+    }
   }
 
   /** Back to the previous one; the two change places. Fails with `MODEL_NO_PREVIOUS`. */

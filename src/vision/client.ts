@@ -19,6 +19,7 @@ import type { Inspection, ProcessUsage } from "./inspection.ts";
 import type { ModelSpec } from "./model.ts";
 import { errorFrom, resultOf, type Task } from "./protocol.ts";
 import { Silence } from "./silence.ts";
+import { MemoryWatch, ModelTries } from "./upkeep.ts";
 
 /**
  * The vision process as the rest of the agent sees it. Calls wait here, not in the process, so that a deadline counts
@@ -38,6 +39,12 @@ export interface VisionOptions {
   readonly detectionsMax?: number;
   /** Parts of the picture that the model sees beside the whole. */
   readonly tiles?: TileGrid;
+  /** A process whose resident set is larger is replaced between two calls; those that wait meanwhile are not lost. */
+  readonly rssBytesMax?: number;
+  /** How long a model is left alone on which processes keep dying; doubled every time. */
+  readonly modelRetryFirstMs?: number;
+  /** A program in place of the vision process. */
+  readonly program?: string;
 }
 
 interface Call {
@@ -65,17 +72,26 @@ export class VisionProcess implements Vision {
   #working = false;
   #stopping = new AbortController();
   #lives: Promise<void> = Promise.resolve();
+  /** Between a process that is replaced and the next one calls wait, instead of failing at once. */
+  #replacing = false;
+  #afterWork: (() => void) | undefined;
+  readonly #memory: MemoryWatch;
+  readonly #tries: ModelTries;
 
   constructor(options: VisionOptions, seams: Seams) {
     this.#options = options;
     this.#seams = seams;
     this.#silence = new Silence(options.silentAfterPictures ?? visionLimits.silentAfterPictures);
+    const { rssBytesMax = visionLimits.rssBytesMax, backoffFirstMs = visionLimits.backoffFirstMs } = options;
+    this.#memory = new MemoryWatch(rssBytesMax, backoffFirstMs);
+    this.#tries = new ModelTries(options.modelRetryFirstMs ?? visionLimits.modelRetryFirstMs);
   }
 
   /**
    * Resolves once the model has run on an empty picture. Rejects with the model's error (`MODEL_NOT_FOUND`,
    * `MODEL_NOT_ONNX`, `MODEL_TRUNCATED`, `MODEL_UNKNOWN_FAMILY`, `MODEL_INPUT`, `MODEL_FAILED`, …) when it cannot be
-   * used: the process is up all the same, pictures are re-encoded and drawn, and `detect` repeats that error. Any other
+   * used: the process is up all the same, pictures are re-encoded and drawn, and `detect` repeats that error. So it does
+   * with `MODEL_CRASHES`, when one process after another has died while loading, until the model is tried again. Any other
    * rejection (`VISION_CRASHED`, `VISION_TIMEOUT`) is an attempt that is already being repeated with back-off.
    */
   async start(signal: AbortSignal): Promise<void> {
@@ -190,6 +206,10 @@ export class VisionProcess implements Vision {
       this.#state = "starting";
       const end = await this.#liveOnce(stopped, onSettled);
       this.#child = undefined;
+      if (this.#replacing && !stopped.aborted) {
+        this.#restarts += 1;
+        continue;
+      }
       this.#state = "backoff";
       this.#failWaiting(away("it has just ended"));
       failures = clock.monotonicMs() - bornMs >= visionLimits.healthyAfterMs ? 1 : failures + 1;
@@ -206,49 +226,52 @@ export class VisionProcess implements Vision {
       if (rested) this.#restarts += 1;
     }
     this.#state = "stopped";
+    this.#replacing = false;
   }
 
   /** Resolves with why it ended. */
   async #liveOnce(stopped: AbortSignal, onSettled: (error: AgentError | undefined) => void): Promise<AgentError> {
     let child: VisionChild;
     try {
-      child = spawnVision();
+      child = spawnVision(this.#options.program);
     } catch (error) {
       const failure = asAgentError(error, "starting the vision process");
+      this.#replacing = false;
       onSettled(failure);
       return failure;
     }
+    const over = new AbortController();
     const onStop = () => void child.stop();
     stopped.addEventListener("abort", onStop, { once: true });
     this.#child = child;
-    onSettled(await this.#load(child));
+    this.#memory.born(this.#seams.clock.monotonicMs());
+    const problem = await this.#load(child);
+    this.#replacing = false;
+    onSettled(problem);
+    if (problem?.code === "MODEL_CRASHES") void this.#tryModelAgain(child, problem, over.signal);
     const end = await child.ended;
+    over.abort();
     stopped.removeEventListener("abort", onStop);
     return end;
   }
 
   /** Resolves with what is wrong with the model or the process; undefined when all is well. */
   async #load(child: VisionChild): Promise<AgentError | undefined> {
-    const { model, threads, tiles, detectionsMax = visionLimits.detectionsMax } = this.#options;
-    const { candidatesMax } = visionLimits;
-    this.#modelError = undefined;
-    if (model !== undefined) {
-      const bounds = { detectionsMax: Math.min(detectionsMax, candidatesMax), candidatesMax };
-      const settings = { threads, ...bounds, ...(tiles === undefined ? {} : { tiles }) };
-      const timeoutMs = this.#options.loadTimeoutMs ?? visionLimits.loadTimeoutMs;
+    const { model } = this.#options;
+    const { clock, log } = this.#seams;
+    this.#modelError = this.#tries.refusal(clock.monotonicMs());
+    if (model !== undefined && this.#modelError === undefined) {
       try {
-        const { reply } = await child.ask({ kind: "load", model, settings }, undefined, timeoutMs);
-        this.#rssPeakBytes = Math.max(this.#rssPeakBytes, reply.rssPeakBytes);
-        this.#silence.forget();
-        if (reply.error === undefined) this.#model = resultOf("load", reply);
-        else this.#modelError = errorFrom(reply.error);
+        await this.#loadModel(child, model);
+        this.#tries.survived();
       } catch (error) {
-        return error instanceof AgentError ? error : away("it could not be asked");
+        const died = error instanceof AgentError ? error : away("it could not be asked");
+        this.#tries.died(died, clock.monotonicMs());
+        return died;
       }
     }
     this.#state = "ready";
     this.#lastError = this.#modelError ?? this.#lastError;
-    const { log } = this.#seams;
     if (this.#modelError !== undefined) {
       log.error("vision.model-refused", { code: this.#modelError.code, error: this.#modelError.message });
     } else {
@@ -257,6 +280,42 @@ export class VisionProcess implements Vision {
     }
     this.#work();
     return this.#modelError;
+  }
+
+  /** Rejects when the process dies of it. */
+  async #loadModel(child: VisionChild, model: ModelSpec): Promise<void> {
+    const { threads, tiles, detectionsMax = visionLimits.detectionsMax, loadTimeoutMs } = this.#options;
+    const { candidatesMax } = visionLimits;
+    const bounds = { detectionsMax: Math.min(detectionsMax, candidatesMax), candidatesMax };
+    const settings = { threads, ...bounds, ...(tiles === undefined ? {} : { tiles }) };
+    const timeoutMs = loadTimeoutMs ?? visionLimits.loadTimeoutMs;
+    const { reply } = await child.ask({ kind: "load", model, settings }, undefined, timeoutMs);
+    this.#rssPeakBytes = Math.max(this.#rssPeakBytes, reply.rssPeakBytes);
+    this.#silence.forget();
+    if (reply.error === undefined) this.#model = resultOf("load", reply);
+    else this.#modelError = errorFrom(reply.error);
+  }
+
+  /** A process without the model serves pictures until then. */
+  async #tryModelAgain(child: VisionChild, problem: AgentError, over: AbortSignal): Promise<void> {
+    const { clock } = this.#seams;
+    try {
+      await clock.sleep(this.#tries.waitMs(clock.monotonicMs()), over);
+    } catch {
+      return;
+    }
+    this.#replace(child, problem);
+  }
+
+  /** Ends the process after what it is working on; calls wait for the next one. */
+  #replace(child: VisionChild, reason: AgentError): void {
+    if (this.#child !== child || this.#stopping.signal.aborted) return;
+    this.#lastError = reason;
+    this.#seams.log.warn("vision.replaced", { code: reason.code, error: reason.message });
+    this.#replacing = true;
+    this.#state = "starting";
+    if (this.#working) this.#afterWork = () => void child.stop(reason);
+    else void child.stop(reason);
   }
 
   // ------------------------------------------------------------------------------------------------------- calls
@@ -281,7 +340,7 @@ export class VisionProcess implements Vision {
 
   async #ask(task: Task, body: Buffer | undefined, signal: AbortSignal): Promise<ChildReply> {
     signal.throwIfAborted();
-    if (this.#state !== "ready") throw away(`it is ${this.#state}`);
+    if (this.#state !== "ready" && !this.#replacing) throw away(`it is ${this.#state}`);
     if (this.#calls.length >= visionLimits.callsWaitingMax) throw away(`${this.#calls.length} calls wait already`);
     const answer = await new Promise<ChildReply>((resolve, reject) => {
       // The caller stops waiting; the process finishes what it has begun.
@@ -310,12 +369,15 @@ export class VisionProcess implements Vision {
     const done = () => {
       call.over();
       this.#working = false;
+      this.#afterWork?.();
+      this.#afterWork = undefined;
       this.#work();
     };
     child.ask(call.task, call.body, this.#callTimeoutMs()).then(
       (answer) => {
         this.#rssPeakBytes = Math.max(this.#rssPeakBytes, answer.reply.rssPeakBytes);
         call.resolve(answer);
+        this.#judgeMemory(child, answer.reply.rssBytes);
         done();
       },
       (error: unknown) => {
@@ -328,6 +390,12 @@ export class VisionProcess implements Vision {
   #callTimeoutMs(): number {
     const { tiles, callTimeoutMs = visionLimits.callTimeoutMs } = this.#options;
     return callTimeoutMs + (tiles === undefined ? 0 : tiles.columns * tiles.rows * visionLimits.tileTimeoutMs);
+  }
+
+  #judgeMemory(child: VisionChild, rssBytes: number): void {
+    if (this.#replacing) return;
+    const tooMuch = this.#memory.verdict(rssBytes, this.#seams.clock.monotonicMs());
+    if (tooMuch !== undefined) this.#replace(child, tooMuch);
   }
 
   #failWaiting(error: AgentError): void {

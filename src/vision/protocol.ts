@@ -76,6 +76,8 @@ interface SentError {
 
 export interface Reply {
   readonly id: number;
+  /** Its resident set, a second old at most. */
+  readonly rssBytes: number;
   /** The highest resident set the vision process ever had. */
   readonly rssPeakBytes: number;
   readonly result?: unknown;

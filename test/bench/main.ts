@@ -17,6 +17,7 @@ import { spoolStall } from "./spool-stall.ts";
 import { splitter } from "./splitter.ts";
 import type { BenchTable } from "./table.ts";
 import { visionBoundary } from "./vision-boundary.ts";
+import { visionShare } from "./vision-share.ts";
 
 /**
  * `npm run bench [-- name …] [-- --write]`: ratios within one run, medians. `--write` puts the tables of this run into
@@ -27,6 +28,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "iotown-upload": iotownUpload,
   "mqtt-upload": mqttUpload,
   "vision-boundary": visionBoundary,
+  "vision-share": visionShare,
   "motion-gate": motionGate,
   parity,
   "spool-append": spoolAppend,

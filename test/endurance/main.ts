@@ -14,6 +14,8 @@ import { modelSwitches } from "./model-switches.ts";
 import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
 import { powerCut } from "./power-cut.ts";
+import { visionFuzz } from "./vision-fuzz.ts";
+import { visionSlope } from "./vision-slope.ts";
 
 /**
  * `npm run test:endurance [-- name …] [-- --write]`: what takes too long for `npm test`. `--write` puts the results into
@@ -29,6 +31,8 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "cameras-restart": camerasRestart,
   "cameras-eight": camerasEight,
   "model-switches": modelSwitches,
+  "vision-fuzz": visionFuzz,
+  "vision-slope": visionSlope,
 };
 
 const names = Object.keys(suites);

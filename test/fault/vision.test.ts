@@ -10,7 +10,7 @@ import { GraphWriter } from "../../models/tiny/onnx.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { visionLimits } from "../../src/core/limits.ts";
 import { VisionChild } from "../../src/vision/child.ts";
-import type { VisionProcess } from "../../src/vision/client.ts";
+import type { VisionOptions, VisionProcess } from "../../src/vision/client.ts";
 import { resolveModel } from "../../src/vision/model.ts";
 import { randomScene } from "../lib/scenes.ts";
 import { seededRandom } from "../lib/seams.ts";
@@ -155,7 +155,7 @@ describe("vision with a bad model", () => {
     );
     const { code, message } = await startWith(bytes);
     assert.equal(code, "MODEL_UNKNOWN_FAMILY");
-    assert.match(message, /"family": .*"yolo8", .*"end-to-end", .*"ssd"/);
+    assert.match(message, /"family": .*"yolo8".*"end-to-end".*"ssd"/);
   });
 
   it("refuses boxes that are raw offsets although their form is right", async () => {
@@ -318,5 +318,90 @@ describe("vision process that dies or hangs", () => {
     const seen = (await readFile(`${folder}/environ`, "latin1")) + (await readFile(`${folder}/cmdline`, "latin1"));
     assert.ok(seen.includes("PATH="));
     assert.equal(seen.includes("swordfish"), false);
+  });
+});
+
+describe("a vision process whose native code misbehaves", () => {
+  const program = join(import.meta.dirname, "../lib/vision-stand-in.js");
+  const picture = Buffer.from("a picture");
+  const pacing = { backoffFirstMs: 20, loadTimeoutMs: 1_000, callTimeoutMs: 1_000 };
+
+  async function standIn(behaviour: string, options: Partial<VisionOptions> = {}) {
+    const folder = await tempFolder();
+    const file = join(folder.path, "lives");
+    await writeFile(file, "0");
+    const model = { name: behaviour, file, sha256: "0".repeat(64), manifest: {} };
+    const vision = visionProcess({ model, program, ...pacing, ...options });
+    return Object.assign(vision, {
+      [Symbol.asyncDispose]: async () => {
+        await vision.stop();
+        await folder[Symbol.asyncDispose]();
+      },
+    });
+  }
+
+  const ends: readonly (readonly [behaviour: string, code: string, says: RegExp])[] = [
+    ["SIGILL", "VISION_CRASHED", /SIGILL: this processor lacks an instruction that the model or its runtime needs/],
+    ["SIGSEGV", "VISION_CRASHED", /SIGSEGV: its native code failed/],
+    ["SIGKILL", "VISION_CRASHED", /SIGKILL: perhaps the system ran out of memory/],
+    ["abort", "VISION_CRASHED", /SIGABRT: its native code failed/],
+    ["hang", "VISION_TIMEOUT", /did not load within 1000 ms and was ended/],
+  ];
+  for (const [behaviour, code, says] of ends) {
+    it(`comes back after ${behaviour} while loading, saying what it was`, async function () {
+      this.timeout(20_000);
+      await using vision = await standIn(`${behaviour}-until-1`);
+      await assert.rejects(vision.start(never), (error) => {
+        return error instanceof AgentError && error.code === code && says.test(error.message);
+      });
+      await until("it is ready", () => vision.health().state === "ready");
+      assert.equal((await vision.detect(picture, { exact: false }, never)).width, 64);
+      assert.deepEqual([vision.health().restarts, vision.health().lastError?.code], [1, code]);
+    });
+  }
+
+  it("leaves a model alone on which three have died, serves pictures meanwhile, and tries it again", async function () {
+    this.timeout(20_000);
+    await using vision = await standIn("SIGILL-until-4", { modelRetryFirstMs: 400 });
+    assert.equal(await codeOf(vision.start(never)), "VISION_CRASHED");
+    for (const restarts of [3, 5]) {
+      await until("it has given up", () => vision.health().state === "ready" && vision.health().restarts === restarts);
+      await assert.rejects(vision.detect(picture, { exact: false }, never), {
+        code: "MODEL_CRASHES",
+        message: /SIGILL/,
+      });
+      assert.equal((await vision.thumbnail(picture, { sideMax: 64, quality: 50 }, never)).width, 64);
+    }
+    await until(
+      "the fifth life has the model",
+      () => vision.model() !== undefined && vision.health().state === "ready",
+    );
+    assert.equal((await vision.detect(picture, { exact: false }, never)).width, 64);
+  });
+
+  it("is replaced between two calls when it leaks past its limit, and no call is lost", async function () {
+    this.timeout(20_000);
+    await using vision = await standIn("leak", { rssBytesMax: 150_000_000 });
+    await vision.start(never);
+    const first = pidOf(vision);
+    const codes = new Set<string>();
+    for (let call = 0; call < 10; call += 1) codes.add(await codeOf(vision.detect(picture, { exact: false }, never)));
+    assert.deepEqual([...codes], ["none"]);
+    assert.notEqual(pidOf(vision), first);
+    assert.equal(isAlive(first), false);
+    assert.equal(vision.health().lastError?.code, "VISION_MEMORY");
+    assert.match(vision.health().lastError?.message ?? "", /it had \d+ MB and may have 150$/);
+    assert.ok(vision.health().rssPeakBytes < 300_000_000);
+  });
+
+  it("is not replaced over and over when it is simply larger than its limit", async function () {
+    this.timeout(20_000);
+    await using vision = await standIn("large", { rssBytesMax: 1_000_000, backoffFirstMs: 150 });
+    await vision.start(never);
+    const startedMs = performance.now();
+    while (performance.now() < startedMs + 1_500) await vision.detect(picture, { exact: false }, never);
+    const { restarts } = vision.health();
+    // After 0, 150, 300 and 600 ms of service.
+    assert.ok(restarts >= 2 && restarts <= 4, String(restarts));
   });
 });

@@ -26,7 +26,7 @@ interface Desk {
   readonly folder: string;
   readonly models: string;
   /** What was printed since it was asked last. */
-  said(): string;
+  readonly said: () => string;
   readonly context: CommandContext;
 }
 
@@ -40,7 +40,7 @@ async function atDesk(work: (desk: Desk) => Promise<void>, config?: string): Pro
   await work({
     folder: temp.path,
     models: join(dataFolder, "models"),
-    said() {
+    said: () => {
       const text = said;
       said = "";
       return text;

@@ -24,9 +24,9 @@ interface Bench {
   readonly folder: string;
   readonly into: string;
   readonly server: ModelServer;
-  fetch(request?: Partial<DownloadRequest>, options?: Partial<DownloadOptions>): Promise<Downloaded>;
+  readonly fetch: (request?: Partial<DownloadRequest>, options?: Partial<DownloadOptions>) => Promise<Downloaded>;
   readonly downloads: ModelDownloads;
-  left(): Promise<readonly string[]>;
+  readonly left: () => Promise<readonly string[]>;
 }
 
 interface BenchOptions {

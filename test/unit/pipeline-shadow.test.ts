@@ -21,8 +21,9 @@ describe("pipeline with a shadow model", () => {
     bench.pipeline.start();
     await bench.show(picture);
     const [stored] = await bench.stored();
-    assert.deepEqual(stored?.record.reason, { rule: "shadow:+cat -person", priority: 2 });
-    assert.deepEqual(stored?.record.detections, [person]);
+    assert.ok(stored !== undefined);
+    assert.deepEqual(stored.record.reason, { rule: "shadow:+cat -person", priority: 2 });
+    assert.deepEqual(stored.record.detections, [person]);
     const { keptByRule, shadow: health } = bench.pipeline.health();
     assert.deepEqual(keptByRule, { shadow: 1 });
     assert.ok(health !== undefined);

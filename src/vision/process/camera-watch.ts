@@ -44,7 +44,7 @@ export class CameraWatch {
   take(pixels: Pixels, { width, height }: PictureSize): PictureMeasures {
     if (this.#size?.width !== width || this.#size.height !== height) this.#forget({ width, height });
     const before = this.#newest;
-    const now = this.#maker.take(pixels.rgb, pixels.width, pixels.height, this.#spare);
+    const now = this.#maker.take(pixels.rgb, pixels.width, pixels.height, this.#spare, { width, height });
     this.#spare = before === this.#judged ? undefined : before;
     this.#newest = now;
     const changed = before?.key === now.key ? changedShare(now, before) : undefined;

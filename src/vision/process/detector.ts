@@ -42,15 +42,28 @@ interface Plan extends Recognised {
 export async function loadDetector(model: ModelSpec, settings: ModelSettings): Promise<Detector> {
   const metadata = readOnnxMetadata(model.file);
   const session = await openSession(model.file, settings.threads ?? 1);
-  const plan = planFor(model, metadata, session, settings);
-  const { family, runMs } = await new Detector(session, plan).warmUp(model.file);
-  const settled = { ...plan, family, info: { ...plan.info, family: family.name } };
+  const { plan, runMs } = await settle(model, metadata, session, settings).catch(async (error: unknown) => {
+    // What was opened for nothing is not left to the garbage collector, which knows only its few bytes.
+    await session.release();
+    throw error;
+  });
   const threads = availableParallelism() - 1;
   if (settings.threads !== undefined || threads < 2 || runMs < SINGLE_THREAD_RUN_MS) {
-    return new Detector(session, settled);
+    return new Detector(session, plan);
   }
   await session.release();
-  return new Detector(await openSession(model.file, threads), settled);
+  return new Detector(await openSession(model.file, threads), plan);
+}
+
+async function settle(
+  model: ModelSpec,
+  metadata: ReadonlyMap<string, string>,
+  session: Session,
+  settings: ModelSettings,
+): Promise<{ readonly plan: Plan; readonly runMs: number }> {
+  const plan = planFor(model, metadata, session, settings);
+  const { family, runMs } = await new Detector(session, plan).warmUp(model.file);
+  return { plan: { ...plan, family, info: { ...plan.info, family: family.name } }, runMs };
 }
 
 function planFor(

@@ -1,9 +1,10 @@
+import { writeFileSync } from "node:fs";
 import { Socket, type OnReadOpts, type SocketConstructorOpts } from "node:net";
 import { KeptBuffers } from "../../core/kept-buffers.ts";
 import { visionLimits } from "../../core/limits.ts";
 import { asAgentError } from "../../core/errors.ts";
 import { Channel, type Message } from "../channel.ts";
-import { readRequest, sentError } from "../protocol.ts";
+import { readRequest, sentError, type Reply } from "../protocol.ts";
 import { VisionService } from "./service.ts";
 
 /**
@@ -15,6 +16,8 @@ const CHANNEL_DESCRIPTOR = 3;
 
 const service = new VisionService();
 let last: Promise<void> = Promise.resolve();
+let memoryAskedMs = -Infinity;
+let memoryKnown = { rssBytes: 0, rssPeakBytes: 0 };
 
 /**
  * Frames are read into one buffer and put together in another, both used again: memory fresh from the system for every
@@ -45,20 +48,39 @@ async function answer({ header, body }: Message): Promise<void> {
   const request = readRequest(header);
   if (request === undefined) return;
   const { id, task } = request;
-  // The kernel counts it in kilobytes.
-  const rssPeakBytes = () => process.resourceUsage().maxRSS * 1_024;
   try {
     const { result, image } = await service.perform(task, body);
-    channel.send({ id, rssPeakBytes: rssPeakBytes(), result }, image);
+    channel.send({ id, ...memory(), result }, image);
   } catch (error) {
-    channel.send({ id, rssPeakBytes: rssPeakBytes(), error: sentError(asAgentError(error, task.kind)) });
+    channel.send({ id, ...memory(), error: sentError(asAgentError(error, task.kind)) });
   } finally {
     // The task is over, so nothing reads its picture any more.
     if (body.length > 0) bodies.giveBack(body);
   }
 }
 
+/** Asking takes as long as a hundredth of a fast model's run, so it is not asked for every frame. */
+function memory(): Pick<Reply, "rssBytes" | "rssPeakBytes"> {
+  const nowMs = performance.now();
+  if (nowMs >= memoryAskedMs + visionLimits.rssEveryMs) {
+    memoryAskedMs = nowMs;
+    // The kernel counts the peak in kilobytes.
+    memoryKnown = { rssBytes: process.memoryUsage.rss(), rssPeakBytes: process.resourceUsage().maxRSS * 1_024 };
+  }
+  return memoryKnown;
+}
+
+/** Where memory runs out, the kernel ends this process, which comes back, before the agent, which must not go. */
+function offerToTheKernel(): void {
+  try {
+    writeFileSync("/proc/self/oom_score_adj", String(visionLimits.oomScoreAdjustment));
+  } catch {
+    // Another system, or a container that does not allow it.
+  }
+}
+
 // A Ctrl-C reaches the whole terminal group: when this process ends is the main process's decision.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => process.exit(0));
+offerToTheKernel();
 channel.listen();

@@ -21,6 +21,8 @@ export class MotionMeter {
   #differences = new Float32Array(0);
   #textures = new Float32Array(0);
   #scratch = new Float32Array(0);
+  /** By colour: what each value of a cell has become under the new light. */
+  readonly #lit = [litValues(), litValues(), litValues()] as const;
 
   /** The share of the picture that moved, 0 to 1. Both have the same size. `contrastMin` is in levels of 255. */
   movedShare(now: Thumbnail, reference: Thumbnail, contrastMin: number): number {
@@ -32,7 +34,8 @@ export class MotionMeter {
       this.#textures = new Float32Array(blocks);
       this.#scratch = new Float32Array(blocks);
     }
-    this.#compare(now, reference, light);
+    for (const [colour, lit] of this.#lit.entries()) fillLit(lit, light[colour] ?? asItWas);
+    compare(now.cells, reference.cells, this.#lit, this.#differences, this.#textures);
     const differenceMin = threshold(contrastMin, NOISE_FACTOR * this.#median(this.#differences));
     const textureMin = threshold(TEXTURE_FACTOR * contrastMin, TEXTURE_NOISE_FACTOR * this.#median(this.#textures));
     let moved = 0;
@@ -42,34 +45,37 @@ export class MotionMeter {
     return moved / blocks;
   }
 
-  #compare(now: Thumbnail, reference: Thumbnail, [red = asItWas, green = asItWas, blue = asItWas]: readonly Light[]) {
-    const [a, b] = [now.cells, reference.cells];
-    const [gain0, gain1, gain2] = [red.gain, green.gain, blue.gain];
-    const [add0, add1, add2] = [red.offset * CELL_SCALE, green.offset * CELL_SCALE, blue.offset * CELL_SCALE];
-    let at = 0;
-    for (let block = 0; block < now.blocks; block += 1) {
-      let sum0 = 0;
-      let sum1 = 0;
-      let sum2 = 0;
-      let texture = 0;
-      for (let cell = 0; cell < CELLS_PER_BLOCK; cell += 1, at += 3) {
-        const off0 = (a[at] ?? 0) - withinScale((b[at] ?? 0) * gain0 + add0);
-        const off1 = (a[at + 1] ?? 0) - withinScale((b[at + 1] ?? 0) * gain1 + add1);
-        const off2 = (a[at + 2] ?? 0) - withinScale((b[at + 2] ?? 0) * gain2 + add2);
-        sum0 += off0;
-        sum1 += off1;
-        sum2 += off2;
-        texture += Math.max(Math.abs(off0), Math.abs(off1), Math.abs(off2));
-      }
-      const scale = CELLS_PER_BLOCK * CELL_SCALE;
-      this.#differences[block] = Math.max(Math.abs(sum0), Math.abs(sum1), Math.abs(sum2)) / scale;
-      this.#textures[block] = texture / scale;
-    }
-  }
-
   #median(values: Float32Array): number {
     this.#scratch.set(values);
     return median(this.#scratch, values.length);
+  }
+}
+
+/** Fills `differences` and `textures` from the cells of two pictures. A function of its own runs twice as fast here. */
+function compare(
+  now: Uint16Array,
+  reference: Uint16Array,
+  [lit0, lit1, lit2]: readonly [Float64Array, Float64Array, Float64Array],
+  differences: Float32Array,
+  textures: Float32Array,
+): void {
+  const scale = CELLS_PER_BLOCK * CELL_SCALE;
+  for (let block = 0, at = 0; block < differences.length; block += 1) {
+    let sum0 = 0;
+    let sum1 = 0;
+    let sum2 = 0;
+    let texture = 0;
+    for (let cell = 0; cell < CELLS_PER_BLOCK; cell += 1, at += 3) {
+      const off0 = (now[at] ?? 0) - (lit0[reference[at] ?? 0] ?? 0);
+      const off1 = (now[at + 1] ?? 0) - (lit1[reference[at + 1] ?? 0] ?? 0);
+      const off2 = (now[at + 2] ?? 0) - (lit2[reference[at + 2] ?? 0] ?? 0);
+      sum0 += off0;
+      sum1 += off1;
+      sum2 += off2;
+      texture += Math.max(Math.abs(off0), Math.abs(off1), Math.abs(off2));
+    }
+    differences[block] = Math.max(Math.abs(sum0), Math.abs(sum1), Math.abs(sum2)) / scale;
+    textures[block] = texture / scale;
   }
 }
 
@@ -81,6 +87,11 @@ function threshold(least: number, noise: number): number {
 
 const CELL_MAX = 255 * CELL_SCALE;
 
-function withinScale(level: number): number {
-  return level < 0 ? 0 : level > CELL_MAX ? CELL_MAX : level;
+function litValues(): Float64Array {
+  return new Float64Array(CELL_MAX + 1);
+}
+
+function fillLit(lit: Float64Array, { gain, offset }: Light): void {
+  const add = offset * CELL_SCALE;
+  for (let value = 0; value <= CELL_MAX; value += 1) lit[value] = Math.min(Math.max(value * gain + add, 0), CELL_MAX);
 }

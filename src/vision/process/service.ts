@@ -1,4 +1,4 @@
-import { shownDetections, thresholdFor } from "../../core/detections.ts";
+import { faintDetections, shownDetections } from "../../core/detections.ts";
 import { AgentError, asAgentError } from "../../core/errors.ts";
 import { visionLimits } from "../../core/limits.ts";
 import type { PictureMeasures } from "../../core/picture.ts";
@@ -138,9 +138,6 @@ function picture({ jpeg, width, height }: Jpeg): { readonly result: ImageAnswer;
 /** Below half its threshold a score is noise. */
 function sightingOf({ detections }: DetectAnswer, model: ModelInfo, monotonicMs: number): Sighting {
   const shown = shownDetections({ detections, model }).length;
-  const doubtful = detections.some(({ label, score }) => {
-    const threshold = thresholdFor(label, model);
-    return score < threshold && score >= threshold / 2;
-  });
+  const doubtful = faintDetections({ detections, model }).length > 0;
   return { monotonicMs, shown, doubtful };
 }

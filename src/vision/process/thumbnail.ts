@@ -1,3 +1,5 @@
+import type { PictureSize } from "./imaging.ts";
+
 /**
  * A picture on a small grid: what measures and motion are computed from. Taken from the pixels that are decoded anyway.
  * Three colours, because a green car before a grey wall of the same brightness has to be seen.
@@ -25,10 +27,19 @@ export interface Thumbnail {
 export class ThumbnailMaker {
   #grid: Grid | undefined;
 
-  /** `previous` is used again where it has the right size. */
-  take(rgb: Uint8Array, width: number, height: number, previous?: Thumbnail): Thumbnail {
-    const key = `${width}x${height}`;
-    if (this.#grid?.key !== key) this.#grid = gridFor(width, height);
+  /**
+   * `previous` is used again where it has the right size. `shape` is the picture's own size where the pixels may be
+   * stretched: a wide picture has fewer rows of blocks than columns, however a model wants to see it.
+   */
+  take(
+    rgb: Uint8Array,
+    width: number,
+    height: number,
+    previous?: Thumbnail,
+    shape: PictureSize = { width, height },
+  ): Thumbnail {
+    const key = `${shape.width}x${shape.height} as ${width}x${height}`;
+    if (this.#grid?.key !== key) this.#grid = gridFor(key, width, height, shape);
     const grid = this.#grid;
     const thumbnail = previous?.key === key ? previous : emptyThumbnail(grid);
     sample(rgb, grid, thumbnail);
@@ -45,13 +56,13 @@ interface Grid {
   readonly down: Int32Array;
 }
 
-function gridFor(width: number, height: number): Grid {
-  const long = Math.max(width, height);
-  const blockColumns = Math.max(1, Math.round((BLOCKS_LONG * width) / long));
-  const blockRows = Math.max(1, Math.round((BLOCKS_LONG * height) / long));
+function gridFor(key: string, width: number, height: number, shape: PictureSize): Grid {
+  const long = Math.max(shape.width, shape.height);
+  const blockColumns = Math.max(1, Math.round((BLOCKS_LONG * shape.width) / long));
+  const blockRows = Math.max(1, Math.round((BLOCKS_LONG * shape.height) / long));
   const across = places(width, blockColumns * BLOCK_SIDE, 3);
   const down = places(height, blockRows * BLOCK_SIDE, width * 3);
-  return { key: `${width}x${height}`, blockColumns, blockRows, across, down };
+  return { key, blockColumns, blockRows, across, down };
 }
 
 function places(length: number, cells: number, unit: number): Int32Array {

@@ -1,0 +1,77 @@
+import { AgentError } from "../core/errors.ts";
+import { visionLimits } from "../core/limits.ts";
+
+/** When a vision process is replaced although it works, and when a model is left alone although it could be tried. */
+
+/**
+ * A process over its limit is replaced, but one that comes to it again at once does not leak, it is just that large: it
+ * then serves twice as long before each further replacement, up to a minute.
+ */
+export class MemoryWatch {
+  readonly #bytesMax: number;
+  readonly #firstMs: number;
+  #bornMs = 0;
+  #livesMs = 0;
+
+  constructor(bytesMax: number, firstMs: number) {
+    this.#bytesMax = bytesMax;
+    this.#firstMs = firstMs;
+  }
+
+  born(nowMs: number): void {
+    this.#bornMs = nowMs;
+  }
+
+  /** Why the process has to go now, with what it has at the moment; undefined when it may stay. */
+  verdict(rssBytes: number, nowMs: number): AgentError | undefined {
+    const livedMs = nowMs - this.#bornMs;
+    if (rssBytes <= this.#bytesMax || livedMs < this.#livesMs) return undefined;
+    this.#livesMs =
+      livedMs >= visionLimits.healthyAfterMs
+        ? this.#firstMs
+        : Math.min(Math.max(2 * this.#livesMs, this.#firstMs), visionLimits.backoffMaxMs);
+    const [has, may] = [rssBytes, this.#bytesMax].map((bytes) => Math.round(bytes / 1_000_000));
+    return new AgentError("VISION_MEMORY", `the vision process was replaced: it had ${has} MB and may have ${may}`, {
+      disposition: "retry",
+    });
+  }
+}
+
+/** A model on which process after process dies must not keep pictures from being re-encoded and drawn in between. */
+export class ModelTries {
+  readonly #firstMs: number;
+  #deaths = 0;
+  #nextMs = 0;
+  #last: AgentError | undefined;
+
+  constructor(firstMs: number) {
+    this.#firstMs = firstMs;
+  }
+
+  died(error: AgentError, nowMs: number): void {
+    this.#deaths += 1;
+    this.#last = error;
+    const doublings = Math.min(this.#deaths - visionLimits.loadDeathsMax, 30);
+    if (doublings >= 0) this.#nextMs = nowMs + Math.min(this.#firstMs * 2 ** doublings, visionLimits.modelRetryMaxMs);
+  }
+
+  survived(): void {
+    this.#deaths = 0;
+    this.#last = undefined;
+  }
+
+  /** What `detect` is told until the model may be tried again; undefined when it may. */
+  refusal(nowMs: number): AgentError | undefined {
+    const last = this.#last;
+    if (last === undefined || this.#deaths < visionLimits.loadDeathsMax || nowMs >= this.#nextMs) return undefined;
+    const message = `the model is left alone for now: ${this.#deaths} vision processes in a row died while loading it`;
+    return new AgentError("MODEL_CRASHES", `${message}; the last: ${last.message}`, {
+      disposition: "retry",
+      cause: last,
+    });
+  }
+
+  waitMs(nowMs: number): number {
+    return Math.max(0, this.#nextMs - nowMs);
+  }
+}
