@@ -36,7 +36,7 @@ interface Waiting {
  * What V8 calls the young generation is mostly the pictures and outputs that a frame leaves behind: with its usual 16 MB
  * they pile up to 25 MB before they are given back, and giving them back sooner costs no time that could be measured.
  */
-const engineOptions: readonly string[] = ["--max-semi-space-size=1"];
+const engineOptions: readonly string[] = ["--max-semi-space-size=1", "--v8-pool-size=1"];
 
 /**
  * Fails with `VISION_CRASHED` where no process can be made at all; one that does not start ends, like any other. Another

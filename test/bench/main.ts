@@ -17,6 +17,7 @@ import { spoolStall } from "./spool-stall.ts";
 import { splitter } from "./splitter.ts";
 import type { BenchTable } from "./table.ts";
 import { visionBoundary } from "./vision-boundary.ts";
+import { visionMemory } from "./vision-memory.ts";
 import { visionShare } from "./vision-share.ts";
 
 /**
@@ -29,6 +30,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "mqtt-upload": mqttUpload,
   "vision-boundary": visionBoundary,
   "vision-share": visionShare,
+  "vision-memory": visionMemory,
   "motion-gate": motionGate,
   parity,
   "spool-append": spoolAppend,

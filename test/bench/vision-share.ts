@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Tensor, type InferenceSession } from "onnxruntime-node";
 import sharp from "sharp";
@@ -8,6 +7,7 @@ import type { WatchAnswer } from "../../src/vision/protocol.ts";
 import { resolveModel } from "../../src/vision/model.ts";
 import { placePicture } from "../../src/vision/process/letterbox.ts";
 import { VisionService } from "../../src/vision/process/service.ts";
+import { photosAt } from "../lib/photos.ts";
 import { sharedFolder } from "../lib/shared.ts";
 import { never, visionProcess } from "../lib/vision.ts";
 import { manyCandidates } from "./many-candidates.ts";
@@ -29,7 +29,6 @@ import { atMost, median, percentile, rounded, type BenchTable, type Verdict } fr
 
 const width = 1_280;
 const height = 720;
-const PHOTOS = ["bus", "dog", "zidane", "fd1", "person", "horse-cart"];
 /** Of one photo, so that the gate has a still scene with noise to look at. */
 const QUALITIES = [84, 86, 88];
 const WARM_UP = 18;
@@ -62,7 +61,7 @@ export async function visionShare(): Promise<BenchTable> {
   const rows: (string | number)[][] = [];
   const verdicts: Verdict[] = [];
   const leftOut: string[] = [];
-  const frames = shared === undefined ? [] : await framesOf(join(shared, "models", "images"));
+  const frames = await sceneFrames();
   for (const subject of subjects) {
     if (shared === undefined) {
       leftOut.push(`${subject.name}: needs the shared folder of models and photos`);
@@ -184,13 +183,11 @@ function librariesAlone(session: InferenceSession, model: Subject["naive"]): (jp
   };
 }
 
-async function framesOf(folder: string): Promise<readonly Frame[]> {
+async function sceneFrames(): Promise<readonly Frame[]> {
   const frames: Frame[] = [];
   for (const quality of QUALITIES) {
-    for (const name of PHOTOS) {
-      const photo = sharp(await readFile(join(folder, `${name}.jpg`))).resize(width, height, { fit: "cover" });
-      frames.push({ jpeg: await photo.jpeg({ quality }).toBuffer(), cameraId: name });
-    }
+    const photos = await photosAt(width, height, quality);
+    frames.push(...photos.map((jpeg, scene) => ({ jpeg, cameraId: `scene ${scene}` })));
   }
   return frames;
 }

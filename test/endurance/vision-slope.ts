@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import sharp from "sharp";
 import { motionDefaults } from "../../src/core/limits.ts";
 import { resolveModel, type ModelSpec } from "../../src/vision/model.ts";
 import { median, rounded, type BenchTable } from "../bench/table.ts";
 import { fuzzPhotos } from "../lib/fuzz-photos.ts";
+import { photosAt } from "../lib/photos.ts";
+import { memoryOf } from "../lib/process-memory.ts";
 import { sharedFolder } from "../lib/shared.ts";
 import { never, tinyModel, visionProcess } from "../lib/vision.ts";
 
@@ -23,7 +23,7 @@ export async function visionSlope(): Promise<BenchTable> {
   const shared = sharedFolder();
   const isReal = shared !== undefined && modelName !== undefined;
   const model = isReal ? await resolved(join(shared, "models", `${modelName}.onnx`)) : await tinyModel();
-  const frames = isReal ? await photos(join(shared, "models", "images")) : await fuzzPhotos();
+  const frames = isReal ? await photosAt(1_280, 720) : await fuzzPhotos();
   await using vision = visionProcess({ model, threads: 1 });
   await vision.start(never);
   const { pid = 0 } = vision.health();
@@ -31,7 +31,7 @@ export async function visionSlope(): Promise<BenchTable> {
   for (let index = 0; index < detections; index += 1) {
     const options = { exact: false, cameraId: "one", monotonicMs: index, gate: motionDefaults, force: true };
     await vision.watch(frames[index % frames.length] ?? Buffer.alloc(0), options, never);
-    if ((index + 1) % Math.floor(detections / SAMPLES) === 0) samples.push(await residentMb(pid));
+    if ((index + 1) % Math.floor(detections / SAMPLES) === 0) samples.push((await memoryOf(pid)).residentMb);
   }
   const quarter = samples.length / QUARTERS;
   const medians = Array.from({ length: QUARTERS }, (_, at) =>
@@ -61,19 +61,4 @@ export async function visionSlope(): Promise<BenchTable> {
 
 async function resolved(file: string): Promise<ModelSpec> {
   return resolveModel(file, { modelsFolders: [] });
-}
-
-async function photos(folder: string): Promise<readonly Buffer[]> {
-  const names = ["bus", "dog", "zidane", "fd1", "person", "horse-cart"];
-  return Promise.all(
-    names.map(async (name) => {
-      const photo = sharp(await readFile(join(folder, `${name}.jpg`)));
-      return photo.resize(1_280, 720, { fit: "cover" }).jpeg({ quality: 85 }).toBuffer();
-    }),
-  );
-}
-
-async function residentMb(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1_024;
 }

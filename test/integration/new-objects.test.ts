@@ -27,7 +27,7 @@ describe("objects in the simulated street", () => {
     vision = visionProcess({ model: await tinyModel() });
     await vision.start(never);
     for (let index = 0; index < entries * periodFrames; index += 1) {
-      const { svg, objects } = street({ seed: 5, index, width: 480, height: 270, periodFrames, entries: ["slow"] });
+      const { svg, objects } = street({ seed: 5, index, width: 400, height: 225, periodFrames, entries: ["slow"] });
       if (objects.length > 0) shown += 1;
       pictures.push((await vision.render(svg, { quality: 85 }, never)).jpeg);
     }

@@ -25,7 +25,8 @@ const lying: Mutation = (bytes, random) => {
   const damaged = Buffer.from(bytes);
   const values = [0x00, 0x01, 0x7f, 0x80, 0xff];
   const at = below(random, damaged.length);
-  damaged.fill(values[below(random, values.length)] ?? 0, at, at + 1 + below(random, 8));
+  const value = values[below(random, values.length)] ?? 0;
+  damaged.fill(value, at, Math.min(damaged.length, at + 1 + below(random, 8)));
   return damaged;
 };
 
