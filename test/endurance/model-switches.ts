@@ -60,9 +60,9 @@ export async function modelSwitches(): Promise<BenchTable> {
 /** One picture after the other, as a pipeline does it. */
 function detecting(vision: VisionSwitch, jpeg: Buffer) {
   const looks = { seen: 0, failed: 0 };
-  let isOver = false;
+  const ending = new AbortController();
   const running = (async () => {
-    while (!isOver) {
+    while (!ending.signal.aborted) {
       await vision.detect(jpeg, { exact: false }, never).then(
         () => (looks.seen += 1),
         () => (looks.failed += 1),
@@ -72,7 +72,7 @@ function detecting(vision: VisionSwitch, jpeg: Buffer) {
   })();
   return {
     async end() {
-      isOver = true;
+      ending.abort();
       await running;
       return looks;
     },

@@ -34,7 +34,7 @@ describe("the daemon", () => {
     );
     const said = await framepost(["models", "rollback", "-c", file, "--data", data]);
     assert.equal(said.code, 0, said.stderr);
-    assert.match(said.stdout, /the daemon uses tiny-end-to-end now instead of wasps@7/);
+    assert.match(said.stdout, /tiny-end-to-end is in use now, instead of wasps@7/);
     agent.kill("SIGTERM");
     assert.equal((await agent.ended()).code, 0);
     assert.deepEqual(
