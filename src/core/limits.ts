@@ -133,6 +133,8 @@ export const visionLimits = {
   silentAfterPictures: 500,
   /** Of 1,000, where 0 is usual: a process that is twice as large goes first all the same. */
   oomScoreAdjustment: 500,
+  /** Answers after which the vision process frees what their pictures left behind: a megabyte each. */
+  collectEvery: 8,
   /** How old the vision process's own word on its memory may be. */
   rssEveryMs: 1_000,
   /** A model on which so many processes in a row have died while loading is left alone for a while. */

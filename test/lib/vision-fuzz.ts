@@ -60,7 +60,9 @@ export async function fuzzPictures(
     { kind: "measure" },
   ];
   let turn = 0;
-  const born = async (child: VisionChild) => void (await child.ask(model, undefined, visionLimits.loadTimeoutMs));
+  const born = async (child: VisionChild) => {
+    await child.ask(model, undefined, visionLimits.loadTimeoutMs);
+  };
   return fuzz(
     options,
     async (bytes, ask) => {
@@ -77,27 +79,29 @@ type Ask = (task: Task, body?: Buffer) => Promise<boolean>;
 async function fuzz(
   { seed, rounds, timeoutMs, sources }: FuzzOptions,
   round: (bytes: Buffer, ask: Ask) => Promise<void>,
-  born: (child: VisionChild) => Promise<void> = async () => undefined,
+  born: (child: VisionChild) => Promise<void> = async () => Promise.resolve(),
 ): Promise<FuzzFigures> {
   const figures: FuzzFigures = { codes: new Map(), deaths: 0, slowestMs: 0, unclear: [] };
   const random = seededRandom(seed);
   let child = spawnVision();
   await born(child);
-  const guard = setInterval(() => void endIfHuge(child), 20);
+  const guard = setInterval(() => {
+    endIfHuge(child);
+  }, 20);
   try {
     for (let index = 0; index < rounds; index += 1) {
       const [source, other] = [pick(sources, random()), pick(sources, random())];
-      let isDead = false;
+      const life = { isOver: false };
       await round(mutated(source, random, other), async (task, body) => {
-        if (isDead) return false;
+        if (life.isOver) return false;
         const startedMs = performance.now();
         const error = await errorOf(child, task, body, timeoutMs);
         figures.slowestMs = Math.max(figures.slowestMs, performance.now() - startedMs);
         note(figures, error, `seed ${seed}, round ${index}, ${task.kind}`);
-        isDead = error?.code.startsWith("VISION_") === true;
+        life.isOver = error?.code.startsWith("VISION_") === true;
         return error === undefined;
       });
-      if (!isDead) continue;
+      if (!life.isOver) continue;
       figures.deaths += 1;
       await child.stop();
       child = spawnVision();

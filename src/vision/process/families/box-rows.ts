@@ -61,8 +61,13 @@ function findBetter(
 ): void {
   for (let cell = 0; cell < cells; cell += 4) {
     const at = from + cell;
-    const [a, b, c, d] = [bits[at] ?? 0, bits[at + 1] ?? 0, bits[at + 2] ?? 0, bits[at + 3] ?? 0];
-    if (a < least && b < least && c < least && d < least) continue;
+    if (
+      (bits[at] ?? 0) < least &&
+      (bits[at + 1] ?? 0) < least &&
+      (bits[at + 2] ?? 0) < least &&
+      (bits[at + 3] ?? 0) < least
+    )
+      continue;
     const end = Math.min(cell + 4, cells);
     for (let near = cell; near < end; near += 1) {
       const score = bits[from + near] ?? 0;
