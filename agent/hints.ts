@@ -83,6 +83,8 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [/^ONVIF_(UNREACHABLE|NO_ANSWER)$/, "check the address, and that ONVIF is turned on in the device's own settings"],
   [/^ONVIF_/, "read its addresses from its own web page or manual; docs/cameras.md says where they go"],
+  [/^MODEL_BOOKS$/, "make state/models.json in the data folder readable, or move it away: it begins anew then"],
+  [/^MODEL_BUSY$/, "repeat the command in some seconds"],
   [
     /^MODEL_CHECKSUM$/,
     "it is not the file that was asked for: check address and checksum; an installed one: remove it and add it again",
@@ -106,7 +108,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
     "see what there is with: framepost models catalog, and framepost models ls; or name an ONNX file",
   ],
   [/^MODEL_NOT_INSTALLED$/, "add it with: framepost models add NAME; see what there is with: framepost models catalog"],
-  [/^MODEL_PINNED$/, "remove the line detector.model from the config, then restart the daemon"],
+  [/^MODEL_PINNED$/, "take detector.model (and detector.manifest) out of the config, then restart the daemon"],
   [/^MODEL_STORE$/, "make the folder models in the data folder usable for its owner"],
   [/^MODEL_TOO_LARGE$/, "take a smaller model: this one could not be loaded"],
   [

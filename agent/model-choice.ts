@@ -37,7 +37,9 @@ export function modelKeepingOf(
   { dataFolder, vision, budget }: { dataFolder: string; vision: VisionSwitch; budget: DiskBudget },
   seams: Seams,
 ): ModelKeeping {
-  const { model, manifest, updates } = config.detector;
+  const { model, manifest, updates, tiles } = config.detector;
+  // Of one picture: each tile, and the whole.
+  const runsPerLook = tiles === undefined ? 1 : tiles.columns * tiles.rows + 1;
   const pinnedTo = model ?? manifest;
   const store = modelStoreOf(dataFolder);
   const takeover = new Takeover(
@@ -46,6 +48,7 @@ export function modelKeepingOf(
       vision,
       prove,
       specsOf: async (installed) => specsOf(installed, config.detector, dataFolder),
+      runsPerLook,
       booksPath: join(dataFolder, "state", "models.json"),
       probationMs: updates?.probation ?? modelLimits.probationMs,
       ...(pinnedTo === undefined ? {} : { pinnedTo }),
@@ -59,7 +62,7 @@ export function modelKeepingOf(
     updates === undefined || pinnedTo !== undefined
       ? undefined
       : new ModelUpdater(
-          { store, takeover, vision, http, fetchFile, share, clockQuality },
+          { store, takeover, vision, runsPerLook, http, fetchFile, share, clockQuality },
           { ...updates, everyMs: updates.every, modelBytesMax: updates.maxBytes },
           seams,
         );
@@ -119,7 +122,9 @@ async function specsOf(
     installed === undefined
       ? await findModel(defaultModel, { dataFolder: undefined })
       : await findModel(`${installed.name}@${installed.version}`, { dataFolder });
-  return { proof, use: withDetectorRules(proof, detector) };
+  const use = withDetectorRules(proof, detector);
+  // A golden picture is judged whole: with tiles the process that is used is another one than the one that is proven.
+  return { proof, use: detector.tiles === undefined ? use : { ...use } };
 }
 
 function fetchingOf(

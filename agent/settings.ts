@@ -9,7 +9,7 @@ import type { CommandContext, LogLevel } from "./context.ts";
 import { budgetWarnings } from "./disks.ts";
 import { exists } from "./files.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
-import { cameraWarnings, targetWarnings } from "./warnings.ts";
+import { cameraWarnings, detectorWarnings, targetWarnings } from "./warnings.ts";
 
 export interface Settings extends Omit<LoadedConfig<FramepostConfig>, "warnings"> {
   readonly file: string;
@@ -40,6 +40,7 @@ export async function loadSettings(context: CommandContext, level: LogLevel | "c
       ...loaded.warnings.map(formatProblem),
       ...config.cameras.flatMap(cameraWarnings),
       ...config.targets.flatMap(targetWarnings),
+      ...detectorWarnings(config.detector),
       ...(await budgetWarnings(config, dataFolder)),
     ],
     dataFolder,

@@ -2,7 +2,14 @@ import { ffmpegWarnings } from "../src/capture/ffmpeg/config.ts";
 import { httpCameraWarnings } from "../src/capture/http/config.ts";
 import { isPrivateHost } from "../src/link/hosts.ts";
 import { iotownWarnings } from "../src/targets/iotown/config.ts";
-import type { CameraConfig, TargetConfig } from "./config-schema.ts";
+import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
+
+/** What an operator should know of the detector although it is allowed. */
+export function detectorWarnings({ model, manifest, updates }: FramepostConfig["detector"]): readonly string[] {
+  if (updates === undefined || (model === undefined && manifest === undefined)) return [];
+  const line = model === undefined ? "manifest" : "model";
+  return [`detector.updates has no effect while detector.${line} names what is in use; take one of the two out`];
+}
 
 /** What an operator should know of a camera although it is allowed. Holds no secret. */
 export function cameraWarnings(camera: CameraConfig): readonly string[] {

@@ -171,6 +171,8 @@ export const modelLimits = {
   signatureBytesMax: 16 * KB,
   updateEveryMs: 6 * 60 * 60_000,
   probationMs: 30 * 60_000,
+  /** A server is asked no more often, whatever the config says. */
+  updateEveryMinMs: 1_000,
   /** The first look at a release comes in this time after a start: when the rest runs, and not for a whole fleet at once. */
   updateFirstMaxMs: 2 * 60_000,
   /** After a failure: doubling, and never longer than a look without one would wait. */

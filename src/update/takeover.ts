@@ -36,6 +36,8 @@ export interface TakeoverParts {
   /** `<data>/state/models.json`. */
   readonly booksPath: string;
   readonly probationMs: number;
+  /** Of one picture in use; more than 1 with tiles. */
+  readonly runsPerLook?: number;
   /** `detector.model`: then the config alone says which model is in use. */
   readonly pinnedTo?: string;
   readonly limits?: Partial<ProbationLimits>;
@@ -69,6 +71,7 @@ export class Takeover implements ModelChoice {
   readonly #limits: ProbationLimits;
   readonly #seams: Seams;
   #books: StateFile<ModelBooks> | undefined;
+  #isStarted = false;
   #stopping = new AbortController();
   #last: Promise<unknown> = Promise.resolve();
   readonly #watch: ProbationWatch;
@@ -134,6 +137,7 @@ export class Takeover implements ModelChoice {
 
   /** Once the vision process runs: a probation begins anew, because nobody knows how long the agent was away. */
   start(): void {
+    this.#isStarted = true;
     this.#stopping = new AbortController();
     const probation = this.#books?.read().probation;
     if (probation !== undefined && this.#parts.pinnedTo === undefined) this.#watchOver(probation, 0);
@@ -251,7 +255,7 @@ export class Takeover implements ModelChoice {
   async #proven(model: InstalledModel, runMsMax: number | undefined, signal: AbortSignal) {
     const { vision, specsOf, prove } = this.#parts;
     const { proof, use } = await specsOf(model);
-    const prepared = await vision.prepare(proof, signal);
+    const prepared = await vision.prepare(proof, signal, "proof");
     let runMs: number;
     try {
       ({ runMs } = await prove(prepared, { folder: model.folder, runMsMax }, signal));
@@ -282,7 +286,8 @@ export class Takeover implements ModelChoice {
   #watchOver(probation: ProbationBooks, restartsBefore: number): void {
     const { log } = this.#seams;
     const model = nameOf(probation.model);
-    const { runMsMax } = probation;
+    const { runsPerLook = 1 } = this.#parts;
+    const runMsMax = probation.runMsMax === undefined ? undefined : probation.runMsMax * runsPerLook;
     this.#watch.begin({
       restartsBefore,
       ...(runMsMax === undefined ? {} : { runMsMax }),
@@ -377,6 +382,11 @@ export class Takeover implements ModelChoice {
 
   #mustBeFree(): void {
     const { pinnedTo } = this.#parts;
+    if (!this.#isStarted) {
+      throw new AgentError("MODEL_BUSY", "change the model in use: the agent is only starting; try again", {
+        disposition: "retry",
+      });
+    }
     if (pinnedTo === undefined) return;
     const message = `the config names the model (detector.model: ${pinnedTo}); take that line out to choose one here`;
     throw new AgentError("MODEL_PINNED", `change the model in use: ${message}`, { disposition: "reject" });

@@ -23,6 +23,8 @@ export interface UpdaterParts {
   readonly store: ModelStore;
   readonly takeover: Pick<Takeover, "books" | "bringIn" | "probation">;
   readonly vision: Pick<VisionSwitch, "runMs">;
+  /** Of one picture in use; more than 1 with tiles. */
+  readonly runsPerLook?: number;
   readonly http: HttpStream;
   readonly fetchFile: FetchFile;
   /** What installed models take on the disk of the records. */
@@ -56,7 +58,7 @@ export class ModelUpdater {
 
   constructor(parts: UpdaterParts, options: UpdaterOptions, seams: Seams) {
     this.#parts = parts;
-    this.#options = options;
+    this.#options = { ...options, everyMs: Math.max(options.everyMs, modelLimits.updateEveryMinMs) };
     this.#limits = { ...modelLimits, ...options.limits };
     this.#seams = seams;
   }
@@ -182,7 +184,7 @@ export class ModelUpdater {
   }
 
   async #prove(release: Release, model: InstalledModel, signal: AbortSignal): Promise<void> {
-    const { takeover, vision } = this.#parts;
+    const { takeover, vision, runsPerLook = 1 } = this.#parts;
     const { contentId, sequence } = release;
     const begun = takeover.books.read().last?.proofs ?? 0;
     if (begun >= modelLimits.proofsMax) {
@@ -190,7 +192,7 @@ export class ModelUpdater {
       return;
     }
     await takeover.books.update((now) => withProofs(now, begun + 1));
-    const asBefore = modelLimits.slowerMax * (vision.runMs() ?? 0);
+    const asBefore = modelLimits.slowerMax * ((vision.runMs() ?? 0) / runsPerLook);
     const runMsMax = release.runMsMax ?? Math.max(modelLimits.runMsAlways, asBefore);
     try {
       await takeover.bringIn(model, { contentId, sequence, runMsMax });

@@ -83,9 +83,14 @@ export class VisionSwitch implements Vision {
     await this.#current.vision.start(signal);
   }
 
-  /** Loads a model beside the one in use. Fails as `VisionProcess.start` does, and leaves nothing behind then. */
-  async prepare(model: ModelSpec, signal: AbortSignal): Promise<PreparedVision> {
-    const vision = new VisionProcess({ ...this.#options, model }, this.#seams);
+  /**
+   * Loads a model beside the one in use; without the config's tiles for a proof, which is about the model alone. Fails as
+   * `VisionProcess.start` does, and leaves nothing behind then.
+   */
+  async prepare(model: ModelSpec, signal: AbortSignal, purpose: "use" | "proof" = "use"): Promise<PreparedVision> {
+    const { tiles, ...options } = this.#options;
+    const whole = purpose === "proof" || tiles === undefined;
+    const vision = new VisionProcess({ ...options, ...(whole ? {} : { tiles }), model }, this.#seams);
     this.#processes.add(vision);
     try {
       await vision.start(signal);

@@ -6,10 +6,12 @@ import { inspect } from "node:util";
 import { markdownOf } from "../bench/markdown.ts";
 import { spoolBootMillion } from "../bench/spool-boot.ts";
 import type { BenchTable } from "../bench/table.ts";
+import { brokenDownloads } from "./broken-downloads.ts";
 import { camerasEight } from "./cameras-eight.ts";
 import { camerasRestart } from "./cameras-restart.ts";
 import { kill } from "./kill.ts";
 import { motionGate } from "./motion-gate.ts";
+import { modelSwitches } from "./model-switches.ts";
 import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
 import { powerCut } from "./power-cut.ts";
@@ -29,8 +31,10 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "spool-boot-million": spoolBootMillion,
   "cameras-restart": camerasRestart,
   "cameras-eight": camerasEight,
+  "model-switches": modelSwitches,
   "vision-fuzz": visionFuzz,
   "vision-slope": visionSlope,
+  "broken-downloads": brokenDownloads,
 };
 
 const names = Object.keys(suites);

@@ -37,7 +37,7 @@ async function bench(options: { readonly limits?: Parameters<typeof updaterOf>[1
     ...{ server, clock, log, vision, device, updater },
     models: join(folder.path, "models"),
     /** Probation would keep the next release waiting. */
-    async check() {
+    check: async () => {
       await keeping.takeover.books.update((now) => {
         const { clockSeenMs, refused, fetched, last } = now;
         return { clockSeenMs, refused, fetched, ...(last && { last }) };

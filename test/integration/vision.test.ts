@@ -6,7 +6,7 @@ import { scanJpeg } from "../../src/core/jpeg.ts";
 import { visionLimits } from "../../src/core/limits.ts";
 import type { ModelInfo } from "../../src/core/ports.ts";
 import { randomScene, sceneHeight, sceneWidth, type SceneObject } from "../lib/scenes.ts";
-import { seededRandom } from "../lib/seams.ts";
+import { RecordingLogger, seededRandom } from "../lib/seams.ts";
 import { judgeScene, never, tinyModel, visionProcess } from "../lib/vision.ts";
 
 const EDGE_ERROR_MAX = 2;
@@ -83,6 +83,30 @@ describe("detection with the tiny models", () => {
       const least = (width - 2) * (height - 2) - 64;
       assert.ok(polygonArea(polygon) >= least, `${polygonArea(polygon)} of ${width} × ${height}`);
     }
+  });
+});
+
+describe("detection by label rules", () => {
+  it("renames, forgets and warns as the manifest and the config say", async () => {
+    const scene = randomScene(seededRandom(4));
+    const jpeg = await sceneJpeg(4);
+    const plain = await tinyModel("tiny-yolo8");
+    const manifest = { rename: { red: "fire" }, deny: ["bleu"], nms: { detectionsMax: 2 } };
+    const rules = { deny: ["green"], thresholds: { fire: 0.9 }, threshold: 0.3 };
+    const log = new RecordingLogger();
+    await using vision = visionProcess({ model: { ...plain, manifest, rules } }, log);
+    await vision.start(never);
+    const model = vision.model();
+    assert.deepEqual([model?.labels, model?.threshold, model?.thresholds], [["fire", "blue"], 0.3, { fire: 0.9 }]);
+    assert.deepEqual(model?.warnings, [
+      `the manifest's deny names "bleu", which the model does not know; did you mean "blue"?`,
+    ]);
+    assert.ok(log.lines.some(({ level, event }) => level === "warn" && event === "vision.label-unknown"));
+    const { detections } = await vision.detect(jpeg, { exact: true }, never);
+    const wanted = scene.objects.filter(({ label }) => label !== "green").length;
+    assert.ok(wanted > 0);
+    assert.equal(detections.length, Math.min(2, wanted));
+    assert.ok(detections.every(({ label }) => label === "fire" || label === "blue"));
   });
 });
 

@@ -110,6 +110,7 @@ export class FakeCamera {
 /** Finds what it is told, in the time it is told; away when told so. */
 class FakeVision {
   detections: readonly Detection[] = [person];
+  info: ModelInfo = model;
   away: string | undefined;
   tookMs = 0;
   state: VisionHealth["state"] = "ready";
@@ -139,7 +140,7 @@ class FakeVision {
       const scan = scanJpeg(jpeg);
       const { width, height } = scan.kind === "complete" ? scan.facts : { width: 0, height: 0 };
       const timings = { decodeMs: 1, fillMs: 2, runMs: 3, postMs: 4, roundMs: 11 };
-      return { detections: this.detections, width, height, model, timings };
+      return { detections: this.detections, width, height, model: this.info, timings };
     });
   }
 
@@ -161,7 +162,7 @@ class FakeVision {
   }
 
   model(): ModelInfo {
-    return model;
+    return this.info;
   }
 
   health(): VisionHealth {

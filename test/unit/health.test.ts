@@ -158,6 +158,27 @@ describe("health report", () => {
     assert.equal(healthFields(report)["lost"], 12);
   });
 
+  it("says which model is on probation, which went back, and that an update is wrong, but not that its server is away", () => {
+    const lastError = { code: "RELEASE_SIGNATURE", message: "no", atMs: 1 };
+    const models = {
+      probation: { model: "wasps@2", leftMs: 90_000 },
+      lastRollback: "wasps@1 went back to bees@1: too slow",
+      updates: { lastCheckAtMs: 1, lastError },
+    };
+    const report = collectHealth({ ...parts, models });
+    assert.deepEqual(report.models, models);
+    assert.deepEqual(report.troubles, [
+      "the model wasps@1 went back to bees@1: too slow",
+      "a model's update fails (RELEASE_SIGNATURE)",
+    ]);
+    const { probation, updates } = healthFields(report);
+    assert.deepEqual([probation, updates], ["wasps@2 for 2 min", "RELEASE_SIGNATURE"]);
+    for (const code of ["RELEASE_UNAVAILABLE", "NET_TIMEOUT"]) {
+      const away = { updates: { lastError: { ...lastError, code } } };
+      assert.deepEqual(collectHealth({ ...parts, models: away }).troubles, []);
+    }
+  });
+
   it("fits on one log line", () => {
     assert.deepEqual(healthFields(collectHealth(parts)), {
       state: "ok",
@@ -170,6 +191,7 @@ describe("health report", () => {
       detectMsP50: 12.3,
       appendMsP50: 1.3,
       vision: "ready",
+      model: "fake",
       records: 2,
       spoolBytes: 400,
       lost: 0,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import sharp from "sharp";
+import { shownDetections } from "../../src/core/detections.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { scanJpeg } from "../../src/core/jpeg.ts";
 import { exifSegment, handmadeJpeg, segment } from "../lib/jpegs.ts";
@@ -50,6 +51,24 @@ describe("pipeline", () => {
     assert.deepEqual(await bench.stored(), []);
     assert.deepEqual(bench.pipeline.health().dropped, { empty: 1 });
     assert.deepEqual(bench.pipeline.health().detections, {});
+  });
+
+  it("judges a label by its own threshold, and stores those of the labels that it found", async () => {
+    await using bench = new PipelineBench();
+    const thresholds = { person: 0.3, bird: 0.9, dog: 0.1 };
+    bench.vision.info = { ...model, thresholds };
+    bench.vision.detections = [
+      { ...person, score: 0.49 },
+      { ...person, label: "bird", score: 0.8 },
+    ];
+    bench.pipeline.start();
+    await bench.show(picture);
+    assert.deepEqual(bench.pipeline.health().detections, { person: 1 });
+    const [stored] = await bench.stored();
+    assert.ok(stored !== undefined);
+    assert.deepEqual(stored.record.model?.thresholds, { person: 0.3, bird: 0.9 });
+    const shown = shownDetections(stored.record).map(({ label }) => label);
+    assert.deepEqual(shown, ["person"]);
   });
 
   it("owes a record to those targets that want it, and stores none that nobody wants", async () => {

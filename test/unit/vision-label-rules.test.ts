@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
+import { withDetectorRules } from "../../agent/detector-rules.ts";
 import { shownDetections, thresholdFor } from "../../src/core/detections.ts";
 import { LabelBook } from "../../src/vision/process/label-rules.ts";
 import { placePicture } from "../../src/vision/process/letterbox.ts";
@@ -120,6 +121,19 @@ describe("label rules", () => {
       `detector.thresholds names "lorry", which the model does not know; it has person, car, truck, bird`,
       `detector.thresholds names "constructor", which the model does not know; it has person, car, truck, bird`,
     ]);
+  });
+});
+
+describe("the section detector of the config", () => {
+  it("goes above the manifest with what it says of labels and scores, and with nothing else", () => {
+    const spec = { name: "m", file: "/m.onnx", sha256: "", manifest: { threshold: 0.4, deny: ["bird"] } };
+    const whenAway = "drop";
+    const rest = { exact: true, whenAway, maxMemory: 1 } as const;
+    assert.equal(withDetectorRules(spec, rest), spec);
+    assert.deepEqual(withDetectorRules(spec, { ...rest, threshold: 0.3, allow: ["car"], minBox: 8 }), {
+      ...spec,
+      rules: { threshold: 0.3, allow: ["car"], minBox: 8 },
+    });
   });
 });
 

@@ -3,7 +3,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
+import { manifestSchema } from "../../src/vision/config.ts";
 import { resolveModel } from "../../src/vision/model.ts";
+import { families } from "../../src/vision/process/families/registry.ts";
 import { readOnnxMetadata } from "../../src/vision/process/onnx-metadata.ts";
 import { buildTinyModels } from "../../models/tiny/build.ts";
 import { seededRandom } from "../lib/seams.ts";
@@ -149,5 +151,20 @@ describe("finding a model", () => {
     const manifest = join(folder.path, "m.json");
     await writeFile(manifest, JSON.stringify({ sha256: "0".repeat(64) }));
     await assert.rejects(resolveModel(tinyFile, { modelsFolders: [], manifest }), { code: "MODEL_CHECKSUM" });
+  });
+});
+
+describe("the page on manifests", () => {
+  it("names every key of a manifest, and every family", async () => {
+    const page = await readFile(join(tinyModelsFolder, "..", "README.md"), "utf8");
+    const example = manifestSchema.parse(
+      JSON.parse(/```json\n([^]*?)```/.exec(page)?.[1]?.replace(/64 hex[^"]*/, "0".repeat(64)) ?? ""),
+    );
+    const { outputs, ...plain } = manifestSchema.shape;
+    for (const key of Object.keys(plain)) assert.ok(key in example, `the example has no ${key}`);
+    for (const key of Object.keys(outputs.unwrap().shape)) assert.ok(page.includes(`\`outputs.${key}\``), key);
+    for (const key of Object.keys(plain.input.unwrap().shape)) assert.ok(key in (example.input ?? {}), key);
+    for (const key of Object.keys(plain.nms.unwrap().shape)) assert.ok(key in (example.nms ?? {}), key);
+    for (const { name } of families) assert.ok(page.includes(`| \`${name}\``), `the table has no ${name}`);
   });
 });

@@ -65,12 +65,18 @@ function factRows(record: StoredRecord): readonly (readonly [string, string])[] 
             "model",
             `${model.name}, ${model.inputWidth}×${model.inputHeight}, threshold ${model.threshold}, NMS ${model.nmsIou}, ${model.runtime}`,
           ],
+          ...(model.thresholds === undefined ? [] : ([["", thresholdsPhrase(model.thresholds)]] as const)),
           ["", `sha256 ${model.sha256}`],
           ...(model.tiles === undefined ? [] : ([["", tilesPhrase(model.tiles)]] as const)),
         ] as const)),
     ...(maskVersion === undefined ? [] : ([["mask", maskVersion]] as const)),
     ["agent", record.agentVersion],
   ];
+}
+
+function thresholdsPhrase(thresholds: Readonly<Record<string, number>>): string {
+  const scores = Object.entries(thresholds).map(([label, score]) => `${label} ${score}`);
+  return `thresholds of its own: ${scores.join(", ")}`;
 }
 
 function tilesPhrase({ columns, rows, overlap }: TileGrid): string {

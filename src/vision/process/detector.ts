@@ -117,6 +117,10 @@ function planFor(
   };
 }
 
+function isEnlarged({ width, height }: Placement, pictureWidth: number, pictureHeight: number): boolean {
+  return width >= pictureWidth && height >= pictureHeight && width + height > pictureWidth + pictureHeight;
+}
+
 export interface DecodedPicture {
   /** Of the upright picture. */
   readonly width: number;
@@ -163,11 +167,16 @@ export class Detector {
     return { runMs: performance.now() - startedMs, family: variant };
   }
 
-  /** The picture's pixels, once for everything: at the model's size, or with `exact` at its own. */
-  async decode(picture: Buffer, exact: boolean, imaging: Imaging): Promise<DecodedPicture> {
+  /**
+   * The picture's pixels, once for everything: at the model's size, or at its own where it is resized exactly. That is
+   * also how a picture smaller than the model's input is enlarged: there it costs no more, and gives what the training
+   * tools give.
+   */
+  async decode(picture: Buffer, wantsExact: boolean, imaging: Imaging): Promise<DecodedPicture> {
     const startedMs = performance.now();
     const { width, height } = await imaging.size(picture);
     const placement = this.place(width, height);
+    const exact = wantsExact || isEnlarged(placement, width, height);
     const pixels = exact ? await imaging.pixels(picture) : await imaging.pixelsAt(picture, placement);
     return { width, height, pixels, placement, exact, decodeMs: performance.now() - startedMs };
   }
