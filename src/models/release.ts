@@ -23,7 +23,7 @@ export interface Release {
 
 export interface ReleaseFile {
   readonly path: ReleasePath;
-  /** Absolute. */
+  /** Absolute. It may hold a user and a password, and is shown nowhere. */
   readonly url: string;
   readonly bytes: number;
   readonly sha256: string;
@@ -123,7 +123,9 @@ function absoluteUrl(url: string, address: string): string {
   }
   const { protocol, origin, username, password } = resolved;
   const isAllowed = origin === base.origin || protocol === "https:";
-  if (isAllowed && username === "" && password === "") return resolved.href;
+  // A relative one inherits the user by whom the release itself is asked for.
+  const isOwnUser = origin === base.origin && username === base.username && password === base.password;
+  if (isAllowed && (isOwnUser || (username === "" && password === ""))) return resolved.href;
   throw refused("RELEASE_SCHEMA", "files: a url is neither relative nor https, or holds a user");
 }
 
