@@ -33,11 +33,11 @@ export class Candidates {
 
   /**
    * Ignores what is no box (an edge that is not finite, or no area), no score and no class: half precision overflows, and
-   * neither may pass for class 0 or sort above all others. A score above 1 counts as 1.
+   * neither may pass for class 0 or sort above all others.
    */
   add(left: number, top: number, right: number, bottom: number, score: number, classIndex: number, row = 0): void {
     if (!(right > left && bottom > top && right - left < Infinity && bottom - top < Infinity)) return;
-    if (!(score > 0 && classIndex >= 0 && classIndex < CLASSES_MAX)) return;
+    if (!(score > 0 && score < Infinity && classIndex >= 0 && classIndex < CLASSES_MAX)) return;
     const at = this.count;
     if (at === ROWS_MAX) return;
     if (at === this.score.length) this.#grow();
@@ -45,7 +45,7 @@ export class Candidates {
     this.top[at] = top;
     this.right[at] = right;
     this.bottom[at] = bottom;
-    this.score[at] = score < 1 ? score : 1;
+    this.score[at] = score;
     this.classIndex[at] = classIndex;
     this.row[at] = row;
     this.count = at + 1;
