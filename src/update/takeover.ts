@@ -129,7 +129,7 @@ export class Takeover implements ModelChoice {
       return undefined;
     }
     await this.#condemn(probation, why);
-    const to = await this.#trusted(probation);
+    const to = await this.#still(probation.before);
     await this.#linkTo(to);
     await this.#gone(probation, to, why);
     return (await specsOf(to)).use;
@@ -193,7 +193,8 @@ export class Takeover implements ModelChoice {
       this.#mustBeFree();
       const { probation } = this.books.read();
       const current = await store.current();
-      const previous = probation === undefined ? await store.previous() : await this.#trusted(probation);
+      const before = async () => (await this.#still(probation?.instead)) ?? (await this.#still(probation?.before));
+      const previous = probation === undefined ? await store.previous() : await before();
       if (current === undefined && previous === undefined) {
         throw new AgentError("MODEL_NO_PREVIOUS", "no model was in use before this one", { disposition: "reject" });
       }
@@ -226,11 +227,12 @@ export class Takeover implements ModelChoice {
     const { prepared, runMs } = await this.#proven(model, arrival?.runMsMax, signal);
     const { probation: running } = this.books.read();
     const current = await store.current();
-    // One on probation is nothing to go back to.
-    const before = running === undefined ? current : running.before;
+    // One on probation is nothing to go back to by itself.
+    const [before, instead] = running === undefined ? [current] : [running.before, current];
     const probation: ProbationBooks = {
       model: refOf(model),
       ...(before === undefined ? {} : { before: refOf(before) }),
+      ...(instead === undefined ? {} : { instead: refOf(instead) }),
       ...arrival,
       badEnds: 0,
       isRunning: true,
@@ -312,7 +314,7 @@ export class Takeover implements ModelChoice {
 
   async #goBack(probation: ProbationBooks, why: string, signal: AbortSignal): Promise<void> {
     await this.#condemn(probation, why);
-    let to = await this.#trusted(probation);
+    let to = await this.#still(probation.before);
     let prepared: PreparedVision;
     try {
       prepared = await this.#prepared(to, signal);
@@ -340,8 +342,8 @@ export class Takeover implements ModelChoice {
   }
 
   /** Undefined for the one that ships: it was in use before, or the one that was is gone. */
-  async #trusted({ before }: ProbationBooks): Promise<InstalledModel | undefined> {
-    return before === undefined ? undefined : this.#parts.store.find(nameOf(before));
+  async #still(ref: ModelRef | undefined): Promise<InstalledModel | undefined> {
+    return ref === undefined ? undefined : this.#parts.store.find(nameOf(ref));
   }
 
   async #linkTo(to: InstalledModel | undefined): Promise<void> {
