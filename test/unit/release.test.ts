@@ -26,6 +26,18 @@ describe("a release", () => {
     assert.equal(release.expiresAtMs, Date.UTC(2099, 0, 1));
   });
 
+  it("fetches the files as the user of the release's address, from its server only", () => {
+    const file = Buffer.from(
+      releaseText({ files, claims: { "golden.jpg": { url: "https://cdn.example.net/p.jpg" } } }),
+    );
+    const address = "https://gate:s%40fe@example.org/models/release.json";
+    const release = readRelease(file, signer.sign(file), { ...options, address });
+    assert.deepEqual(
+      release.files.slice(0, 2).map(({ url }) => url),
+      ["https://gate:s%40fe@example.org/models/wasps/1/model.onnx", "https://cdn.example.net/p.jpg"],
+    );
+  });
+
   it("has the same content whatever its number and addresses, and another with another byte", () => {
     const { contentId } = read({});
     assert.equal(read({ sequence: 9, version: "9" }).contentId, contentId);
