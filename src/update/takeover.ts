@@ -114,7 +114,7 @@ export class Takeover implements ModelChoice {
       return undefined;
     }
     await this.#condemn(probation, why);
-    const to = await this.#trusted(probation);
+    const to = await this.#still(probation.before);
     await this.#changeover.link(to);
     await this.#gone(probation, to, why);
     return (await specsOf(to)).use;
@@ -169,7 +169,7 @@ export class Takeover implements ModelChoice {
         return { to: name, from: name, probationMs: 0, notes: ["it was in use already"] };
       }
       // What the model on probation would go back to is trusted already.
-      if (isSame(this.books.read().probation?.before, model)) return await this.#sendBack(signal);
+      if (isSame(this.books.read().probation?.before, model)) return await this.#sendBack(model, signal);
       return await this.#bring(model, undefined, signal);
     });
   }
@@ -177,16 +177,19 @@ export class Takeover implements ModelChoice {
   async rollback(): Promise<ModelChange> {
     return this.#exclusive(async (signal) => {
       this.#mustBeFree();
-      return await this.#sendBack(signal);
+      const { probation } = this.books.read();
+      const before = async () => (await this.#still(probation?.instead)) ?? (await this.#still(probation?.before));
+      return await this.#sendBack(
+        probation === undefined ? await this.#parts.store.previous() : await before(),
+        signal,
+      );
     });
   }
 
   /** To the model before, because an operator wants it. */
-  async #sendBack(signal: AbortSignal): Promise<ModelChange> {
-    const { store } = this.#parts;
+  async #sendBack(previous: InstalledModel | undefined, signal: AbortSignal): Promise<ModelChange> {
     const { probation } = this.books.read();
-    const current = await store.current();
-    const previous = probation === undefined ? await store.previous() : await this.#trusted(probation);
+    const current = await this.#parts.store.current();
     if (current === undefined && previous === undefined) {
       throw new AgentError("MODEL_NO_PREVIOUS", "no model was in use before this one", { disposition: "reject" });
     }
@@ -219,11 +222,12 @@ export class Takeover implements ModelChoice {
     const { prepared, runMs } = await this.#changeover.proven(model, arrival?.runMsMax, signal);
     const { probation: running } = this.books.read();
     const current = await store.current();
-    // One on probation is nothing to go back to.
-    const before = running === undefined ? current : running.before;
+    // One on probation is nothing to go back to by itself.
+    const [before, instead] = running === undefined ? [current] : [running.before, current];
     const probation: ProbationBooks = {
       model: refOf(model),
       ...(before === undefined ? {} : { before: refOf(before) }),
+      ...(instead === undefined ? {} : { instead: refOf(instead) }),
       ...arrival,
       badEnds: 0,
       isRunning: true,
@@ -276,7 +280,7 @@ export class Takeover implements ModelChoice {
 
   async #goBack(probation: ProbationBooks, why: string, signal: AbortSignal): Promise<void> {
     await this.#condemn(probation, why);
-    let to = await this.#trusted(probation);
+    let to = await this.#still(probation.before);
     let prepared: PreparedVision;
     try {
       prepared = await this.#changeover.loaded(to, signal);
@@ -304,8 +308,8 @@ export class Takeover implements ModelChoice {
   }
 
   /** Undefined for the one that ships: it was in use before, or the one that was is gone. */
-  async #trusted({ before }: ProbationBooks): Promise<InstalledModel | undefined> {
-    return before === undefined ? undefined : this.#parts.store.find(nameOf(before));
+  async #still(ref: ModelRef | undefined): Promise<InstalledModel | undefined> {
+    return ref === undefined ? undefined : this.#parts.store.find(nameOf(ref));
   }
 
   async #gone(probation: ProbationBooks, to: InstalledModel | undefined, why: string): Promise<void> {

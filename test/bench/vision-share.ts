@@ -129,7 +129,7 @@ async function measured(subject: Subject, shared: string, frames: readonly Frame
   const figures = noFigures();
   for (let round = -WARM_UP; round < subject.rounds; round += 1) {
     const { jpeg, cameraId } = frames[(round + WARM_UP) % frames.length] ?? { jpeg: Buffer.alloc(0), cameraId: "" };
-    const options = { exact: false, cameraId, monotonicMs: round, gate: motionDefaults, force: true };
+    const options = { exact: false, cameraId, monotonicMs: round, gate: motionDefaults, force: true, measure: true };
     const steps: (() => Promise<void>)[] = [
       async () => addOwn(figures, await ownTimes(service, jpeg, options)),
       async () => addAlone(figures, await alone(jpeg)),

@@ -97,6 +97,22 @@ describe("the model in use", () => {
     await takeover.stop();
   });
 
+  it("goes back to the one an operator had before, trusted or not, and by itself only to a trusted one", async () => {
+    await using folder = await tempFolder();
+    const { vision, store, takeover } = await life(folder.path);
+    for (const version of ["1", "2", "3"]) await install(store, version);
+    await takeover.use("wasps@1");
+    await takeover.use("wasps@2");
+    const back = await takeover.rollback();
+    assert.deepEqual([back.from, back.to, back.notes], ["wasps@2", "wasps@1", []]);
+    assert.deepEqual([vision.current, nameOf(await store.current())], ["wasps@1", "wasps@1"]);
+    await takeover.use("wasps@2");
+    await takeover.use("wasps@3");
+    await store.remove({ name: "wasps", version: "2" });
+    assert.equal((await takeover.rollback()).to, "wasps@1");
+    await takeover.stop();
+  });
+
   it("stays when another does not load, does not stand its proof, is not there, or the config names it", async () => {
     await using folder = await tempFolder();
     const prove = async () => {
