@@ -66,4 +66,14 @@ describe("non-maximum suppression", () => {
     candidates.add(1, 1, 2, 2, 0.9, 0);
     assert.equal(candidates.count, 1);
   });
+
+  it("ignores what is no score or no class, and takes none for more than certain", () => {
+    const candidates = new Candidates();
+    for (const score of [Number.NaN, 0, -0.9]) candidates.add(1, 1, 2, 2, score, 0);
+    for (const classIndex of [Number.NaN, -1, Infinity, 3e9]) candidates.add(1, 1, 2, 2, 0.9, classIndex);
+    assert.equal(candidates.count, 0);
+    for (const score of [0.5, 1.7, Infinity]) candidates.add(1, 1, 2, 2, score, 79);
+    assert.deepEqual([...candidates.score.subarray(0, candidates.count)], [0.5, 1, 1]);
+    assert.deepEqual(suppress(candidates, { ...options, iouMax: 1 }), [1, 2, 0]);
+  });
 });
