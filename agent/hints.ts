@@ -97,19 +97,28 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /^MODEL_INSTALLED$/,
     "put it to use with: framepost models use NAME@VERSION; or choose another version: --as NAME@VERSION",
   ],
-  [/^MODEL_IN_USE$/, "put another one to use first: framepost models use NAME"],
+  [
+    /^MODEL_IN_USE$/,
+    "put another one to use first (framepost models use NAME), or take it out of detector in the config",
+  ],
   [/^MODEL_MANIFEST$/, "mend the manifest; models/README.md says what may stand in it"],
   [/^MODEL_NAME$/, "choose other ones with: --as NAME@VERSION"],
   [/^MODEL_NO_LENGTH$/, "name the file's checksum, by which it is known to be whole: --sha256 DIGITS"],
   [/^MODEL_NO_PREVIOUS$/, "see what there is with: framepost models ls; choose with: framepost models use NAME"],
-  [/^MODEL_NO_ROOM$/, "free space on the disk of the data folder (framepost models rm NAME@VERSION), then repeat it"],
+  [
+    /^MODEL_NO_ROOM$/,
+    "free space on the disk of the data folder (framepost models rm NAME@VERSION), or lower spool.minFreeBytes, then repeat it",
+  ],
   [
     /^(MODEL_NOT_FOUND|MODEL_NONE)$/,
     "see what there is with: framepost models catalog, and framepost models ls; or name an ONNX file",
   ],
   [/^MODEL_NOT_INSTALLED$/, "add it with: framepost models add NAME; see what there is with: framepost models catalog"],
   [/^MODEL_PINNED$/, "take detector.model (and detector.manifest) out of the config, then restart the daemon"],
-  [/^MODEL_STORE$/, "make the folder models in the data folder usable for its owner"],
+  [
+    /^MODEL_STORE$/,
+    "run it with sudo, or as the user that the daemon runs as; the folder models in the data folder has to be usable for its owner",
+  ],
   [/^MODEL_TOO_LARGE$/, "take a smaller model: this one could not be loaded"],
   [
     /^MODEL_(DEAD|DIFFERENT|UNPROVEN)$/,

@@ -144,6 +144,16 @@ describe("models commands", () => {
     });
   });
 
+  it("install nothing from a file where the room that has to stay free would not", async () => {
+    const cameras = [{ id: "street", driver: "simulated" }];
+    const config = { cameras, targets: [], spool: { minFreeBytes: "1000000GB" } };
+    await atDesk(async (desk) => {
+      const said = await refused("MODEL_NO_ROOM", add(desk, tinyFile));
+      assert.match(said, /no room for [\d.]+ KB of a model: .* are free/);
+      assert.deepEqual(await readdir(desk.models), []);
+    }, JSON.stringify(config));
+  });
+
   it("download from an address, and say when nothing vouches for what came", async () => {
     await atDesk(async (desk) => {
       const content = await readFile(tinyFile);
@@ -176,16 +186,13 @@ describe("models commands", () => {
       assert.equal(await detect(context, [photo], {}), 0);
       assert.match(said(), /no model is in use but the one that ships.*64×48/s);
       await put(desk, "other", "2");
-      await modelsUse(context, "other");
-      said();
-      assert.equal(await detect(context, [photo], {}), 0);
-      assert.match(said(), /^with the model in use, other@2\n.*64×48 {2}0 found/);
-      const hint = await refused("MODEL_NOT_FOUND", detect(context, [photo], { model: "others" }));
-      assert.match(hint, /none of that name is installed/);
+      await new ModelStore(desk.models).use({ name: "other", version: "2" });
       const unnamed = join(folder, "unnamed.json");
       await writeFile(unnamed, JSON.stringify({ labels: ["class0", "class1", "class2"] }));
-      await detect(context, [photo], { model: "other@2", manifest: unnamed });
-      assert.match(said(), /its file does not name what it finds/);
+      assert.equal(await detect(context, [photo], { manifest: unnamed }), 0);
+      assert.match(said(), /^with the model in use, other@2\nits file does not name what it finds.*64×48 {2}0 found/s);
+      const hint = await refused("MODEL_NOT_FOUND", detect(context, [photo], { model: "others" }));
+      assert.match(hint, /none of that name is installed/);
       await writeFile(unnamed, '{"labls": []}');
       const reason = await refused("MODEL_MANIFEST", detect(context, [photo], { model: tinyFile, manifest: unnamed }));
       assert.match(reason, /unnamed\.json: Unrecognized key: "labls"/);

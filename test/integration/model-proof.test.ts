@@ -175,12 +175,12 @@ describe("the commands that prove models", () => {
     assert.match(ran.stdout, /FAILED {3}golden picture: .*finds nothing .*\(MODEL_DEAD\)\n {9}mend: .*float/);
   });
 
-  it("measure models with every number of threads, and say which lines to write", async () => {
+  it("measure models with every number of threads, and say what to run and which lines to write", async () => {
     const ran = await at("models", "bench", "alive", "--photo", "scene.jpg", "--runs", "2");
     assert.equal(ran.code, 0, ran.stderr);
     assert.match(ran.stdout, /^model +precision +input +threads +run ms +p95 .*\nalive\S* +float32 +640×384 +1 /);
     assert.match(ran.stdout, /\d detections a second on (one thread|\d threads)\n/);
-    assert.match(ran.stdout, /\ndetector:\n {2}model: alive\n {2}threads: \d+\n$/);
+    assert.match(ran.stdout, /models use alive\n\ndetector:\n {2}threads: \d+\n$/);
   });
 
   it("say what is wrong with their words", async () => {

@@ -28,7 +28,7 @@ export interface FillKernel {
   copy(fromPixel: number, toPlace: number, count: number): void;
 }
 
-export interface KernelChannel {
+interface KernelChannel {
   /** Which byte of a pixel it takes. */
   readonly source: number;
   /** What each level becomes. */
