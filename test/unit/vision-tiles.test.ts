@@ -2,6 +2,10 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, it } from "mocha";
 import type { Box, Detection } from "../../src/core/types.ts";
+import type { DecodedPicture, Detector } from "../../src/vision/process/detector.ts";
+import type { Imaging, PictureSize } from "../../src/vision/process/imaging.ts";
+import { placePicture } from "../../src/vision/process/letterbox.ts";
+import { TiledDetector } from "../../src/vision/process/tiled-detector.ts";
 import { mergeViews, tilesOf, tileSize, type View } from "../../src/vision/process/tiles.ts";
 
 const picture = { width: 1_000, height: 600 };
@@ -130,5 +134,42 @@ describe("tiles", () => {
       found.map(({ score }) => score),
       [0.7, 0.5],
     );
+  });
+});
+
+describe("tiles of a picture that is much larger than the model's input", () => {
+  it("lie within the picture to a thousandth of a pixel, with what is found in them", async () => {
+    for (const [width, height] of [
+      [3_841, 2_163],
+      [3_846, 2_171],
+      [2_595, 1_947],
+    ] as const) {
+      const placement = placePicture(width, height, 320, 320, "letterbox");
+      const everything = (size: PictureSize): Detection[] => [
+        { label: "a", score: 0.5, box: { left: 0, top: 0, ...size }, polygon: [{ x: size.width, y: size.height }] },
+      ];
+      const detector = {
+        place: (across: number, down: number) => placePicture(across, down, 320, 320, "letterbox"),
+        detect: async (tile: DecodedPicture) => ({
+          ...{ width: tile.width, height: tile.height, detections: tile.width === width ? [] : everything(tile) },
+          timings: { decodeMs: 0, fillMs: 0, runMs: 0, postMs: 0 },
+        }),
+        merging: () => ({ iouMax: 1, classAgnostic: false, detectionsMax: 100 }),
+      };
+      const pixelsOf = (size: PictureSize) => ({ ...size, rgb: new Uint8Array(3 * size.width * size.height) });
+      const imaging = { pixelsAt: async (_: Buffer, size: PictureSize) => pixelsOf(size) };
+      const tiled = new TiledDetector(detector as unknown as Detector, { columns: 3, rows: 3, overlap: 0.2 });
+      const whole = { width, height, pixels: pixelsOf(placement), placement, exact: false, decodeMs: 0 };
+      const { detections } = await tiled.detect(whole, Buffer.alloc(0), imaging as unknown as Imaging);
+      assert.equal(detections.length, 9);
+      const reach = (edges: readonly number[]) => Math.max(...edges);
+      const right = reach(
+        detections.flatMap(({ box, polygon = [] }) => [box.left + box.width, ...polygon.map(({ x }) => x)]),
+      );
+      const bottom = reach(
+        detections.flatMap(({ box, polygon = [] }) => [box.top + box.height, ...polygon.map(({ y }) => y)]),
+      );
+      assert.ok(Math.abs(right - width) < 0.001 && Math.abs(bottom - height) < 0.001, `${right} × ${bottom}`);
+    }
   });
 });

@@ -1,7 +1,7 @@
 import type { Box, Detection, TileGrid } from "../../core/types.ts";
 import type { DetectAnswer } from "../protocol.ts";
 import type { DecodedPicture, Detector } from "./detector.ts";
-import type { Imaging, Pixels } from "./imaging.ts";
+import type { Imaging, PictureSize, Pixels } from "./imaging.ts";
 import { mergeViews, tilesOf, tileSize, type View } from "./tiles.ts";
 
 /**
@@ -34,16 +34,16 @@ export class TiledDetector {
   async detect(whole: DecodedPicture, picture: Buffer, imaging: Imaging): Promise<DetectAnswer> {
     const found = await this.#detector.detect(whole);
     const startedMs = performance.now();
-    const { pixels, tiles } = await this.#decode(whole, picture, imaging);
+    const { size, pixels, tiles } = await this.#decode(whole, picture, imaging);
     const timings = { ...found.timings, decodeMs: found.timings.decodeMs + performance.now() - startedMs };
     const { width, height } = whole;
     const views: View[] = [{ area: { left: 0, top: 0, width, height }, detections: found.detections }];
+    const placement = this.#detector.place(size.width, size.height);
     for (const { part, area, exact } of tiles) {
-      const placement = this.#detector.place(area.width, area.height);
       const cropped = { rgb: this.#cropped(pixels, part), width: part.width, height: part.height };
-      const tile = { width: area.width, height: area.height, pixels: cropped, placement, exact, decodeMs: 0 };
+      const tile = { ...size, pixels: cropped, placement, exact, decodeMs: 0 };
       const answer = await this.#detector.detect(tile);
-      views.push({ area, detections: answer.detections.map((detection) => moved(detection, area)) });
+      views.push({ area, detections: answer.detections.map((detection) => moved(detection, size, area)) });
       timings.fillMs += answer.timings.fillMs;
       timings.runMs += answer.timings.runMs;
       timings.postMs += answer.timings.postMs;
@@ -62,20 +62,25 @@ export class TiledDetector {
     whole: DecodedPicture,
     picture: Buffer,
     imaging: Imaging,
-  ): Promise<{ readonly pixels: Pixels; readonly tiles: readonly Tile[] }> {
+  ): Promise<{ readonly size: PictureSize; readonly pixels: Pixels; readonly tiles: readonly Tile[] }> {
     const size = tileSize(whole, this.#grid);
     const placed = this.#detector.place(size.width, size.height);
     if (whole.exact || placed.width > size.width || placed.height > size.height) {
       const tiles = tilesOf(whole, this.#grid, size).map((area) => ({ part: area, area, exact: true }));
-      return { pixels: whole.exact ? whole.pixels : await imaging.pixels(picture), tiles };
+      return { size, pixels: whole.exact ? whole.pixels : await imaging.pixels(picture), tiles };
     }
-    const [scaleX, scaleY] = [size.width / placed.width, size.height / placed.height];
-    const reduced = { width: Math.round(whole.width / scaleX), height: Math.round(whole.height / scaleY) };
+    const reduced = {
+      width: Math.round((whole.width * placed.width) / size.width),
+      height: Math.round((whole.height * placed.height) / size.height),
+    };
+    // Of the pixels that there are: what rounding adds to a large picture's tile would lie beyond its border.
+    const [scaleX, scaleY] = [whole.width / reduced.width, whole.height / reduced.height];
     const tiles = tilesOf(reduced, this.#grid, { width: placed.width, height: placed.height }).map((part) => {
-      const area = { left: part.left * scaleX, top: part.top * scaleY, width: size.width, height: size.height };
+      const { left, top, width, height } = part;
+      const area = { left: left * scaleX, top: top * scaleY, width: width * scaleX, height: height * scaleY };
       return { part, area, exact: false };
     });
-    return { pixels: await imaging.pixelsAt(picture, reduced), tiles };
+    return { size, pixels: await imaging.pixelsAt(picture, reduced), tiles };
   }
 
   /** Into a kept buffer: all tiles are of one size. */
@@ -90,11 +95,15 @@ export class TiledDetector {
   }
 }
 
-function moved(detection: Detection, { left, top }: Box): Detection {
+/** From a tile of this size to where it lies in the picture. */
+function moved(detection: Detection, size: PictureSize, { left, top, width, height }: Box): Detection {
   const { box, polygon } = detection;
+  const [scaleX, scaleY] = [width / size.width, height / size.height];
+  const at = (x: number, y: number) => ({ x: left + x * scaleX, y: top + y * scaleY });
+  const { x, y } = at(box.left, box.top);
   return {
     ...detection,
-    box: { ...box, left: box.left + left, top: box.top + top },
-    ...(polygon === undefined ? {} : { polygon: polygon.map(({ x, y }) => ({ x: x + left, y: y + top })) }),
+    box: { left: x, top: y, width: box.width * scaleX, height: box.height * scaleY },
+    ...(polygon === undefined ? {} : { polygon: polygon.map((point) => at(point.x, point.y)) }),
   };
 }
