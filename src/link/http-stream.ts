@@ -52,9 +52,10 @@ export class HttpStream {
     let url = request.url;
     for (let hops = 0; ; hops += 1) {
       const answer = await this.#getOnce(url, request.headers, signal);
-      const next = redirectIn(answer, url);
-      if (next === undefined) return answer;
+      if (!redirects.has(answer.status)) return answer;
+      // Nobody reads what a redirect says beside its address, and an answer that is not read holds its connection.
       answer.close();
+      const next = redirectIn(answer, url);
       if (hops >= linkLimits.redirectsMax) throw redirectError(answer.attempted, "it redirects again and again");
       url = next;
     }
@@ -152,6 +153,7 @@ export class HttpStream {
 }
 
 const retry = { disposition: "retry" } as const;
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 function addressOf(url: string, attempted: string): URL {
   if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return new URL(url);
@@ -160,9 +162,8 @@ function addressOf(url: string, attempted: string): URL {
   });
 }
 
-/** Where a redirect leads, which is always another GET; undefined for any other answer. */
-function redirectIn({ status, headers, attempted }: StreamedAnswer, from: string): string | undefined {
-  if (![301, 302, 303, 307, 308].includes(status)) return undefined;
+/** Where a redirect leads, which is always another GET. */
+function redirectIn({ status, headers, attempted }: StreamedAnswer, from: string): string {
   const { location = "" } = headers;
   if (location === "" || !URL.canParse(location, from)) {
     throw redirectError(attempted, `HTTP ${status} redirects to no address`);

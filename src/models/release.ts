@@ -23,7 +23,7 @@ export interface Release {
 
 export interface ReleaseFile {
   readonly path: ReleasePath;
-  /** Absolute. */
+  /** Absolute. It may hold a user and a password, and is shown nowhere. */
   readonly url: string;
   readonly bytes: number;
   readonly sha256: string;

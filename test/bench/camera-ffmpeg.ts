@@ -7,7 +7,7 @@ import { SystemClock } from "../../src/core/clock.ts";
 import { usualFfmpeg } from "../lib/ffmpeg-options.ts";
 import { jpegFilm } from "../lib/films.ts";
 import { tempFolder } from "../lib/temp.ts";
-import { atMost, median, rounded, type BenchTable, type Verdict } from "./table.ts";
+import { atLeast, atMost, median, rounded, type BenchTable } from "./table.ts";
 
 const width = 1_280;
 const height = 720;
@@ -57,8 +57,8 @@ export async function cameraFfmpeg(): Promise<BenchTable> {
       row("ffmpeg, a film of JPEGs copied", "copied"),
     ],
     verdicts: [
-      atLeast("persistent ffmpeg with generated frames against node-webcam", ratio("generated"), 6),
-      atLeast("persistent ffmpeg that copies against node-webcam", ratio("copied"), 100),
+      atLeast("persistent ffmpeg with generated frames against node-webcam", rounded(ratio("generated"), 1), 6),
+      atLeast("persistent ffmpeg that copies against node-webcam", rounded(ratio("copied"), 1), 100),
       atMost(
         "main-process CPU of a frame that is received and dropped",
         rounded(median(passes.copied.map((pass) => pass.cpuMsPerFrame)), 3),
@@ -67,10 +67,6 @@ export async function cameraFfmpeg(): Promise<BenchTable> {
       ),
     ],
   };
-}
-
-function atLeast(name: string, value: number, boundMin: number): Verdict {
-  return { name, value: rounded(value, 1), bound: `≥ ${boundMin}`, holds: value >= boundMin };
 }
 
 async function shotByShot(folder: string): Promise<Pass> {

@@ -16,6 +16,7 @@ import { spoolRebuild } from "./spool-rebuild.ts";
 import { spoolStall } from "./spool-stall.ts";
 import { splitter } from "./splitter.ts";
 import type { BenchTable } from "./table.ts";
+import { tiles } from "./tiles.ts";
 import { visionBoundary } from "./vision-boundary.ts";
 import { visionMemory } from "./vision-memory.ts";
 import { visionShare } from "./vision-share.ts";
@@ -33,6 +34,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "vision-memory": visionMemory,
   "motion-gate": motionGate,
   parity,
+  tiles,
   "spool-append": spoolAppend,
   "spool-device": spoolDevice,
   "spool-stall": spoolStall,

@@ -20,6 +20,10 @@ export function atMost(name: string, value: number, boundMax: number, unit = "")
   return { name, value, bound: `≤ ${boundMax}${unit === "" ? "" : ` ${unit}`}`, holds: value <= boundMax };
 }
 
+export function atLeast(name: string, value: number, boundMin: number): Verdict {
+  return { name, value, bound: `≥ ${boundMin}`, holds: value >= boundMin };
+}
+
 /** The middle of the sorted values; 0 of none. */
 export function median(values: readonly number[]): number {
   return percentile(values, 0.5);

@@ -373,7 +373,7 @@ targets:
           /warning {2}config: .*open-token is readable by every user\n {9}mend: chmod 0600 .*open-token/,
           /warning {2}config: .*password: a secret in plain text\n {9}mend: .*\$\{file:/,
           /warning {2}config: public: the token and the pictures go to town\.invalid unencrypted.*\n {9}mend: use https/,
-          /FAILED {3}model: no model nobody.*\n {9}mend: .*framepost detect --model/,
+          /FAILED {3}model: no model nobody.*\n {9}mend: .*framepost models catalog/,
           /FAILED {3}camera gone: .*CAMERA_(NO_DEVICE\)\n {9}mend: .*framepost cameras|PROGRAM_MISSING\)\n {9}mend: sudo apt)/,
           /FAILED {3}camera nowhere: .*\(CAMERA_NO_FOLDER\)\n {9}mend: make the folder/,
           /FAILED {3}target wrong-token: .*HTTP 401.*\n {9}mend: put the right token/,

@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
-import { readFile, readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { describe, it } from "mocha";
 import { iouOf } from "../../src/core/detections.ts";
 import type { DetectResult, Vision } from "../../src/core/ports.ts";
 import type { TileGrid } from "../../src/core/types.ts";
-import { resolveModel } from "../../src/vision/model.ts";
-import { readReferences } from "../lib/parity.ts";
 import { gateByMotion } from "../lib/street-run.ts";
 import { needsShared } from "../lib/shared.ts";
+import { measureTiles } from "../lib/tiles.ts";
 import { never, tinyModel, visionProcess } from "../lib/vision.ts";
 
 const [width, height] = [1_280, 960];
@@ -83,7 +80,7 @@ describe("tiled detection", () => {
     await using tiled = visionProcess({ model, tiles: { columns: 3, rows: 2, overlap: 0.25 } });
     await Promise.all([plain.start(never), tiled.start(never)]);
     const jpeg = await squares(plain, 20);
-    const options = { exact: false, cameraId: "a", monotonicMs: 0, gate: gateByMotion, force: false };
+    const options = { exact: false, cameraId: "a", monotonicMs: 0, gate: gateByMotion, force: false, measure: true };
     const first = await tiled.watch(jpeg, options, never);
     assert.ok(first.kind === "detected");
     assertSquares(first, 20);
@@ -94,39 +91,14 @@ describe("tiled detection", () => {
     assert.equal(kind, "still");
   });
 
-  it("finds most of what a model of twice the input size finds, on 14 photos", async function () {
-    const shared = join(needsShared(this), "models");
-    this.timeout(120_000);
-    const model = await resolveModel(join(shared, "yolov8n-320-f32.onnx"), { modelsFolders: [] });
-    const photos = await readdir(join(shared, "images"));
-    const found: number[] = [];
-    let references = 0;
-    for (const grid of [undefined, tiles, { ...tiles, columns: 3 }]) {
-      await using vision = visionProcess({ model, threads: 2, ...(grid === undefined ? {} : { tiles: grid }) });
-      await vision.start(never);
-      let hits = 0;
-      references = 0;
-      for (const photo of photos) {
-        const strong = (await readReferences(shared, "yolov8n-640-f32", photo)).filter(({ score }) => score >= 0.35);
-        const { detections } = await vision.detect(
-          await readFile(join(shared, "images", photo)),
-          { exact: false },
-          never,
-        );
-        const free = new Set(detections.filter(({ score }) => score >= 0.35));
-        for (const reference of strong) {
-          const match = [...free].find(
-            ({ label, box }) => label === reference.label && iouOf(box, reference.box) >= 0.5,
-          );
-          if (match !== undefined) hits += 1;
-          if (match !== undefined) free.delete(match);
-        }
-        references += strong.length;
-      }
-      found.push(hits);
-    }
-    const [whole = 0, four = 0, six = 0] = found;
-    assert.equal(references, 80);
-    assert.ok(whole <= 52 && four >= 68 && six >= 75, `whole ${whole}, 2x2 ${four}, 3x2 ${six} of ${references}`);
+  /** On all of them, and with more tiles: `npm run bench -- tiles`. */
+  it("finds most of what a model of twice the input size finds, on two photos", async function () {
+    const shared = needsShared(this);
+    this.timeout(60_000);
+    const photos = ["faces25.jpg", "fd2.jpg"];
+    const whole = await measureTiles(shared, undefined, photos);
+    const four = await measureTiles(shared, tiles, photos);
+    assert.deepEqual([whole.references, four.references], [21, 21]);
+    assert.ok(whole.found <= 8 && four.found >= 16, JSON.stringify({ whole, four }));
   });
 });

@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
 /**
@@ -37,18 +37,28 @@ export class ProcessWatch implements AsyncDisposable {
 
   async #watch(): Promise<void> {
     while (!this.#ended) {
-      for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) await this.#look(pid);
+      // Each of these reads is a copy from memory; one after another through the thread pool they cost many times that.
+      for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) this.#look(pid);
       await delay(20);
     }
   }
 
-  async #look(pid: string): Promise<void> {
-    const commandLine = await readFile(`/proc/${pid}/cmdline`).catch(() => Buffer.alloc(0));
+  #look(pid: string): void {
+    const commandLine = readOrNothing(`/proc/${pid}/cmdline`);
     if (commandLine.length === 0) return;
     // Kept under its own text: a process may become another program.
     this.#seen.set(`command line of ${pid}: ${commandLine.toString("latin1").slice(0, 80)}`, commandLine);
     if (!this.#environmentsOf.test(commandLine.toString("latin1"))) return;
-    const environment = await readFile(`/proc/${pid}/environ`).catch(() => Buffer.alloc(0));
+    const environment = readOrNothing(`/proc/${pid}/environ`);
     if (environment.length > 0) this.#seen.set(`environment of ${pid}`, environment);
+  }
+}
+
+/** A process may end while one looks. */
+function readOrNothing(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch {
+    return Buffer.alloc(0);
   }
 }

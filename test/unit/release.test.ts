@@ -26,15 +26,19 @@ describe("a release", () => {
     assert.equal(release.expiresAtMs, Date.UTC(2099, 0, 1));
   });
 
-  it("fetches the files as the user of the release's address, from its server only", () => {
+  it("is asked for, with its relative files, by the user of its own address, and by nobody elsewhere", () => {
     const file = Buffer.from(
       releaseText({ files, claims: { "golden.jpg": { url: "https://cdn.example.net/p.jpg" } } }),
     );
-    const address = "https://gate:s%40fe@example.org/models/release.json";
+    const address = "https://gate:secret@example.org/models/release.json";
     const release = readRelease(file, signer.sign(file), { ...options, address });
     assert.deepEqual(
-      release.files.slice(0, 2).map(({ url }) => url),
-      ["https://gate:s%40fe@example.org/models/wasps/1/model.onnx", "https://cdn.example.net/p.jpg"],
+      release.files.map(({ url }) => url),
+      [
+        "https://gate:secret@example.org/models/wasps/1/model.onnx",
+        "https://cdn.example.net/p.jpg",
+        "https://gate:secret@example.org/models/wasps/1/golden.json",
+      ],
     );
   });
 
