@@ -5,6 +5,7 @@ import { liveChecks } from "./checks/live.ts";
 import { modelChecks } from "./checks/model.ts";
 import { type CheckResult, failed } from "./checks/result.ts";
 import { targetCheck } from "./checks/target.ts";
+import { updatesCheck } from "./checks/updates.ts";
 import { type Agent, composeAgent } from "./compose.ts";
 import type { CommandContext } from "./context.ts";
 import { Lifecycle } from "./lifecycle.ts";
@@ -46,6 +47,8 @@ export async function* runChecks(
   try {
     await vision.start(context.signal);
     yield* modelChecks(context, settings, agent);
+    const updates = await updatesCheck(context, settings.config.detector);
+    if (updates !== undefined) yield updates;
     yield* cameraChecks(context, settings.config.cameras, agent);
     await sending.start(context.signal);
     for (const target of agent.targets) yield await targetCheck(context, target);

@@ -1,3 +1,4 @@
+import { shownDetections } from "../../../src/core/detections.ts";
 import { spoolLimits } from "../../../src/core/limits.ts";
 import type { SpoolListing } from "../../../src/core/ports.ts";
 import type { ListPage } from "../../../src/core/queue.ts";
@@ -43,7 +44,7 @@ export async function queueList(context: CommandContext, options: QueueListOptio
 }
 
 function textLine({ record, deliveries }: SpoolListing): string {
-  const labels = [...new Set(record.detections.map(({ label }) => label))].join(",") || "-";
+  const labels = [...new Set(shownDetections(record).map(({ label }) => label))].join(",") || "-";
   const owed = deliveries
     .map(({ targetId, state, attempts, error }) =>
       [targetId, state === "pending" ? `tries ${attempts}` : state, error].filter(Boolean).join(" "),

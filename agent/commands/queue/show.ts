@@ -1,3 +1,4 @@
+import { shownDetections } from "../../../src/core/detections.ts";
 import type { SpoolListing } from "../../../src/core/ports.ts";
 import type { StoredRecord, TileGrid } from "../../../src/core/types.ts";
 import type { CommandContext } from "../../context.ts";
@@ -84,13 +85,16 @@ function tilesPhrase({ columns, rows, overlap }: TileGrid): string {
 }
 
 /** All of them, those below the threshold too: this is what is stored. */
-function detectionLines({ labelled, detections }: StoredRecord): readonly string[] {
+function detectionLines(record: StoredRecord): readonly string[] {
+  const { labelled, detections } = record;
   if (!labelled) return ["unlabelled: the detector was away"];
   if (detections.length === 0) return ["no detections"];
-  const rows = detections.map(({ label, score, box }) => [
-    label,
-    Number(score.toFixed(3)),
-    ...[box.left, box.top, box.width, box.height].map((pixels) => Math.round(pixels)),
-  ]);
-  return textTable(["label", "score", "left", "top", "width", "height"], rows);
+  const shown = new Set(shownDetections(record));
+  const rows = detections.map((detection) => {
+    const { left, top, width, height } = detection.box;
+    const pixels = [left, top, width, height].map((edge) => Math.round(edge));
+    const weak = shown.has(detection) ? "" : "below the threshold: not sent";
+    return [detection.label, Number(detection.score.toFixed(3)), ...pixels, weak];
+  });
+  return textTable(["label", "score", "left", "top", "width", "height", ""], rows);
 }
