@@ -8,7 +8,7 @@ import type { CommandContext } from "./context.ts";
 import { findModel } from "./find-model.ts";
 import { loadSettings } from "./settings.ts";
 
-/** What the words after `models verify` and `models bench` stand for. */
+/** What the words after `models verify`, `models bench` and `detect --model` stand for. */
 
 export interface ChosenModel {
   /** As a person named it; the model's name where nobody did. */
@@ -22,13 +22,19 @@ export interface Choice {
   readonly dataFolder: string | undefined;
 }
 
-/** Without references: the model that the daemon of this config would take. */
-export async function chooseModels(context: CommandContext, references: readonly string[]): Promise<Choice> {
-  const { dataFolder, model, manifest } = await placeOf(context);
+/** Without references: the model that the daemon of this config would take. A manifest goes above that of any. */
+export async function chooseModels(
+  context: CommandContext,
+  references: readonly string[],
+  ownManifest?: string,
+): Promise<Choice> {
+  const { dataFolder, model, manifest: configured } = await placeOf(context);
   if (references.length > 0) {
-    const models = references.map((reference) => ({ reference, find: () => findModel(reference, { dataFolder }) }));
-    return { models, dataFolder };
+    const given = ownManifest === undefined ? {} : { manifest: ownManifest };
+    const find = (reference: string) => async () => findModel(reference, { dataFolder, ...given });
+    return { models: references.map((reference) => ({ reference, find: find(reference) })), dataFolder };
   }
+  const manifest = ownManifest ?? configured;
   const find = () => findModel(model, { dataFolder, ...(manifest === undefined ? {} : { manifest }) });
   return { models: [{ reference: model ?? "the model in use", find }], dataFolder };
 }

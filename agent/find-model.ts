@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { AgentError } from "../src/core/errors.ts";
 import { defaultModel } from "../src/config/sections.ts";
 import { ModelStore } from "../src/models/store.ts";
 import { type ModelSpec, resolveModel } from "../src/vision/model.ts";
@@ -24,7 +25,22 @@ export async function findModel(
     join(packageFolder, "models/tiny"),
   ];
   const options = { modelsFolders: folders, ...(manifest === undefined ? {} : { manifest }) };
-  if (installed === undefined) return resolveModel(reference ?? defaultModel, options);
+  if (installed === undefined) {
+    try {
+      return await resolveModel(reference ?? defaultModel, options);
+    } catch (error) {
+      throw dataFolder === undefined ? error : notInstalledEither(error, reference);
+    }
+  }
   const spec = await resolveModel(resolve(installed.file), options);
   return spec.manifest.name === undefined ? { ...spec, name: `${installed.name}@${installed.version}` } : spec;
+}
+
+/** Only what could be the name of an installed one was looked for among them. */
+function notInstalledEither(error: unknown, reference = ""): unknown {
+  if (!(error instanceof AgentError) || error.code !== "MODEL_NOT_FOUND" || !/^[\w.-]+(@[\w.-]+)?$/.test(reference)) {
+    return error;
+  }
+  const { code, disposition, message } = error;
+  return new AgentError(code, `${message}; and none of that name is installed`, { disposition, cause: error });
 }

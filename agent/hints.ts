@@ -97,19 +97,28 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /^MODEL_INSTALLED$/,
     "put it to use with: framepost models use NAME@VERSION; or choose another version: --as NAME@VERSION",
   ],
-  [/^MODEL_IN_USE$/, "put another one to use first: framepost models use NAME"],
-  [/^MODEL_MANIFEST$/, "mend the manifest; docs/models.md says what may stand in it"],
+  [
+    /^MODEL_IN_USE$/,
+    "put another one to use first (framepost models use NAME), or take it out of detector in the config",
+  ],
+  [/^MODEL_MANIFEST$/, "mend the manifest; models/README.md says what may stand in it"],
   [/^MODEL_NAME$/, "choose other ones with: --as NAME@VERSION"],
   [/^MODEL_NO_LENGTH$/, "name the file's checksum, by which it is known to be whole: --sha256 DIGITS"],
   [/^MODEL_NO_PREVIOUS$/, "see what there is with: framepost models ls; choose with: framepost models use NAME"],
-  [/^MODEL_NO_ROOM$/, "free space on the disk of the data folder (framepost models rm NAME@VERSION), then repeat it"],
   [
-    /^MODEL_NOT_FOUND$/,
+    /^MODEL_NO_ROOM$/,
+    "free space on the disk of the data folder (framepost models rm NAME@VERSION), or lower spool.minFreeBytes, then repeat it",
+  ],
+  [
+    /^(MODEL_NOT_FOUND|MODEL_NONE)$/,
     "see what there is with: framepost models catalog, and framepost models ls; or name an ONNX file",
   ],
   [/^MODEL_NOT_INSTALLED$/, "add it with: framepost models add NAME; see what there is with: framepost models catalog"],
   [/^MODEL_PINNED$/, "take detector.model (and detector.manifest) out of the config, then restart the daemon"],
-  [/^MODEL_STORE$/, "make the folder models in the data folder usable for its owner"],
+  [
+    /^MODEL_STORE$/,
+    "run it with sudo, or as the user that the daemon runs as; the folder models in the data folder has to be usable for its owner",
+  ],
   [/^MODEL_TOO_LARGE$/, "take a smaller model: this one could not be loaded"],
   [
     /^MODEL_(DEAD|DIFFERENT|UNPROVEN)$/,
@@ -119,7 +128,38 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /^MODEL_GOLDEN$/,
     "take the golden picture in anew, with a photo of what the model should find: framepost models verify NAME --record PHOTO",
   ],
-  [/^(MODEL_|VISION_)/, "try a model with: framepost detect --model FILE picture.jpg; then set detector.model"],
+  [
+    /^MODEL_(NOT_ONNX|TRUNCATED)$/,
+    "fetch the file again: it was cut, or something else (a web page, a Git LFS pointer) has come in its place",
+  ],
+  [
+    /^MODEL_(UNKNOWN_FAMILY|INPUT|OUTPUT)$/,
+    "models/README.md has the families that can be read and the manifest that says what a file does not; or take a model of: framepost models catalog",
+  ],
+  [
+    /^MODEL_RUNTIME_MISSING$/,
+    "install Framepost again (npm ci), on a machine of the kind and with the Node.js that it runs with",
+  ],
+  [
+    /^(MODEL_(FAILED|CRASHES|RUN)|VISION_(CRASHED|TIMEOUT))$/,
+    "see whether it runs here: framepost models verify; then put another one to use, or go back: framepost models rollback",
+  ],
+  [
+    /^VISION_MEMORY$/,
+    "take a smaller model (framepost models bench shows each one's memory), or raise detector.maxMemory",
+  ],
+  [/^VISION_/, "it comes back by itself; when it does not, look into the log, and try: framepost models verify"],
+  [
+    /^MODEL_/,
+    "try a model with: framepost detect --model FILE picture.jpg; then put it to use: framepost models use NAME",
+  ],
+  [/^RELEASE_KEY$/, "set detector.updates.publicKey to the line of minisign.pub that begins with RW"],
+  [
+    /^RELEASE_SIGNATURE$/,
+    "sign release.json again with the key of detector.updates.publicKey, and put both files on the server, the signature first",
+  ],
+  [/^RELEASE_UNAVAILABLE$/, "put release.json and release.json.minisig where detector.updates.url points"],
+  [/^RELEASE_/, "publish a release with a higher number that has not expired; docs/models.md says how"],
   [/^HTTP_401$/, "put the right token into this target's config; the platform's web page shows it"],
   [/^HTTP_403$/, "ask the platform's administrator what this account may do; a firewall may also refuse"],
   [

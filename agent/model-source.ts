@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
-import { basename } from "node:path";
-import { AgentError, asAgentError, messageOf } from "../src/core/errors.ts";
+import { type FileHandle, open, statfs } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { AgentError, asAgentError, errnoOf, messageOf } from "../src/core/errors.ts";
 import { modelLimits, visionLimits } from "../src/core/limits.ts";
 import { shownUrl } from "../src/link/http-errors.ts";
 import { HttpStream } from "../src/link/http-stream.ts";
@@ -10,6 +10,7 @@ import type { Downloaded, DownloadOptions, DownloadRequest } from "../src/models
 import { readManifest } from "../src/vision/model.ts";
 import { exists, fileProblem } from "./files.ts";
 import { downloadsOf, type ModelsPlace } from "./models-place.ts";
+import { sizeText } from "./terminal.ts";
 
 /** Where a model comes from that somebody wants to have installed. */
 export interface ModelSource {
@@ -75,7 +76,10 @@ export async function modelSource(what: string, options: SourceOptions): Promise
     shown: basename(what),
     isVouchedFor: true,
     manifest,
-    fill: async (_place, into, world) => await copied(file, what, into, options.sha256, world),
+    fill: async ({ freeBytesMin }, into, world) => {
+      await mustHaveRoom(dirname(into), (await file.stat()).size, freeBytesMin);
+      return await copied(file, what, into, options.sha256, world);
+    },
     close: async () => await file.close(),
   };
 }
@@ -106,6 +110,17 @@ function filledBy(request: DownloadRequest): ModelSource["fill"] {
   };
 }
 
+/** As a download has it. */
+async function mustHaveRoom(folder: string, wanted: number, freeBytesMin: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  if (free - wanted >= freeBytesMin) return;
+  const left = `${sizeText(free)} are free, and ${sizeText(freeBytesMin)} have to stay so`;
+  throw new AgentError("MODEL_NO_ROOM", `no room for ${sizeText(wanted)} of a model: ${left}`, {
+    disposition: "retry",
+  });
+}
+
 async function copied(
   from: FileHandle,
   what: string,
@@ -128,8 +143,9 @@ async function copied(
     await to.sync();
   } catch (error) {
     signal.throwIfAborted();
-    throw new AgentError("MODEL_STORE", `copying ${what}: ${fileProblem(error)}`, {
-      disposition: "fatal",
+    const isFull = ["ENOSPC", "EDQUOT"].includes(errnoOf(error) ?? "");
+    throw new AgentError(isFull ? "MODEL_NO_ROOM" : "MODEL_STORE", `copying ${what}: ${fileProblem(error)}`, {
+      disposition: isFull ? "retry" : "fatal",
       cause: error,
     });
   } finally {

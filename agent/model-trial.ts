@@ -35,3 +35,11 @@ export function modelLine({ family, inputWidth, inputHeight, labels }: ModelInfo
   const more = labels.length > labelsShown ? ", …" : "";
   return `${family}, ${inputWidth}×${inputHeight}, ${labels.length} label${labels.length === 1 ? "" : "s"}: ${shown}${more}`;
 }
+
+/** Neither the file nor a manifest says what it finds. */
+export function isUnnamed({ labels }: ModelInfo): boolean {
+  return labels.length > 0 && labels.every((label, index) => label === `class${index}`);
+}
+
+export const unnamedLabels =
+  'its file does not name what it finds: list the labels in a manifest, {"labels": ["person", …]}, and give it with --manifest';

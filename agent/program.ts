@@ -148,7 +148,7 @@ function addOneShotCommands(program: Command, contextOf: ContextOf, finish: Fini
     .command("detect")
     .description("the detector on image files or folders")
     .argument("<paths...>", "JPEG files or folders of them")
-    .requiredOption("--model <name|file>", "model name or ONNX file")
+    .option("--model <name|file>", "model name or ONNX file (default: the model in use)")
     .option("--manifest <file>", "model.json that says how to read the model")
     .option("--threshold <score>", "show detections from this score on", score)
     .option("--exact", "resize as training tool chains do instead of the fast way")
@@ -162,7 +162,7 @@ function addOneShotCommands(program: Command, contextOf: ContextOf, finish: Fini
       async (
         paths: string[],
         options: {
-          model: string;
+          model?: string;
           manifest?: string;
           threshold?: number;
           exact?: true;

@@ -3,19 +3,22 @@ import { basename, extname, join, resolve } from "node:path";
 import { shownDetections } from "../../src/core/detections.ts";
 import { AgentError, asAgentError } from "../../src/core/errors.ts";
 import { visionLimits } from "../../src/core/limits.ts";
-import type { DetectResult, Logger, Vision } from "../../src/core/ports.ts";
+import type { DetectResult, ModelInfo, Vision } from "../../src/core/ports.ts";
 import type { Detection } from "../../src/core/types.ts";
-import { createLogger } from "../../src/log/logger.ts";
-import { VisionProcess } from "../../src/vision/client.ts";
+import { defaultModel } from "../../src/config/sections.ts";
+import type { ModelSpec } from "../../src/vision/model.ts";
 import { boxesSvg } from "../annotate.ts";
+import { chooseModels, visionFor } from "../choose-models.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { aboutFile, fileProblem, makeOutputFolder, readPicture, writeOutput } from "../files.ts";
 import { findModel } from "../find-model.ts";
+import { isUnnamed, unnamedLabels } from "../model-trial.ts";
 import { counted, textTable } from "../terminal.ts";
 
 interface DetectOptions {
-  readonly model: string;
+  /** The model in use where it is left out. */
+  readonly model?: string;
   readonly manifest?: string;
   readonly threshold?: number;
   readonly exact?: true;
@@ -32,27 +35,42 @@ export async function detect(
   options: DetectOptions,
 ): Promise<ExitCode> {
   const images = await imageFiles(paths);
-  const model = await findModel(options.model, {
-    dataFolder: context.dataFolder,
-    ...(options.manifest === undefined ? {} : { manifest: options.manifest }),
+  const model = await modelOf(context, options);
+  const vision = visionFor(context, {
+    model,
+    detectionsMax: visionLimits.candidatesMax,
+    ...(options.tiles === undefined ? {} : { tiles: { ...options.tiles, overlap: visionLimits.tileOverlap } }),
   });
-  const log: Logger = createLogger({ level: context.logLevel ?? "silent", secrets: [], journald: false });
-  const vision = new VisionProcess(
-    {
-      model,
-      detectionsMax: visionLimits.candidatesMax,
-      ...(options.tiles === undefined ? {} : { tiles: { ...options.tiles, overlap: visionLimits.tileOverlap } }),
-    },
-    { clock: context.clock, random: context.random, log },
-  );
   if (options.annotate !== undefined) await prepareAnnotations(images, options.annotate);
   try {
     await vision.start(context.signal);
-    for (const warning of vision.model()?.warnings ?? []) context.terminal.note(warning);
+    noteAbout(context, vision.model(), options);
     return await detectAll(context, vision, images, options);
   } finally {
     await vision.stop();
   }
+}
+
+/** A file needs no config, not even one without mistakes. */
+async function modelOf(context: CommandContext, { model, manifest }: DetectOptions): Promise<ModelSpec> {
+  if (model?.endsWith(".onnx") === true) {
+    return findModel(model, { dataFolder: context.dataFolder, ...(manifest === undefined ? {} : { manifest }) });
+  }
+  const { models } = await chooseModels(context, model === undefined ? [] : [model], manifest);
+  const [chosen] = models;
+  if (chosen !== undefined) return await chosen.find();
+  throw new AgentError("MODEL_NOT_FOUND", "no model is in use", { disposition: "fatal" });
+}
+
+function noteAbout({ terminal }: CommandContext, info: ModelInfo | undefined, { model }: DetectOptions): void {
+  if (info === undefined) return;
+  for (const warning of info.warnings ?? []) terminal.note(warning);
+  if (model === undefined && info.name === defaultModel) {
+    terminal.note(
+      "no model is in use but the one that ships, which knows coloured rectangles only: name one with --model",
+    );
+  } else if (model === undefined) terminal.note(`with the model in use, ${info.name}`);
+  if (isUnnamed(info)) terminal.note(unnamedLabels);
 }
 
 async function detectAll(

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { keyForm, keyOfText } from "../core/key-text.ts";
 import { configLimits, modelLimits, motionDefaults, spoolLimits, trackLimits, visionLimits } from "../core/limits.ts";
+import { label, labelRules } from "./label-rules.ts";
 import { byteSize, capacity, duration, fraction, identifier, lifetime, secret } from "./values.ts";
 
 /** The parts of the config that belong to no driver and no target. */
@@ -24,9 +25,6 @@ export const dataDir = z
   .min(1)
   .optional()
   .describe("Folder for the spool, state and models; the service's state folder or --data when left out");
-
-const label = z.string().min(1).max(64);
-const labelList = z.array(label).min(1).max(10_000);
 
 const tiles = z
   .strictObject({
@@ -83,18 +81,7 @@ export const detector = z
       .optional()
       .describe("Lowest score that counts as a detection; the model's own (usually 0.25) when left out"),
     thresholds: z.record(label, fraction).optional().describe("The same for single labels"),
-    allow: labelList.optional().describe("Only these labels; any other detection is forgotten at once"),
-    deny: labelList.optional().describe("Never these labels"),
-    rename: z
-      .record(label, label)
-      .optional()
-      .describe("Other names for labels; everything else (thresholds, allow, deny, keep rules) speaks of the new ones"),
-    minBox: z
-      .number()
-      .min(0)
-      .max(10_000)
-      .optional()
-      .describe("Pixels of the picture: a box whose shorter side is smaller is forgotten"),
+    ...labelRules,
     exact: z.boolean().default(false).describe("Resize as the training tools do: slower, scores equal to theirs"),
     tiles: tiles.optional(),
     threads: z

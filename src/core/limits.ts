@@ -146,7 +146,7 @@ export const visionLimits = {
   backoffMaxMs: 60_000,
   healthyAfterMs: 30_000,
   stopGraceMs: 2_000,
-  /** Cameras whose last pictures are remembered, some 120 KB each: `configLimits.camerasMax`. */
+  /** Cameras whose last pictures are remembered, up to 190 KB each: `configLimits.camerasMax`. */
   watchedCamerasMax: 64,
   /** Pictures after the last motion that the model sees too: what has come to rest gets a second look. */
   motionHoldFrames: 1,
@@ -286,7 +286,9 @@ export const imageLimits = {
   frozenFrames: 10,
   frozenMs: 60_000,
   /** Without a model a picture is decoded for its measures alone, and only this often. */
-  measureEveryMs: 5_000,
+  measureAloneEveryMs: 5_000,
+  /** Of a fast stream not every picture is measured: a state needs some pictures over seconds, not all of them. */
+  measureEveryMs: 500,
 } as const;
 
 export const spoolLimits = {

@@ -21,8 +21,8 @@ export interface PictureMeasures {
    */
   readonly sharpness?: number;
   /**
-   * Share of the picture that differs at all from this camera's picture before; sensor noise alone makes it large. Absent
-   * for the first picture, for one that belongs to no camera, and where nearly all is black or white.
+   * Share of the picture that differs at all from this camera's picture measured before; sensor noise alone makes it large.
+   * Absent for the first picture, for one that belongs to no camera, and where nearly all is black or white.
    */
   readonly changedShare?: number;
 }

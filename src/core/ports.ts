@@ -140,7 +140,7 @@ export interface ModelInfo extends ModelStamp {
 /** Milliseconds spent in each stage inside the vision process; `round` is what the caller waited, all included. */
 export interface VisionTimings {
   readonly decodeMs: number;
-  /** Of a camera's pictures: the measures, and whether anything moved. */
+  /** Of a camera's pictures: whether anything moved, and the measures where they were wanted. */
   readonly measureMs?: number;
   readonly fillMs: number;
   readonly runMs: number;
@@ -176,16 +176,18 @@ export interface WatchOptions {
   readonly gate?: MotionGate;
   /** Detect, moved or not. */
   readonly force: boolean;
+  /** Say how the picture is. */
+  readonly measure: boolean;
 }
 
 export type WatchResult =
-  | (DetectResult & { readonly kind: "detected"; readonly measures: PictureMeasures })
+  | (DetectResult & { readonly kind: "detected"; readonly measures?: PictureMeasures })
   /** Nothing has changed since the picture that the model saw last. */
   | {
       readonly kind: "still";
       readonly width: number;
       readonly height: number;
-      readonly measures: PictureMeasures;
+      readonly measures?: PictureMeasures;
       readonly timings: Pick<VisionTimings, "decodeMs" | "measureMs" | "roundMs">;
     };
 
@@ -213,8 +215,8 @@ export interface Vision {
   model(): ModelInfo | undefined;
   detect(jpeg: Buffer, options: { readonly exact: boolean }, signal: AbortSignal): Promise<DetectResult>;
   /**
-   * `detect` for the pictures of one camera, in their order: it measures each, and leaves the model alone while nothing
-   * moves, where a gate is given.
+   * `detect` for the pictures of one camera, in their order: it measures those for which that is wanted, and leaves the
+   * model alone while nothing moves, where a gate is given.
    */
   watch(jpeg: Buffer, options: WatchOptions, signal: AbortSignal): Promise<WatchResult>;
   /** What can be told of a picture without a model. With a camera's id it is compared with that camera's last one. */

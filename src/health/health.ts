@@ -156,6 +156,7 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
     ...cameras,
     ...reports.flatMap(imageTrouble),
     ...(vision.state === "backoff" ? [phrase("the detector is away", vision.lastError)] : []),
+    ...(vision.state === "ready" && parts.model === undefined ? [phrase("no model is loaded", vision.lastError)] : []),
     ...modelTroubles(parts.models),
     ...(vision.silent === true ? ["the model has never given any score: try it with framepost models verify"] : []),
     ...(pipeline.shadow?.state === "backoff" ? [phrase("the shadow model is away", pipeline.shadow.lastError)] : []),

@@ -215,17 +215,21 @@ export class ModelDownloads {
     const wanted = totalBytes === undefined ? this.#limits.downloadFlushBytes : totalBytes - part.bytes;
     const free = await part.freeBytes();
     if (free - wanted < freeBytesMin) {
-      const left = `${free} bytes are free, and ${freeBytesMin} have to stay so`;
-      throw new AgentError("MODEL_NO_ROOM", `no room for ${wanted} bytes of a model: ${left}`, {
+      const left = `${megabytes(free)} are free, and ${megabytes(freeBytesMin)} have to stay so`;
+      throw new AgentError("MODEL_NO_ROOM", `no room for ${megabytes(wanted)} of a model: ${left}`, {
         disposition: "retry",
       });
     }
     if (share?.mayGrow(wanted) === false) {
-      throw new AgentError("MODEL_NO_ROOM", `no room for ${wanted} bytes of a model beside the records`, {
+      throw new AgentError("MODEL_NO_ROOM", `no room for ${megabytes(wanted)} of a model beside the records`, {
         disposition: "retry",
       });
     }
   }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / (1024 * 1024)).toFixed(1)} MB`;
 }
 
 /** The same file is gone on with: the one of that checksum from wherever, else that of the address. */

@@ -23,7 +23,7 @@ export interface Release {
 
 export interface ReleaseFile {
   readonly path: ReleasePath;
-  /** Absolute. */
+  /** Absolute. It may hold a user and a password, and is shown nowhere. */
   readonly url: string;
   readonly bytes: number;
   readonly sha256: string;
@@ -109,12 +109,18 @@ function parsed(file: Buffer) {
   const checked = releaseSchema.safeParse(value);
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0];
-  throw refused("RELEASE_SCHEMA", `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "it is no release"}`);
+  const where = issue === undefined || issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
+  throw refused("RELEASE_SCHEMA", `${where}${issue?.message ?? "it is no release"}`);
 }
 
-/** The files are known by their checksums; https is for those who look on. */
+/**
+ * The files are known by their checksums; https is for those who look on. Only the server that the config names a user
+ * for hears of that user.
+ */
 function absoluteUrl(url: string, address: string): string {
   const base = new URL(address);
+  const { username: ownUser, password: ownPassword } = base;
+  [base.username, base.password] = ["", ""];
   let resolved: URL;
   try {
     resolved = new URL(url, base);
@@ -123,7 +129,10 @@ function absoluteUrl(url: string, address: string): string {
   }
   const { protocol, origin, username, password } = resolved;
   const isAllowed = origin === base.origin || protocol === "https:";
-  if (isAllowed && username === "" && password === "") return resolved.href;
+  if (isAllowed && username === "" && password === "") {
+    if (origin === base.origin) [resolved.username, resolved.password] = [ownUser, ownPassword];
+    return resolved.href;
+  }
   throw refused("RELEASE_SCHEMA", "files: a url is neither relative nor https, or holds a user");
 }
 

@@ -26,11 +26,13 @@ export async function isDead(mark: string): Promise<boolean | undefined> {
   return (await beginOf(Number(pid))) !== begun;
 }
 
-/** In clock ticks since the machine's start (proc_pid_stat(5), field 22). */
+/** In clock ticks since the machine's start (proc_pid_stat(5), field 22); undefined where it has ended. */
 async function beginOf(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
   // The second field, a name in brackets, may hold blanks and brackets itself.
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  // In a container that nobody tidies up, what has ended stays in the list for ever.
+  return fields[0] === "Z" ? undefined : fields[19];
 }
 
 async function ownNumbering(): Promise<string> {

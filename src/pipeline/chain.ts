@@ -36,6 +36,8 @@ export interface FrameWatch {
   readonly gate?: MotionGate;
   /** The model sees it, moved or not. */
   readonly force: boolean;
+  /** It is time to say how the camera's picture is. */
+  readonly measure: boolean;
   /** Decode it for its measures where there is no model. */
   readonly measureWithoutModel: boolean;
 }
@@ -131,7 +133,7 @@ export class Chain {
     this.#books.stage("upright", this.#clock.monotonicMs() - startedMs);
     const { cameraId, capturedAtMs, monotonicMs } = frame;
     const labels = await this.#labels({ ...image, turned }, frame, treatment, signal);
-    if ("kind" in labels) return { cameraId, measures: labels.measures, timings: labels.timings };
+    if ("kind" in labels) return { cameraId, timings: labels.timings, ...measuresOf(labels) };
     const seen: SeenFrame = { cameraId, capturedAtMs, monotonicMs, image, ...labels };
     if (!treatment.dryRun) this.#books.seen(seen, turned);
     return seen;
@@ -146,12 +148,12 @@ export class Chain {
     const { givenDetections, watch } = treatment;
     if (givenDetections !== undefined) return { labelled: true, detections: ordered(givenDetections, image) };
     try {
-      const found = await this.#detect(image, frame, watch, signal);
+      const found: WatchResult = await this.#detect(image, frame, watch, signal);
       assertSameSize(found, image);
       this.#books.vision(undefined, frame.cameraId);
       if (found.kind === "still") return found;
-      const { detections, model, timings, measures } = found;
-      return { labelled: true, detections, model, timings, ...(measures === undefined ? {} : { measures }) };
+      const { detections, model, timings } = found;
+      return { labelled: true, detections, model, timings, ...measuresOf(found) };
     } catch (error) {
       if (signal.aborted || !isVisionAway(error)) throw error;
       this.#books.vision(error, frame.cameraId);
@@ -164,11 +166,11 @@ export class Chain {
     const { exact } = this.#facts;
     if (watch === undefined) {
       const found = await this.#parts.vision.detect(image.jpeg, { exact }, signal);
-      return { ...found, kind: "detected", measures: undefined } as const;
+      return { ...found, kind: "detected" } as const;
     }
-    const { gate, force } = watch;
+    const { gate, force, measure } = watch;
     const { cameraId, monotonicMs } = frame;
-    const options = { exact, cameraId, monotonicMs, force, ...(gate === undefined ? {} : { gate }) };
+    const options = { exact, cameraId, monotonicMs, force, measure, ...(gate === undefined ? {} : { gate }) };
     return this.#parts.vision.watch(image.jpeg, options, signal);
   }
 
@@ -234,6 +236,10 @@ function stampOf(model: ModelStamp, detections: readonly Detection[]): ModelStam
     ...(single.length === 0 ? {} : { thresholds: Object.fromEntries(single) }),
     ...(tiles === undefined ? {} : { tiles }),
   };
+}
+
+function measuresOf({ measures }: Pick<WatchResult, "measures">): Pick<WatchResult, "measures"> {
+  return measures === undefined ? {} : { measures };
 }
 
 /** Given labels may come from anywhere: they get the same bounds as the detector's. */

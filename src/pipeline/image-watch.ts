@@ -48,9 +48,10 @@ export class ImageWatch {
     return this.#health;
   }
 
-  /** Whether it is time to decode a picture for its measures alone. */
-  isDue(monotonicMs: number): boolean {
-    return this.#seenAtMs === undefined || monotonicMs - this.#seenAtMs >= imageLimits.measureEveryMs;
+  /** Whether it is time to measure a picture again that is decoded anyway, or one that is decoded for that `alone`. */
+  isDue(monotonicMs: number, { alone = false } = {}): boolean {
+    const everyMs = alone ? imageLimits.measureAloneEveryMs : imageLimits.measureEveryMs;
+    return this.#seenAtMs === undefined || monotonicMs - this.#seenAtMs >= everyMs;
   }
 
   see(measures: PictureMeasures, monotonicMs: number): void {

@@ -45,7 +45,8 @@ export class Lane {
     if (this.#gate === undefined && this.images === undefined) return undefined;
     return {
       force: requested || monotonicMs >= this.#forceFromMs,
-      measureWithoutModel: this.images?.isDue(monotonicMs) ?? false,
+      measure: this.images?.isDue(monotonicMs) ?? false,
+      measureWithoutModel: this.images?.isDue(monotonicMs, { alone: true }) ?? false,
       ...(this.#gate === undefined ? {} : { gate: this.#gate }),
     };
   }

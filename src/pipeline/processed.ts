@@ -24,7 +24,7 @@ export interface SeenFrame {
 /** A frame that the model did not have to see: nothing moved since the last one that it saw. */
 export interface StillFrame {
   readonly cameraId: string;
-  readonly measures: PictureMeasures;
+  readonly measures?: PictureMeasures;
   readonly timings: Pick<VisionTimings, "decodeMs" | "measureMs" | "roundMs">;
 }
 

@@ -34,6 +34,8 @@ export interface ProbationBooks {
   readonly model: ModelRef;
   /** The last one that is trusted; absent for the one that ships. */
   readonly before?: ModelRef;
+  /** One that was in use and on probation itself when this came: for an operator who goes back, not for failures. */
+  readonly instead?: ModelRef;
   /** Of the release that it came with. */
   readonly contentId?: string;
   readonly sequence?: number;
@@ -118,10 +120,11 @@ function refusalOf(value: unknown): Refusal {
 }
 
 function probationOf(value: unknown): ProbationBooks {
-  const { model, before, contentId, sequence, runMsMax, badEnds, isRunning, failed } = objectOf(value);
+  const { model, before, instead, contentId, sequence, runMsMax, badEnds, isRunning, failed } = objectOf(value);
   return {
     model: refOf(model),
     ...(before === undefined ? {} : { before: refOf(before) }),
+    ...(instead === undefined ? {} : { instead: refOf(instead) }),
     ...(contentId === undefined ? {} : { contentId: textOf(contentId) }),
     ...(sequence === undefined ? {} : { sequence: numberOf(sequence) }),
     ...(runMsMax === undefined ? {} : { runMsMax: numberOf(runMsMax) }),

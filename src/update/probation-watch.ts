@@ -8,11 +8,13 @@ export interface Watched {
   readonly runMsMax?: number;
   /** Restarts of vision processes that are none of its own. */
   readonly restartsBefore: number;
+  /** Why it has to go back, where that is known before it is watched. */
+  readonly failed?: string;
+  /** Called until it succeeds, as is `onFailed`; `signal` ends with the watch. */
   readonly onTrusted: (signal: AbortSignal) => Promise<void>;
-  /** Called until it succeeds; `signal` ends with the watch. */
   readonly onFailed: (why: string, signal: AbortSignal) => Promise<void>;
   /** Such a call failed, and is made again later. */
-  readonly onStuck: (error: unknown) => void;
+  readonly onStuck: (error: unknown, verdict: "trusted" | "failed") => void;
 }
 
 /** Watches over the model in use for as long as it is on probation. */
@@ -46,7 +48,7 @@ export class ProbationWatch {
     const tally = new Probation(watched.runMsMax, random, this.#limits);
     this.#vision.watchLooks((look) => tally.saw(look));
     this.#running = this.#watch(watched, tally, ending.signal).catch((error: unknown) => {
-      if (!ending.signal.aborted && !isAbort(error)) watched.onStuck(error);
+      if (!ending.signal.aborted && !isAbort(error)) watched.onStuck(error, "failed");
     });
   }
 
@@ -70,24 +72,32 @@ export class ProbationWatch {
     const { clock } = this.#seams;
     while (this.#endsMs !== undefined && clock.monotonicMs() < this.#endsMs) {
       await clock.sleep(this.#limits.probationLookMs, signal);
-      const why = tally.verdict(this.#vision.health().restarts - watched.restartsBefore);
+      const why = watched.failed ?? tally.verdict(this.#vision.health().restarts - watched.restartsBefore);
       if (why !== undefined) {
-        await this.#untilGone(watched, why, signal);
+        await this.#untilDone(async () => watched.onFailed(why, signal), "failed", watched, signal);
         return;
       }
     }
-    await watched.onTrusted(signal);
+    await this.#untilDone(async () => watched.onTrusted(signal), "trusted", watched, signal);
   }
 
-  /** As often as it takes: a model that fails is worse than one that comes late. */
-  async #untilGone({ onFailed, onStuck }: Watched, why: string, signal: AbortSignal): Promise<void> {
+  /**
+   * As often as it takes: a model that fails must not stay because a disk was full at that moment, nor one that is good
+   * be on probation for ever, which would keep every other one out.
+   */
+  async #untilDone(
+    end: () => Promise<void>,
+    verdict: "trusted" | "failed",
+    { onStuck }: Watched,
+    signal: AbortSignal,
+  ): Promise<void> {
     for (;;) {
       try {
-        await onFailed(why, signal);
+        await end();
         return;
       } catch (error) {
         signal.throwIfAborted();
-        onStuck(error);
+        onStuck(error, verdict);
         await this.#seams.clock.sleep(this.#limits.rollbackAgainMs, signal);
       }
     }

@@ -3,7 +3,7 @@ import type { ModelChange, ModelChoice } from "../core/model-choice.ts";
 import type { ProbationHealth } from "../core/health.ts";
 import { modelLimits } from "../core/limits.ts";
 import type { Seams } from "../core/ports.ts";
-import type { InstalledModel, ModelRef, ModelStore } from "../models/store.ts";
+import type { InstalledModel, ModelRef } from "../models/store.ts";
 import type { StateFile } from "../state/state-file.ts";
 import type { ModelSpec } from "../vision/model.ts";
 import type { PreparedVision, VisionSwitch } from "../vision/switch.ts";
@@ -17,6 +17,7 @@ import {
   settled,
   withoutProbation,
 } from "./books.ts";
+import { Changeover, type ChangeoverParts } from "./changeover.ts";
 import { ProbationWatch } from "./probation-watch.ts";
 import type { ProbationLimits } from "./probation.ts";
 
@@ -27,12 +28,8 @@ import type { ProbationLimits } from "./probation.ts";
  * the books whether it may stay.
  */
 
-export interface TakeoverParts {
-  readonly store: ModelStore;
+export interface TakeoverParts extends ChangeoverParts {
   readonly vision: Pick<VisionSwitch, "prepare" | "discard" | "switchTo" | "watchLooks" | "runMs" | "health">;
-  /** Of an installed model, or of the one that ships. */
-  readonly specsOf: (model: InstalledModel | undefined) => Promise<ModelSpecs>;
-  readonly prove: Prove;
   /** `<data>/state/models.json`. */
   readonly booksPath: string;
   readonly probationMs: number;
@@ -42,20 +39,6 @@ export interface TakeoverParts {
   readonly pinnedTo?: string;
   readonly limits?: Partial<ProbationLimits>;
 }
-
-export interface ModelSpecs {
-  /** As its manifest has it: what a golden picture was made with. */
-  readonly proof: ModelSpec;
-  /** With what the config says above that; the same object where it says nothing. */
-  readonly use: ModelSpec;
-}
-
-/** Fails when the model is not fit for use. `runMs` is the median of a run. */
-export type Prove = (
-  prepared: PreparedVision,
-  options: { readonly folder: string; readonly runMsMax: number | undefined },
-  signal: AbortSignal,
-) => Promise<{ readonly runMs: number }>;
 
 /** The release that a model comes with, and what it asks for. */
 export interface Arrival {
@@ -74,6 +57,7 @@ export class Takeover implements ModelChoice {
   #isStarted = false;
   #stopping = new AbortController();
   #last: Promise<unknown> = Promise.resolve();
+  readonly #changeover: Changeover;
   readonly #watch: ProbationWatch;
   #lastRollback: string | undefined;
 
@@ -82,6 +66,7 @@ export class Takeover implements ModelChoice {
     this.#limits = { ...modelLimits, ...parts.limits };
     this.#seams = seams;
     const { vision, probationMs } = parts;
+    this.#changeover = new Changeover(parts);
     this.#watch = new ProbationWatch(vision, { probationMs, limits: this.#limits }, seams);
   }
 
@@ -129,8 +114,8 @@ export class Takeover implements ModelChoice {
       return undefined;
     }
     await this.#condemn(probation, why);
-    const to = await this.#trusted(probation);
-    await this.#linkTo(to);
+    const to = await this.#still(probation.before);
+    await this.#changeover.link(to);
     await this.#gone(probation, to, why);
     return (await specsOf(to)).use;
   }
@@ -183,37 +168,48 @@ export class Takeover implements ModelChoice {
         const name = nameOf(model);
         return { to: name, from: name, probationMs: 0, notes: ["it was in use already"] };
       }
+      // What the model on probation would go back to is trusted already.
+      if (isSame(this.books.read().probation?.before, model)) return await this.#sendBack(model, signal);
       return await this.#bring(model, undefined, signal);
     });
   }
 
   async rollback(): Promise<ModelChange> {
     return this.#exclusive(async (signal) => {
-      const { store } = this.#parts;
       this.#mustBeFree();
       const { probation } = this.books.read();
-      const current = await store.current();
-      const previous = probation === undefined ? await store.previous() : await this.#trusted(probation);
-      if (current === undefined && previous === undefined) {
-        throw new AgentError("MODEL_NO_PREVIOUS", "no model was in use before this one", { disposition: "reject" });
-      }
-      // The vision process shows first that it can run it.
-      const to = isSame(current, previous) ? undefined : previous;
-      const prepared = await this.#prepared(to, signal);
-      if (probation !== undefined) await this.#condemn(probation, "an operator has sent it back");
-      await this.#linkTo(to);
-      await this.#handOver(prepared);
-      if (probation !== undefined) await this.#forget(probation);
-      const from = current === undefined ? {} : { from: nameOf(current) };
-      this.#seams.log.info("model.switched", { ...from, to: to === undefined ? shipped : nameOf(to) });
-      const notes = to === undefined ? [`none that was in use before is left: ${shipped} is in use now`] : [];
-      return {
-        to: to === undefined ? prepared.model.name : nameOf(to),
-        ...from,
-        probationMs: 0,
-        notes,
-      };
+      const before = async () => (await this.#still(probation?.instead)) ?? (await this.#still(probation?.before));
+      return await this.#sendBack(
+        probation === undefined ? await this.#parts.store.previous() : await before(),
+        signal,
+      );
     });
+  }
+
+  /** To the model before, because an operator wants it. */
+  async #sendBack(previous: InstalledModel | undefined, signal: AbortSignal): Promise<ModelChange> {
+    const { probation } = this.books.read();
+    const current = await this.#parts.store.current();
+    if (current === undefined && previous === undefined) {
+      throw new AgentError("MODEL_NO_PREVIOUS", "no model was in use before this one", { disposition: "reject" });
+    }
+    // The vision process shows first that it can run it.
+    const to = isSame(current, previous) ? undefined : previous;
+    const prepared = await this.#changeover.loaded(to, signal);
+    await this.#changeover.complete(to, prepared, async () => {
+      if (probation !== undefined) await this.#condemn(probation, "an operator has sent it back");
+    });
+    this.#watch.end();
+    if (probation !== undefined) await this.#forget(probation);
+    const from = current === undefined ? {} : { from: nameOf(current) };
+    this.#seams.log.info("model.switched", { ...from, to: to === undefined ? shipped : nameOf(to) });
+    const notes = to === undefined ? [`none that was in use before is left: ${shipped} is in use now`] : [];
+    return {
+      to: to === undefined ? prepared.model.name : nameOf(to),
+      ...from,
+      probationMs: 0,
+      notes,
+    };
   }
 
   /** What a release brought takes over, and goes on probation. Fails with what speaks against it; then nothing has changed. */
@@ -223,62 +219,32 @@ export class Takeover implements ModelChoice {
 
   async #bring(model: InstalledModel, arrival: Arrival | undefined, signal: AbortSignal): Promise<ModelChange> {
     const { store, vision, probationMs } = this.#parts;
-    const { prepared, runMs } = await this.#proven(model, arrival?.runMsMax, signal);
+    const { prepared, runMs } = await this.#changeover.proven(model, arrival?.runMsMax, signal);
     const { probation: running } = this.books.read();
     const current = await store.current();
-    // One on probation is nothing to go back to.
-    const before = running === undefined ? current : running.before;
+    // One on probation is nothing to go back to by itself.
+    const [before, instead] = running === undefined ? [current] : [running.before, current];
     const probation: ProbationBooks = {
       model: refOf(model),
       ...(before === undefined ? {} : { before: refOf(before) }),
+      ...(instead === undefined ? {} : { instead: refOf(instead) }),
       ...arrival,
       badEnds: 0,
       isRunning: true,
     };
     try {
-      await this.books.update((now) => ({ ...now, probation }));
-      await store.use(model);
+      await this.#changeover.complete(model, prepared, async () => this.books.update((now) => ({ ...now, probation })));
     } catch (error) {
-      await vision.discard(prepared);
       await this.books.update((now) => ({ ...withoutProbation(now), ...(running && { probation: running }) }));
       throw error;
     }
-    const restarts = await this.#handOver(prepared);
+    this.#watch.end();
+    const { restarts } = vision.health();
     if (arrival !== undefined) await this.books.update((now) => settled(now, arrival.contentId));
     const from = current === undefined ? undefined : nameOf(current);
     this.#seams.log.info("model.switched", { from, to: nameOf(model), runMs, probationMs });
     this.#watchOver(probation, restarts);
     return { to: nameOf(model), ...(from === undefined ? {} : { from }), runMs, probationMs, notes: [] };
-  }
-
-  /** A second process with the model as the config wants it; the proof knows it as its manifest has it. */
-  async #proven(model: InstalledModel, runMsMax: number | undefined, signal: AbortSignal) {
-    const { vision, specsOf, prove } = this.#parts;
-    const { proof, use } = await specsOf(model);
-    const prepared = await vision.prepare(proof, signal, "proof");
-    let runMs: number;
-    try {
-      ({ runMs } = await prove(prepared, { folder: model.folder, runMsMax }, signal));
-      signal.throwIfAborted();
-    } catch (error) {
-      await vision.discard(prepared);
-      throw error;
-    }
-    if (proof === use) return { prepared, runMs };
-    await vision.discard(prepared);
-    return { prepared: await vision.prepare(use, signal), runMs };
-  }
-
-  async #prepared(model: InstalledModel | undefined, signal: AbortSignal): Promise<PreparedVision> {
-    const { use } = await this.#parts.specsOf(model);
-    return this.#parts.vision.prepare(use, signal);
-  }
-
-  /** Resolves with the restarts of vision processes until then. */
-  async #handOver(prepared: PreparedVision): Promise<number> {
-    this.#watch.end();
-    await this.#parts.vision.switchTo(prepared);
-    return this.#parts.vision.health().restarts;
   }
 
   // --------------------------------------------------------------------------------------------------- probation
@@ -290,6 +256,8 @@ export class Takeover implements ModelChoice {
     const runMsMax = probation.runMsMax === undefined ? undefined : probation.runMsMax * runsPerLook;
     this.#watch.begin({
       restartsBefore,
+      // A start that could not change the links leaves it to this.
+      ...(probation.failed === undefined ? {} : { failed: probation.failed }),
       ...(runMsMax === undefined ? {} : { runMsMax }),
       onTrusted: (signal) =>
         this.#exclusive(async () => {
@@ -303,28 +271,28 @@ export class Takeover implements ModelChoice {
           signal.throwIfAborted();
           await this.#goBack(probation, why, stopped);
         }),
-      onStuck: (error) => {
-        const { code, message } = asAgentError(error, "going back to the model before");
-        log.error("model.rollback_failed", { model, code, message });
+      onStuck: (error, verdict) => {
+        const { code, message } = asAgentError(error, "ending the probation of a model");
+        log.error(verdict === "failed" ? "model.rollback_failed" : "model.trust_failed", { model, code, message });
       },
     });
   }
 
   async #goBack(probation: ProbationBooks, why: string, signal: AbortSignal): Promise<void> {
     await this.#condemn(probation, why);
-    let to = await this.#trusted(probation);
+    let to = await this.#still(probation.before);
     let prepared: PreparedVision;
     try {
-      prepared = await this.#prepared(to, signal);
+      prepared = await this.#changeover.loaded(to, signal);
     } catch (error) {
       signal.throwIfAborted();
       if (to === undefined) throw error;
       // The one before cannot be loaded any more.
       to = undefined;
-      prepared = await this.#prepared(to, signal);
+      prepared = await this.#changeover.loaded(to, signal);
     }
-    await this.#linkTo(to);
-    await this.#handOver(prepared);
+    await this.#changeover.complete(to, prepared);
+    this.#watch.end();
     await this.#gone(probation, to, why);
   }
 
@@ -340,13 +308,8 @@ export class Takeover implements ModelChoice {
   }
 
   /** Undefined for the one that ships: it was in use before, or the one that was is gone. */
-  async #trusted({ before }: ProbationBooks): Promise<InstalledModel | undefined> {
-    return before === undefined ? undefined : this.#parts.store.find(nameOf(before));
-  }
-
-  async #linkTo(to: InstalledModel | undefined): Promise<void> {
-    if (to === undefined) await this.#parts.store.useNone();
-    else await this.#parts.store.use(to);
+  async #still(ref: ModelRef | undefined): Promise<InstalledModel | undefined> {
+    return ref === undefined ? undefined : this.#parts.store.find(nameOf(ref));
   }
 
   async #gone(probation: ProbationBooks, to: InstalledModel | undefined, why: string): Promise<void> {

@@ -14,17 +14,15 @@ import type {
   WatchResult,
 } from "../core/ports.ts";
 import type { Detection, TileGrid } from "../core/types.ts";
+import { Calls, unavailable } from "./calls.ts";
 import { spawnVision, type ChildReply, type VisionChild } from "./child.ts";
 import type { Inspection, ProcessUsage } from "./inspection.ts";
 import type { ModelSpec } from "./model.ts";
-import { errorFrom, resultOf, type Task } from "./protocol.ts";
+import { errorFrom, type Reply, resultOf, type Task } from "./protocol.ts";
 import { Silence } from "./silence.ts";
 import { MemoryWatch, ModelTries } from "./upkeep.ts";
 
-/**
- * The vision process as the rest of the agent sees it. Calls wait here, not in the process, so that a deadline counts
- * from the moment a call is worked on, and a crash takes exactly one call's work with it.
- */
+/** The vision process as the rest of the agent sees it: one life after another, and calls that do not notice. */
 
 export interface VisionOptions {
   /** Without a model everything works except `detect`, which fails with `MODEL_NONE`. */
@@ -47,16 +45,6 @@ export interface VisionOptions {
   readonly program?: string;
 }
 
-interface Call {
-  readonly task: Task;
-  readonly body: Buffer | undefined;
-  readonly signal: AbortSignal;
-  /** Stops listening to the signal. */
-  readonly over: () => void;
-  readonly resolve: (answer: ChildReply) => void;
-  readonly reject: (error: Error) => void;
-}
-
 export class VisionProcess implements Vision {
   readonly #options: VisionOptions;
   readonly #seams: Seams;
@@ -68,13 +56,11 @@ export class VisionProcess implements Vision {
   #restarts = 0;
   #rssPeakBytes = 0;
   readonly #silence: Silence;
-  readonly #calls: Call[] = [];
-  #working = false;
+  readonly #calls: Calls;
   #stopping = new AbortController();
   #lives: Promise<void> = Promise.resolve();
   /** Between a process that is replaced and the next one calls wait, instead of failing at once. */
   #replacing = false;
-  #afterWork: (() => void) | undefined;
   readonly #memory: MemoryWatch;
   readonly #tries: ModelTries;
 
@@ -83,6 +69,7 @@ export class VisionProcess implements Vision {
     this.#seams = seams;
     this.#silence = new Silence(options.silentAfterPictures ?? visionLimits.silentAfterPictures);
     const { rssBytesMax = visionLimits.rssBytesMax, backoffFirstMs = visionLimits.backoffFirstMs } = options;
+    this.#calls = new Calls(callTimeoutMs(options), (reply, child) => this.#note(reply, child));
     this.#memory = new MemoryWatch(rssBytesMax, backoffFirstMs);
     this.#tries = new ModelTries(options.modelRetryFirstMs ?? visionLimits.modelRetryFirstMs);
   }
@@ -120,7 +107,7 @@ export class VisionProcess implements Vision {
     if (this.#modelError !== undefined) throw this.#modelError;
     const { reply } = await this.#ask({ kind: "detect", exact: options.exact }, jpeg, signal);
     const answer = resultOf("detect", reply);
-    if (this.#model === undefined) throw away("it lost its model");
+    if (this.#model === undefined) throw unavailable("it lost its model");
     const roundMs = this.#seams.clock.monotonicMs() - startedMs;
     await this.#heed(answer.detections, jpeg, signal);
     return { ...answer, model: this.#model, timings: { ...answer.timings, roundMs } };
@@ -131,7 +118,7 @@ export class VisionProcess implements Vision {
     if (this.#modelError !== undefined) throw this.#modelError;
     const { reply } = await this.#ask({ kind: "watch", options }, jpeg, signal);
     const answer = resultOf("watch", reply);
-    if (this.#model === undefined) throw away("it lost its model");
+    if (this.#model === undefined) throw unavailable("it lost its model");
     const roundMs = this.#seams.clock.monotonicMs() - startedMs;
     if (answer.kind === "still") return { ...answer, timings: { ...answer.timings, roundMs } };
     await this.#heed(answer.detections, jpeg, signal);
@@ -206,12 +193,15 @@ export class VisionProcess implements Vision {
       this.#state = "starting";
       const end = await this.#liveOnce(stopped, onSettled);
       this.#child = undefined;
+      this.#calls.hold();
       if (this.#replacing && !stopped.aborted) {
         this.#restarts += 1;
         continue;
       }
       this.#state = "backoff";
-      this.#failWaiting(away("it has just ended"));
+      // A stop can come between: then there is no next process, and nothing may wait for one.
+      this.#replacing = false;
+      this.#calls.failAll(unavailable("it has just ended"));
       failures = clock.monotonicMs() - bornMs >= visionLimits.healthyAfterMs ? 1 : failures + 1;
       const firstMs = this.#options.backoffFirstMs ?? visionLimits.backoffFirstMs;
       const pauseMs = backoffMs(failures, firstMs, visionLimits.backoffMaxMs, random);
@@ -226,7 +216,6 @@ export class VisionProcess implements Vision {
       if (rested) this.#restarts += 1;
     }
     this.#state = "stopped";
-    this.#replacing = false;
   }
 
   /** Resolves with why it ended. */
@@ -265,8 +254,9 @@ export class VisionProcess implements Vision {
         await this.#loadModel(child, model);
         this.#tries.survived();
       } catch (error) {
-        const died = error instanceof AgentError ? error : away("it could not be asked");
-        this.#tries.died(died, clock.monotonicMs());
+        const died = error instanceof AgentError ? error : unavailable("it could not be asked");
+        // One that was stopped meanwhile did not die of its model.
+        if (!this.#stopping.signal.aborted) this.#tries.died(died, clock.monotonicMs());
         return died;
       }
     }
@@ -278,7 +268,7 @@ export class VisionProcess implements Vision {
       log.info("vision.ready", { pid: child.pid, model: this.#model?.name, family: this.#model?.family });
       for (const warning of this.#model?.warnings ?? []) log.warn("vision.label-unknown", { warning });
     }
-    this.#work();
+    this.#calls.serve(child);
     return this.#modelError;
   }
 
@@ -292,8 +282,8 @@ export class VisionProcess implements Vision {
     const { reply } = await child.ask({ kind: "load", model, settings }, undefined, timeoutMs);
     this.#rssPeakBytes = Math.max(this.#rssPeakBytes, reply.rssPeakBytes);
     this.#silence.forget();
-    if (reply.error === undefined) this.#model = resultOf("load", reply);
-    else this.#modelError = errorFrom(reply.error);
+    this.#model = reply.error === undefined ? resultOf("load", reply) : undefined;
+    if (reply.error !== undefined) this.#modelError = errorFrom(reply.error);
   }
 
   /** A process without the model serves pictures until then. */
@@ -314,8 +304,7 @@ export class VisionProcess implements Vision {
     this.#seams.log.warn("vision.replaced", { code: reason.code, error: reason.message });
     this.#replacing = true;
     this.#state = "starting";
-    if (this.#working) this.#afterWork = () => void child.stop(reason);
-    else void child.stop(reason);
+    this.#calls.hold(() => void child.stop(reason));
   }
 
   // ------------------------------------------------------------------------------------------------------- calls
@@ -340,74 +329,19 @@ export class VisionProcess implements Vision {
 
   async #ask(task: Task, body: Buffer | undefined, signal: AbortSignal): Promise<ChildReply> {
     signal.throwIfAborted();
-    if (this.#state !== "ready" && !this.#replacing) throw away(`it is ${this.#state}`);
-    if (this.#calls.length >= visionLimits.callsWaitingMax) throw away(`${this.#calls.length} calls wait already`);
-    const answer = await new Promise<ChildReply>((resolve, reject) => {
-      // The caller stops waiting; the process finishes what it has begun.
-      const onAbort = () => reject(signal.reason as Error);
-      signal.addEventListener("abort", onAbort, { once: true });
-      const over = () => signal.removeEventListener("abort", onAbort);
-      this.#calls.push({ task, body, signal, over, resolve, reject });
-      this.#work();
-    });
-    if (answer.reply.error !== undefined) throw errorFrom(answer.reply.error);
-    return answer;
+    if (this.#state !== "ready" && !this.#replacing) throw unavailable(`it is ${this.#state}`);
+    return this.#calls.make(task, body, signal);
   }
 
-  /** Hands the process one call after another. Safe to call at any time. */
-  #work(): void {
-    const child = this.#child;
-    if (this.#working || child === undefined || this.#state !== "ready") return;
-    const call = this.#calls.shift();
-    if (call === undefined) return;
-    // Nobody waits for it any more.
-    if (call.signal.aborted) {
-      this.#work();
-      return;
-    }
-    this.#working = true;
-    const done = () => {
-      call.over();
-      this.#working = false;
-      this.#afterWork?.();
-      this.#afterWork = undefined;
-      this.#work();
-    };
-    child.ask(call.task, call.body, this.#callTimeoutMs()).then(
-      (answer) => {
-        this.#rssPeakBytes = Math.max(this.#rssPeakBytes, answer.reply.rssPeakBytes);
-        call.resolve(answer);
-        this.#judgeMemory(child, answer.reply.rssBytes);
-        done();
-      },
-      (error: unknown) => {
-        call.reject(asAgentError(error, call.task.kind));
-        done();
-      },
-    );
-  }
-
-  #callTimeoutMs(): number {
-    const { tiles, callTimeoutMs = visionLimits.callTimeoutMs } = this.#options;
-    return callTimeoutMs + (tiles === undefined ? 0 : tiles.columns * tiles.rows * visionLimits.tileTimeoutMs);
-  }
-
-  #judgeMemory(child: VisionChild, rssBytes: number): void {
+  /** A process that has grown too large is replaced. */
+  #note({ rssBytes, rssPeakBytes }: Reply, child: VisionChild): void {
+    this.#rssPeakBytes = Math.max(this.#rssPeakBytes, rssPeakBytes);
     if (this.#replacing) return;
     const tooMuch = this.#memory.verdict(rssBytes, this.#seams.clock.monotonicMs());
     if (tooMuch !== undefined) this.#replace(child, tooMuch);
   }
-
-  #failWaiting(error: AgentError): void {
-    for (const call of this.#calls.splice(0)) {
-      call.over();
-      call.reject(error);
-    }
-  }
 }
 
-function away(why: string): AgentError {
-  return new AgentError("VISION_UNAVAILABLE", `the vision process cannot take the call: ${why}`, {
-    disposition: "retry",
-  });
+function callTimeoutMs({ tiles, callTimeoutMs: timeoutMs = visionLimits.callTimeoutMs }: VisionOptions): number {
+  return timeoutMs + (tiles === undefined ? 0 : tiles.columns * tiles.rows * visionLimits.tileTimeoutMs);
 }

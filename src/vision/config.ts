@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { label, labelList, labelRules } from "../config/label-rules.ts";
 import { proofLimits } from "../core/limits.ts";
 
 /**
@@ -8,8 +9,6 @@ import { proofLimits } from "../core/limits.ts";
 
 const size = z.int().min(8).max(8_192);
 const perChannel = z.union([z.number(), z.tuple([z.number(), z.number(), z.number()])]);
-const label = z.string().min(1).max(64);
-const labelList = z.array(label).min(1).max(10_000);
 const labelScores = z.record(label, z.number().min(0.05).max(1));
 
 /** How a family's outputs are read where its habit does not hold. Each family reads the keys that concern it. */
@@ -36,23 +35,6 @@ const readingSchema = z.strictObject({
 
 export type Reading = z.infer<typeof readingSchema>;
 export type PerChannel = z.infer<typeof perChannel>;
-
-/** Which detections count, and under what name. Of a manifest, and above it of the config. */
-const labelRules = {
-  thresholds: labelScores.optional().describe("Scores for single labels instead of the threshold"),
-  allow: labelList.optional().describe("Only these labels; any other detection is forgotten at once"),
-  deny: labelList.optional().describe("Never these labels"),
-  rename: z
-    .record(label, label)
-    .optional()
-    .describe("Other names for labels; everything else (thresholds, allow, deny, keep rules) speaks of the new ones"),
-  minBox: z
-    .number()
-    .min(0)
-    .max(10_000)
-    .optional()
-    .describe("Pixels of the picture: a box whose shorter side is smaller is forgotten"),
-};
 
 export const manifestSchema = z
   .strictObject({
@@ -89,13 +71,14 @@ export const manifestSchema = z
         detectionsMax: z.int().min(1).max(100).optional(),
       })
       .optional(),
+    thresholds: labelScores.optional().describe("Scores for single labels instead of the threshold"),
     ...labelRules,
   })
   .describe("A model manifest");
 
 export type ModelManifest = z.infer<typeof manifestSchema>;
 
-export type LabelRules = Pick<ModelManifest, keyof typeof labelRules>;
+export type LabelRules = Pick<ModelManifest, "thresholds" | keyof typeof labelRules>;
 
 /** What the config says above the manifest. */
 export type DetectorRules = LabelRules & Pick<ModelManifest, "threshold">;

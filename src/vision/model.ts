@@ -86,7 +86,8 @@ export async function readManifest(file: string): Promise<ModelManifest | undefi
   const checked = manifestSchema.safeParse(parsed);
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0];
-  throw manifestError(file, `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not a manifest"}`);
+  const where = issue === undefined || issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
+  throw manifestError(file, `${where}${issue?.message ?? "not a manifest"}`);
 }
 
 function manifestError(file: string, why: string, cause?: unknown): AgentError {

@@ -41,12 +41,12 @@ export interface DetectAnswer {
 }
 
 export type WatchAnswer =
-  | (DetectAnswer & { readonly kind: "detected"; readonly measures: PictureMeasures })
+  | (DetectAnswer & { readonly kind: "detected"; readonly measures?: PictureMeasures })
   | {
       readonly kind: "still";
       readonly width: number;
       readonly height: number;
-      readonly measures: PictureMeasures;
+      readonly measures?: PictureMeasures;
       readonly timings: Pick<VisionTimings, "decodeMs" | "measureMs">;
     };
 

@@ -35,7 +35,14 @@ export async function visionMemory(): Promise<BenchTable> {
   rows.push(["model loaded", ...columnsOf(await memoryOf(pid))]);
   for (let index = 0; index < FRAMES; index += 1) {
     const frame = frames[index % frames.length] ?? Buffer.alloc(0);
-    const options = { exact: false, cameraId: "one", monotonicMs: index, gate: motionDefaults, force: true };
+    const options = {
+      exact: false,
+      cameraId: "one",
+      monotonicMs: index,
+      gate: motionDefaults,
+      force: true,
+      measure: true,
+    };
     await detecting.watch(frame, options, never);
     if (index % 10 === 0) await detecting.thumbnail(frame, { sideMax: 320, quality: 70 }, never);
     if (index === 0 || index === 99) rows.push([`after ${index + 1} frames`, ...columnsOf(await memoryOf(pid))]);

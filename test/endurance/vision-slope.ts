@@ -29,7 +29,14 @@ export async function visionSlope(): Promise<BenchTable> {
   const { pid = 0 } = vision.health();
   const samples: number[] = [];
   for (let index = 0; index < detections; index += 1) {
-    const options = { exact: false, cameraId: "one", monotonicMs: index, gate: motionDefaults, force: true };
+    const options = {
+      exact: false,
+      cameraId: "one",
+      monotonicMs: index,
+      gate: motionDefaults,
+      force: true,
+      measure: true,
+    };
     await vision.watch(frames[index % frames.length] ?? Buffer.alloc(0), options, never);
     if ((index + 1) % Math.floor(detections / SAMPLES) === 0) samples.push((await memoryOf(pid)).residentMb);
   }

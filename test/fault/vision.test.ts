@@ -394,6 +394,16 @@ describe("a vision process whose native code misbehaves", () => {
     assert.ok(vision.health().rssPeakBytes < 300_000_000);
   });
 
+  it("does not blame the model for a stop while it loads", async () => {
+    await using vision = await standIn("hang", { loadTimeoutMs: 200 });
+    for (let stops = 0; stops < 3; stops += 1) {
+      const starting = codeOf(vision.start(never));
+      await vision.stop();
+      assert.equal(await starting, "VISION_UNAVAILABLE");
+    }
+    assert.equal(await codeOf(vision.start(never)), "VISION_TIMEOUT");
+  });
+
   it("is not replaced over and over when it is simply larger than its limit", async function () {
     this.timeout(20_000);
     await using vision = await standIn("large", { rssBytesMax: 1_000_000, backoffFirstMs: 150 });

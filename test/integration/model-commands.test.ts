@@ -4,6 +4,7 @@ import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { describe, it } from "mocha";
+import { detect } from "../../agent/commands/detect.ts";
 import { modelsAdd, type ModelsAddOptions } from "../../agent/commands/models/add.ts";
 import { modelsCatalog } from "../../agent/commands/models/catalog.ts";
 import { modelsList } from "../../agent/commands/models/ls.ts";
@@ -17,6 +18,7 @@ import { AgentError } from "../../src/core/errors.ts";
 import { ModelStore } from "../../src/models/store.ts";
 import { commandContext } from "../lib/command-context.ts";
 import { modelServer, sha256Of } from "../lib/model-server.ts";
+import { jpegOf } from "../lib/pictures.ts";
 import { tempFolder } from "../lib/temp.ts";
 import { tinyModelsFolder } from "../lib/vision.ts";
 
@@ -142,6 +144,16 @@ describe("models commands", () => {
     });
   });
 
+  it("install nothing from a file where the room that has to stay free would not", async () => {
+    const cameras = [{ id: "street", driver: "simulated" }];
+    const config = { cameras, targets: [], spool: { minFreeBytes: "1000000GB" } };
+    await atDesk(async (desk) => {
+      const said = await refused("MODEL_NO_ROOM", add(desk, tinyFile));
+      assert.match(said, /no room for [\d.]+ KB of a model: .* are free/);
+      assert.deepEqual(await readdir(desk.models), []);
+    }, JSON.stringify(config));
+  });
+
   it("download from an address, and say when nothing vouches for what came", async () => {
     await atDesk(async (desk) => {
       const content = await readFile(tinyFile);
@@ -163,6 +175,27 @@ describe("models commands", () => {
       server.faults.push({ kind: "status", status: 404 });
       assert.match(await refused("MODEL_DOWNLOAD", add(desk, server.url, { as: "never@1" })), /HTTP 404/);
       await assert.rejects(readdir(join(desk.models, "never")), { code: "ENOENT" });
+    });
+  });
+
+  it("detect with the model in use where none is named, and say which, and that its labels have no names", async () => {
+    await atDesk(async (desk) => {
+      const { context, folder, said } = desk;
+      const photo = join(folder, "photo.jpg");
+      await writeFile(photo, await jpegOf(128));
+      assert.equal(await detect(context, [photo], {}), 0);
+      assert.match(said(), /no model is in use but the one that ships.*64×48/s);
+      await put(desk, "other", "2");
+      await new ModelStore(desk.models).use({ name: "other", version: "2" });
+      const unnamed = join(folder, "unnamed.json");
+      await writeFile(unnamed, JSON.stringify({ labels: ["class0", "class1", "class2"] }));
+      assert.equal(await detect(context, [photo], { manifest: unnamed }), 0);
+      assert.match(said(), /^with the model in use, other@2\nits file does not name what it finds.*64×48 {2}0 found/s);
+      const hint = await refused("MODEL_NOT_FOUND", detect(context, [photo], { model: "others" }));
+      assert.match(hint, /none of that name is installed/);
+      await writeFile(unnamed, '{"labls": []}');
+      const reason = await refused("MODEL_MANIFEST", detect(context, [photo], { model: tinyFile, manifest: unnamed }));
+      assert.match(reason, /unnamed\.json: Unrecognized key: "labls"/);
     });
   });
 

@@ -166,6 +166,16 @@ describe("model downloads", () => {
     });
   });
 
+  it("begin anew when the file has changed, and the server gives parts of it all the same", async () => {
+    await bench(async (b) => {
+      b.server.faults.push({ kind: "cut", afterBytes: 100_000 }, { kind: "ignores-if-range" });
+      b.server.content = randomBytes(bytes);
+      const onTrouble = (): void => void (b.server.content = content);
+      await isWhole(b, await b.fetch({}, { onTrouble }));
+      assert.equal(b.server.requests.length, 3);
+    });
+  });
+
   it("take the whole file from a server that ignores ranges", async () => {
     await bench(async (b) => {
       b.server.faults.push({ kind: "cut", afterBytes: 100_000 }, { kind: "ignores-range" });

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, readlink, rename, symlink, utimes, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, readFile, readlink, rename, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { type ModelRef, ModelStore } from "../../src/models/store.ts";
-import { ownMark } from "../../src/models/writer.ts";
+import { isDead, ownMark } from "../../src/models/writer.ts";
+import { until } from "../lib/poll.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 async function withStore(work: (store: ModelStore, folder: string) => Promise<void>): Promise<void> {
@@ -152,6 +155,23 @@ describe("the store of models", () => {
       await store.remove(two);
       assert.deepEqual(await readdir(folder), ["previous"]);
     });
+  });
+
+  it("takes a process for dead that has ended and that nobody has asked about", async function () {
+    if (process.platform !== "linux") this.skip();
+    // The shell becomes a program that never asks how its child ended.
+    const parent = spawn("sh", ["-c", "sleep 0.05 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    try {
+      const [line] = (await once(parent.stdout, "data")) as [Buffer];
+      const pid = line.toString().trim();
+      const [, , numbering] = (await ownMark()).split("-");
+      const stat = async () => (await readFile(`/proc/${pid}/stat`, "latin1")).split(") ")[1]?.split(" ") ?? [];
+      const mark = `${pid}-${(await stat())[19]}-${numbering}`;
+      await until(async () => (await stat())[0] === "Z", "the end of the child");
+      assert.equal(await isDead(mark), true);
+    } finally {
+      parent.kill("SIGKILL");
+    }
   });
 
   it("removes what dead processes left, and nothing that a living one works on", async () => {

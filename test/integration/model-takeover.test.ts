@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
@@ -52,6 +52,24 @@ async function passes(clock: VirtualClock, check: () => boolean, what: string): 
   await until(async () => (await clock.run(10_000, check)) || check(), what);
 }
 
+/** The first version is trusted, the second on probation. */
+async function onProbation(folder: string): Promise<Daemon> {
+  const daemon = await life(folder);
+  const { clock, store, takeover } = daemon;
+  for (const version of ["1", "2"]) await install(store, version);
+  await takeover.use("wasps@1");
+  await passes(clock, () => takeover.probation() === undefined, "trust");
+  await takeover.use("wasps@2");
+  return daemon;
+}
+
+/** Nothing can be put in this place, whoever tries. */
+async function block(path: string): Promise<{ readonly free: () => Promise<void> }> {
+  await rm(path, { force: true });
+  await mkdir(join(path, "in the way"), { recursive: true });
+  return { free: async () => rm(path, { recursive: true }) };
+}
+
 describe("the model in use", () => {
   it("is changed by way of a proof and of probation, and is trusted after that", async () => {
     await using folder = await tempFolder();
@@ -76,6 +94,22 @@ describe("the model in use", () => {
     assert.deepEqual([vision.current, nameOf(await store.current())], ["wasps@1", "wasps@1"]);
     assert.equal(takeover.probation(), undefined);
     assert.equal(takeover.lastRollback(), undefined);
+    await takeover.stop();
+  });
+
+  it("goes back to the one an operator had before, trusted or not, and by itself only to a trusted one", async () => {
+    await using folder = await tempFolder();
+    const { vision, store, takeover } = await life(folder.path);
+    for (const version of ["1", "2", "3"]) await install(store, version);
+    await takeover.use("wasps@1");
+    await takeover.use("wasps@2");
+    const back = await takeover.rollback();
+    assert.deepEqual([back.from, back.to, back.notes], ["wasps@2", "wasps@1", []]);
+    assert.deepEqual([vision.current, nameOf(await store.current())], ["wasps@1", "wasps@1"]);
+    await takeover.use("wasps@2");
+    await takeover.use("wasps@3");
+    await store.remove({ name: "wasps", version: "2" });
+    assert.equal((await takeover.rollback()).to, "wasps@1");
     await takeover.stop();
   });
 
@@ -193,6 +227,61 @@ describe("the model in use", () => {
     vision.broken.clear();
     await passes(clock, () => takeover.lastRollback() !== undefined, "going back");
     assert.equal(vision.current, "tiny-end-to-end");
+    await takeover.stop();
+  });
+
+  it("leaves no second process behind when the links cannot be changed, and goes back once they can", async () => {
+    await using folder = await tempFolder();
+    const { clock, log, vision, store, takeover } = await onProbation(folder.path);
+    const blocked = await block(join(store.folder, "previous"));
+    await assert.rejects(takeover.rollback(), { code: "MODEL_STORE" });
+    assert.deepEqual(vision.discarded, ["wasps@1"]);
+    vision.restarts += 3;
+    const stuck = () => log.lines.filter(({ event }) => event === "model.rollback_failed").length;
+    await passes(clock, () => stuck() === 2, "two tries");
+    assert.deepEqual(vision.discarded, ["wasps@1", "wasps@1", "wasps@1"]);
+    assert.equal(vision.current, "wasps@2");
+    await blocked.free();
+    await passes(clock, () => takeover.lastRollback() !== undefined, "going back");
+    assert.deepEqual([vision.current, nameOf(await store.current())], ["wasps@1", "wasps@1"]);
+    await takeover.stop();
+  });
+
+  it("goes back while it runs when the links could not be changed at the start", async () => {
+    await using folder = await tempFolder();
+    const { store, takeover } = await onProbation(folder.path);
+    await takeover.stop();
+    const { probation } = takeover.books.read();
+    assert.ok(probation !== undefined);
+    await takeover.books.update((now) => ({ ...now, probation: { ...probation, failed: "too slow" } }));
+    const blocked = await block(join(store.folder, "previous"));
+    const next = await life(folder.path);
+    assert.deepEqual([next.startWith, next.vision.current], [undefined, "wasps@2"]);
+    await blocked.free();
+    await passes(next.clock, () => next.takeover.lastRollback() !== undefined, "going back");
+    assert.equal(next.takeover.lastRollback(), "wasps@2 went back to wasps@1: too slow");
+    assert.equal(next.vision.current, "wasps@1");
+    await next.takeover.stop();
+  });
+
+  it("is trusted as soon as that can be written down", async () => {
+    await using folder = await tempFolder();
+    const { clock, log, takeover } = await onProbation(folder.path);
+    const blocked = await block(join(folder.path, "state", "models.json"));
+    await passes(clock, () => log.lines.some(({ event }) => event === "model.trust_failed"), "a try");
+    assert.equal(takeover.probation()?.model, "wasps@2");
+    await blocked.free();
+    await passes(clock, () => takeover.probation() === undefined, "trust");
+    await takeover.stop();
+  });
+
+  it("needs no second probation when an operator chooses the trusted one again", async () => {
+    await using folder = await tempFolder();
+    const { vision, store, takeover } = await onProbation(folder.path);
+    const { from, to, probationMs: left } = await takeover.use("wasps@1");
+    assert.deepEqual([from, to, left, vision.current], ["wasps@2", "wasps@1", 0, "wasps@1"]);
+    assert.deepEqual([takeover.probation(), takeover.books.read().probation], [undefined, undefined]);
+    assert.equal(nameOf(await store.current()), "wasps@1");
     await takeover.stop();
   });
 

@@ -18,7 +18,15 @@ describe("motion gate in the vision process", () => {
     return (await vision.render(svg, { quality: 85 }, never)).jpeg;
   };
   const look = async (jpeg: Buffer, more: { force?: boolean; exact?: boolean; cameraId?: string } = {}) => {
-    const options = { exact: false, cameraId: "gate", monotonicMs: 0, gate: gateByMotion, force: false, ...more };
+    const options = {
+      exact: false,
+      cameraId: "gate",
+      monotonicMs: 0,
+      gate: gateByMotion,
+      force: false,
+      measure: true,
+      ...more,
+    };
     return vision.watch(jpeg, options, never);
   };
 
@@ -68,13 +76,13 @@ describe("motion gate in the vision process", () => {
     const { detections } = await vision.detect(jpeg, { exact: false }, never);
     assert.deepEqual(watched.detections, detections);
     const still = await look(await picture(21), { cameraId: "measured" });
-    assert.ok(still.kind === "still");
+    assert.ok(still.kind === "still" && still.measures !== undefined);
     assert.deepEqual(
       [still.width, still.height, still.measures.width, still.measures.height],
       [width, height, width, height],
     );
     assert.ok((still.measures.changedShare ?? 0) > 0.5, "noise is no frozen picture");
-    assert.equal((await look(await picture(21), { cameraId: "measured" })).measures.changedShare, 0);
+    assert.equal((await look(await picture(21), { cameraId: "measured" })).measures?.changedShare, 0);
     assert.equal((await look(await picture(22), { cameraId: "measured", force: true })).kind, "detected");
   });
 
@@ -82,7 +90,7 @@ describe("motion gate in the vision process", () => {
     await using bare = visionProcess({ model: undefined });
     await bare.start(never);
     await assert.rejects(
-      bare.watch(await picture(1), { exact: false, cameraId: "a", monotonicMs: 0, force: false }, never),
+      bare.watch(await picture(1), { exact: false, cameraId: "a", monotonicMs: 0, force: false, measure: true }, never),
       {
         code: "MODEL_NONE",
       },
@@ -101,7 +109,11 @@ describe("motion gate in the vision process", () => {
     await mortal.start(never);
     const jpeg = await picture(1);
     const watch = async () =>
-      mortal.watch(jpeg, { exact: false, cameraId: "a", monotonicMs: 0, gate: gateByMotion, force: false }, never);
+      mortal.watch(
+        jpeg,
+        { exact: false, cameraId: "a", monotonicMs: 0, gate: gateByMotion, force: false, measure: true },
+        never,
+      );
     assert.deepEqual([(await watch()).kind, (await watch()).kind], ["detected", "still"]);
     process.kill(mortal.health().pid ?? 0, "SIGKILL");
     const deadline = performance.now() + 20_000;

@@ -46,6 +46,12 @@ const rows = (...columns: readonly number[]): Given => ({
   shape: [1, 300, 6],
   value: (index) => columns[index % 6] ?? 0,
 });
+const ssdScores = (first: number, second: number): Given => ({
+  name: "scores",
+  shape: [1, 50, 2],
+  value: (index) => (index % 2 === 0 ? first : second),
+});
+const ssdBoxes: Given = { name: "boxes", shape: [1, 50, 4], value: (index) => 0.2 * (1 + (index % 4)) };
 const relative = [0.5, 0.5, 0.25, 0.25, 0.0625, 0.03125];
 const labels = (count: number) => ({
   names: `{${Array.from({ length: count }, (_, index) => `${index}: 'label${index}'`).join(", ")}}`,
@@ -96,6 +102,32 @@ describe("recognition by what a model gives for an empty picture", () => {
       /looks like yolo8, but its boxes are between 0 and 1/,
     ],
     [
+      "YOLOv8 whose scores went through no sigmoid",
+      constantModel([{ name: "o", shape: [1, 7, 84], value: (index) => (index < 4 * 84 ? 20 : -9) }], labels(3)),
+      /looks like yolo8, but its scores are not between 0 and 1/,
+    ],
+    [
+      "YOLOv8 with masks whose scores went through no sigmoid",
+      constantModel(
+        [
+          { name: "o", shape: [1, 39, 84], value: (index) => (index < 4 * 84 ? 20 : -9) },
+          { name: "masks", shape: [1, 32, 16, 16], value: () => 0 },
+        ],
+        labels(3),
+      ),
+      /looks like yolo8-seg, but its scores are not between 0 and 1/,
+    ],
+    [
+      "SSD whose scores went through no softmax",
+      constantModel([ssdScores(5, -2), ssdBoxes]),
+      /looks like ssd, but its scores are not between 0 and 1/,
+    ],
+    [
+      "SSD without a background",
+      constantModel([ssdScores(0.01, 0.02), ssdBoxes]),
+      /looks like ssd, but its scores do not add up to 1.*"background": "none"/,
+    ],
+    [
       "SSD with boxes in pixels",
       constantModel([
         { name: "scores", shape: [1, 50, 2], value: () => 0.5 },
@@ -120,6 +152,12 @@ describe("recognition by what a model gives for an empty picture", () => {
       assert.match(came, said);
     });
   }
+
+  it("takes an SSD with a background, and one without where the manifest says so", async () => {
+    const none: ModelManifest = { outputs: { background: "none" } };
+    assert.equal(await load(constantModel([ssdScores(0.98, 0.02), ssdBoxes])), "ssd");
+    assert.equal(await load(constantModel([ssdScores(0.01, 0.02), ssdBoxes]), none), "ssd");
+  });
 
   it("takes rows of final boxes without metadata, and rows of zeros where the file says that they are final", async () => {
     assert.equal(await load(constantModel([rows(10, 20, 40, 60, 0.25, 1)])), "end-to-end");

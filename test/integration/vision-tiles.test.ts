@@ -80,7 +80,7 @@ describe("tiled detection", () => {
     await using tiled = visionProcess({ model, tiles: { columns: 3, rows: 2, overlap: 0.25 } });
     await Promise.all([plain.start(never), tiled.start(never)]);
     const jpeg = await squares(plain, 20);
-    const options = { exact: false, cameraId: "a", monotonicMs: 0, gate: gateByMotion, force: false };
+    const options = { exact: false, cameraId: "a", monotonicMs: 0, gate: gateByMotion, force: false, measure: true };
     const first = await tiled.watch(jpeg, options, never);
     assert.ok(first.kind === "detected");
     assertSquares(first, 20);

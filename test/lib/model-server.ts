@@ -17,6 +17,8 @@ export type ServerFault =
   | { readonly kind: "wrong-size"; readonly by: number }
   | { readonly kind: "status"; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
   | { readonly kind: "ignores-range" }
+  /** A part of whatever the file is now. */
+  | { readonly kind: "ignores-if-range" }
   /** A part, but another one than was asked for. */
   | { readonly kind: "wrong-range" }
   /** So many bytes, then silence. */
@@ -89,7 +91,8 @@ async function serve(server: ModelServer, request: IncomingMessage, answer: Serv
     return;
   }
   const file = fileWith(server.content, fault);
-  const start = fault?.kind === "ignores-range" ? 0 : startOf(server, seen);
+  const asked = fault?.kind === "ignores-if-range" ? { ...seen, ifRange: undefined } : seen;
+  const start = fault?.kind === "ignores-range" ? 0 : startOf(server, asked);
   if (start > file.length || (start === file.length && start > 0)) {
     answer.writeHead(416, { "Content-Range": `bytes */${file.length}` }).end();
     return;

@@ -146,13 +146,14 @@ class FakeVision {
 
   async watch(jpeg: Buffer, options: WatchOptions, signal: AbortSignal): Promise<WatchResult> {
     this.watched.push(options);
-    const { measures, isStill } = this;
+    const { isStill } = this;
+    const measured = options.measure ? { measures: this.measures } : {};
     if (!isStill || options.force || options.gate === undefined) {
-      return { kind: "detected", ...(await this.detect(jpeg, options, signal)), measures };
+      return { kind: "detected", ...(await this.detect(jpeg, options, signal)), ...measured };
     }
     return this.#call(signal, async () => {
       const timings = { decodeMs: 1, measureMs: 0.5, roundMs: 2 };
-      return { kind: "still", width: 64, height: 48, measures, timings };
+      return { kind: "still", width: 64, height: 48, ...measured, timings };
     });
   }
 

@@ -56,7 +56,7 @@ export async function runStreet(
   for (let index = 0; index < frames; index += 1) {
     const { svg, objects, entry } = street({ ...options, seed, index });
     const { jpeg } = await vision.render(svg, { quality }, never);
-    const watch = { exact: false, cameraId: `${name} ${seed}`, monotonicMs: index, gate, force: false };
+    const watch = { exact: false, cameraId: `${name} ${seed}`, monotonicMs: index, gate, force: false, measure: true };
     const answer = await vision.watch(jpeg, watch, never);
     if (answer.kind === "still") still += 1;
     const [object] = objects;

@@ -93,6 +93,15 @@ describe("health report", () => {
     ]);
   });
 
+  it("has trouble where the vision process runs without a model", () => {
+    const troubles = (change: Partial<HealthParts>) =>
+      collectHealth({ ...parts, model: undefined, ...change }).troubles;
+    assert.deepEqual(troubles({}), ["no model is loaded"]);
+    const lastError = { code: "MODEL_FAILED", message: "no" };
+    assert.deepEqual(troubles({ vision: { ...parts.vision, lastError } }), ["no model is loaded (MODEL_FAILED)"]);
+    assert.deepEqual(troubles({ vision: { ...parts.vision, state: "starting" } }), []);
+  });
+
   it("tells how each camera's picture is, and has troubles where somebody has to go", () => {
     const images = (state: ImageHealth["state"]) => ({ gate: { state, sinceMs: 3, measures: goodPicture } });
     const troubles = (state: ImageHealth["state"], frozen = false) => {

@@ -24,7 +24,8 @@ describe("pipeline with a motion gate", () => {
     );
     assert.deepEqual([stagesMs["decode"]?.count, stagesMs["run"]?.count, stagesMs["round"]?.count], [3, 0, 0]);
     assert.equal(seen(bench), 0);
-    assert.deepEqual(bench.vision.watched[0], { exact: false, cameraId: "gate", monotonicMs: 0, gate, force: false });
+    const watched = { exact: false, cameraId: "gate", monotonicMs: 0, gate, force: false, measure: false };
+    assert.deepEqual(bench.vision.watched[0], watched);
 
     bench.vision.isStill = false;
     bench.vision.detections = [];
@@ -139,12 +140,23 @@ describe("pipeline with image health", () => {
     assert.deepEqual(bench.vision.seen.length + bench.pipeline.health().still, 13);
   });
 
+  it("asks for the measures of some pictures of a fast stream only", async () => {
+    await using bench = new PipelineBench({ watch: { imageHealth: true } });
+    bench.pipeline.start();
+    for (let frames = 0; frames < 20; frames += 1) {
+      bench.camera.show(picture);
+      await bench.clock.run(100);
+    }
+    assert.equal(bench.vision.watched.length, 20);
+    assert.equal(bench.vision.watched.filter(({ measure }) => measure).length, 2_000 / imageLimits.measureEveryMs);
+  });
+
   it("measures seldom where there is no model, and not at all where the process is away", async () => {
     await using bench = new PipelineBench({ watch: { imageHealth: true } });
     bench.vision.away = "MODEL_NONE";
     bench.pipeline.start();
     await bench.show(...Array.from({ length: 11 }, () => picture));
-    assert.equal(bench.vision.measured, 1 + Math.floor(10_000 / imageLimits.measureEveryMs));
+    assert.equal(bench.vision.measured, 1 + Math.floor(10_000 / imageLimits.measureAloneEveryMs));
     assert.equal(bench.pipeline.health().unlabelled, 11);
     bench.vision.away = "VISION_UNAVAILABLE";
     await bench.show(...Array.from({ length: 11 }, () => picture));

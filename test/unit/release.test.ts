@@ -26,6 +26,22 @@ describe("a release", () => {
     assert.equal(release.expiresAtMs, Date.UTC(2099, 0, 1));
   });
 
+  it("is asked for, with its relative files, by the user of its own address, and by nobody elsewhere", () => {
+    const file = Buffer.from(
+      releaseText({ files, claims: { "golden.jpg": { url: "https://cdn.example.net/p.jpg" } } }),
+    );
+    const address = "https://gate:secret@example.org/models/release.json";
+    const release = readRelease(file, signer.sign(file), { ...options, address });
+    assert.deepEqual(
+      release.files.map(({ url }) => url),
+      [
+        "https://gate:secret@example.org/models/wasps/1/model.onnx",
+        "https://cdn.example.net/p.jpg",
+        "https://gate:secret@example.org/models/wasps/1/golden.json",
+      ],
+    );
+  });
+
   it("has the same content whatever its number and addresses, and another with another byte", () => {
     const { contentId } = read({});
     assert.equal(read({ sequence: 9, version: "9" }).contentId, contentId);

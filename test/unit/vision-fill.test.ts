@@ -93,6 +93,32 @@ describe("input tensor", () => {
     assert.deepEqual([...tensor.data], [...rgb]);
   });
 
+  it("is filled to the same bits with and without the compiled loop", () => {
+    const random = seededRandom(9);
+    const within = (max: number) => 1 + Math.floor(random() * max);
+    for (let round = 0; round < 60; round += 1) {
+      const [width, height] = [within(40), within(40)];
+      const [mean, std] = [0, 1].map((least) => [0, 1, 2].map(() => least + random() * 130));
+      const order = round % 2 === 0 ? "rgb" : "bgr";
+      const layout = { ...plain, width, height, order, mean, std, pad: within(255) } as unknown as TensorLayout;
+      const tensors = [true, false].map((compiles) => new InputTensor(layout, { compiles }));
+      for (const fit of ["letterbox", "topleft", "stretch"] as const) {
+        const at = placePicture(within(60), within(60), width, height, fit);
+        const rgb = noise(at.width * at.height * 3, round);
+        for (const tensor of tensors) tensor.fill(rgb, at);
+        const [bits, plainBits] = tensors.map(({ data }) => Buffer.from(data.slice().buffer));
+        assert.deepEqual(bits, plainBits);
+      }
+    }
+  });
+
+  it("has a compiled loop on every machine that runs the tests", () => {
+    assert.notEqual(
+      new InputTensor(plain).data.buffer.byteLength,
+      new InputTensor(plain, { compiles: false }).data.byteLength,
+    );
+  });
+
   it("paints the padding again when a picture of another shape comes", () => {
     const tensor = new InputTensor(plain);
     tensor.fill(new Uint8Array(8 * 6 * 3).fill(255), placePicture(8, 6, 8, 6, "letterbox"));

@@ -66,4 +66,13 @@ describe("non-maximum suppression", () => {
     candidates.add(1, 1, 2, 2, 0.9, 0);
     assert.equal(candidates.count, 1);
   });
+
+  it("ignores what is no score or no class", () => {
+    const candidates = new Candidates();
+    for (const score of [Number.NaN, 0, -0.9, Infinity]) candidates.add(1, 1, 2, 2, score, 0);
+    for (const classIndex of [Number.NaN, -1, Infinity, 3e9]) candidates.add(1, 1, 2, 2, 0.9, classIndex);
+    assert.equal(candidates.count, 0);
+    candidates.add(1, 1, 2, 2, 0.9, 79);
+    assert.equal(candidates.count, 1);
+  });
 });

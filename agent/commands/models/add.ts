@@ -11,7 +11,7 @@ import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { fileProblem } from "../../files.ts";
 import { type ModelSource, modelSource } from "../../model-source.ts";
-import { modelLine, tryModel } from "../../model-trial.ts";
+import { isUnnamed, modelLine, tryModel, unnamedLabels } from "../../model-trial.ts";
 import { downloadsOf, modelsPlace, type ModelsPlace, ownModels } from "../../models-place.ts";
 import { progressBar } from "../../progress.ts";
 import { sizeText } from "../../terminal.ts";
@@ -56,6 +56,7 @@ async function added(
     const installed = await place.store.install({ folder: staged.folder, ref });
     if (json) terminal.data(JSON.stringify(jsonLine(installed, came, info)));
     else for (const line of textLines(installed, source, came, info)) terminal.data(line);
+    if (info !== undefined && isUnnamed(info)) terminal.note(unnamedLabels);
     if (!source.isVouchedFor) {
       terminal.note("nothing vouches for this file but the connection: compare its sha256 with what its maker says");
     }

@@ -1,5 +1,7 @@
 import { availableParallelism, cpus } from "node:os";
+import { basename } from "node:path";
 import { AgentError, asAgentError } from "../../../src/core/errors.ts";
+import { modelFileName } from "../../../src/models/store.ts";
 import { proofSceneSvg } from "../../../src/vision/proof-scene.ts";
 import type { ModelSpec } from "../../../src/vision/model.ts";
 import type { CommandContext } from "../../context.ts";
@@ -26,8 +28,10 @@ const visitTimeMaxMs = 20_000;
 
 interface Case {
   readonly reference: string;
-  /** For `detector.model`: a name, or the path of a file that has none; the model in use stays. */
-  readonly configName: string | undefined;
+  /** How it comes into use: an installed one by a command, another by `detector.model`; the model in use is. */
+  readonly advised: "use" | "config" | undefined;
+  /** A name, or the path of a file that has none. */
+  readonly callIt: string;
   readonly spec: ModelSpec;
   readonly threads: number;
   readonly visits: Visit[];
@@ -82,10 +86,12 @@ async function casesOf(context: CommandContext, references: readonly string[]) {
   for (const { reference, find } of models) {
     try {
       const spec = await find();
-      const configName = references.length === 0 ? undefined : reference.endsWith(".onnx") ? spec.file : reference;
+      const isInstalled = basename(spec.file) === modelFileName;
+      const advised = references.length === 0 ? undefined : isInstalled ? "use" : "config";
+      const callIt = reference.endsWith(".onnx") ? spec.file : reference;
       const taken = cases.some((one) => one.reference === spec.name);
       for (let threads = 1; threads <= threadsTried; threads += 1) {
-        cases.push({ reference: taken ? reference : spec.name, configName, spec, threads, visits: [] });
+        cases.push({ reference: taken ? reference : spec.name, advised, callIt, spec, threads, visits: [] });
       }
     } catch (error) {
       failed += 1;
@@ -138,16 +144,17 @@ function textLines(rows: readonly SpeedRow[], advice: Advice | undefined, cases:
   const table = textTable(head, rows.map(cells));
   if (advice === undefined) return [];
   const { cores, cpu } = machine();
-  const configName = cases.find(({ reference }) => reference === advice.reference)?.configName;
+  const { advised, callIt = "" } = cases.find(({ reference }) => reference === advice.reference) ?? {};
   return [
     ...table,
     "",
     `For this machine (${counted(cores, "core")}, ${cpu}):`,
     ...advice.reasons.map((reason) => `  ${reason}`),
     "  speed is not sight: what a model finds, framepost models verify and framepost detect show",
+    ...(advised === "use" ? [`  put it to use with: framepost models use ${callIt}`] : []),
     "",
     "detector:",
-    ...(configName === undefined ? [] : [`  model: ${configName}`]),
+    ...(advised === "config" ? [`  model: ${callIt}`] : []),
     `  threads: ${advice.threads}`,
   ];
 }

@@ -26,10 +26,12 @@ export interface Sighting {
 export class CameraWatch {
   readonly #maker: ThumbnailMaker;
   readonly #meter: MotionMeter;
-  /** The newest picture, and the last that the model saw: often the same. */
+  /** The newest picture, the last that the model saw, and the last that was measured: often the same. */
   #newest: Thumbnail | undefined;
   #judged: Thumbnail | undefined;
-  #spare: Thumbnail | undefined;
+  #measured: Thumbnail | undefined;
+  /** All three at most, to be used again. */
+  readonly #kept: Thumbnail[] = [];
   #sighting: Sighting | undefined;
   #size: PictureSize | undefined;
   #holdLeft = 0;
@@ -41,12 +43,23 @@ export class CameraWatch {
   }
 
   /** The next picture of this camera. Its size is not known from its pixels, which may have been reduced. */
-  take(pixels: Pixels, { width, height }: PictureSize): PictureMeasures {
+  take(pixels: Pixels, { width, height }: PictureSize): void {
     if (this.#size?.width !== width || this.#size.height !== height) this.#forget({ width, height });
-    const before = this.#newest;
-    const now = this.#maker.take(pixels.rgb, pixels.width, pixels.height, this.#spare, { width, height });
-    this.#spare = before === this.#judged ? undefined : before;
+    const free = this.#kept.findIndex((one) => one !== this.#judged && one !== this.#measured);
+    const now = this.#maker.take(pixels.rgb, pixels.width, pixels.height, this.#kept[free], { width, height });
+    this.#kept[free === -1 ? this.#kept.length : free] = now;
     this.#newest = now;
+  }
+
+  /**
+   * Of the picture that was taken last. It is compared with the one measured before, not with the one before it: some
+   * cameras hand over every picture twice, which only looks frozen.
+   */
+  measure(pixels: Pixels): PictureMeasures {
+    const { width, height } = this.#size ?? pixels;
+    const [now, before] = [this.#newest, this.#measured];
+    if (now === undefined) throw new Error("no picture was taken");
+    this.#measured = now;
     const changed = before?.key === now.key ? changedShare(now, before) : undefined;
     const measured = measure(pixels.rgb, pixels.width, pixels.height, now);
     return { width, height, ...measured, ...(changed === undefined ? {} : { changedShare: changed }) };
@@ -57,6 +70,8 @@ export class CameraWatch {
     this.#size = size;
     this.#newest = undefined;
     this.#judged = undefined;
+    this.#measured = undefined;
+    this.#kept.length = 0;
   }
 
   /** Whether the model has to see the picture that was taken last. */
@@ -84,7 +99,6 @@ export class CameraWatch {
 
   /** The model has seen the picture that was taken last. */
   saw(sighting: Sighting): void {
-    if (this.#judged !== this.#newest) this.#spare = this.#judged;
     this.#judged = this.#newest;
     this.#sighting = sighting;
   }

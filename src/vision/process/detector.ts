@@ -249,7 +249,8 @@ export class Detector {
       const polygon = isOutlined ? family.outline?.(outputs, this.#context, this.#candidates.at(index)) : undefined;
       found.push({
         label,
-        score: score[index] ?? 0,
+        // A manifest can name a family whose scores these are not.
+        score: Math.min(score[index] ?? 0, 1),
         box: clipped,
         ...(polygon === undefined ? {} : { polygon: polygonInPicture(polygon, placement, width, height) }),
       });

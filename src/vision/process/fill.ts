@@ -1,3 +1,4 @@
+import { fillKernel, LEVELS, type FillKernel } from "./fill-kernel.ts";
 import type { Placement } from "./letterbox.ts";
 
 /** The last step before the model: RGB bytes into the input tensor, normalised, in one pass over a kept buffer. */
@@ -18,13 +19,16 @@ export class InputTensor {
   readonly data: Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
   readonly #layout: TensorLayout;
   readonly #channels: Channels;
+  readonly #kernel: FillKernel | undefined;
   /** Where the padding lies depends on the placement only: it is painted again when that changes. */
   #paddedFor = "";
   #steps: ResizeSteps | undefined;
 
-  constructor(layout: TensorLayout) {
+  /** `compiles`: with the compiled loop, where the engine can. The values are the same without it. */
+  constructor(layout: TensorLayout, { compiles = true } = {}) {
     const values = layout.width * layout.height * 3;
-    this.data = layout.layout === "nchw" ? new Float32Array(values) : new Uint8Array(values);
+    this.#kernel = compiles && layout.layout === "nchw" ? kernelOf(layout) : undefined;
+    this.data = this.#kernel?.planes ?? (layout.layout === "nchw" ? new Float32Array(values) : new Uint8Array(values));
     this.#layout = layout;
     this.#channels = channelsOf(layout);
   }
@@ -32,6 +36,11 @@ export class InputTensor {
   /** `rgb` is the picture at the placement's size. */
   fill(rgb: Uint8Array, at: Placement): void {
     this.#pad(at);
+    if (this.#kernel === undefined) this.#fillPlainly(rgb, at);
+    else fillRows(this.#kernel, rgb, this.#layout.width, at);
+  }
+
+  #fillPlainly(rgb: Uint8Array, at: Placement): void {
     const { data } = this;
     const { step, plane, source0, source2, mean0, mean1, mean2, std0, std1, std2 } = this.#channels;
     for (let y = 0, from = 0; y < at.height; y += 1) {
@@ -96,6 +105,23 @@ export class InputTensor {
     this.#steps = { key, columns: across.pairs, columnParts: across.parts, rows: down.pairs, rowParts: down.parts };
     return this.#steps;
   }
+}
+
+function kernelOf({ width, height, order, mean, std }: TensorLayout): FillKernel | undefined {
+  const sources = order === "rgb" ? [0, 1, 2] : [2, 1, 0];
+  const channels = sources.map((source, channel) => ({
+    source,
+    values: Float32Array.from({ length: LEVELS }, (_, level) => (level - (mean[channel] ?? 0)) / (std[channel] ?? 1)),
+  }));
+  return fillKernel(width * height, channels);
+}
+
+function fillRows(kernel: FillKernel, rgb: Uint8Array, inputWidth: number, at: Placement): void {
+  kernel.rgb.set(rgb);
+  // As wide as the input, the rows lie one behind the other there too.
+  const isWhole = at.width === inputWidth;
+  const [rows, count] = isWhole ? [1, at.width * at.height] : [at.height, at.width];
+  for (let row = 0; row < rows; row += 1) kernel.copy(row * count, (at.top + row) * inputWidth + at.left, count);
 }
 
 /** Everything the inner loops need, as plain numbers: three lookups less a pixel than arrays. */

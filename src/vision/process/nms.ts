@@ -3,6 +3,8 @@
 const CAPACITY_FIRST = 256;
 /** Row numbers fit in this many values; more rows than any output has. */
 const ROWS_MAX = 2 ** 21;
+/** More classes than any model has. */
+const CLASSES_MAX = 2 ** 20;
 
 /** A candidate's edges in input pixels, and the row of the output that it was read from. */
 export interface Outlined {
@@ -29,9 +31,13 @@ export class Candidates {
     this.count = 0;
   }
 
-  /** Ignores what is no box: an edge that is not finite, or no area. */
+  /**
+   * Ignores what is no box (an edge that is not finite, or no area), no score and no class: half precision overflows, and
+   * neither may pass for class 0 or sort above all others.
+   */
   add(left: number, top: number, right: number, bottom: number, score: number, classIndex: number, row = 0): void {
     if (!(right > left && bottom > top && right - left < Infinity && bottom - top < Infinity)) return;
+    if (!(score > 0 && score < Infinity && classIndex >= 0 && classIndex < CLASSES_MAX)) return;
     const at = this.count;
     if (at === ROWS_MAX) return;
     if (at === this.score.length) this.#grow();

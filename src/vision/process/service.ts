@@ -82,24 +82,28 @@ export class VisionService {
     return this.#tiled?.detect(decoded, image, await this.#ready()) ?? detector.detect(decoded);
   }
 
-  /** Decodes once: for the measures, for the gate, and for the model where it has to run. */
-  async #watch(image: Buffer, { exact, cameraId, monotonicMs, gate, force }: WatchOptions): Promise<WatchAnswer> {
+  /** Decodes once: for the gate, for the measures, and for the model where it has to run. */
+  async #watch(
+    image: Buffer,
+    { exact, cameraId, monotonicMs, gate, force, measure }: WatchOptions,
+  ): Promise<WatchAnswer> {
     const detector = this.#detector;
     if (detector === undefined) throw this.#loadError;
     const decoded = await detector.decode(image, exact, await this.#ready());
     const startedMs = performance.now();
     const watch = this.#watches.of(cameraId);
-    const measures = watch.take(decoded.pixels, decoded);
+    if (gate !== undefined || measure) watch.take(decoded.pixels, decoded);
     // Asked even where its answer does not count: motion holds on for some pictures.
     const needed = gate === undefined || watch.needsModel(monotonicMs, gate);
+    const measured = measure ? { measures: watch.measure(decoded.pixels) } : {};
     const measureMs = performance.now() - startedMs;
     if (!needed && !force) {
       const { width, height, decodeMs } = decoded;
-      return { kind: "still", width, height, measures, timings: { decodeMs, measureMs } };
+      return { kind: "still", width, height, ...measured, timings: { decodeMs, measureMs } };
     }
     const found = await this.#look(detector, decoded, image);
     if (gate !== undefined) watch.saw(sightingOf(found, detector.info, monotonicMs));
-    return { kind: "detected", ...found, measures, timings: { ...found.timings, measureMs } };
+    return { kind: "detected", ...found, ...measured, timings: { ...found.timings, measureMs } };
   }
 
   async #measure(image: Buffer, cameraId: string | undefined): Promise<PictureMeasures> {
@@ -107,7 +111,8 @@ export class VisionService {
     const size = await imaging.size(image);
     const pixels = await imaging.pixelsWithin(image, visionLimits.measureSidePixels);
     const watch = cameraId === undefined ? this.#watches.one() : this.#watches.of(cameraId);
-    return watch.take(pixels, size);
+    watch.take(pixels, size);
+    return watch.measure(pixels);
   }
 
   /** Reads the file once more: what it says of itself is wanted seldom, and costs more than a load should. */

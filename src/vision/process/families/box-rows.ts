@@ -1,5 +1,6 @@
 import type { Candidates } from "../nms.ts";
 import type { DecodeContext } from "./family.ts";
+import { scoresDoubt } from "./levels.ts";
 
 /**
  * The layout that YOLOv8 began: a row for each number of a prediction, a column for each cell. Centre and size in input
@@ -28,10 +29,11 @@ export function readBoxRows(data: Float32Array, cells: number, context: DecodeCo
   }
 }
 
-/** What speaks against boxes in input pixels: there are some, and all of them are between 0 and 1. */
-export function relativeBoxes(data: Float32Array, cells: number): string | undefined {
+/** What speaks against boxes in input pixels (there are some, and all are between 0 and 1), or against its scores. */
+export function boxRowsDoubt(data: Float32Array, cells: number, classes: number): string | undefined {
   const farthest = data.subarray(0, BOX_ROWS * cells).reduce((most, value) => Math.max(most, value), 0);
-  return farthest > 0 && farthest <= RELATIVE_MAX ? "its boxes are between 0 and 1, not in input pixels" : undefined;
+  if (farthest > 0 && farthest <= RELATIVE_MAX) return "its boxes are between 0 and 1, not in input pixels";
+  return scoresDoubt(data.subarray(BOX_ROWS * cells, (BOX_ROWS + classes) * cells));
 }
 
 /** Leaves each cell's best score in `best`, 0 where none reaches the minimum. Kept arrays: nothing is allocated a frame. */

@@ -1,6 +1,7 @@
 import type { Reading } from "../../config.ts";
 import type { Candidates } from "../nms.ts";
 import type { DecodeContext, Family, Outputs, OutputTensor, Sign, Signature, TensorFacts } from "./family.ts";
+import { scoresDoubt } from "./levels.ts";
 import { isBatchOfOne, unmatchedOutputs, wrongOutput } from "./shapes.ts";
 
 /**
@@ -15,6 +16,10 @@ const BOXES = "boxes";
 const DECODED_SHARE_MIN = 0.9;
 /** Boxes at the border reach beyond it, those of an empty picture more than others. */
 const RELATIVE_MAX = 4;
+/** Of the boxes of an empty picture. */
+const SHARED_MIN = 0.9;
+/** Quantised and rounded scores add up to 1 this nearly. */
+const SHARES_TOLERANCE = 0.1;
 
 export const ssd: Family = {
   name: "ssd",
@@ -60,8 +65,8 @@ export const ssd: Family = {
     }
   },
 
-  doubt(outputs: Outputs): string | undefined {
-    const { boxes } = tensors(outputs);
+  doubt(outputs: Outputs, { reading }: DecodeContext): string | undefined {
+    const { boxes, scores } = tensors(outputs);
     const rows = boxes.data.length / 4;
     let decoded = 0;
     let farthest = 0;
@@ -71,9 +76,26 @@ export const ssd: Family = {
       farthest = Math.max(farthest, right, bottom);
     }
     if (decoded < rows * DECODED_SHARE_MIN) return "its boxes are offsets from priors that the file does not hold";
-    return farthest > RELATIVE_MAX ? "its boxes are not between 0 and 1" : undefined;
+    if (farthest > RELATIVE_MAX) return "its boxes are not between 0 and 1";
+    return scoresDoubt(scores.data) ?? (isBackgroundTold(reading) ? undefined : backgroundDoubt(scores));
   },
 };
+
+function isBackgroundTold({ background, firstClass }: Reading): boolean {
+  return background !== undefined || firstClass !== undefined;
+}
+
+/** With a background the scores of a box are shares of one; without it the first label would be taken for it. */
+function backgroundDoubt({ data, dims }: OutputTensor): string | undefined {
+  const columns = dims[2] ?? 1;
+  let shared = 0;
+  for (let at = 0; at < data.length; at += columns) {
+    const sum = data.subarray(at, at + columns).reduce((total, value) => total + value, 0);
+    if (Math.abs(sum - 1) <= SHARES_TOLERANCE) shared += 1;
+  }
+  if (shared * columns >= data.length * SHARED_MIN) return undefined;
+  return `its scores do not add up to 1, as they do with a background ("outputs": {"background": "none"})`;
+}
 
 /** The columns that stand for labels: from `first` on, before `end`. */
 function classColumns(columns: number, { background = "first", firstClass }: Reading) {

@@ -3,7 +3,7 @@ import { visionLimits } from "../../../core/limits.ts";
 import type { Point } from "../../../core/types.ts";
 import { largestOutline, simplified } from "../contour.ts";
 import type { Candidates, Outlined } from "../nms.ts";
-import { BOX_ROWS, readBoxRows, relativeBoxes } from "./box-rows.ts";
+import { BOX_ROWS, boxRowsDoubt, readBoxRows } from "./box-rows.ts";
 import type { DecodeContext, Family, Outputs, OutputTensor, Sign, Signature } from "./family.ts";
 import { isBatchOfOne, isGrid, outputAt, taskOf, wrongOutput } from "./shapes.ts";
 
@@ -49,7 +49,7 @@ export const yolo8Seg: Family = {
 
   doubt(outputs: Outputs, context: DecodeContext): string | undefined {
     const { boxes } = tensors(outputs, context.classes);
-    return relativeBoxes(boxes.data, boxes.dims[2] ?? 0);
+    return boxRowsDoubt(boxes.data, boxes.dims[2] ?? 0, context.classes);
   },
 
   outline(outputs: Outputs, context: DecodeContext, candidate: Outlined): readonly Point[] | undefined {

@@ -1,5 +1,5 @@
 import type { Candidates } from "../nms.ts";
-import { BOX_ROWS, readBoxRows, relativeBoxes } from "./box-rows.ts";
+import { BOX_ROWS, boxRowsDoubt, readBoxRows } from "./box-rows.ts";
 import type { DecodeContext, Family, Outputs, Sign, Signature } from "./family.ts";
 import { isGrid, onlyOutput, outputAt, taskOf, wrongOutput } from "./shapes.ts";
 
@@ -40,8 +40,8 @@ export const yolo8: Family = {
     readBoxRows(data, cells, context, into);
   },
 
-  doubt(outputs: Outputs): string | undefined {
+  doubt(outputs: Outputs, { classes }: DecodeContext): string | undefined {
     const { data, dims } = outputAt(outputs, 0, 3);
-    return relativeBoxes(data, dims[2] ?? 0);
+    return boxRowsDoubt(data, dims[2] ?? 0, classes);
   },
 };
