@@ -6,12 +6,15 @@ import { yolo8 } from "../../src/vision/process/families/yolo8.ts";
 
 const context: DecodeContext = { classes: 2, inputWidth: 64, inputHeight: 32, scoreMin: 0.05, reading: {} };
 
-/** Four rows of boxes whose highest number is given, then scores and mask weights that are larger than any box. */
+/** Four rows of boxes whose highest number is given, then scores, then mask weights that are larger than any box. */
 function outputs(farthest: number, weights: number): Outputs {
   const cells = 3;
   const rows = 4 + context.classes + weights;
-  const data = Float32Array.from({ length: rows * cells }, (_, at) => (at < 4 * cells ? farthest / 2 : 500));
-  data[4 * cells - 1] = farthest;
+  const endOfBoxes = 4 * cells;
+  const endOfScores = endOfBoxes + context.classes * cells;
+  const valueAt = (at: number) => (at < endOfBoxes ? farthest / 2 : at < endOfScores ? 0.01 : 500);
+  const data = Float32Array.from({ length: rows * cells }, (_, at) => valueAt(at));
+  data[endOfBoxes - 1] = farthest;
   const boxes = { data, dims: [1, rows, cells] };
   if (weights === 0) return new Map([["output0", boxes]]);
   return new Map([
