@@ -12,6 +12,8 @@ export class MemoryWatch {
   readonly #firstMs: number;
   #bornMs = 0;
   #livesMs = 0;
+  /** How old the process was when it first had too much; undefined before. */
+  #overAfterMs: number | undefined;
 
   constructor(bytesMax: number, firstMs: number) {
     this.#bytesMax = bytesMax;
@@ -20,14 +22,18 @@ export class MemoryWatch {
 
   born(nowMs: number): void {
     this.#bornMs = nowMs;
+    this.#overAfterMs = undefined;
   }
 
   /** Why the process has to go now, with what it has at the moment; undefined when it may stay. */
   verdict(rssBytes: number, nowMs: number): AgentError | undefined {
     const livedMs = nowMs - this.#bornMs;
-    if (rssBytes <= this.#bytesMax || livedMs < this.#livesMs) return undefined;
+    if (rssBytes <= this.#bytesMax) return undefined;
+    this.#overAfterMs ??= livedMs;
+    if (livedMs < this.#livesMs) return undefined;
+    // Not how old it is now: what was borne with for long need not have been long in coming.
     this.#livesMs =
-      livedMs >= visionLimits.healthyAfterMs
+      this.#overAfterMs >= visionLimits.healthyAfterMs
         ? this.#firstMs
         : Math.min(Math.max(2 * this.#livesMs, this.#firstMs), visionLimits.backoffMaxMs);
     const [has, may] = [rssBytes, this.#bytesMax].map((bytes) => Math.round(bytes / 1_000_000));

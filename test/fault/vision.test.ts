@@ -265,7 +265,14 @@ describe("vision process that dies or hangs", () => {
     assert.equal(await codeOf(vision.detect(jpeg, { exact: false }, never)), "VISION_TIMEOUT");
     await until("it is gone", () => !isAlive(pid));
     await until("it is ready again", () => vision.health().state === "ready");
-    assert.ok((await vision.detect(jpeg, { exact: false }, never)).detections.length > 0);
+    // On a busy machine a detection takes longer than the deadline that is so short here.
+    let found = 0;
+    for (let tries = 0; tries < 10 && found === 0; tries += 1)
+      found = await vision.detect(jpeg, { exact: false }, never).then(
+        ({ detections }) => detections.length,
+        () => 0,
+      );
+    assert.ok(found > 0);
   });
 
   it("leaves nothing behind when it is stopped, even hanging, and can be started again", async function () {

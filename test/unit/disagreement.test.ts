@@ -67,5 +67,7 @@ describe("two models' opinions", () => {
     const labels = Array.from({ length: 20 }, (_, at) => `label-${at}`);
     const many: Opinion = { shown: labels.map((label) => seen(label)), faint: [], labels };
     assert.equal(phrase(many, { ...many, shown: [] }), "-label-0 -label-1 -label-2 -label-3 …");
+    const four = { ...many, shown: many.shown.slice(0, 4) };
+    assert.equal(phrase(four, { ...many, shown: [] }), "-label-0 -label-1 -label-2 -label-3");
   });
 });

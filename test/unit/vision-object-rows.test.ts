@@ -164,6 +164,11 @@ describe("the encoding of boxes, told from those of an empty picture", () => {
     random() * 4 - 1,
   ];
   const zeros: Encode = () => [0, 0, 0, 0];
+  /** Centres as sigmoids, but a height that no sigmoid can be. */
+  const tall: Encode = (...at) => {
+    const [cx, cy, w] = sigmoids(...at);
+    return [cx, cy, w, 1.5];
+  };
 
   const told: readonly (readonly [string, Family, number, Encode, string])[] = [
     ["yolo5 in pixels", yolo5, 3, pixels, "yolo5"],
@@ -180,10 +185,15 @@ describe("the encoding of boxes, told from those of an empty picture", () => {
   }
 
   const untold: readonly (readonly [string, Family, Outputs, DecodeContext])[] = [
-    ...[relative, zeros].map((encode, index) => {
+    ...(
+      [
+        ["relative in an order of its own", relative],
+        ["of nothing but zeros", zeros],
+        ["of too high boxes", tall],
+      ] as const
+    ).map(([what, encode]) => {
       const { read, context: at } = emptyPicture(3, encode);
-      const what = index === 0 ? "yolo5 relative in an order of its own" : "yolo5 of nothing but zeros";
-      return [what, yolo5, index === 0 ? shuffled(read) : read, at] as const;
+      return [`yolo5 ${what}`, yolo5, encode === relative ? shuffled(read) : read, at] as const;
     }),
     ...[relative].map((encode) => {
       const { read, context: at } = emptyPicture(1, encode);

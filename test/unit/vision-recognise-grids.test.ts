@@ -161,6 +161,16 @@ describe("recognising families whose rows are cells of a grid", () => {
     ["NanoDet-Plus", /looks like nanodet-plus/, { outputs: { o: [1, 2125, 112] }, side: 320 }],
     ["NanoDet-Plus with labels", /looks like nanodet-plus/, { outputs: { o: [1, 2125, 112] }, side: 320, labels: 80 }],
     ["PicoDet", /looks like picodet/, { outputs: tables([1600, 400, 100, 25], { a: 80, b: 32 }), side: 320 }],
+    [
+      "YuNet with boxes of five columns",
+      /fit none/,
+      { outputs: tables([6400, 1600, 400], { ...yunetKinds, bbox_: 5 }), side: 640 },
+    ],
+    [
+      "YuNet with two numbers for each objectness",
+      /fit none/,
+      { outputs: tables([6400, 1600, 400], { ...yunetKinds, obj_: 2 }), side: 640 },
+    ],
     ["YuNet with a table missing", /fit none/, { outputs: tables([6400, 1600], yunetKinds), side: 640 }],
   ];
   for (const [what, message, facts] of refused) {
