@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import type { ModelInfo } from "../src/core/ports.ts";
+import type { ModelInfo } from "../src/core/vision-port.ts";
 import { createLogger } from "../src/log/logger.ts";
 import { VisionProcess } from "../src/vision/client.ts";
 import type { ModelSpec } from "../src/vision/model.ts";

@@ -1,6 +1,6 @@
 import type { SummarySnapshot } from "./counters.ts";
 import type { ImageHealth } from "./picture.ts";
-import type { VisionHealth } from "./ports.ts";
+import type { VisionHealth } from "./vision-port.ts";
 
 /** What delivery to one target and the pipeline tell of themselves; counted since the process started. */
 

@@ -1,6 +1,7 @@
 import type { DeliveryHealth, ModelsHealth, PipelineHealth, ShadowHealth } from "../core/health.ts";
 import { faultTexts, type ImageHealth, isTrouble } from "../core/picture.ts";
-import type { CameraHealth, ModelInfo, SpoolStats, TargetBacklog, VisionHealth } from "../core/ports.ts";
+import type { CameraHealth, SpoolStats, TargetBacklog } from "../core/ports.ts";
+import type { ModelInfo, VisionHealth } from "../core/vision-port.ts";
 
 /** What every part says of itself, asked at one moment. Counters are read, never pushed. */
 export interface HealthParts {

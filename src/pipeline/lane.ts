@@ -1,4 +1,5 @@
-import type { Camera, MotionGate, Seams } from "../core/ports.ts";
+import type { Camera, Seams } from "../core/ports.ts";
+import type { MotionGate } from "../core/vision-port.ts";
 import { pipelineLimits } from "../core/limits.ts";
 import type { Frame } from "../core/types.ts";
 import { initialKeepState, type KeepRules, type KeepState, lookAgainFromMs } from "../keep/decide.ts";

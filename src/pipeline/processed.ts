@@ -1,6 +1,6 @@
 import type { AgentError } from "../core/errors.ts";
 import type { PictureMeasures } from "../core/picture.ts";
-import type { EncodedImage, ModelInfo, VisionTimings } from "../core/ports.ts";
+import type { EncodedImage, ModelInfo, VisionTimings } from "../core/vision-port.ts";
 import type { Detection, KeepReason, StoredRecord } from "../core/types.ts";
 import type { KeepRefusal } from "../keep/decide.ts";
 

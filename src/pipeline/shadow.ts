@@ -5,7 +5,8 @@ import { AgentError, asAgentError } from "../core/errors.ts";
 import type { LastError, ShadowHealth } from "../core/health.ts";
 import { configLimits, shadowLimits } from "../core/limits.ts";
 import { LogGate } from "../core/log-gate.ts";
-import type { DetectResult, Logger, Seams, Vision } from "../core/ports.ts";
+import type { Logger, Seams } from "../core/ports.ts";
+import type { DetectResult, Vision } from "../core/vision-port.ts";
 import { compareOpinions, type Disagreement, disagreementPhrase, type Opinion } from "../keep/disagreement.ts";
 import type { SeenFrame } from "./processed.ts";
 

@@ -1,7 +1,7 @@
 import { AgentError } from "../core/errors.ts";
 import { scanJpeg, withoutMetadata, type JpegFacts } from "../core/jpeg.ts";
 import { pipelineLimits } from "../core/limits.ts";
-import type { EncodedImage, Vision } from "../core/ports.ts";
+import type { EncodedImage, Vision } from "../core/vision-port.ts";
 import type { Frame } from "../core/types.ts";
 
 export interface UprightImage extends EncodedImage {

@@ -2,17 +2,17 @@ import { backoffMs } from "../core/backoff.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { visionLimits } from "../core/limits.ts";
 import type { PictureMeasures } from "../core/picture.ts";
+import type { Seams } from "../core/ports.ts";
 import type {
   DetectResult,
   EncodedImage,
   ModelInfo,
   ReencodeOptions,
-  Seams,
   Vision,
   VisionHealth,
   WatchOptions,
   WatchResult,
-} from "../core/ports.ts";
+} from "../core/vision-port.ts";
 import type { Detection, TileGrid } from "../core/types.ts";
 import { Calls, unavailable } from "./calls.ts";
 import { spawnVision, type ChildReply, type VisionChild } from "./child.ts";

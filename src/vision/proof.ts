@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { quantiles } from "../core/counters.ts";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { configLimits, proofLimits } from "../core/limits.ts";
-import type { DetectResult, ModelInfo } from "../core/ports.ts";
+import type { DetectResult, ModelInfo } from "../core/vision-port.ts";
 import type { VisionProcess } from "./client.ts";
 import { type Golden, goldenError, goldenText, type GoldenVerdict, judgeGolden, parseGolden } from "./golden.ts";
 import type { Inspection } from "./inspection.ts";

@@ -1,6 +1,6 @@
 import { AgentError, type Disposition } from "../core/errors.ts";
 import type { PictureMeasures } from "../core/picture.ts";
-import type { ModelInfo, ReencodeOptions, VisionTimings, WatchOptions } from "../core/ports.ts";
+import type { ModelInfo, ReencodeOptions, VisionTimings, WatchOptions } from "../core/vision-port.ts";
 import type { Detection, TileGrid } from "../core/types.ts";
 import type { Inspection, ProcessUsage } from "./inspection.ts";
 import type { ModelSpec } from "./model.ts";

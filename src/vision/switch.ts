@@ -1,17 +1,17 @@
 import { asAgentError, type AgentError } from "../core/errors.ts";
 import { Summary } from "../core/counters.ts";
 import type { PictureMeasures } from "../core/picture.ts";
+import type { Seams } from "../core/ports.ts";
 import type {
   DetectResult,
   EncodedImage,
   ModelInfo,
   ReencodeOptions,
-  Seams,
   Vision,
   VisionHealth,
   WatchOptions,
   WatchResult,
-} from "../core/ports.ts";
+} from "../core/vision-port.ts";
 import { VisionProcess, type VisionOptions } from "./client.ts";
 import type { ModelSpec } from "./model.ts";
 

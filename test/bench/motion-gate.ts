@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { street } from "../../src/capture/simulated/street.ts";
 import { motionDefaults, visionLimits } from "../../src/core/limits.ts";
-import type { MotionGate, Vision } from "../../src/core/ports.ts";
+import type { MotionGate, Vision } from "../../src/core/vision-port.ts";
 import { resolveModel, type ModelSpec } from "../../src/vision/model.ts";
 import { openImaging } from "../../src/vision/process/imaging.ts";
 import { placePicture } from "../../src/vision/process/letterbox.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Duplex } from "node:stream";
 import { visionLimits } from "../../src/core/limits.ts";
-import type { Vision } from "../../src/core/ports.ts";
+import type { Vision } from "../../src/core/vision-port.ts";
 import { Channel } from "../../src/vision/channel.ts";
 import { VisionService } from "../../src/vision/process/service.ts";
 import { randomScene, sceneHeight, sceneWidth } from "../lib/scenes.ts";

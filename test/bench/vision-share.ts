@@ -3,7 +3,7 @@ import { Tensor, type InferenceSession } from "onnxruntime-node";
 import sharp from "sharp";
 import { AgentError } from "../../src/core/errors.ts";
 import { motionDefaults, visionLimits } from "../../src/core/limits.ts";
-import type { VisionTimings, WatchResult } from "../../src/core/ports.ts";
+import type { VisionTimings, WatchResult } from "../../src/core/vision-port.ts";
 import type { WatchAnswer } from "../../src/vision/protocol.ts";
 import { resolveModel } from "../../src/vision/model.ts";
 import { placePicture } from "../../src/vision/process/letterbox.ts";

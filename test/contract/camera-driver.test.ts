@@ -7,7 +7,7 @@ import { HttpSnapshotDriver } from "../../src/capture/http/snapshot.ts";
 import { SimulatedDriver } from "../../src/capture/simulated/driver.ts";
 import { WebcamDriver } from "../../src/capture/webcam/driver.ts";
 import { SystemClock } from "../../src/core/clock.ts";
-import type { Vision } from "../../src/core/ports.ts";
+import type { Vision } from "../../src/core/vision-port.ts";
 import { CameraWebServer, type CameraWebServerOptions } from "../lib/camera-web-server.ts";
 import { makeAuthority, makeCertificate } from "../lib/certificates.ts";
 import { basicGate, DigestGate } from "../lib/digest-gate.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { iouOf } from "../../src/core/detections.ts";
-import type { DetectResult, Vision } from "../../src/core/ports.ts";
+import type { DetectResult, Vision } from "../../src/core/vision-port.ts";
 import type { TileGrid } from "../../src/core/types.ts";
 import { gateByMotion } from "../lib/street-run.ts";
 import { needsShared } from "../lib/shared.ts";

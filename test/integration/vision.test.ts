@@ -4,7 +4,7 @@ import sharp from "sharp";
 import { polygonArea } from "../../src/core/detections.ts";
 import { scanJpeg } from "../../src/core/jpeg.ts";
 import { visionLimits } from "../../src/core/limits.ts";
-import type { ModelInfo } from "../../src/core/ports.ts";
+import type { ModelInfo } from "../../src/core/vision-port.ts";
 import { randomScene, sceneHeight, sceneWidth, type SceneObject } from "../lib/scenes.ts";
 import { RecordingLogger, seededRandom } from "../lib/seams.ts";
 import { judgeScene, never, tinyModel, visionProcess } from "../lib/vision.ts";

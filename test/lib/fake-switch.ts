@@ -1,5 +1,5 @@
 import { AgentError } from "../../src/core/errors.ts";
-import type { VisionHealth } from "../../src/core/ports.ts";
+import type { VisionHealth } from "../../src/core/vision-port.ts";
 import type { VisionProcess } from "../../src/vision/client.ts";
 import type { ModelSpec } from "../../src/vision/model.ts";
 import type { Look, PreparedVision } from "../../src/vision/switch.ts";

@@ -8,7 +8,7 @@ import type {
   VisionHealth,
   WatchOptions,
   WatchResult,
-} from "../../src/core/ports.ts";
+} from "../../src/core/vision-port.ts";
 import type { Detection, Frame, RecordDraft } from "../../src/core/types.ts";
 import type { KeepRules } from "../../src/keep/decide.ts";
 import type { PipelineCamera } from "../../src/pipeline/lane.ts";

@@ -1,5 +1,5 @@
 import { street, type StreetOptions } from "../../src/capture/simulated/street.ts";
-import type { MotionGate, Vision } from "../../src/core/ports.ts";
+import type { MotionGate, Vision } from "../../src/core/vision-port.ts";
 import type { Detection } from "../../src/core/types.ts";
 import { never } from "./vision.ts";
 

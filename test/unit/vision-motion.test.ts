@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { visionLimits } from "../../src/core/limits.ts";
 import type { PictureMeasures } from "../../src/core/picture.ts";
-import type { MotionGate } from "../../src/core/ports.ts";
+import type { MotionGate } from "../../src/core/vision-port.ts";
 import { CameraWatch, CameraWatches } from "../../src/vision/process/camera-watch.ts";
 import { median } from "../../src/vision/process/median.ts";
 import { MotionMeter } from "../../src/vision/process/motion.ts";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, asAgentError } from "../../../src/core/errors.ts";
-import type { ModelInfo } from "../../../src/core/ports.ts";
+import type { ModelInfo } from "../../../src/core/vision-port.ts";
 import type { Downloaded } from "../../../src/models/download.ts";
 import { HttpStream } from "../../../src/link/http-stream.ts";
 import { type InstalledModel, modelFileName, type StagedModel } from "../../../src/models/store.ts";

@@ -1,4 +1,5 @@
-import type { CameraDriver, Shot, Vision } from "../../core/ports.ts";
+import type { CameraDriver, Shot } from "../../core/ports.ts";
+import type { Vision } from "../../core/vision-port.ts";
 import { scene, type SceneObject } from "./scene.ts";
 import { street, type StreetOptions } from "./street.ts";
 

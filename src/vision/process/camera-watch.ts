@@ -1,6 +1,6 @@
 import { visionLimits } from "../../core/limits.ts";
 import type { PictureMeasures } from "../../core/picture.ts";
-import type { MotionGate } from "../../core/ports.ts";
+import type { MotionGate } from "../../core/vision-port.ts";
 import type { Pixels, PictureSize } from "./imaging.ts";
 import { changedShare, measure } from "./measures.ts";
 import type { MotionMeter } from "./motion.ts";

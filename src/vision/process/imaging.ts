@@ -2,7 +2,7 @@ import type { Sharp, SharpOptions } from "sharp";
 import { AgentError, messageOf } from "../../core/errors.ts";
 import { scanJpeg } from "../../core/jpeg.ts";
 import { visionLimits } from "../../core/limits.ts";
-import type { ReencodeOptions } from "../../core/ports.ts";
+import type { ReencodeOptions } from "../../core/vision-port.ts";
 
 /**
  * The one place that knows sharp: pictures in, pixels or JPEGs out. EXIF orientation is applied everywhere, and no

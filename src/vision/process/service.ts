@@ -2,7 +2,7 @@ import { faintDetections, shownDetections } from "../../core/detections.ts";
 import { AgentError, asAgentError } from "../../core/errors.ts";
 import { visionLimits } from "../../core/limits.ts";
 import type { PictureMeasures } from "../../core/picture.ts";
-import type { ModelInfo, WatchOptions } from "../../core/ports.ts";
+import type { ModelInfo, WatchOptions } from "../../core/vision-port.ts";
 import type { Inspection } from "../inspection.ts";
 import type { ModelSpec } from "../model.ts";
 import type { Answers, DetectAnswer, ImageAnswer, ModelSettings, Task, WatchAnswer } from "../protocol.ts";
