@@ -103,7 +103,7 @@ class DurableJson<T> implements Adapter<T> {
     const { path } = this.#options;
     const temporary = await this.#writeTemporary(state);
     await removeFolder(this.#backup);
-    await renameIfThere(path, this.#backup);
+    await keepAs(path, this.#backup);
     await rename(temporary, path);
     await flushFolder(dirname(path));
   }
@@ -235,12 +235,21 @@ async function removeFolder(path: string): Promise<void> {
   }
 }
 
-async function renameIfThere(from: string, to: string): Promise<void> {
+/**
+ * `from` stays in its place meanwhile: another process that starts fresh must not find it free and put a state of its own
+ * there. Where there are no links it is moved, and nobody else is expected.
+ */
+async function keepAs(from: string, to: string): Promise<void> {
+  const spare = `${to}.${randomUUID()}.tmp`;
   try {
-    await rename(from, to);
+    await link(from, spare);
   } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw error;
+    if (errnoOf(error) !== "ENOENT") await rename(from, to);
+    return;
   }
+  await rename(spare, to);
+  // Of two names of one file a rename leaves both.
+  await rm(spare, { force: true });
 }
 
 async function flushFolder(path: string): Promise<void> {
