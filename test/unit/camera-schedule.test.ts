@@ -110,7 +110,15 @@ describe("a camera with a schedule", () => {
     const pipeline = { state: "running", frames: 0, stagesMs: {}, spoolFull: false, paused: [], images: {} } as never;
     const memory = { rssBytes: 0, rssPeakBytes: 0, heapUsedBytes: 0 };
     const spool = { records: 0, bytes: 0, lastSequence: 0, targets: [], lost: [] };
-    const parts = { atMs: 0, uptimeMs: 0, cameras: [camera.health()], vision, model: { name: "m" } as never, pipeline, spool };
+    const parts = {
+      atMs: 0,
+      uptimeMs: 0,
+      cameras: [camera.health()],
+      vision,
+      model: { name: "m" } as never,
+      pipeline,
+      spool,
+    };
     assert.deepEqual(collectHealth({ ...parts, deliveries: [], memory }).troubles, []);
     await camera.stop();
   });
