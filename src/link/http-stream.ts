@@ -107,8 +107,13 @@ export class HttpStream {
     try {
       for (;;) {
         const chunk = await this.#next(chunks, answer, attempted, pace);
-        if (chunk === undefined) return;
-        yield chunk;
+        if (chunk !== undefined) {
+          yield chunk;
+          continue;
+        }
+        // The end of what came is not always the end of what was sent.
+        if (!answer.complete) throw linkError(attempted, { errno: "ECONNRESET", detail: "cut" });
+        return;
       }
     } catch (error) {
       if (signal.aborted) throw new AgentError("ABORTED", `${attempted}: stopped`, retry);

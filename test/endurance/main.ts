@@ -6,6 +6,7 @@ import { inspect } from "node:util";
 import { markdownOf } from "../bench/markdown.ts";
 import { spoolBootMillion } from "../bench/spool-boot.ts";
 import type { BenchTable } from "../bench/table.ts";
+import { brokenDownloads } from "./broken-downloads.ts";
 import { camerasEight } from "./cameras-eight.ts";
 import { camerasRestart } from "./cameras-restart.ts";
 import { kill } from "./kill.ts";
@@ -31,6 +32,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "cameras-restart": camerasRestart,
   "cameras-eight": camerasEight,
   "model-switches": modelSwitches,
+  "broken-downloads": brokenDownloads,
   "vision-fuzz": visionFuzz,
   "vision-slope": visionSlope,
 };

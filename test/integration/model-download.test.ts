@@ -44,6 +44,7 @@ async function bench(work: (bench: Bench) => Promise<void>, options: BenchOption
     downloadBackoffMaxMs: 4,
     downloadFlushBytes: options.flushBytes ?? 50_000,
     downloadFailuresMax: 3,
+    downloadTriesMax: 5,
   };
   const seams = { clock: new SystemClock(), random: Math.random, log: new RecordingLogger() };
   const downloads = new ModelDownloads({ folder, http, limits }, seams);
@@ -262,7 +263,7 @@ describe("model downloads", () => {
   it("give up a server that drips", async () => {
     await bench(
       async (b) => {
-        b.server.faults.push(...Array.from({ length: 3 }, () => ({ kind: "drip" }) as const));
+        b.server.faults.push(...Array.from({ length: 5 }, () => ({ kind: "drip" }) as const));
         const error = await failsWith("NET_TIMEOUT", b.fetch());
         assert.match(error.message, /too slowly/);
       },

@@ -1,0 +1,13 @@
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import { brokenRounds, downloadKinds } from "../lib/broken-downloads.ts";
+
+describe("broken downloads of models", () => {
+  it("never put a wrong file to use, go on where they can, and leave nothing behind", async function () {
+    this.timeout(20_000);
+    const seed = Number(process.env["FRAMEPOST_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+    const { kinds, ...problems } = await brokenRounds(24, seed, downloadKinds);
+    assert.deepEqual(problems, { activated: [], leftBehind: [], notResumed: [], wrongEnding: [] }, `seed ${seed}`);
+    assert.ok(kinds.every(({ rounds }) => rounds === 24 / downloadKinds.length));
+  });
+});
