@@ -108,7 +108,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
     "see what there is with: framepost models catalog, and framepost models ls; or name an ONNX file",
   ],
   [/^MODEL_NOT_INSTALLED$/, "add it with: framepost models add NAME; see what there is with: framepost models catalog"],
-  [/^MODEL_PINNED$/, "remove the line detector.model from the config, then restart the daemon"],
+  [/^MODEL_PINNED$/, "take detector.model (and detector.manifest) out of the config, then restart the daemon"],
   [/^MODEL_STORE$/, "make the folder models in the data folder usable for its owner"],
   [/^MODEL_TOO_LARGE$/, "take a smaller model: this one could not be loaded"],
   [

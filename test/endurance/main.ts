@@ -32,9 +32,9 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "cameras-restart": camerasRestart,
   "cameras-eight": camerasEight,
   "model-switches": modelSwitches,
-  "broken-downloads": brokenDownloads,
   "vision-fuzz": visionFuzz,
   "vision-slope": visionSlope,
+  "broken-downloads": brokenDownloads,
 };
 
 const names = Object.keys(suites);
