@@ -1,11 +1,12 @@
 import type { BenchTable, Verdict } from "../bench/table.ts";
 import { brokenRounds, downloadKinds, killedDownload } from "../lib/broken-downloads.ts";
+import { releaseKinds } from "../lib/broken-releases.ts";
 
 const rounds = Number(process.env["FRAMEPOST_BROKEN_ROUNDS"] ?? 200);
 
 /** `npm run test:endurance -- broken-downloads` */
 export async function brokenDownloads(seed: number): Promise<BenchTable> {
-  const result = await brokenRounds(rounds, seed, [...downloadKinds, killedDownload]);
+  const result = await brokenRounds(rounds, seed, [...downloadKinds, killedDownload, ...releaseKinds]);
   const { kinds, activated, leftBehind, notResumed, wrongEnding } = result;
   const none = (name: string, found: readonly string[]): Verdict => {
     for (const example of found.slice(0, 5)) process.stdout.write(`${name}: ${example}\n`);
