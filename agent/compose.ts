@@ -31,14 +31,14 @@ import { VisionSwitch } from "../src/vision/switch.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
 import type { TrackRules } from "../src/keep/tracks.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
-import { withDetectorRules } from "./detector-rules.ts";
+import { withDetectorRules } from "./models/detector-rules.ts";
 import { diskBudgetOf, shareOf } from "./disks.ts";
 import type { Part } from "./lifecycle.ts";
-import { findModel } from "./find-model.ts";
+import { findModel } from "./models/find-model.ts";
 import { controlPathOf } from "./locations.ts";
-import { modelKeepingOf } from "./model-choice.ts";
+import { modelKeepingOf } from "./models/model-choice.ts";
 import { buildSpool, openData } from "./open-spool.ts";
-import { shadowOf } from "./shadow-model.ts";
+import { shadowOf } from "./models/shadow-model.ts";
 import { agentVersion } from "./version.ts";
 
 /** The agent's parts, built and not yet started. */

@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import type { CamerasOptions } from "./commands/cameras.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
-import { addModelsCommands } from "./models-program.ts";
+import { addModelsCommands } from "./models/models-program.ts";
 import { durationMs, portNumber, positiveInteger, score, tileGrid } from "./option-values.ts";
 import { addQueueCommands } from "./queue-program.ts";
 import { agentVersion } from "./version.ts";

@@ -8,12 +8,12 @@ import type { Detection } from "../../src/core/types.ts";
 import { defaultModel } from "../../src/config/sections.ts";
 import type { ModelSpec } from "../../src/vision/model.ts";
 import { boxesSvg } from "../annotate.ts";
-import { chooseModels, visionFor } from "../choose-models.ts";
+import { chooseModels, visionFor } from "../models/choose-models.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { aboutFile, fileProblem, makeOutputFolder, readPicture, writeOutput } from "../files.ts";
-import { findModel } from "../find-model.ts";
-import { isUnnamed, unnamedLabels } from "../model-trial.ts";
+import { findModel } from "../models/find-model.ts";
+import { isUnnamed, unnamedLabels } from "../models/model-trial.ts";
 import { counted, textTable } from "../terminal.ts";
 
 interface DetectOptions {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { copyFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
-import { tryModel } from "../../agent/model-trial.ts";
+import { tryModel } from "../../agent/models/model-trial.ts";
 import { catalog } from "../../src/models/catalog.ts";
 import { resolveModel } from "../../src/vision/model.ts";
 import { commandContext } from "../lib/command-context.ts";

@@ -12,7 +12,7 @@ import { modelsRemove } from "../../agent/commands/models/rm.ts";
 import { modelsRollback, modelsUse } from "../../agent/commands/models/use.ts";
 import type { CommandContext } from "../../agent/context.ts";
 import { errorLines } from "../../agent/exit-codes.ts";
-import { findModel } from "../../agent/find-model.ts";
+import { findModel } from "../../agent/models/find-model.ts";
 import { Terminal } from "../../agent/terminal.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { ModelStore } from "../../src/models/store.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { type Advice, advise, type SpeedRow, speedRow, type Visit } from "../../agent/model-speed.ts";
+import { type Advice, advise, type SpeedRow, speedRow, type Visit } from "../../agent/models/model-speed.ts";
 
 const visit: Visit = {
   runsMs: [10, 12, 11],

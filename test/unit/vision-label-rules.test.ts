@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { withDetectorRules } from "../../agent/detector-rules.ts";
+import { withDetectorRules } from "../../agent/models/detector-rules.ts";
 import { shownDetections, thresholdFor } from "../../src/core/detections.ts";
 import { LabelBook } from "../../src/vision/process/label-rules.ts";
 import { placePicture } from "../../src/vision/process/letterbox.ts";

@@ -10,9 +10,9 @@ import { resolveModel } from "../../../src/vision/model.ts";
 import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { fileProblem } from "../../files.ts";
-import { type ModelSource, modelSource } from "../../model-source.ts";
-import { isUnnamed, modelLine, tryModel, unnamedLabels } from "../../model-trial.ts";
-import { downloadsOf, modelsPlace, type ModelsPlace, ownModels } from "../../models-place.ts";
+import { type ModelSource, modelSource } from "../../models/model-source.ts";
+import { isUnnamed, modelLine, tryModel, unnamedLabels } from "../../models/model-trial.ts";
+import { downloadsOf, modelsPlace, type ModelsPlace, ownModels } from "../../models/models-place.ts";
 import { progressBar } from "../../progress.ts";
 import { sizeText } from "../../terminal.ts";
 

@@ -7,10 +7,10 @@ import type { ModelSpec } from "../../../src/vision/model.ts";
 import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { readPicture } from "../../files.ts";
-import { type Advice, advise, type SpeedRow, speedRow, type Visit } from "../../model-speed.ts";
+import { type Advice, advise, type SpeedRow, speedRow, type Visit } from "../../models/model-speed.ts";
 import { progressBar } from "../../progress.ts";
 import { counted, sizeText, textTable } from "../../terminal.ts";
-import { chooseModels, visionFor } from "../../choose-models.ts";
+import { chooseModels, visionFor } from "../../models/choose-models.ts";
 
 export interface ModelsBenchOptions {
   readonly photo?: string;

@@ -5,7 +5,7 @@ import type { InstalledModel } from "../../../src/models/store.ts";
 import { readManifest } from "../../../src/vision/model.ts";
 import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
-import { downloadsOf, modelsPlace, type ModelsPlace } from "../../models-place.ts";
+import { downloadsOf, modelsPlace, type ModelsPlace } from "../../models/models-place.ts";
 import { sizeText, textTable } from "../../terminal.ts";
 
 interface Row {

@@ -2,7 +2,7 @@ import { AgentError } from "../../../src/core/errors.ts";
 import type { InstalledModel } from "../../../src/models/store.ts";
 import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
-import { installedModel, modelsPlace, type ModelsPlace, ownModels } from "../../models-place.ts";
+import { installedModel, modelsPlace, type ModelsPlace, ownModels } from "../../models/models-place.ts";
 import { sizeText } from "../../terminal.ts";
 
 /** One version; never one that the links or the config name. */

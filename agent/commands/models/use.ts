@@ -2,10 +2,10 @@ import { ControlClient } from "../../../src/control/client.ts";
 import type { ModelChange } from "../../../src/core/model-choice.ts";
 import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
-import { findModel } from "../../find-model.ts";
+import { findModel } from "../../models/find-model.ts";
 import { controlPathOf } from "../../locations.ts";
-import { modelLine, tryModel } from "../../model-trial.ts";
-import { installedModel, modelsPlace, type ModelsPlace, ownModels } from "../../models-place.ts";
+import { modelLine, tryModel } from "../../models/model-trial.ts";
+import { installedModel, modelsPlace, type ModelsPlace, ownModels } from "../../models/models-place.ts";
 
 /**
  * The model is loaded and proven before anything changes: one that cannot be used leaves the one in use where it is. A

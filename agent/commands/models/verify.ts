@@ -10,9 +10,9 @@ import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { exists, readPicture } from "../../files.ts";
 import { hintFor } from "../../hints.ts";
-import { proofJson, proofLines } from "../../model-report.ts";
+import { proofJson, proofLines } from "../../models/model-report.ts";
 import { actAsOwnerOf } from "../../owner.ts";
-import { type ChosenModel, type Choice, chooseModels, visionFor } from "../../choose-models.ts";
+import { type ChosenModel, type Choice, chooseModels, visionFor } from "../../models/choose-models.ts";
 
 export interface ModelsVerifyOptions {
   readonly golden?: string;

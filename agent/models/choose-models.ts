@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
-import { AgentError } from "../src/core/errors.ts";
-import type { Seams } from "../src/core/ports.ts";
-import { createLogger } from "../src/log/logger.ts";
-import { VisionProcess, type VisionOptions } from "../src/vision/client.ts";
-import type { ModelSpec } from "../src/vision/model.ts";
-import type { CommandContext } from "./context.ts";
+import { AgentError } from "../../src/core/errors.ts";
+import type { Seams } from "../../src/core/ports.ts";
+import { createLogger } from "../../src/log/logger.ts";
+import { VisionProcess, type VisionOptions } from "../../src/vision/client.ts";
+import type { ModelSpec } from "../../src/vision/model.ts";
+import type { CommandContext } from "../context.ts";
 import { findModel } from "./find-model.ts";
-import { loadSettings } from "./settings.ts";
+import { loadSettings } from "../settings.ts";
 
 /** What the words after `models verify`, `models bench` and `detect --model` stand for. */
 

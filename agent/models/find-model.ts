@@ -1,9 +1,9 @@
 import { join, resolve } from "node:path";
-import { AgentError } from "../src/core/errors.ts";
-import { defaultModel } from "../src/config/sections.ts";
-import { ModelStore } from "../src/models/store.ts";
-import { type ModelSpec, resolveModel } from "../src/vision/model.ts";
-import { packageFolder } from "./version.ts";
+import { AgentError } from "../../src/core/errors.ts";
+import { defaultModel } from "../../src/config/sections.ts";
+import { ModelStore } from "../../src/models/store.ts";
+import { type ModelSpec, resolveModel } from "../../src/vision/model.ts";
+import { packageFolder } from "../version.ts";
 
 /** The models that an operator installed. */
 export function modelStoreOf(dataFolder: string): ModelStore {

@@ -1,8 +1,8 @@
-import type { GoldenVerdict } from "../src/vision/golden.ts";
-import type { TensorReport } from "../src/vision/inspection.ts";
-import type { ModelSpec } from "../src/vision/model.ts";
-import type { Proof } from "../src/vision/proof.ts";
-import { counted, sizeText } from "./terminal.ts";
+import type { GoldenVerdict } from "../../src/vision/golden.ts";
+import type { TensorReport } from "../../src/vision/inspection.ts";
+import type { ModelSpec } from "../../src/vision/model.ts";
+import type { Proof } from "../../src/vision/proof.ts";
+import { counted, sizeText } from "../terminal.ts";
 
 /** What `models verify` says of a model that loads, for a person and for a program. */
 

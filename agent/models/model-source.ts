@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open, statfs } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { AgentError, asAgentError, errnoOf, messageOf } from "../src/core/errors.ts";
-import { modelLimits, visionLimits } from "../src/core/limits.ts";
-import { shownUrl } from "../src/link/http-errors.ts";
-import { HttpStream } from "../src/link/http-stream.ts";
-import { inCatalog } from "../src/models/catalog.ts";
-import type { Downloaded, DownloadOptions, DownloadRequest } from "../src/models/download.ts";
-import { readManifest } from "../src/vision/model.ts";
-import { exists, fileProblem } from "./files.ts";
+import { AgentError, asAgentError, errnoOf, messageOf } from "../../src/core/errors.ts";
+import { modelLimits, visionLimits } from "../../src/core/limits.ts";
+import { shownUrl } from "../../src/link/http-errors.ts";
+import { HttpStream } from "../../src/link/http-stream.ts";
+import { inCatalog } from "../../src/models/catalog.ts";
+import type { Downloaded, DownloadOptions, DownloadRequest } from "../../src/models/download.ts";
+import { readManifest } from "../../src/vision/model.ts";
+import { exists, fileProblem } from "../files.ts";
 import { downloadsOf, type ModelsPlace } from "./models-place.ts";
-import { sizeText } from "./terminal.ts";
+import { sizeText } from "../terminal.ts";
 
 /** Where a model comes from that somebody wants to have installed. */
 export interface ModelSource {

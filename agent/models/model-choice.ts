@@ -1,26 +1,26 @@
 import { join } from "node:path";
-import type { DiskBudget } from "../src/core/disk-budget.ts";
-import { asAgentError } from "../src/core/errors.ts";
-import type { ModelsHealth } from "../src/core/health.ts";
-import type { ModelChoice } from "../src/core/model-choice.ts";
-import type { Seams } from "../src/core/ports.ts";
-import { defaultModel } from "../src/config/sections.ts";
-import { HttpStream } from "../src/link/http-stream.ts";
-import { modelLimits } from "../src/core/limits.ts";
-import { ModelDownloads } from "../src/models/download.ts";
-import type { InstalledModel, ModelStore } from "../src/models/store.ts";
-import { clockQuality } from "../src/state/boot.ts";
-import { type FetchFile } from "../src/update/install-release.ts";
-import type { ModelSpecs, Prove } from "../src/update/changeover.ts";
-import { Takeover } from "../src/update/takeover.ts";
-import { ModelUpdater } from "../src/update/updater.ts";
-import type { ModelSpec } from "../src/vision/model.ts";
-import { proofError, proveModel, readGolden } from "../src/vision/proof.ts";
-import type { VisionSwitch } from "../src/vision/switch.ts";
-import type { FramepostConfig } from "./config-schema.ts";
+import type { DiskBudget } from "../../src/core/disk-budget.ts";
+import { asAgentError } from "../../src/core/errors.ts";
+import type { ModelsHealth } from "../../src/core/health.ts";
+import type { ModelChoice } from "../../src/core/model-choice.ts";
+import type { Seams } from "../../src/core/ports.ts";
+import { defaultModel } from "../../src/config/sections.ts";
+import { HttpStream } from "../../src/link/http-stream.ts";
+import { modelLimits } from "../../src/core/limits.ts";
+import { ModelDownloads } from "../../src/models/download.ts";
+import type { InstalledModel, ModelStore } from "../../src/models/store.ts";
+import { clockQuality } from "../../src/state/boot.ts";
+import { type FetchFile } from "../../src/update/install-release.ts";
+import type { ModelSpecs, Prove } from "../../src/update/changeover.ts";
+import { Takeover } from "../../src/update/takeover.ts";
+import { ModelUpdater } from "../../src/update/updater.ts";
+import type { ModelSpec } from "../../src/vision/model.ts";
+import { proofError, proveModel, readGolden } from "../../src/vision/proof.ts";
+import type { VisionSwitch } from "../../src/vision/switch.ts";
+import type { FramepostConfig } from "../config-schema.ts";
 import { withDetectorRules } from "./detector-rules.ts";
 import { findModel, modelStoreOf } from "./find-model.ts";
-import type { Part } from "./lifecycle.ts";
+import type { Part } from "../lifecycle.ts";
 
 /** The model in use, as the daemon keeps it: chosen by an operator, brought by updates, sent back when it fails. */
 export interface ModelKeeping {

@@ -1,6 +1,6 @@
-import type { DetectorRules } from "../src/vision/config.ts";
-import type { ModelSpec } from "../src/vision/model.ts";
-import type { FramepostConfig } from "./config-schema.ts";
+import type { DetectorRules } from "../../src/vision/config.ts";
+import type { ModelSpec } from "../../src/vision/model.ts";
+import type { FramepostConfig } from "../config-schema.ts";
 
 /** A model as the config wants it: what the section `detector` says of labels and scores goes above the manifest. */
 export function withDetectorRules(spec: ModelSpec, detector: Partial<FramepostConfig["detector"]>): ModelSpec {

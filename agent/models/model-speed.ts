@@ -1,5 +1,5 @@
-import { quantiles } from "../src/core/counters.ts";
-import type { Precision } from "../src/vision/inspection.ts";
+import { quantiles } from "../../src/core/counters.ts";
+import type { Precision } from "../../src/vision/inspection.ts";
 
 /** What measured times mean: a line for each model and number of threads, and what to take of them. */
 

@@ -1,11 +1,11 @@
-import { asAgentError } from "../src/core/errors.ts";
-import type { Seams } from "../src/core/ports.ts";
-import type { ShadowParts } from "../src/pipeline/shadow.ts";
-import { VisionProcess } from "../src/vision/client.ts";
-import type { FramepostConfig } from "./config-schema.ts";
+import { asAgentError } from "../../src/core/errors.ts";
+import type { Seams } from "../../src/core/ports.ts";
+import type { ShadowParts } from "../../src/pipeline/shadow.ts";
+import { VisionProcess } from "../../src/vision/client.ts";
+import type { FramepostConfig } from "../config-schema.ts";
 import { withDetectorRules } from "./detector-rules.ts";
 import { findModel } from "./find-model.ts";
-import type { Part } from "./lifecycle.ts";
+import type { Part } from "../lifecycle.ts";
 
 /**
  * The second model, that is only compared. Nothing waits for its start, and one that cannot be found is an error in the

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
-import type { ModelsAddOptions } from "./commands/models/add.ts";
+import type { ModelsAddOptions } from "../commands/models/add.ts";
 import { addProvingCommands } from "./models-proving.ts";
-import type { ContextOf, Finish } from "./program.ts";
+import type { ContextOf, Finish } from "../program.ts";
 
 /** `models …`: each command's code is imported when it runs. */
 export function addModelsCommands(program: Command, contextOf: ContextOf, finish: Finish): void {
@@ -16,7 +16,7 @@ function addFetchingCommands(models: Command, contextOf: ContextOf, finish: Fini
     .command("catalog")
     .description("public models that can be added by name, with licence, size, checksum and address")
     .action(async (_options: object, command: Command) => {
-      const { modelsCatalog } = await import("./commands/models/catalog.ts");
+      const { modelsCatalog } = await import("../commands/models/catalog.ts");
       await finish(Promise.resolve(modelsCatalog(contextOf(command))));
     });
   models
@@ -31,7 +31,7 @@ function addFetchingCommands(models: Command, contextOf: ContextOf, finish: Fini
     .option("--manifest <file>", "model.json that says how to read it")
     .option("--force", "install it also when it cannot be loaded here")
     .action(async (model: string, options: ModelsAddOptions, command: Command) => {
-      const { modelsAdd } = await import("./commands/models/add.ts");
+      const { modelsAdd } = await import("../commands/models/add.ts");
       await finish(modelsAdd(contextOf(command), model, options));
     });
   models
@@ -39,7 +39,7 @@ function addFetchingCommands(models: Command, contextOf: ContextOf, finish: Fini
     .description("removes an installed model that is not in use")
     .argument("<model>", "NAME@VERSION; NAME where there is one version")
     .action(async (model: string, _options: object, command: Command) => {
-      const { modelsRemove } = await import("./commands/models/rm.ts");
+      const { modelsRemove } = await import("../commands/models/rm.ts");
       await finish(modelsRemove(contextOf(command), model));
     });
 }
@@ -49,7 +49,7 @@ function addChoosingCommands(models: Command, contextOf: ContextOf, finish: Fini
     .command("ls")
     .description("installed models, which one is in use, and downloads that were cut short")
     .action(async (_options: object, command: Command) => {
-      const { modelsList } = await import("./commands/models/ls.ts");
+      const { modelsList } = await import("../commands/models/ls.ts");
       await finish(modelsList(contextOf(command)));
     });
   models
@@ -57,14 +57,14 @@ function addChoosingCommands(models: Command, contextOf: ContextOf, finish: Fini
     .description("loads an installed model once, and puts it to use")
     .argument("<model>", "NAME@VERSION, or NAME for the version added last")
     .action(async (model: string, _options: object, command: Command) => {
-      const { modelsUse } = await import("./commands/models/use.ts");
+      const { modelsUse } = await import("../commands/models/use.ts");
       await finish(modelsUse(contextOf(command), model));
     });
   models
     .command("rollback")
     .description("back to the model that was in use before")
     .action(async (_options: object, command: Command) => {
-      const { modelsRollback } = await import("./commands/models/use.ts");
+      const { modelsRollback } = await import("../commands/models/use.ts");
       await finish(modelsRollback(contextOf(command)));
     });
 }

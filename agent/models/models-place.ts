@@ -1,17 +1,17 @@
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
-import { AgentError } from "../src/core/errors.ts";
-import { spoolLimits } from "../src/core/limits.ts";
-import type { Seams } from "../src/core/ports.ts";
-import { HttpStream } from "../src/link/http-stream.ts";
-import { createLogger } from "../src/log/logger.ts";
-import { ModelDownloads } from "../src/models/download.ts";
-import type { InstalledModel, ModelStore } from "../src/models/store.ts";
-import type { CommandContext } from "./context.ts";
-import { fileProblem } from "./files.ts";
+import { AgentError } from "../../src/core/errors.ts";
+import { spoolLimits } from "../../src/core/limits.ts";
+import type { Seams } from "../../src/core/ports.ts";
+import { HttpStream } from "../../src/link/http-stream.ts";
+import { createLogger } from "../../src/log/logger.ts";
+import { ModelDownloads } from "../../src/models/download.ts";
+import type { InstalledModel, ModelStore } from "../../src/models/store.ts";
+import type { CommandContext } from "../context.ts";
+import { fileProblem } from "../files.ts";
 import { modelStoreOf } from "./find-model.ts";
-import { actAsOwnerOf } from "./owner.ts";
-import { loadSettings } from "./settings.ts";
+import { actAsOwnerOf } from "../owner.ts";
+import { loadSettings } from "../settings.ts";
 
 /** Where models are installed, and what the config says of them. */
 export interface ModelsPlace {

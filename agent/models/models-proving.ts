@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { ModelsBenchOptions } from "./commands/models/bench.ts";
-import type { ModelsVerifyOptions } from "./commands/models/verify.ts";
-import { positiveInteger } from "./option-values.ts";
-import type { ContextOf, Finish } from "./program.ts";
+import type { ModelsBenchOptions } from "../commands/models/bench.ts";
+import type { ModelsVerifyOptions } from "../commands/models/verify.ts";
+import { positiveInteger } from "../option-values.ts";
+import type { ContextOf, Finish } from "../program.ts";
 
 const which = ["[models...]", "NAME, NAME@VERSION or an ONNX file; when left out, the model in use"] as const;
 
@@ -18,7 +18,7 @@ export function addProvingCommands(models: Command, contextOf: ContextOf, finish
       "from now on this photo, with what is found on it, is the installed model's golden picture",
     )
     .action(async (references: string[], options: ModelsVerifyOptions, command: Command) => {
-      const { modelsVerify } = await import("./commands/models/verify.ts");
+      const { modelsVerify } = await import("../commands/models/verify.ts");
       await finish(modelsVerify(contextOf(command), references, options));
     });
   models
@@ -28,7 +28,7 @@ export function addProvingCommands(models: Command, contextOf: ContextOf, finish
     .option("--photo <file>", "a picture of your own camera (default: a drawn one)")
     .option("--runs <n>", "detections of each model and number of threads", positiveInteger, 30)
     .action(async (references: string[], options: ModelsBenchOptions, command: Command) => {
-      const { modelsBench } = await import("./commands/models/bench.ts");
+      const { modelsBench } = await import("../commands/models/bench.ts");
       await finish(modelsBench(contextOf(command), references, options));
     });
 }

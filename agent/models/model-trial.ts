@@ -1,10 +1,10 @@
 import { dirname } from "node:path";
-import type { ModelInfo } from "../src/core/vision-port.ts";
-import { createLogger } from "../src/log/logger.ts";
-import { VisionProcess } from "../src/vision/client.ts";
-import type { ModelSpec } from "../src/vision/model.ts";
-import { proofError, proveModel, readGolden } from "../src/vision/proof.ts";
-import type { CommandContext } from "./context.ts";
+import type { ModelInfo } from "../../src/core/vision-port.ts";
+import { createLogger } from "../../src/log/logger.ts";
+import { VisionProcess } from "../../src/vision/client.ts";
+import type { ModelSpec } from "../../src/vision/model.ts";
+import { proofError, proveModel, readGolden } from "../../src/vision/proof.ts";
+import type { CommandContext } from "../context.ts";
 
 /**
  * Loads an installed model in a process of its own and proves it on its golden picture, else on a drawn scene. Fails with
