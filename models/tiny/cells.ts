@@ -1,5 +1,5 @@
 import type { GraphWriter } from "./onnx.ts";
-import { labels, type Rectangles } from "./rectangles.ts";
+import type { Rectangles } from "./rectangles.ts";
 
 /**
  * Puts each rectangle into the row of the cell that holds its centre, for families whose rows are cells of a grid. With cells of
@@ -75,17 +75,4 @@ export function inRows(graph: GraphWriter, values: string, { row }: Placed, { ac
   const rows = graph.node("Range", [scalar(0), scalar(across * down * perCell), scalar(1)]);
   const isRow = graph.node("Equal", [graph.node("Reshape", [rows, graph.ints([-1, 1])]), row]);
   return graph.node("MatMul", [graph.node("Cast", [isRow], { to: 1 }), values]);
-}
-
-/** One value a class: `score` for a rectangle's own, else 0. */
-export function classScores(graph: GraphWriter, classIndex: string, score: string): readonly string[] {
-  return labels.map((_, index) => {
-    const isClass = graph.node("Cast", [graph.node("Equal", [classIndex, graph.floats([index])])], { to: 1 });
-    return graph.node("Mul", [score, isClass]);
-  });
-}
-
-/** The three channels the other way round. */
-export function reversedChannels(graph: GraphWriter, input: string): string {
-  return graph.node("Gather", [input, graph.ints([2, 1, 0])], { axis: 1 });
 }

@@ -1,25 +1,15 @@
-import { classScores, columnsOf, inRows, placeInCells, reversedChannels } from "./cells.ts";
+import { columnsOf, inRows, placeInCells } from "./cells.ts";
+import { HEIGHT, frameWith, WIDTH } from "./frame.ts";
 import { gridOf } from "./levels.ts";
 import { ultralyticsMetadata } from "./metadata.ts";
-import { GraphWriter } from "./onnx.ts";
-import { findRectangles } from "./rectangles.ts";
+import { classScores } from "./predictions.ts";
 
-const WIDTH = 640;
-const HEIGHT = 384;
 /** The inverse of a tanh at 1, and of a sigmoid at 0 and 1, is infinite. */
 const MARGIN = 1e-3;
 
 /** Output [1, 8, 24, 40]: objectness, offsets, sides, one score a class; input BGR 0 to 1, stretched. */
 export function fastestdetModel(): Buffer {
-  const graph = new GraphWriter();
-  const input = { name: "input", shape: [1, 3, HEIGHT, WIDTH] };
-  const found = findRectangles(graph, {
-    input: reversedChannels(graph, "input"),
-    width: WIDTH,
-    height: HEIGHT,
-    levelsPerUnit: 255,
-    count: 32,
-  });
+  const { graph, input, found } = frameWith({ name: "input", levelsPerUnit: 255, order: "bgr" });
   const grid = gridOf(WIDTH, HEIGHT);
   const placed = placeInCells(graph, found, grid);
   const scalar = (value: number) => graph.floats([value], []);
@@ -34,7 +24,7 @@ export function fastestdetModel(): Buffer {
     graph.node("Atanh", [clipped(placed.offsetY)]),
     logit(placed.width, WIDTH),
     logit(placed.height, HEIGHT),
-    ...classScores(graph, found.classIndex, found.score),
+    ...classScores(graph, found),
   ];
   const shape = [1, planes.length, grid.down, grid.across];
   const rows = inRows(graph, columnsOf(graph, planes), placed, grid);

@@ -1,11 +1,11 @@
-import { classScores, columnsOf, placeInCells } from "./cells.ts";
+import { columnsOf, placeInCells } from "./cells.ts";
+import { FOUND, HEIGHT, reversedChannels, WIDTH } from "./frame.ts";
 import { addTables, gridOf } from "./levels.ts";
 import { ultralyticsMetadata } from "./metadata.ts";
 import { GraphWriter } from "./onnx.ts";
+import { classScores } from "./predictions.ts";
 import { findRectangles, labels } from "./rectangles.ts";
 
-const WIDTH = 640;
-const HEIGHT = 384;
 const BINS = 8;
 const SIDES = 4;
 const mean = [103.53, 116.28, 123.675];
@@ -23,11 +23,11 @@ export function nanodetModel(): Buffer {
   const spread = graph.node("Mul", ["input", graph.floats(std, [1, 3, 1, 1])]);
   const levels = graph.node("Add", [spread, graph.floats(mean, [1, 3, 1, 1])]);
   const found = findRectangles(graph, {
-    input: graph.node("Gather", [levels, graph.ints([2, 1, 0])], { axis: 1 }),
+    input: reversedChannels(graph, levels),
     width: WIDTH,
     height: HEIGHT,
     levelsPerUnit: 1,
-    count: 32,
+    count: FOUND,
   });
   const grid = gridOf(WIDTH, HEIGHT);
   const placed = placeInCells(graph, found, grid);
@@ -40,7 +40,7 @@ export function nanodetModel(): Buffer {
     graph.node("Sub", [found.right, x]),
     graph.node("Sub", [found.bottom, y]),
   ];
-  const scores = columnsOf(graph, classScores(graph, found.classIndex, found.score));
+  const scores = columnsOf(graph, classScores(graph, found));
   const tables = [
     { name: (stride: number) => `cls_${stride}`, values: scores, columns: labels.length },
     {

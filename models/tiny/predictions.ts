@@ -20,9 +20,9 @@ export function classMembership(graph: GraphWriter, found: Rectangles): readonly
   return labels.map((_, index) => isOfClass(graph, found, index));
 }
 
-/** For each class the score, of shape [count], where the rectangle is of it, else 0. */
-export function classScores(graph: GraphWriter, found: Rectangles): readonly string[] {
-  return labels.map((_, index) => graph.node("Mul", [found.score, isOfClass(graph, found, index)]));
+/** For each class a score, of shape [count], where the rectangle is of it, else 0. */
+export function classScores(graph: GraphWriter, found: Rectangles, score = found.score): readonly string[] {
+  return labels.map((_, index) => graph.node("Mul", [score, isOfClass(graph, found, index)]));
 }
 
 function isOfClass(graph: GraphWriter, found: Rectangles, index: number): string {

@@ -1,11 +1,8 @@
 import { columnsOf, placeInCells } from "./cells.ts";
+import { HEIGHT, frameWith, WIDTH } from "./frame.ts";
 import { addTables, gridOf } from "./levels.ts";
 import { plainMetadata } from "./metadata.ts";
-import { GraphWriter } from "./onnx.ts";
-import { findRectangles } from "./rectangles.ts";
 
-const WIDTH = 640;
-const HEIGHT = 384;
 const PER_CELL = 2;
 
 /**
@@ -13,15 +10,7 @@ const PER_CELL = 2;
  * one class, which this file does not name: rectangles of any colour.
  */
 export function scrfdModel(): Buffer {
-  const graph = new GraphWriter();
-  const input = { name: "images", shape: [1, 3, HEIGHT, WIDTH] };
-  const found = findRectangles(graph, {
-    input: "images",
-    width: WIDTH,
-    height: HEIGHT,
-    levelsPerUnit: 128,
-    count: 32,
-  });
+  const { graph, input, found } = frameWith({ name: "images", levelsPerUnit: 128 });
   const grid = gridOf(WIDTH, HEIGHT, PER_CELL);
   const placed = placeInCells(graph, found, grid);
   const distance = (from: string, to: string) =>

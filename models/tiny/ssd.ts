@@ -1,5 +1,6 @@
 import { ultralyticsMetadata } from "./metadata.ts";
 import { GraphWriter } from "./onnx.ts";
+import { classScores } from "./predictions.ts";
 import { findRectangles, labels } from "./rectangles.ts";
 
 const WIDTH = 640;
@@ -25,10 +26,7 @@ export function ssdModel(): Buffer {
       { axis: 2 },
     );
   const background = graph.node("Sub", [graph.floats([1]), found.score]);
-  const scores = labels.map((_, index) => {
-    const isClass = graph.node("Cast", [graph.node("Equal", [found.classIndex, graph.floats([index])])], { to: 1 });
-    return graph.node("Mul", [found.score, isClass]);
-  });
+  const scores = classScores(graph, found);
   const boxes = columns([found.left, found.top, found.right, found.bottom]);
   graph.output(columns([background, ...scores]), "scores");
   graph.output(graph.node("Div", [boxes, graph.floats([WIDTH, HEIGHT, WIDTH, HEIGHT])]), "boxes");

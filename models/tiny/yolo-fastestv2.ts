@@ -1,11 +1,9 @@
-import { classScores, columnsOf, inRows, placeInCells, reversedChannels } from "./cells.ts";
+import { columnsOf, inRows, placeInCells } from "./cells.ts";
+import { HEIGHT, frameWith, WIDTH } from "./frame.ts";
 import { gridOf } from "./levels.ts";
 import { ultralyticsMetadata } from "./metadata.ts";
-import { GraphWriter } from "./onnx.ts";
-import { findRectangles } from "./rectangles.ts";
+import { classScores } from "./predictions.ts";
 
-const WIDTH = 640;
-const HEIGHT = 384;
 const COARSE_CELLS = (WIDTH / 32) * (HEIGHT / 32);
 /** The largest of stride 16, and the third of its cell. A side reaches four times its anchor's: rectangles up to 222 pixels wide. */
 const ANCHOR_WIDTH = 55.71;
@@ -13,15 +11,7 @@ const ANCHOR_HEIGHT = 138.31;
 
 /** Output [1200, 18]: the boxes of three anchors, their objectness, one score a class; input BGR 0 to 1, stretched. */
 export function yoloFastestV2Model(): Buffer {
-  const graph = new GraphWriter();
-  const input = { name: "input", shape: [1, 3, HEIGHT, WIDTH] };
-  const found = findRectangles(graph, {
-    input: reversedChannels(graph, "input"),
-    width: WIDTH,
-    height: HEIGHT,
-    levelsPerUnit: 255,
-    count: 32,
-  });
+  const { graph, input, found } = frameWith({ name: "input", levelsPerUnit: 255, order: "bgr" });
   const grid = gridOf(WIDTH, HEIGHT);
   const placed = placeInCells(graph, found, grid);
   const half = graph.floats([0.5]);
@@ -40,7 +30,7 @@ export function yoloFastestV2Model(): Buffer {
     nothing,
     found.score,
     // The objectness carries the score.
-    ...classScores(graph, found.classIndex, graph.floats([1])),
+    ...classScores(graph, found, graph.floats([1])),
   ]);
   const fine = inRows(graph, values, placed, grid);
   graph.output(graph.node("Pad", [fine, graph.ints([0, 0, COARSE_CELLS, 0])]), "output");

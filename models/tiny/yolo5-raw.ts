@@ -1,11 +1,7 @@
+import { FOUND, frameWith, HEIGHT, WIDTH } from "./frame.ts";
 import { ultralyticsMetadata } from "./metadata.ts";
-import { GraphWriter } from "./onnx.ts";
 import { centredBoxes, classMembership, rowsInGrid } from "./predictions.ts";
-import { findRectangles } from "./rectangles.ts";
 
-const WIDTH = 640;
-const HEIGHT = 384;
-const FOUND = 32;
 const ANCHORS = 3;
 const STRIDE = 16;
 /** The third of that stride: four times its sides are more than any rectangle of a scene. */
@@ -19,15 +15,7 @@ const ROWS = ANCHORS * (cells(8) + cells(16) + cells(32));
  * letterboxed.
  */
 export function yolo5RawModel(): Buffer {
-  const graph = new GraphWriter();
-  const input = { name: "images", shape: [1, 3, HEIGHT, WIDTH] };
-  const found = findRectangles(graph, {
-    input: "images",
-    width: WIDTH,
-    height: HEIGHT,
-    levelsPerUnit: 255,
-    count: FOUND,
-  });
+  const { graph, input, found } = frameWith({ name: "images", levelsPerUnit: 255 });
   const half = graph.floats([0.5]);
   const [x, y, width, height] = centredBoxes(graph, found);
   /** The inverse of (2 s - 0.5 + cell) × stride. */

@@ -1,11 +1,7 @@
+import { FOUND, frameWith, HEIGHT, WIDTH } from "./frame.ts";
 import { ultralyticsMetadata } from "./metadata.ts";
-import { GraphWriter } from "./onnx.ts";
 import { centredBoxes, classMembership } from "./predictions.ts";
-import { findRectangles } from "./rectangles.ts";
 
-const WIDTH = 640;
-const HEIGHT = 384;
-const FOUND = 32;
 /** Three rows a cell of the strides 8, 16 and 32, as the layout demands. */
 const ROWS = 3 * [8, 16, 32].reduce((sum, stride) => sum + (WIDTH / stride) * (HEIGHT / stride), 0);
 /** What boxes without a rectangle hold: any number of pixels that is none between 0 and 1. */
@@ -13,15 +9,7 @@ const NO_BOX = 8;
 
 /** Output [1, 15120, 8]: centre x, centre y, width, height, objectness, classes; input 0 to 1, letterboxed. */
 export function yolo5Model(): Buffer {
-  const graph = new GraphWriter();
-  const input = { name: "images", shape: [1, 3, HEIGHT, WIDTH] };
-  const found = findRectangles(graph, {
-    input: "images",
-    width: WIDTH,
-    height: HEIGHT,
-    levelsPerUnit: 255,
-    count: FOUND,
-  });
+  const { graph, input, found } = frameWith({ name: "images", levelsPerUnit: 255 });
   const shape = graph.ints([1, FOUND, 1]);
   const padded = (values: readonly string[], filler: number) => {
     const columns = values.map((value) => graph.node("Reshape", [value, shape]));

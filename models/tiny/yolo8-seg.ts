@@ -1,11 +1,8 @@
+import { FOUND, frameWith, HEIGHT, WIDTH } from "./frame.ts";
 import { ultralyticsMetadata } from "./metadata.ts";
-import { GraphWriter } from "./onnx.ts";
 import { centredBoxes, classMembership } from "./predictions.ts";
-import { CELL, findRectangles } from "./rectangles.ts";
+import { CELL } from "./rectangles.ts";
 
-const WIDTH = 640;
-const HEIGHT = 384;
-const FOUND = 32;
 const CELLS = [8, 16, 32].reduce((sum, stride) => sum + (WIDTH / stride) * (HEIGHT / stride), 0);
 const MASKS = 32;
 /** The coverage, with the background's share taken off, of a cell that an edge cuts in half: 0.4 to 0.42 by colour. */
@@ -16,15 +13,7 @@ const HALF_COVERED = 0.41;
  * input 0 to 1, letterboxed.
  */
 export function yolo8SegModel(): Buffer {
-  const graph = new GraphWriter();
-  const input = { name: "images", shape: [1, 3, HEIGHT, WIDTH] };
-  const found = findRectangles(graph, {
-    input: "images",
-    width: WIDTH,
-    height: HEIGHT,
-    levelsPerUnit: 255,
-    count: FOUND,
-  });
+  const { graph, input, found } = frameWith({ name: "images", levelsPerUnit: 255 });
   const boxes = centredBoxes(graph, found);
   const weights = classMembership(graph, found);
   const scores = weights.map((isClass) => graph.node("Mul", [found.score, isClass]));

@@ -1,25 +1,13 @@
+import { FOUND, frameWith, HEIGHT, WIDTH } from "./frame.ts";
 import { ultralyticsMetadata } from "./metadata.ts";
-import { GraphWriter } from "./onnx.ts";
 import { centredBoxes, classScores } from "./predictions.ts";
-import { findRectangles } from "./rectangles.ts";
 
-const WIDTH = 640;
-const HEIGHT = 384;
-const FOUND = 32;
 /** One column a cell of the strides 8, 16 and 32, as the layout demands. */
 const CELLS = [8, 16, 32].reduce((sum, stride) => sum + (WIDTH / stride) * (HEIGHT / stride), 0);
 
 /** Output [1, 7, 5040]: centre x, centre y, width, height, a score for each class; input 0 to 1, letterboxed. */
 export function yolo8Model(): Buffer {
-  const graph = new GraphWriter();
-  const input = { name: "images", shape: [1, 3, HEIGHT, WIDTH] };
-  const found = findRectangles(graph, {
-    input: "images",
-    width: WIDTH,
-    height: HEIGHT,
-    levelsPerUnit: 255,
-    count: FOUND,
-  });
+  const { graph, input, found } = frameWith({ name: "images", levelsPerUnit: 255 });
   const boxes = centredBoxes(graph, found);
   const scores = classScores(graph, found);
   const shape = graph.ints([1, 1, FOUND]);

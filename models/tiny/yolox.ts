@@ -1,11 +1,7 @@
+import { FOUND, frameWith, HEIGHT, WIDTH } from "./frame.ts";
 import { ultralyticsMetadata } from "./metadata.ts";
-import { GraphWriter } from "./onnx.ts";
 import { centredBoxes, classMembership, rowsInGrid } from "./predictions.ts";
-import { findRectangles } from "./rectangles.ts";
 
-const WIDTH = 640;
-const HEIGHT = 384;
-const FOUND = 32;
 const STRIDE = 16;
 const cells = (stride: number) => (WIDTH / stride) * (HEIGHT / stride);
 const ROWS = cells(8) + cells(16) + cells(32);
@@ -15,15 +11,7 @@ const ROWS = cells(8) + cells(16) + cells(32);
  * 255 in the order blue, green, red, at the top left.
  */
 export function yoloxModel(): Buffer {
-  const graph = new GraphWriter();
-  const input = { name: "images", shape: [1, 3, HEIGHT, WIDTH] };
-  const found = findRectangles(graph, {
-    input: graph.node("Gather", ["images", graph.ints([2, 1, 0])], { axis: 1 }),
-    width: WIDTH,
-    height: HEIGHT,
-    levelsPerUnit: 1,
-    count: FOUND,
-  });
+  const { graph, input, found } = frameWith({ name: "images", levelsPerUnit: 1, order: "bgr" });
   const [x, y, width, height] = centredBoxes(graph, found);
   const stride = graph.floats([STRIDE]);
   const inCell = (centre: string) => {

@@ -1,23 +1,13 @@
-import { classScores, columnsOf, placeInCells, reversedChannels } from "./cells.ts";
+import { columnsOf, placeInCells } from "./cells.ts";
+import { HEIGHT, frameWith, WIDTH } from "./frame.ts";
 import { addTables, gridOf } from "./levels.ts";
 import { ultralyticsMetadata } from "./metadata.ts";
-import { GraphWriter } from "./onnx.ts";
-import { findRectangles, labels } from "./rectangles.ts";
-
-const WIDTH = 640;
-const HEIGHT = 384;
+import { classScores } from "./predictions.ts";
+import { labels } from "./rectangles.ts";
 
 /** Outputs cls_, obj_ and bbox_ of the strides 8, 16 and 32; input BGR 0 to 255, top left. */
 export function yunetModel(): Buffer {
-  const graph = new GraphWriter();
-  const input = { name: "input", shape: [1, 3, HEIGHT, WIDTH] };
-  const found = findRectangles(graph, {
-    input: reversedChannels(graph, "input"),
-    width: WIDTH,
-    height: HEIGHT,
-    levelsPerUnit: 1,
-    count: 32,
-  });
+  const { graph, input, found } = frameWith({ name: "input", levelsPerUnit: 1, order: "bgr" });
   const grid = gridOf(WIDTH, HEIGHT);
   const placed = placeInCells(graph, found, grid);
   const stride = graph.floats([grid.stride]);
@@ -26,7 +16,7 @@ export function yunetModel(): Buffer {
   const tables = [
     {
       name: (at: number) => `cls_${at}`,
-      values: columnsOf(graph, classScores(graph, found.classIndex, found.score)),
+      values: columnsOf(graph, classScores(graph, found)),
       columns: labels.length,
     },
     { name: (at: number) => `obj_${at}`, values: columnsOf(graph, [found.score]), columns: 1 },
