@@ -1,21 +1,17 @@
 import { dirname } from "node:path";
 import type { ModelInfo } from "../../src/core/vision-port.ts";
-import { createLogger } from "../../src/log/logger.ts";
-import { VisionProcess } from "../../src/vision/client.ts";
 import type { ModelSpec } from "../../src/vision/model.ts";
 import { proofError, proveModel, readGolden } from "../../src/vision/proof.ts";
 import type { CommandContext } from "../context.ts";
+import { visionFor } from "./choose-models.ts";
 
 /**
  * Loads an installed model in a process of its own and proves it on its golden picture, else on a drawn scene. Fails with
  * what is wrong with it.
  */
-export async function tryModel(
-  { clock, random, logLevel, signal }: CommandContext,
-  model: ModelSpec,
-): Promise<ModelInfo> {
-  const log = createLogger({ level: logLevel ?? "silent", secrets: [], journald: false });
-  const vision = new VisionProcess({ model }, { clock, random, log });
+export async function tryModel(context: CommandContext, model: ModelSpec): Promise<ModelInfo> {
+  const { signal } = context;
+  const vision = visionFor(context, { model });
   try {
     await vision.start(signal);
     const proof = await proveModel(vision, await readGolden(dirname(model.file)), {}, signal);
