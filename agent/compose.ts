@@ -1,8 +1,9 @@
+import { join } from "node:path";
 import type { DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
 import type { ModelsHealth } from "../src/core/health.ts";
 import { trackLimits } from "../src/core/limits.ts";
-import type { Camera, CameraDriver, Seams, Target } from "../src/core/ports.ts";
+import type { Camera, CameraDriver, Seams, Target, TargetMemory } from "../src/core/ports.ts";
 import type { MotionGate, Vision } from "../src/core/vision-port.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
@@ -23,6 +24,7 @@ import { DeliveryLoop } from "../src/deliver/loop.ts";
 import { Pipeline } from "../src/pipeline/pipeline.ts";
 import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
 import { bootId, clockQuality } from "../src/state/boot.ts";
+import { TargetMemoryFile } from "../src/state/target-memory.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
@@ -100,7 +102,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const targets: Target[] = [];
   for (const target of config.targets) {
     const share = target.kind === "folder" ? await shareOf(budget, target, dataFolder) : undefined;
-    targets.push(wrapTarget(buildTarget(target, { device, share }, seams)));
+    const memory = new TargetMemoryFile(join(dataFolder, "state"), target.id);
+    targets.push(wrapTarget(buildTarget(target, { device, share, memory }, seams)));
   }
   const waiting = spoolTargets(config, targets);
   const spool = buildSpool(config, { dataFolder, device, targets: waiting, budget }, seams);
@@ -291,7 +294,7 @@ export function buildDriver(camera: CameraConfig, vision: Vision, { clock, rando
 
 function buildTarget(
   target: TargetConfig,
-  { device, share }: { readonly device: string; readonly share: DiskShare | undefined },
+  { device, share }: { readonly device: string; readonly share: DiskShare | undefined; readonly memory: TargetMemory },
   seams: Seams,
 ): Target {
   switch (target.kind) {

@@ -63,6 +63,12 @@ export async function runCommandLine(words: readonly string[], world: World): Pr
   addRunningCommands(program, contextOf, finish);
   addOneShotCommands(program, contextOf, finish);
   addInspectionCommands(program, contextOf, finish);
+  const platform = program.command("platform").description("every operation of a platform, from the command line");
+  // Some hundred commands: built only for those who ask.
+  if (words.includes("platform")) {
+    const { addPlatformOperations } = await import("./platforms/platforms-program.ts");
+    addPlatformOperations(platform, contextOf, finish);
+  }
   pointToHelp(program, "framepost");
 
   try {
@@ -104,9 +110,10 @@ function addRunningCommands(program: Command, contextOf: ContextOf, finish: Fini
   program
     .command("sandbox")
     .description("the stand-in server of a platform, strict about its contract")
-    .argument("<kind>", "iotown")
+    .argument("<kind>", "iotown, layernext, onestepai, customvision or remo")
     .option("--port <port>", "port on 127.0.0.1 (default: a free one)", portNumber)
-    .action(async (kind: string, options: { port?: number }, command: Command) => {
+    .option("--fault <name...>", "what it is to do wrong with its next request; name:times for several")
+    .action(async (kind: string, options: { port?: number; fault?: string[] }, command: Command) => {
       const { sandbox } = await import("./commands/sandbox.ts");
       await finish(sandbox(contextOf(command), kind, options));
     });

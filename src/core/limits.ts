@@ -485,6 +485,15 @@ export const healthLimits = {
   logGateMs: 60_000,
 } as const;
 
+export const reduceLimits = {
+  /** Worse pictures teach a model the artefacts. */
+  defaultQualityMin: 50,
+  /** Half the width and height is a quarter of the bytes: objects of 20 pixels are still there. */
+  defaultScaleMin: 0.5,
+  /** Copies made of one picture before it is given up. */
+  copiesMax: 6,
+} as const;
+
 export const linkLimits = {
   connectTimeoutMs: 10_000,
   /** Silence of this long ends a request; before its answer begins, what the body needs to leave is added. */
@@ -556,6 +565,8 @@ export const logLimits = {
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
   modelsBytesMax: 128 * KB,
+  /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
+  targetBytesMax: 16 * KB,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
   leftoverAfterMs: 60_000,
 } as const;

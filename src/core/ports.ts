@@ -259,6 +259,16 @@ export interface TargetCapacity {
 }
 
 /**
+ * What a target has to know after a restart: remote ids, sessions that are open. JSON of at most 16 KB; never records.
+ * A write survives a power cut once it resolves. Fails with `STATE_…` codes.
+ */
+export interface TargetMemory {
+  /** Undefined when nothing was ever written. */
+  read(): Promise<unknown>;
+  write(value: object): Promise<void>;
+}
+
+/**
  * A configured destination: dumb about delivery, expert about its platform. It sends what it is given and says what
  * happened; buffering, retry, back-off, order and logging belong to `deliver`.
  *

@@ -23,6 +23,11 @@ export interface HttpRequest {
   readonly answerBytesMax?: number;
 }
 
+/** What a platform's client needs of the network. Every status is an answer; the caller judges it. */
+export interface HttpCaller {
+  request(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
+}
+
 export interface HttpLinkOptions {
   readonly tls?: TlsSettings | undefined;
   /** `http://…` or `https://…`, with user and password where needed. The environment's proxy settings are ignored. */
@@ -53,7 +58,7 @@ const settings = {
  * clocks bound it: connecting (DNS, TCP, proxy and TLS), silence, and the whole. Redirects are never
  * followed. axios and its errors stay in this file: they hold the token and the body.
  */
-export class HttpLink {
+export class HttpLink implements HttpCaller {
   readonly #options: HttpLinkOptions;
   #agents: Agents | undefined;
   #closed = false;

@@ -6,7 +6,8 @@ import { after, before, describe, it } from "mocha";
 import sharp from "sharp";
 import { scanJpeg, withoutMetadata } from "../../src/core/jpeg.ts";
 import type { Detection } from "../../src/core/types.ts";
-import type { StoredImage } from "../../src/sandbox/iotown/store.ts";
+import type { StoredImage } from "../../src/sandbox/image-store.ts";
+import type { SandboxLabel } from "../../src/sandbox/iotown/contract.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { agentOutput, AgentProcess, writeConfig } from "../lib/agent.ts";
 import { Mosquitto } from "../lib/mosquitto.ts";
@@ -52,7 +53,11 @@ function assertSameDetections(found: readonly Detection[], expected: readonly De
 }
 
 /** IoT.own's labels are centres and sizes as fractions, rounded to six decimals. */
-function assertSameLabels({ labels, width, height }: StoredImage, expected: readonly Detection[], what: string): void {
+function assertSameLabels(
+  { labels, width, height }: StoredImage<SandboxLabel>,
+  expected: readonly Detection[],
+  what: string,
+): void {
   const fractions = expected.map(({ label, box }) => ({
     name: label,
     x: (box.left + box.width / 2) / width,

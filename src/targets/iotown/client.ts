@@ -1,5 +1,5 @@
 import { linkLimits } from "../../core/limits.ts";
-import type { HttpLink, HttpRequest } from "../../link/http.ts";
+import type { HttpCaller, HttpRequest } from "../../link/http.ts";
 import { KeptBuffers } from "../../core/kept-buffers.ts";
 import { attemptedText, type HttpAnswer } from "../../link/http-status.ts";
 import { requireSuccess } from "./answer.ts";
@@ -24,10 +24,10 @@ export interface IotownImage {
  */
 export class IotownClient {
   readonly #access: IotownAccess;
-  readonly #link: HttpLink;
+  readonly #link: HttpCaller;
   readonly #buffers = new KeptBuffers(linkLimits.socketsPerTargetMax, linkLimits.keptPayloadBytesMax);
 
-  constructor(access: IotownAccess, link: HttpLink) {
+  constructor(access: IotownAccess, link: HttpCaller) {
     this.#access = access;
     this.#link = link;
   }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { byteSize, identifier, secret, tls } from "../../config/values.ts";
-import { filterFields, queueFields } from "../config.ts";
+import { filterFields, queueFields, reduceFields } from "../config.ts";
 import { topicProblem } from "./topic.ts";
 
 const brokerUrl = z
@@ -45,6 +45,7 @@ export const mqttTargetConfig = z
     tls: tls.optional(),
     ...filterFields,
     ...queueFields,
+    ...reduceFields,
   })
   .superRefine((target, context) => {
     if (target.tls !== undefined && !target.url.startsWith("mqtts:")) {

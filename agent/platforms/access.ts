@@ -1,0 +1,86 @@
+import { AgentError } from "../../src/core/errors.ts";
+import type { CommandContext } from "../context.ts";
+import { loadSettings } from "../settings.ts";
+import type { PlatformAccount } from "./platform.ts";
+
+export interface Access {
+  /** Has passed the platform's schema. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** None of these may be shown. */
+  readonly secrets: readonly string[];
+}
+
+/**
+ * How an account is reached: `--target` of the config, else the environment (`FRAMEPOST_<KIND>_…`), else the config's only
+ * target of this kind. Never the command line: other users of the machine can read that.
+ */
+export async function accessOf(
+  context: CommandContext,
+  platform: PlatformAccount,
+  targetId: string | undefined,
+): Promise<Access> {
+  const fromEnvironment = variablesOf(context, platform);
+  if (targetId === undefined && fromEnvironment.size > 0 && context.configFile === undefined) {
+    return environmentAccess(context, platform, fromEnvironment);
+  }
+  const { config, secrets } = await settingsOr(context, platform);
+  const ofKind = config.targets.filter(({ kind }) => kind === platform.kind);
+  const found = targetId === undefined && ofKind.length === 1 ? ofKind[0] : ofKind.find(({ id }) => id === targetId);
+  if (found !== undefined) return { fields: checked(platform, found), secrets };
+  const known = ofKind.map(({ id }) => id).join(", ") || "none";
+  const what =
+    targetId === undefined ? `which ${platform.kind} target? --target ID` : `no ${platform.kind} target ${targetId}`;
+  throw new AgentError("USAGE_TARGET", `${what}; the config has ${known}`, { disposition: "fatal" });
+}
+
+async function settingsOr(context: CommandContext, platform: PlatformAccount): ReturnType<typeof loadSettings> {
+  try {
+    return await loadSettings(context);
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== "CONFIG_NOT_FOUND") throw error;
+    const names = fieldsOf(platform).map((field) => variableName(platform, field));
+    const message = `${error.message}; give one with -c and --target, or set ${names.join(", ")}`;
+    throw new AgentError("CONFIG_NOT_FOUND", message, { disposition: "fatal", cause: error });
+  }
+}
+
+function environmentAccess(
+  context: CommandContext,
+  platform: PlatformAccount,
+  variables: ReadonlyMap<string, string>,
+): Access {
+  const secrets = [...variables].filter(([field]) => !/url|endpoint/i.test(field)).map(([, value]) => value);
+  context.hide(secrets);
+  return { fields: checked(platform, Object.fromEntries(variables)), secrets };
+}
+
+/** Of all those that the platform's settings have. */
+function variablesOf({ environment }: CommandContext, platform: PlatformAccount): ReadonlyMap<string, string> {
+  const found = fieldsOf(platform).flatMap((field) => {
+    const value = environment[variableName(platform, field)];
+    return value === undefined || value === "" ? [] : [[field, value] as const];
+  });
+  return new Map(found);
+}
+
+/** Certificates are no text: they need a config. */
+function fieldsOf({ access }: PlatformAccount): readonly string[] {
+  return Object.keys(access.shape).filter((field) => field !== "tls");
+}
+
+/** `FRAMEPOST_LAYERNEXT_API_KEY` for `apiKey`. */
+function variableName({ kind }: PlatformAccount, field: string): string {
+  return `FRAMEPOST_${kind}_${field.replaceAll(/[A-Z]/g, (letter) => `_${letter}`)}`.toUpperCase();
+}
+
+function checked(platform: PlatformAccount, value: unknown): Readonly<Record<string, unknown>> {
+  const result = platform.access.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) => {
+    const field = String(path[0] ?? "");
+    return `${field} (${variableName(platform, field)}): ${message}`;
+  });
+  throw new AgentError("CONFIG_INVALID", `the access to ${platform.title}: ${problems.join("; ")}`, {
+    disposition: "fatal",
+  });
+}

@@ -1,0 +1,7 @@
+import { iotownPlatform } from "./iotown.ts";
+import type { Platform } from "./platform.ts";
+
+/** Visits all that `framepost platform` knows. Each has its own kind of client, which only its own operations see. */
+export function eachPlatform(visit: <Client>(platform: Platform<Client>) => void): void {
+  visit(iotownPlatform);
+}

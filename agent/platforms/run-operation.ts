@@ -1,0 +1,78 @@
+import { AgentError } from "../../src/core/errors.ts";
+import { HttpLink } from "../../src/link/http.ts";
+import { connection } from "../../src/targets/config.ts";
+import type { CommandContext } from "../context.ts";
+import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { readPicture, writeOutput } from "../files.ts";
+import { progressBar } from "../progress.ts";
+import { accessOf } from "./access.ts";
+import { DryRunLink, type ShownRequest } from "./dry-run.ts";
+import type { Operation, OperationCall, Platform } from "./platform.ts";
+
+export interface OperationInput {
+  readonly args: OperationCall<unknown>["args"];
+  /** Of the operation, and `target` and `dryRun`. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** One operation of a platform, its result on stdout. With `--dry-run` the requests are the result. */
+export async function runOperation<Client>(
+  context: CommandContext,
+  platform: Platform<Client>,
+  operation: Operation<Client>,
+  { args, options }: OperationInput,
+): Promise<ExitCode> {
+  const { terminal, signal } = context;
+  const target = typeof options["target"] === "string" ? options["target"] : undefined;
+  const access = await accessOf(context, platform, target);
+  const link = new HttpLink(connection.parse(access.fields));
+  const shown: ShownRequest[] = [];
+  const show = (request: ShownRequest): void => {
+    shown.push(request);
+    if (!context.json) terminal.data(requestLines(request));
+  };
+  const dryRun = options["dryRun"] === true;
+  const dryLink = new DryRunLink(access.secrets, (request) => platform.dryAnswer(request), show);
+  const client = platform.connect(access.fields, dryRun ? dryLink : link);
+  try {
+    const result = await operation.run({ client, args, options, signal, ...tools(context, dryRun) });
+    if (dryRun) {
+      if (context.json) terminal.data(JSON.stringify({ requests: shown }));
+    } else terminal.data(resultText(result, context.json));
+    return exitCodes.ok;
+  } finally {
+    link.close();
+  }
+}
+
+function tools(
+  { terminal }: CommandContext,
+  dryRun: boolean,
+): Pick<OperationCall<unknown>, "read" | "save" | "progress" | "note"> {
+  return {
+    read: readPicture,
+    async save(file, bytes) {
+      if (!dryRun) await writeOutput(file, bytes);
+      return { file, sizeBytes: bytes.length };
+    },
+    progress: (done, total, what) => terminal.status(`${progressBar(done, total)} ${done}/${total} ${what}`),
+    note: (line) => terminal.note(line),
+  };
+}
+
+function resultText(result: unknown, json: boolean): string {
+  if (json) return JSON.stringify(result ?? null);
+  if (result === undefined) return "done";
+  return typeof result === "string" ? result : JSON.stringify(result, undefined, 2);
+}
+
+function requestLines({ method, url, headers, body }: ShownRequest): string {
+  const lines = [`${method} ${url}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
+  if (body !== undefined) lines.push(typeof body === "string" ? body : JSON.stringify(body, undefined, 2));
+  return `${lines.join("\n")}\n`;
+}
+
+/** What a person got wrong in an operation's arguments. */
+export function usageError(message: string): AgentError {
+  return new AgentError("USAGE_PLATFORM", message, { disposition: "fatal" });
+}

@@ -1,0 +1,24 @@
+import type { SandboxFault } from "../src/sandbox/faults.ts";
+import type { HttpSandbox } from "../src/sandbox/http-sandbox.ts";
+import { iotownFaults } from "../src/sandbox/iotown/faults.ts";
+import { IotownSandbox } from "../src/sandbox/iotown/server.ts";
+
+/** A platform's stand-in, as `framepost sandbox` runs it. */
+export interface SandboxKind {
+  /** For people, for example `IoT.own`. */
+  readonly title: string;
+  /** `secret` is whatever the platform calls its token, key or password. */
+  make(secret: string, port: number): HttpSandbox;
+  /** The settings of a target that reaches it, beside `id`, `kind` and `url`, as YAML in one line. */
+  targetSettings(secret: string): string;
+  readonly faults: Readonly<Record<string, SandboxFault>>;
+}
+
+export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
+  iotown: {
+    title: "IoT.own",
+    make: (token, port) => new IotownSandbox({ token, port }),
+    targetSettings: (token) => `token: "${token}"`,
+    faults: iotownFaults,
+  },
+};
