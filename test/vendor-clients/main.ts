@@ -6,6 +6,7 @@ import path from "node:path";
 
 import { format } from "prettier";
 
+import { customVisionClients } from "./customvision/clients.ts";
 import type { Fixture, Json } from "./fixture.ts";
 import { layernextClients } from "./layernext/clients.ts";
 import { startRecorder } from "./recorder.ts";
@@ -18,7 +19,7 @@ import type { VendorCase, VendorClient } from "./vendor-client.ts";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const fixtures = path.join(root, "test/fixtures/platforms");
-const clients: readonly VendorClient[] = [...layernextClients];
+const clients: readonly VendorClient[] = [...layernextClients, ...customVisionClients];
 const DRIVER_TIMEOUT_MS = 60_000;
 
 async function record(client: VendorClient, each: VendorCase, interpreter: string): Promise<Fixture> {
