@@ -9,6 +9,7 @@ import { format } from "prettier";
 import { customVisionClients } from "./customvision/clients.ts";
 import type { Fixture, Json } from "./fixture.ts";
 import { layernextClients } from "./layernext/clients.ts";
+import { remoClients } from "./remo/clients.ts";
 import { startRecorder } from "./recorder.ts";
 import type { VendorCase, VendorClient } from "./vendor-client.ts";
 
@@ -19,7 +20,7 @@ import type { VendorCase, VendorClient } from "./vendor-client.ts";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const fixtures = path.join(root, "test/fixtures/platforms");
-const clients: readonly VendorClient[] = [...layernextClients, ...customVisionClients];
+const clients: readonly VendorClient[] = [...layernextClients, ...customVisionClients, ...remoClients];
 const DRIVER_TIMEOUT_MS = 60_000;
 
 async function record(client: VendorClient, each: VendorCase, interpreter: string): Promise<Fixture> {
@@ -30,7 +31,8 @@ async function record(client: VendorClient, each: VendorCase, interpreter: strin
     }
     await using recorder = await startRecorder(client.answers(each.input), fixtures);
     const order = { server: recorder.url, operation: each.operation, input: each.input };
-    const result = await runDriver(interpreter, driverPath(client), order, folder);
+    const said = await runDriver(interpreter, driverPath(client), order, folder);
+    const result = JSON.parse(said.replaceAll(recorder.url, "<server>")) as Json;
     const { name, language } = client;
     const { call, operation, input } = each;
     return { client: name, language, call, operation, input, result, exchanges: [...recorder.exchanges] };
@@ -44,7 +46,7 @@ function driverPath(client: VendorClient): string {
 }
 
 /** Hands the order to the script on its standard input; its last line "RESULT <json>" is what the client returned. */
-async function runDriver(interpreter: string, driver: string, order: object, folder: string): Promise<Json> {
+async function runDriver(interpreter: string, driver: string, order: object, folder: string): Promise<string> {
   const env = { ...process.env, HOME: folder, NO_PROXY: "*", no_proxy: "*" };
   const child = spawn(interpreter, [driver], { cwd: folder, env, timeout: DRIVER_TIMEOUT_MS });
   let output = "";
@@ -54,7 +56,7 @@ async function runDriver(interpreter: string, driver: string, order: object, fol
   const [code] = (await once(child, "close")) as [number | null];
   const result = output.split("\n").findLast((line) => line.startsWith("RESULT "));
   if (code !== 0 || result === undefined) throw new Error(`The driver ended with ${code ?? "a signal"}:\n${output}`);
-  return JSON.parse(result.slice("RESULT ".length)) as Json;
+  return result.slice("RESULT ".length);
 }
 
 async function main([id, interpreter, only]: readonly string[]): Promise<void> {

@@ -64,7 +64,11 @@ function normaliseBody(seen: SeenRequest, serverUrl: string): RecordedBody {
 }
 
 function normalisePart(part: RecordedPart): RecordedPart {
-  return part.text === undefined ? part : { ...part, text: placeholders(part.text, "") };
+  // Python's name for a temporary file.
+  const named =
+    part.filename === undefined ? {} : { filename: part.filename.replace(/^tmp[a-z0-9_]{8}\./, "<random>.") };
+  const text = part.text === undefined ? {} : { text: placeholders(part.text, "") };
+  return { ...part, ...named, ...text };
 }
 
 function normaliseJson(value: Json, serverUrl: string): Json {
