@@ -8,6 +8,7 @@ import { format } from "prettier";
 
 import { customVisionClients } from "./customvision/clients.ts";
 import type { Fixture, Json } from "./fixture.ts";
+import { iotownClients } from "./iotown/clients.ts";
 import { layernextClients } from "./layernext/clients.ts";
 import { remoClients } from "./remo/clients.ts";
 import { startRecorder } from "./recorder.ts";
@@ -20,7 +21,12 @@ import type { VendorCase, VendorClient } from "./vendor-client.ts";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const fixtures = path.join(root, "test/fixtures/platforms");
-const clients: readonly VendorClient[] = [...layernextClients, ...customVisionClients, ...remoClients];
+const clients: readonly VendorClient[] = [
+  ...iotownClients,
+  ...layernextClients,
+  ...customVisionClients,
+  ...remoClients,
+];
 const DRIVER_TIMEOUT_MS = 60_000;
 
 async function record(client: VendorClient, each: VendorCase, interpreter: string): Promise<Fixture> {

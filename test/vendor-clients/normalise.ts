@@ -54,7 +54,7 @@ function normaliseBody(seen: SeenRequest, serverUrl: string): RecordedBody {
   if (/^multipart\//i.test(contentType)) {
     return { kind: "multipart", parts: multipartParts(seen.body, contentType).map((part) => normalisePart(part)) };
   }
-  if (/^image\/|octet-stream/i.test(contentType)) return { kind: "bytes", ...digest(seen.body) };
+  if (/^image\/|^application\/octet-stream/i.test(contentType)) return { kind: "bytes", ...digest(seen.body) };
   const text = seen.body.toString("utf8");
   if (/x-www-form-urlencoded/i.test(contentType)) return { kind: "form", fields: [...new URLSearchParams(text)] };
   const value = parsed(text);
