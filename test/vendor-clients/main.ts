@@ -10,6 +10,7 @@ import { customVisionClients } from "./customvision/clients.ts";
 import type { Fixture, Json } from "./fixture.ts";
 import { iotownClients } from "./iotown/clients.ts";
 import { layernextClients } from "./layernext/clients.ts";
+import { onestepaiClients } from "./onestepai/clients.ts";
 import { remoClients } from "./remo/clients.ts";
 import { startRecorder } from "./recorder.ts";
 import type { VendorCase, VendorClient } from "./vendor-client.ts";
@@ -25,6 +26,7 @@ const clients: readonly VendorClient[] = [
   ...iotownClients,
   ...layernextClients,
   ...customVisionClients,
+  ...onestepaiClients,
   ...remoClients,
 ];
 const DRIVER_TIMEOUT_MS = 60_000;
@@ -33,7 +35,7 @@ async function record(client: VendorClient, each: VendorCase, interpreter: strin
   const folder = await mkdtemp(path.join(tmpdir(), "vendor-client-"));
   try {
     for (const file of await readdir(fixtures)) {
-      if (file.endsWith(".jpg")) await copyFile(path.join(fixtures, file), path.join(folder, file));
+      if (/\.(jpg|png)$/.test(file)) await copyFile(path.join(fixtures, file), path.join(folder, file));
     }
     await using recorder = await startRecorder(client.answers(each.input), fixtures);
     const order = { server: recorder.url, operation: each.operation, input: each.input };

@@ -2,7 +2,7 @@ import path from "node:path";
 
 import sharp from "sharp";
 
-/** Draws the two small pictures of the fixtures, once: `node dist/test/vendor-clients/photos.js`. They are our own. */
+/** Draws the small pictures of the fixtures, once: `node dist/test/vendor-clients/photos.js`. They are our own. */
 
 const folder = path.resolve(import.meta.dirname, "../../../test/fixtures/platforms");
 
@@ -21,3 +21,4 @@ await draw(
   '<rect x="10" y="6" width="30" height="12" fill="#b03020"/><rect x="52" y="31" width="40" height="17" fill="#203080"/>',
 );
 await draw("photo-2.jpg", 60, 100, '<rect x="5" y="40" width="11" height="50" fill="#b03020"/>');
+await draw("photo-3.png", 40, 24, '<rect x="22" y="3" width="9" height="17" fill="#203080"/>');
