@@ -494,6 +494,17 @@ export const reduceLimits = {
   copiesMax: 6,
 } as const;
 
+export const iotownLimits = {
+  /** An account with thousands of nodes, or tens of thousands of labelled pictures. */
+  listBytesMax: 32 * MB,
+  /** A page holds up to 5,000 rows; where each carries a picture as text, ask for fewer. */
+  pageBytesMax: 64 * MB,
+  /** 50 million rows. Ends a server that answers every page with yet another key. */
+  pagesMax: 10_000,
+  /** Pictures, and films of some minutes. */
+  fileBytesMax: 128 * MB,
+} as const;
+
 export const linkLimits = {
   connectTimeoutMs: 10_000,
   /** Silence of this long ends a request; before its answer begins, what the body needs to leave is added. */
@@ -529,6 +540,8 @@ export const linkLimits = {
   /** A PUBACK may take this long plus what the bytes before it need at `mqttBytesPerSecondMin`. */
   mqttAckTimeoutMs: 30_000,
   mqttBytesPerSecondMin: 8 * KB,
+  /** Larger messages from a broker are left out: commands and notices take some KB. */
+  mqttReceivedBytesMax: MB,
   /** A DISCONNECT that a frozen broker never reads is not waited for longer. */
   mqttCloseGraceMs: 1_000,
   /** A connection that lived this long was healthy: its loss starts the back-off anew. */
