@@ -485,6 +485,21 @@ export const healthLimits = {
   logGateMs: 60_000,
 } as const;
 
+export const pullLimits = {
+  /** The largest data sets that are drawn by hand have about a tenth; boxes of this many take some 100 MB. */
+  imagesMax: 200_000,
+  /** Downloads at a time: one transfers while the other waits for its answer. */
+  lanes: 2,
+  /** Of one picture, before it counts as missing. */
+  triesMax: 3,
+  backoffFirstMs: 1_000,
+  backoffMaxMs: 30_000,
+  /** So many pictures in a row cannot be fetched: the platform is away, and each of the rest would take a minute. */
+  failuresInARowMax: 10,
+  /** Pictures named with their trouble in the summary. */
+  problemsToldMax: 100,
+} as const;
+
 export const reduceLimits = {
   /** Worse pictures teach a model the artefacts. */
   defaultQualityMin: 50,
