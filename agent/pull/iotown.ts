@@ -1,14 +1,20 @@
-import type { IotownClient } from "../../src/targets/iotown/client.ts";
+import type { IotownLabel } from "../../src/targets/iotown/encode.ts";
 import type { LabelSource, SourceBox, SourceImage } from "./source.ts";
+
+/** Of the client. */
+interface IotownLabels {
+  downloadAnnotations(
+    label: string,
+    signal: AbortSignal,
+  ): Promise<readonly { readonly id: string; readonly labels: readonly IotownLabel[] }[]>;
+  downloadImage(id: string, signal: AbortSignal): Promise<Buffer>;
+}
 
 /**
  * IoT.own answers the pictures of one class at a time. Whether other classes' labels of a picture come along is not
  * known, so of each answer only the labels of its class are read.
  */
-export function iotownSource(
-  client: Pick<IotownClient, "downloadAnnotations" | "downloadImage">,
-  url: string,
-): LabelSource {
+export function iotownSource(client: IotownLabels, url: string): LabelSource {
   return {
     origin: `iotown ${url}`,
     async list(classes, signal) {
@@ -29,6 +35,6 @@ export function iotownSource(
 }
 
 /** The centre and the whole size, in fractions. */
-function asBox({ name, x, y, w, h }: { name: string; x: number; y: number; w: number; h: number }): SourceBox {
+function asBox({ name, x, y, w, h }: IotownLabel): SourceBox {
   return { label: name, unit: "fraction", box: { left: x - w / 2, top: y - h / 2, width: w, height: h } };
 }
