@@ -1,20 +1,15 @@
+import type { IotownClient } from "../../src/targets/iotown/client.ts";
 import type { IotownLabel } from "../../src/targets/iotown/encode.ts";
 import type { LabelSource, SourceBox, SourceImage } from "./source.ts";
-
-/** Of the client. */
-interface IotownLabels {
-  downloadAnnotations(
-    label: string,
-    signal: AbortSignal,
-  ): Promise<readonly { readonly id: string; readonly labels: readonly IotownLabel[] }[]>;
-  downloadImage(id: string, signal: AbortSignal): Promise<Buffer>;
-}
 
 /**
  * IoT.own answers the pictures of one class at a time. Whether other classes' labels of a picture come along is not
  * known, so of each answer only the labels of its class are read.
  */
-export function iotownSource(client: IotownLabels, url: string): LabelSource {
+export function iotownSource(
+  client: Pick<IotownClient, "downloadAnnotations" | "downloadImage">,
+  url: string,
+): LabelSource {
   return {
     origin: `iotown ${url}`,
     async list(classes, signal) {

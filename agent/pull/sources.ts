@@ -1,5 +1,7 @@
 import type { HttpCaller } from "../../src/link/http.ts";
+import { iotownPlatform } from "../platforms/iotown/iotown.ts";
 import type { Platform, PlatformAccount } from "../platforms/platform.ts";
+import { iotownSource } from "./iotown.ts";
 import type { LabelSource } from "./source.ts";
 
 /** A platform that labels can be pulled from. */
@@ -10,4 +12,10 @@ export interface PullKind {
   open(access: Readonly<Record<string, unknown>>, link: HttpCaller): LabelSource;
 }
 
-export const pullKinds: Readonly<Record<string, PullKind>> = {};
+export const pullKinds: Readonly<Record<string, PullKind>> = {
+  iotown: {
+    account: iotownPlatform,
+    dryAnswer: (request) => iotownPlatform.dryAnswer(request),
+    open: (access, link) => iotownSource(iotownPlatform.connect(access, link), String(access["url"])),
+  },
+};

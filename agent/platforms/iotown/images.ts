@@ -1,7 +1,9 @@
-import { iotownAccess } from "../../src/targets/iotown/config.ts";
-import { IotownClient } from "../../src/targets/iotown/client.ts";
-import type { Operation, Platform } from "./platform.ts";
-import { usageError } from "./run-operation.ts";
+import type { IotownClient } from "../../../src/targets/iotown/client.ts";
+import type { Operation } from "../platform.ts";
+import { usageError } from "../run-operation.ts";
+import { outputOption } from "./options.ts";
+
+/** Pictures and their labels: the three operations of the user's document. */
 
 const uploadImage: Operation<IotownClient> = {
   name: "upload-image",
@@ -23,14 +25,26 @@ const uploadImage: Operation<IotownClient> = {
   },
 };
 
-export const iotownPlatform: Platform<IotownClient> = {
-  kind: "iotown",
-  title: "IoT.own",
-  access: iotownAccess,
-  connect: (access, link) => new IotownClient(iotownAccess.parse(access), link),
-  operations: [uploadImage],
-  dryAnswer: () => ({ status: 200, body: { errorCode: 200, errorMsg: "OK" } }),
+const downloadAnnotations: Operation<IotownClient> = {
+  name: "download-annotations",
+  summary: "the ids and labels of the pictures that carry a label",
+  document: "downloadAnnotations",
+  arguments: [{ name: "classname", description: "the label" }],
+  run: async ({ client, args, signal }) => client.downloadAnnotations(String(args[0]), signal),
 };
+
+const downloadImage: Operation<IotownClient> = {
+  name: "download-image",
+  summary: "a picture by its id (its path is the setting imagePath)",
+  document: "downloadImage",
+  arguments: [{ name: "imageID", description: "an id that download-annotations gave" }],
+  options: [outputOption],
+  async run({ client, args, options, signal, save }) {
+    return save(String(options["output"]), await client.downloadImage(String(args[0]), signal));
+  },
+};
+
+export const imageOperations: readonly Operation<IotownClient>[] = [uploadImage, downloadAnnotations, downloadImage];
 
 /** Passed on as it is: the document's own example reaches out of the picture. */
 function labelsOf(text: string): readonly { name: string; x: number; y: number; w: number; h: number }[] {
