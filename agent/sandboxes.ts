@@ -4,6 +4,8 @@ import { iotownFaults } from "../src/sandbox/iotown/faults.ts";
 import { IotownSandbox } from "../src/sandbox/iotown/server.ts";
 import { layernextFaults } from "../src/sandbox/layernext/faults.ts";
 import { LayernextSandbox } from "../src/sandbox/layernext/server.ts";
+import { onestepaiFaults } from "../src/sandbox/onestepai/faults.ts";
+import { OnestepaiSandbox, sandboxDatasetId } from "../src/sandbox/onestepai/server.ts";
 
 /** A platform's stand-in, as `framepost sandbox` runs it. */
 export interface SandboxKind {
@@ -28,5 +30,12 @@ export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
     make: (secret, port) => new LayernextSandbox({ apiKey: "framepost", secret, port }),
     targetSettings: (secret) => `apiKey: framepost, secret: "${secret}", collection: framepost`,
     faults: layernextFaults,
+  },
+  onestepai: {
+    title: "OneStepAI",
+    make: (accessToken, port) => new OnestepaiSandbox({ accessToken, port }),
+    targetSettings: (accessToken) =>
+      `accessToken: "${accessToken}", datasetId: ${sandboxDatasetId}, category: { default: gate }, createCategories: true`,
+    faults: onestepaiFaults,
   },
 };

@@ -1,7 +1,7 @@
 import { LayernextSandbox } from "../../src/sandbox/layernext/server.ts";
 import { layernextConfig } from "../../src/targets/layernext/config.ts";
 import { LayernextTarget } from "../../src/targets/layernext/target.ts";
-import { memoryOf } from "../lib/target-memory.ts";
+import { MemoryForTarget } from "../lib/target-memory.ts";
 import { targetContract } from "./target.ts";
 
 const [apiKey, secret] = ["layernext-key", "layernext-secret-canary-4711"];
@@ -12,7 +12,7 @@ for (const api of ["3.x", "1.x", "layerx"] as const) {
     const { url } = await sandbox.start();
     const given = { id: "lake", kind: "layernext", url, apiKey, secret, api, collection: "dock-3" };
     const target = new LayernextTarget(layernextConfig.parse(given), {
-      memory: memoryOf(),
+      memory: new MemoryForTarget(),
       pace: { pollFirstMs: 5, pollMaxMs: 5, waitMs: 500 },
     });
     return {

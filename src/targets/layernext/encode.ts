@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { pointsInside, sentDetections } from "../../core/detections.ts";
+import { sentDetections } from "../../core/detections.ts";
 import { AgentError } from "../../core/errors.ts";
 import type { Detection, Point, RecordDraft, StoredRecord } from "../../core/types.ts";
 import type { AnnotatedImage, Annotation, ImageAddress } from "./annotations.ts";
@@ -18,16 +18,15 @@ export interface LayernextEncoding {
 export function layernextAnnotations(draft: RecordDraft, encoding: LayernextEncoding): readonly Annotation[] {
   return sentDetections(draft, encoding.minScore).map((detection) => ({
     label: detection.label,
-    shape: shapeOf(detection, draft, encoding),
+    shape: shapeOf(detection, encoding),
     confidence: detection.score,
   }));
 }
 
-function shapeOf(detection: Detection, draft: RecordDraft, { geometry }: LayernextEncoding): Annotation["shape"] {
-  const { box, polygon } = detection;
-  if (geometry === "outline" && polygon !== undefined) {
-    return { type: "polygon", points: pointsInside(polygon, draft.imageWidth, draft.imageHeight) };
-  }
+function shapeOf(detection: Detection, { geometry }: LayernextEncoding): Annotation["shape"] {
+  const { box, polygon, line } = detection;
+  if (geometry === "outline" && polygon !== undefined) return { type: "polygon", points: polygon };
+  if (geometry === "outline" && line !== undefined) return { type: "line", points: line };
   return { type: "rectangle", x: box.left, y: box.top, w: box.width, h: box.height };
 }
 
