@@ -640,6 +640,6 @@ export const layernextLimits = {
   laterPollMaxMs: 5 * 60_000,
   /** Some 90 minutes in all; then the job counts as stuck and its images begin anew. */
   laterPollsMax: 20,
-  /** Of the command line, which waits for its job as long as a person does. */
-  commandPollMs: 2_000,
+  /** The command line names so many files in one upload; the vendor's clients send slices of 100. */
+  filesPerUploadMax: 500,
 } as const;

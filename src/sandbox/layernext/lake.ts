@@ -225,8 +225,10 @@ export class Lake {
     switch (address.by) {
       case "key":
         return address.objectKey;
-      case "path":
-        return address.storagePath.replace("/", this.#join);
+      case "path": {
+        const at = address.storagePath.lastIndexOf("/");
+        return this.#keyOf(address.storagePath.slice(0, at), address.storagePath.slice(at + 1));
+      }
       case "job": {
         if (this.#api !== "3.x") violated("this generation finds no image by its job");
         const upload = [...this.#uploads.values()].find(({ job }) => job.jobId === address.jobId);

@@ -15,8 +15,13 @@ export function operationIdProblem(template: string): string | undefined {
     /^(model|version|date)$/.test(name) ? "x" : whole,
   );
   if (/[{}]/.test(rest)) return "expected no fields but {model}, {version} and {date}";
-  if (rest.search(cutting) !== -1) return "expected none of / ? # %";
-  return /^[\s.]*$/.test(rest) ? "expected a name" : undefined;
+  return modelNameProblem(rest);
+}
+
+/** The same of a name without fields. */
+export function modelNameProblem(name: string): string | undefined {
+  if (name.search(cutting) !== -1) return "expected none of / ? # %";
+  return /^[\s.]*$/.test(name) ? "expected a name" : undefined;
 }
 
 export function operationIdOf(template: string, { model, capturedAtMs }: RecordDraft): string {

@@ -114,7 +114,10 @@ export class LayernextTarget implements Target {
       await this.#finish(jobId, waiting, { ...this.#pace, waitMs: 0 }, call);
     } catch (error) {
       const failure = asAgentError(error, `asking for job ${jobId}`);
-      if (!isRefusal(failure)) { settleAll(waiting, outcomes, outcomeOf(failure)); return; }
+      if (!isRefusal(failure)) {
+        settleAll(waiting, outcomes, outcomeOf(failure));
+        return;
+      }
       // The server has forgotten the job, for example after months without a connection.
       await this.#journal.forget(jobId);
       settleAll(waiting, outcomes, { kind: "retry", scope: "record", error: notTheRecords(failure), cursor: "" });
@@ -146,7 +149,8 @@ export class LayernextTarget implements Target {
       const state = await waitForJob(this.#client, jobId, pace, this.#clock, signal);
       if (state.status === "failed") {
         await this.#journal.forget(jobId);
-        settleAll(records, outcomes, anew(jobFailed(jobId))); return;
+        settleAll(records, outcomes, anew(jobFailed(jobId)));
+        return;
       }
       if (state.status !== "completed") return this.#later(jobId, records, jobPending(jobId, state), outcomes);
     }
