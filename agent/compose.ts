@@ -25,6 +25,7 @@ import { Pipeline } from "../src/pipeline/pipeline.ts";
 import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
 import { bootId, clockQuality } from "../src/state/boot.ts";
 import { TargetMemoryFile } from "../src/state/target-memory.ts";
+import { CustomVisionTarget } from "../src/targets/customvision/target.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
@@ -300,6 +301,8 @@ function buildTarget(
   switch (target.kind) {
     case "iotown":
       return new IotownTarget(target);
+    case "customvision":
+      return new CustomVisionTarget(target, seams);
     case "mqtt":
       return new MqttTarget({ config: target, device }, seams);
     case "folder":

@@ -1,3 +1,5 @@
+import { customVisionFaults } from "../src/sandbox/customvision/faults.ts";
+import { CustomVisionSandbox, sandboxProjectId } from "../src/sandbox/customvision/server.ts";
 import type { SandboxFault } from "../src/sandbox/faults.ts";
 import type { HttpSandbox } from "../src/sandbox/http-sandbox.ts";
 import { iotownFaults } from "../src/sandbox/iotown/faults.ts";
@@ -20,5 +22,11 @@ export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
     make: (token, port) => new IotownSandbox({ token, port }),
     targetSettings: (token) => `token: "${token}"`,
     faults: iotownFaults,
+  },
+  customvision: {
+    title: "Custom Vision",
+    make: (trainingKey, port) => new CustomVisionSandbox({ trainingKey, port }),
+    targetSettings: (trainingKey) => `trainingKey: "${trainingKey}", projectId: "${sandboxProjectId}"`,
+    faults: customVisionFaults,
   },
 };

@@ -1,6 +1,7 @@
 import { ffmpegWarnings } from "../src/capture/ffmpeg/config.ts";
 import { httpCameraWarnings } from "../src/capture/http/config.ts";
 import { isPrivateHost } from "../src/link/hosts.ts";
+import { customVisionWarnings } from "../src/targets/customvision/config.ts";
 import { iotownWarnings } from "../src/targets/iotown/config.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 
@@ -33,6 +34,8 @@ export function targetWarnings(target: TargetConfig): readonly string[] {
   switch (target.kind) {
     case "iotown":
       return iotownWarnings(target);
+    case "customvision":
+      return customVisionWarnings(target);
     case "mqtt":
       return mqttWarnings(target);
     case "folder":

@@ -1,7 +1,9 @@
+import { customVisionPlatform } from "./customvision.ts";
 import { iotownPlatform } from "./iotown.ts";
 import type { Platform } from "./platform.ts";
 
 /** Visits all that `framepost platform` knows. Each has its own kind of client, which only its own operations see. */
 export function eachPlatform(visit: <Client>(platform: Platform<Client>) => void): void {
   visit(iotownPlatform);
+  visit(customVisionPlatform);
 }
