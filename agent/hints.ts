@@ -164,6 +164,12 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^PROJECT_MISMATCH$/, "set this target's annotations to auto, or projectId to a project of the other kind"],
   [/^TAG_REFUSED$/, "make the tag in the project, or delete unused ones there; then: framepost queue retry"],
   [/^USAGE_CUSTOMVISION$/, "split it into several requests; the limits stand in docs/platforms.md"],
+  [
+    /^PLATFORM_LOCKED$/,
+    "wait for the other upload to end, or end it in the platform's web page; give each agent a dataset of its own",
+  ],
+  [/^PLATFORM_REFUSED$/, "put a token into this target's config that is valid; the platform's web page makes new ones"],
+  [/^PLATFORM_CATEGORY$/, "give the category's id in category.ids of this target, or set createCategories: true"],
   [/^HTTP_401$/, "put the right token into this target's config; the platform's web page shows it"],
   [/^HTTP_403$/, "ask the platform's administrator what this account may do; a firewall may also refuse"],
   [

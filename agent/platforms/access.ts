@@ -1,3 +1,4 @@
+import { secretValues } from "../../src/config/redact.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import type { CommandContext } from "../context.ts";
 import { loadSettings } from "../settings.ts";
@@ -49,9 +50,11 @@ function environmentAccess(
   platform: PlatformAccount,
   variables: ReadonlyMap<string, string>,
 ): Access {
-  const secrets = [...variables].filter(([field]) => !/url|endpoint/i.test(field)).map(([, value]) => value);
+  const given = Object.fromEntries(variables);
+  // Before they are checked, and not all that there is: a version or a project's id would be masked in every answer.
+  const secrets = secretValues(platform.access, given);
   context.hide(secrets);
-  return { fields: checked(platform, Object.fromEntries(variables)), secrets };
+  return { fields: checked(platform, given), secrets };
 }
 
 /** Of all those that the platform's settings have. */

@@ -1,3 +1,4 @@
+import type { secretValues } from "../../src/config/redact.ts";
 import type { HttpAnswer } from "../../src/link/http-status.ts";
 import type { HttpCaller, HttpRequest } from "../../src/link/http.ts";
 
@@ -25,8 +26,11 @@ export interface Platform<Client> extends PlatformAccount {
   dryAnswer(request: HttpRequest): Pick<HttpAnswer, "status"> & { readonly body?: unknown };
 }
 
+/** Its secret fields are marked, so that they are known wherever the access comes from. */
+type MarkedSchema = Parameters<typeof secretValues>[0];
+
 /** What is needed of a target's zod schema; it must strip keys that it does not know. */
-export interface AccessSchema {
+export interface AccessSchema extends MarkedSchema {
   readonly shape: Readonly<Record<string, unknown>>;
   safeParse(value: unknown):
     | { readonly success: true; readonly data: Readonly<Record<string, unknown>> }

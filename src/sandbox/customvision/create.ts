@@ -68,7 +68,8 @@ function requireShown(
       label: labelOf(tagId),
       box: { left: left * width, top: top * height, width: w * width, height: h * height },
     }));
-    return requireTruth(boxes, truth);
+    requireTruth(boxes, truth);
+    return;
   }
   const shown = new Set(truth.boxes.map(({ label }) => label));
   const tags = tagIds.map(labelOf);
