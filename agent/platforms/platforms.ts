@@ -1,5 +1,5 @@
 import { iotownPlatform } from "./iotown/iotown.ts";
-import { iotownPlatform } from "./iotown.ts";
+import { customVisionPlatform } from "./customvision.ts";
 import { layernextPlatform } from "./layernext.ts";
 import type { Platform } from "./platform.ts";
 
@@ -7,4 +7,5 @@ import type { Platform } from "./platform.ts";
 export function eachPlatform(visit: <Client>(platform: Platform<Client>) => void): void {
   visit(iotownPlatform);
   visit(layernextPlatform);
+  visit(customVisionPlatform);
 }
