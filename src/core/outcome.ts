@@ -95,6 +95,16 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   DISK_FAILED: targetFailed,
   FOLDER_FULL: targetAway,
 
+  REMO_SETTINGS: targetAway,
+  REMO_BUSY: targetAway,
+  REMO_ANSWER: targetFailed,
+  REMO_REFUSED: targetFailed,
+  REMO_SESSION_FAILED: targetFailed,
+  REMO_STUCK: targetFailed,
+  REMO_PENDING: recordRetry,
+  REMO_FILE_FAILED: recordRetry,
+  REMO_FILE_REFUSED: recordRefused,
+
   RECORD_UNREADABLE: recordRefused,
   ENCODE_FAILED: recordRefused,
   /** A bug of ours: it may hit every record, and must not empty the spool into quarantine. */
