@@ -30,6 +30,11 @@ export function imageVerdicts(
   );
 }
 
+/** What is said of a file and is no fault of the file. */
+export function saysServerTrouble(text: string): boolean {
+  return /errno|no space|database|connection|permission/i.test(text);
+}
+
 /** The server knows each file name once, and passes over one that it has: `not added (Duplicated image)`. */
 export function saysDuplicate(text: string): boolean {
   return /duplicat/i.test(text);

@@ -10,7 +10,7 @@ import { remoCsv, remoRows } from "./encode.ts";
 import { blamingTarget, fileFailed, fileRefused, labelsMissing, sessionFailed, stillWorking, stuck, withCursor } from "./failures.ts";
 import { groupsOf } from "./groups.ts";
 import type { JournalledSession, RemoJournal } from "./journal.ts";
-import { imageVerdicts, labelsVerdict, type LabelsVerdict } from "./judge.ts";
+import { imageVerdicts, labelsVerdict, saysServerTrouble, type ImageVerdict, type LabelsVerdict } from "./judge.ts";
 import { isFinished, progressMark, type RemoSessionStatus } from "./session-status.ts";
 import type { UploadOptions } from "./uploads.ts";
 
@@ -236,9 +236,8 @@ export class RemoSessions {
       const { name } = delivery.record;
       const verdict = verdicts.get(name) ?? { kind: "unproven" };
       if (verdict.kind === "refused") {
-        const others = status.images.successful > 0;
-        const error = verdict.forGood ? fileRefused(name, verdict.text) : fileFailed(name, verdict.text);
-        call.outcomes.set(delivery.record.id, outcomeOf(verdict.forGood || others ? error : sessionFailed(name, verdict.text)));
+        const allFailed = session.names.length > 1 && status.images.successful === 0;
+        call.outcomes.set(delivery.record.id, outcomeOf(refusalOf(name, verdict, allFailed)));
       } else if (isLabelsOnly(delivery) || verdict.kind === "arrived" || (await this.#isThere(delivery, call))) {
         const inCsv = isLabelsOnly(delivery) || session.names.includes(name);
         this.#judgeLabels(delivery, inCsv ? labels : { kind: "missing" }, call);
@@ -302,6 +301,16 @@ export function namesOf(deliveries: readonly Delivery[]): readonly string[] {
 function isLabelsOnly({ cursor }: Delivery): boolean {
   const at = cursorOf(cursor);
   return at.kind === "labels" || (at.kind === "session" && at.labelsOnly);
+}
+
+/** A full disk fails every picture alike, and none of them is to blame. */
+function refusalOf(
+  name: string,
+  { text, forGood }: Extract<ImageVerdict, { kind: "refused" }>,
+  allFailed: boolean,
+): AgentError {
+  if (forGood) return fileRefused(name, text);
+  return allFailed || saysServerTrouble(text) ? sessionFailed(name, text) : fileFailed(name, text);
 }
 
 /** Of the session alone, so that a later look knows it again. */
