@@ -29,6 +29,7 @@ import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
 import { OnestepaiTarget } from "../src/targets/onestepai/target.ts";
+import { RemoTarget } from "../src/targets/remo/target.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import { VisionSwitch } from "../src/vision/switch.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
@@ -295,7 +296,11 @@ export function buildDriver(camera: CameraConfig, vision: Vision, { clock, rando
 
 function buildTarget(
   target: TargetConfig,
-  { device, share, memory }: { readonly device: string; readonly share: DiskShare | undefined; readonly memory: TargetMemory },
+  {
+    device,
+    share,
+    memory,
+  }: { readonly device: string; readonly share: DiskShare | undefined; readonly memory: TargetMemory },
   seams: Seams,
 ): Target {
   switch (target.kind) {
@@ -307,5 +312,7 @@ function buildTarget(
       return new FolderTarget(target, share);
     case "onestepai":
       return new OnestepaiTarget(target, { memory, clock: seams.clock });
+    case "remo":
+      return new RemoTarget({ config: target, memory }, seams);
   }
 }

@@ -12,6 +12,7 @@ import { folderTargetConfig } from "../src/targets/folder/config.ts";
 import { iotownConfig } from "../src/targets/iotown/config.ts";
 import { mqttTargetConfig } from "../src/targets/mqtt/config.ts";
 import { onestepaiConfig } from "../src/targets/onestepai/config.ts";
+import { remoConfig } from "../src/targets/remo/config.ts";
 
 /** The whole config file: the sections, and every driver and target there is. */
 
@@ -28,7 +29,13 @@ const camera = z.discriminatedUnion("driver", [
   simulatedCamera.extend(commonFields),
 ]);
 
-const target = z.discriminatedUnion("kind", [iotownConfig, onestepaiConfig, mqttTargetConfig, folderTargetConfig]);
+const target = z.discriminatedUnion("kind", [
+  iotownConfig,
+  onestepaiConfig,
+  remoConfig,
+  mqttTargetConfig,
+  folderTargetConfig,
+]);
 
 export const configSchema = z.strictObject({
   device: device.prefault({}),

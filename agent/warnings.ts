@@ -3,6 +3,7 @@ import { httpCameraWarnings } from "../src/capture/http/config.ts";
 import { isPrivateHost } from "../src/link/hosts.ts";
 import { iotownWarnings } from "../src/targets/iotown/config.ts";
 import { onestepaiWarnings } from "../src/targets/onestepai/config.ts";
+import { remoWarnings } from "../src/targets/remo/config.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 
 /** What an operator should know of the detector although it is allowed. */
@@ -38,6 +39,8 @@ export function targetWarnings(target: TargetConfig): readonly string[] {
       return mqttWarnings(target);
     case "onestepai":
       return onestepaiWarnings(target);
+    case "remo":
+      return remoWarnings(target);
     case "folder":
       return [];
   }

@@ -27,9 +27,13 @@ export function datasetRoutes(tools: RouteTools): readonly Route[] {
         positive(request, "limit");
         return () => {
           const found = [...world.datasets.values()].filter(
-            (each) => (isPublic ?? each.isPublic) === each.isPublic && (isArchived ?? each.isArchived) === each.isArchived,
+            (each) =>
+              (isPublic ?? each.isPublic) === each.isPublic && (isArchived ?? each.isArchived) === each.isArchived,
           );
-          return tools.page(request, found.map((dataset) => datasetBody(tools, dataset)));
+          return tools.page(
+            request,
+            found.map((dataset) => datasetBody(tools, dataset)),
+          );
         };
       },
     },
@@ -48,7 +52,11 @@ export function datasetRoutes(tools: RouteTools): readonly Route[] {
       judge(request, [id]) {
         const dataset = tools.dataset(id);
         positive(request, "limit");
-        return () => tools.page(request, world.setsOf(dataset.id).map((set) => listedSet(tools, set)));
+        return () =>
+          tools.page(
+            request,
+            world.setsOf(dataset.id).map((set) => listedSet(tools, set)),
+          );
       },
     },
     {
@@ -107,7 +115,8 @@ function imageRoutes(tools: RouteTools): readonly Route[] {
         const [width, height] = [positive(request, "source_width"), positive(request, "source_height")];
         const downscale = Number(request.query.get("downscale") ?? 1);
         if (!(downscale > 0)) violated("downscale is no positive number");
-        if (x + (width ?? 0) > picture.width || y + (height ?? 0) > picture.height) violated("the fragment leaves the image");
+        if (x + (width ?? 0) > picture.width || y + (height ?? 0) > picture.height)
+          violated("the fragment leaves the image");
         // The sandbox decodes no pixels: the whole picture stands for its fragment.
         return () => bytesOf(picture);
       },

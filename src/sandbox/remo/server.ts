@@ -134,7 +134,8 @@ export class RemoSandbox extends HttpSandbox {
 
   #judgeLogin({ headers, body, query }: SandboxRequest): () => SandboxAnswer {
     const contentType = headers["content-type"] ?? "";
-    if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(contentType)) violated(`a login is a form, not ${contentType}`);
+    if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(contentType))
+      violated(`a login is a form, not ${contentType}`);
     if (query.size > 0) violated("a login takes no query");
     const form = new URLSearchParams(body.toString("utf8"));
     if ([...form.keys()].sort().join() !== "email,password") violated("a login is exactly email and password");
@@ -170,6 +171,9 @@ export function boxesOf(rows: readonly AnnotationRow[]): readonly LabelledBox[] 
   return rows.map(({ classes, points }) => {
     const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
     const [left, top] = [Math.min(...xs), Math.min(...ys)];
-    return { label: classes.join(";"), box: { left, top, width: Math.max(...xs) - left, height: Math.max(...ys) - top } };
+    return {
+      label: classes.join(";"),
+      box: { left, top, width: Math.max(...xs) - left, height: Math.max(...ys) - top },
+    };
   });
 }

@@ -13,8 +13,14 @@ export function setRoutes(tools: RouteTools): readonly Route[] {
   return [
     { operation: exactly("POST", `${base}/`), judge: (request) => createSet(tools, request) },
     { operation: exactly("POST", "/api/annotation-set/"), judge: (request) => createOldSet(tools, request) },
-    { operation: exactly("GET", `${base}/(\\d+)/`), judge: (_, [id]) => answering(() => setBody(tools, tools.set(id))) },
-    { operation: exactly("GET", "/api/annotation-set/(\\d+)/"), judge: (_, [id]) => answering(() => setBody(tools, tools.set(id))) },
+    {
+      operation: exactly("GET", `${base}/(\\d+)/`),
+      judge: (_, [id]) => answering(() => setBody(tools, tools.set(id))),
+    },
+    {
+      operation: exactly("GET", "/api/annotation-set/(\\d+)/"),
+      judge: (_, [id]) => answering(() => setBody(tools, tools.set(id))),
+    },
     { operation: exactly("PUT", `${base}/(\\d+)/`), judge: (request, [id]) => renameSet(tools, request, id) },
     {
       operation: exactly("GET", `${base}/(\\d+)/export/`),
@@ -87,10 +93,14 @@ function tagRoutes(tools: RouteTools): readonly Route[] {
   const { world } = tools;
   const tagOf = (set: AnnotationSet, text: string | undefined): number => {
     const id = Number(text);
-    return set.tags.some(({ tagId }) => tagId === id) ? id : violated(`annotation set ${set.id} has no tag ${text}`, 404);
+    return set.tags.some(({ tagId }) => tagId === id)
+      ? id
+      : violated(`annotation set ${set.id} has no tag ${text}`, 404);
   };
   const replace = (set: AnnotationSet, id: number, by: number | undefined): void => {
-    const kept = set.tags.flatMap((tag) => (tag.tagId !== id ? [tag] : by === undefined ? [] : [{ ...tag, tagId: by }]));
+    const kept = set.tags.flatMap((tag) =>
+      tag.tagId !== id ? [tag] : by === undefined ? [] : [{ ...tag, tagId: by }],
+    );
     set.tags.splice(0, set.tags.length, ...kept);
   };
   return [
@@ -169,7 +179,10 @@ function createSet(tools: RouteTools, request: SandboxRequest): () => SandboxAns
   const name = nameIn({ name: json["name"] });
   if (tools.world.setsOf(dataset.id).some((set) => set.name === name)) {
     // Somebody else may have made it: no fault of the client's.
-    return () => ({ status: 400, body: { error: `Annotation set with giving name '${name}', exists in current dataset.` } });
+    return () => ({
+      status: 400,
+      body: { error: `Annotation set with giving name '${name}', exists in current dataset.` },
+    });
   }
   return () => {
     const set = tools.world.addSet(dataset.id, name, taskName, names);

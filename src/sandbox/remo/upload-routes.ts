@@ -116,7 +116,9 @@ class Upload {
     if (this.#tools.switches.generation === "sessions") return { status: 200, body: { session_id: session.id } };
     this.#sessions.process(session);
     const { images, annotations } = session;
-    const errors = [...images.errors, ...annotations.errors].map((each) => `${each.filename}: ${each.errors.join("; ")}`);
+    const errors = [...images.errors, ...annotations.errors].map(
+      (each) => `${each.filename}: ${each.errors.join("; ")}`,
+    );
     return { status: 200, body: { "files uploaded": images.successful, annotations: annotations.successful, errors } };
   }
 
@@ -131,7 +133,8 @@ class Upload {
   #setOf({ annotationSetId, task }: UploadRequest, dataset: Dataset): AnnotationSet | undefined {
     if (annotationSetId === undefined) return undefined;
     const set = this.#tools.world.sets.get(annotationSetId);
-    if (set?.datasetId !== dataset.id) return violated(`dataset ${dataset.id} has no annotation set ${annotationSetId}`, 404);
+    if (set?.datasetId !== dataset.id)
+      return violated(`dataset ${dataset.id} has no annotation set ${annotationSetId}`, 404);
     if (task !== undefined && task !== set.task) violated(`annotation set ${set.id} is for ${set.task}, not ${task}`);
     return set;
   }
@@ -154,7 +157,8 @@ class Upload {
     if (file.kind !== "csv") return file;
     const { name } = file;
     // Without a task the server takes the file and does not read it.
-    if (task === undefined || !name.toLowerCase().endsWith(".csv")) return { kind: "annotations", name, rows: undefined };
+    if (task === undefined || !name.toLowerCase().endsWith(".csv"))
+      return { kind: "annotations", name, rows: undefined };
     const together = [...(session?.files ?? []), ...files];
     const rows = annotationRows(file.bytes, task, (image) => {
       const here = together.find((each) => each.name === image);

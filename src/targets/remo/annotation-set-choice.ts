@@ -40,7 +40,9 @@ export async function requireSet(
   const set = await client.sets.get(setId, signal).catch((error: unknown) => {
     const failure = asAgentError(error, "checking the annotation set");
     if (failure.code !== "HTTP_404") throw failure;
-    throw new AgentError("REMO_SETTINGS", `${failure.message} (is annotationSetId ${setId} right?)`, { disposition: "fatal" });
+    throw new AgentError("REMO_SETTINGS", `${failure.message} (is annotationSetId ${setId} right?)`, {
+      disposition: "fatal",
+    });
   });
   if (set.task !== undefined && set.task !== task) {
     throw settingsError(`annotation set ${setId} is for ${set.task}, and task says ${task}`);

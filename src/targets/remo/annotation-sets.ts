@@ -50,7 +50,10 @@ export class RemoAnnotationSets {
   }
 
   /** `POST /api/v1/ui/annotation-sets/`. A name that the dataset has already is refused with 400. */
-  async create({ datasetId, name, annotationTask, classes }: NewAnnotationSet, signal: AbortSignal): Promise<RemoAnnotationSet> {
+  async create(
+    { datasetId, name, annotationTask, classes }: NewAnnotationSet,
+    signal: AbortSignal,
+  ): Promise<RemoAnnotationSet> {
     const json = { annotation_task: annotationTask, classes, dataset_id: datasetId, name };
     return annotationSetOf(await this.#calls.json({ method: "POST", path: base, json }, signal), base);
   }
@@ -60,7 +63,12 @@ export class RemoAnnotationSets {
    * classes that exist already. Use `create`.
    */
   async createDeprecated(
-    set: { readonly datasetId: number; readonly name: string; readonly task: 1 | 2 | 3; readonly classes: readonly RemoNamed[] },
+    set: {
+      readonly datasetId: number;
+      readonly name: string;
+      readonly task: 1 | 2 | 3;
+      readonly classes: readonly RemoNamed[];
+    },
     signal: AbortSignal,
   ): Promise<JsonObject> {
     const path = "/api/annotation-set/";
@@ -150,7 +158,12 @@ export class RemoAnnotationSets {
   }
 
   /** `GET /api/dataset/{d}/annotation-set/{s}/image/{i}/annotation/` (vendor's client): the objects of one image. */
-  async annotationOf(datasetId: number, setId: number, imageId: number, signal: AbortSignal): Promise<readonly unknown[]> {
+  async annotationOf(
+    datasetId: number,
+    setId: number,
+    imageId: number,
+    signal: AbortSignal,
+  ): Promise<readonly unknown[]> {
     const path = `/api/dataset/${datasetId}/annotation-set/${setId}/image/${imageId}/annotation/`;
     const value = await this.#calls.json({ method: "GET", path }, signal);
     if (Array.isArray(value)) return value;

@@ -118,7 +118,11 @@ export class RemoCalls {
     return `${this.#access.url}${path}${text === "" ? "" : `?${text}`}`;
   }
 
-  async #send(call: RemoCall, url: string, signal: AbortSignal): Promise<{ answer: HttpAnswer; context: StatusContext }> {
+  async #send(
+    call: RemoCall,
+    url: string,
+    signal: AbortSignal,
+  ): Promise<{ answer: HttpAnswer; context: StatusContext }> {
     const { method, json, form, answerBytesMax = remoLimits.answerBytesMax } = call;
     const body = json === undefined ? form?.body : Buffer.from(JSON.stringify(json));
     const contentType = json === undefined ? form?.contentType : "application/json";

@@ -7,7 +7,16 @@ import type { RemoClient } from "./client.ts";
 import type { RemoConfig } from "./config.ts";
 import { cursorOf, labelsCursor, sessionCursor } from "./cursor.ts";
 import { remoCsv, remoRows } from "./encode.ts";
-import { blamingTarget, fileFailed, fileRefused, labelsMissing, sessionFailed, stillWorking, stuck, withCursor } from "./failures.ts";
+import {
+  blamingTarget,
+  fileFailed,
+  fileRefused,
+  labelsMissing,
+  sessionFailed,
+  stillWorking,
+  stuck,
+  withCursor,
+} from "./failures.ts";
 import { groupsOf } from "./groups.ts";
 import type { JournalledSession, RemoJournal } from "./journal.ts";
 import { imageVerdicts, labelsVerdict, saysServerTrouble, type ImageVerdict, type LabelsVerdict } from "./judge.ts";
@@ -111,7 +120,10 @@ export class RemoSessions {
         const alone = files.length === 1 && failure.code === "HTTP_413";
         const outcome = outcomeOf(alone ? failure : blamingTarget(failure));
         for (const { delivery } of read) outcomes.set(delivery.record.id, outcome);
-        await this.#journal.doubt(id, read.map(({ delivery }) => delivery.record.name));
+        await this.#journal.doubt(
+          id,
+          read.map(({ delivery }) => delivery.record.name),
+        );
         // Whoever is away stays away for the rest of this session.
         if (outcome.kind === "retry" && !suspectsRecord(outcome.error)) {
           const unsent = groups.slice(at + 1).flat();
@@ -184,7 +196,8 @@ export class RemoSessions {
     const mark = progressMark(status);
     const looks = deliveries.map(({ cursor }) => cursorOf(cursor));
     const stands = looks.reduce(
-      (most, look) => (look.kind === "session" && look.id === id && look.mark === mark ? Math.max(most, look.stands + 1) : most),
+      (most, look) =>
+        look.kind === "session" && look.id === id && look.mark === mark ? Math.max(most, look.stands + 1) : most,
       0,
     );
     if (stands >= remoLimits.standStillsMax) return await this.#giveUp(id, deliveries, call);

@@ -70,7 +70,10 @@ export class RemoTarget implements Target {
     try {
       await this.#client.dataset(datasetId, signal);
     } catch (error) {
-      throw explained(asAgentError(error, "checking the dataset"), `the account is right; is there a dataset ${datasetId}?`);
+      throw explained(
+        asAgentError(error, "checking the dataset"),
+        `the account is right; is there a dataset ${datasetId}?`,
+      );
     }
     if (annotationSetId === undefined) await chosenSet(this.#client, this.#config, signal);
     else await requireSet(this.#client, this.#config, annotationSetId, signal);
@@ -96,16 +99,17 @@ export class RemoTarget implements Target {
     this.#link.close();
   }
 
-  async #deliver(
-    deliveries: readonly Delivery[],
-    outcomes: Map<string, Outcome>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #deliver(deliveries: readonly Delivery[], outcomes: Map<string, Outcome>, signal: AbortSignal): Promise<void> {
     const annotationSetId = await this.#setId(signal);
     const labelsOnly = deliveries.filter(({ cursor }) => cursorOf(cursor).kind === "labels");
     const others = deliveries.filter((delivery) => !labelsOnly.includes(delivery));
     if (!this.#config.sessions) {
-      return await sendWithoutSession(this.#client, this.#config, { images: others, labelsOnly }, { annotationSetId, outcomes, signal });
+      return await sendWithoutSession(
+        this.#client,
+        this.#config,
+        { images: others, labelsOnly },
+        { annotationSetId, outcomes, signal },
+      );
     }
     const call: SessionCall = { annotationSetId, outcomes, signal, patienceMs: this.#config.sessionTimeout };
     const images: Delivery[] = [];

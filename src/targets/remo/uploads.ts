@@ -84,7 +84,10 @@ export class RemoUploads {
   /** `POST /api/v1/ui/uploads/` (vendor's client, since 2020-05): the session's id. Nothing in it counts before `completeSession`. */
   async openSession(datasetId: number, signal: AbortSignal): Promise<string> {
     const path = "/api/v1/ui/uploads/";
-    const answer = objectOf(await this.#calls.json({ method: "POST", path, json: { dataset_id: datasetId } }, signal), path);
+    const answer = objectOf(
+      await this.#calls.json({ method: "POST", path, json: { dataset_id: datasetId } }, signal),
+      path,
+    );
     const id = textOf(answer["session_id"], "session_id", path);
     if (!/^[A-Za-z0-9_-]{1,64}$/.test(id)) throw answerError(path, "a session_id of a strange form");
     return id;
