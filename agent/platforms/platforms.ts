@@ -2,10 +2,12 @@ import { iotownPlatform } from "./iotown/iotown.ts";
 import { customVisionPlatform } from "./customvision.ts";
 import { layernextPlatform } from "./layernext.ts";
 import type { Platform } from "./platform.ts";
+import { remoPlatform } from "./remo.ts";
 
 /** Visits all that `framepost platform` knows. Each has its own kind of client, which only its own operations see. */
 export function eachPlatform(visit: <Client>(platform: Platform<Client>) => void): void {
   visit(iotownPlatform);
   visit(layernextPlatform);
   visit(customVisionPlatform);
+  visit(remoPlatform);
 }
