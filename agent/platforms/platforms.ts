@@ -1,4 +1,4 @@
-import { iotownPlatform } from "./iotown/iotown.ts";
+import { iotownPlatform } from "./iotown.ts";
 import type { Platform } from "./platform.ts";
 
 /** Visits all that `framepost platform` knows. Each has its own kind of client, which only its own operations see. */

@@ -485,6 +485,21 @@ export const healthLimits = {
   logGateMs: 60_000,
 } as const;
 
+export const pullLimits = {
+  /** The largest data sets that are drawn by hand have about a tenth; boxes of this many take some 100 MB. */
+  imagesMax: 200_000,
+  /** Downloads at a time: one transfers while the other waits for its answer. */
+  lanes: 2,
+  /** Of one picture, before it counts as missing. */
+  triesMax: 3,
+  backoffFirstMs: 1_000,
+  backoffMaxMs: 30_000,
+  /** So many pictures in a row cannot be fetched: the platform is away, and each of the rest would take a minute. */
+  failuresInARowMax: 10,
+  /** Pictures named with their trouble in the summary. */
+  problemsToldMax: 100,
+} as const;
+
 export const reduceLimits = {
   /** Worse pictures teach a model the artefacts. */
   defaultQualityMin: 50,
@@ -549,6 +564,31 @@ export const linkLimits = {
   reconnectFirstMaxMs: 15_000,
   reconnectFirstMs: 1_000,
   reconnectMaxMs: 60_000,
+} as const;
+
+export const onestepaiLimits = {
+  /** One session takes so many, so that the few requests around them are no burden and the lock is short. */
+  recordsPerSessionMax: 16,
+  /** A session older than this may have been closed by the platform itself; nobody has published after how long. */
+  freshSessionMs: 60_000,
+  /** Of the request that ends a session. */
+  finishTimeoutMs: 5_000,
+  /** The same after a stop: within what deliver waits for a target that was stopped. */
+  stoppedFinishTimeoutMs: 800,
+  /** A dataset that somebody else has locked is asked for again this much later; the delivery's own back-off adds to it. */
+  lockedAfterMs: 30_000,
+  /** Some JWTs carry a page of claims. */
+  jwtCharsMax: 16 * KB,
+  idCharsMax: 128,
+  nameCharsMax: 64,
+  rulesMax: 64,
+  /** Of category ids in the target's memory, below what that may hold in all. */
+  memoryBytesMax: 12 * KB,
+  /** Of `upload-folder`: pictures of one call, and folders below each other. */
+  folderImagesMax: 100_000,
+  folderDepthMax: 32,
+  /** Failures in a row that are not the picture's: then the rest would fail alike. */
+  failuresInARowMax: 3,
 } as const;
 
 export const configLimits = {

@@ -83,7 +83,7 @@ export function serverUrl(example: string, notIn?: RegExp) {
       (url) => bare(url) && notIn?.test(`${url}/`) !== true,
       `expected an address such as ${example}: no user, query or fragment, and nothing behind it`,
     )
-    .transform((url) => url.replace(/\/+$/, ""));
+    .overwrite((url) => url.replace(/\/+$/, ""));
 }
 
 export const brokerUrl = z

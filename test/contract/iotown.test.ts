@@ -14,9 +14,18 @@ for (const [name, settings] of [
   targetContract(name, async () => {
     const sandbox = new IotownSandbox({ token, nodes: ["WF1"] });
     const { url } = await sandbox.start();
-    const target = new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url, token, ...settings }));
+    const targets: IotownTarget[] = [];
+    const make = () => {
+      const target = new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url, token, ...settings }));
+      targets.push(target);
+      return target;
+    };
     return {
-      target,
+      target: make(),
+      async refuse({ record }) {
+        sandbox.refuse(record.imageSha256);
+      },
+      restarted: () => Promise.resolve(make()),
       secrets: [token],
       received: () => Promise.resolve(sandbox.stored().length),
       async freeze() {
@@ -24,7 +33,7 @@ for (const [name, settings] of [
       },
       vanish: () => sandbox.stop(),
       async [Symbol.asyncDispose]() {
-        await target.close();
+        for (const target of targets) await target.close();
         await sandbox.stop();
       },
     };

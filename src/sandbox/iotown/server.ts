@@ -53,6 +53,11 @@ export class IotownSandbox extends HttpSandbox {
     this.#store.expect(sha256, truth);
   }
 
+  /** From now on this picture is answered with 400, which is no violation of the contract. */
+  refuse(sha256: string): void {
+    this.#store.refuse(sha256);
+  }
+
   /** Pictures of `nn/image`, and those in the data of nodes. */
   stored(): readonly StoredImage<SandboxLabel>[] {
     return this.#store.images();
@@ -124,6 +129,7 @@ export class IotownSandbox extends HttpSandbox {
     noQuery(request);
     const image = parseImageUpload(contentTypeOf(request), request.body);
     this.#judgePicture(image, labelledBoxes(image));
+    if (this.#store.refuses(image.sha256)) return () => this.#refusedPicture();
     return () => {
       this.#store.keep(image, image.labels);
       this.#files.keep(imageId(image), image.jpeg);
@@ -145,6 +151,7 @@ export class IotownSandbox extends HttpSandbox {
     const data = parseData(contentTypeOf(request), request.body, this.#options.plainMeta === true);
     this.#nodes.require(data.nid);
     for (const frame of data.frames) this.#judgePicture(frame, framedBoxes(frame));
+    if (data.frames.some(({ sha256 }) => this.#store.refuses(sha256))) return () => this.#refusedPicture();
     return () => {
       for (const frame of data.frames) this.#store.keep(frame, frame.detected);
       this.#rows.keep(data.nid, this.#withFiles(data));
@@ -232,6 +239,10 @@ export class IotownSandbox extends HttpSandbox {
     const truth = this.#store.truthOf(picture.sha256);
     if (truth !== undefined) requireTruth(boxes, truth);
     else if (this.#store.knowsAllImages) violated("the image is none of those that were captured");
+  }
+
+  #refusedPicture(): SandboxAnswer {
+    return this.refusal(400, "this picture is not taken");
   }
 
   #keepFile(bytes: Buffer): string {
