@@ -25,7 +25,9 @@ export interface Platform<Client> extends PlatformAccount {
    * For `--dry-run`: what the platform might answer, so that an operation of several requests shows them all. Ids are
    * made up and look so, for example `<uploadId>`.
    */
-  dryAnswer(request: HttpRequest): Pick<HttpAnswer, "status"> & { readonly body?: unknown };
+  dryAnswer(
+    request: HttpRequest,
+  ): Pick<HttpAnswer, "status"> & { readonly headers?: HttpAnswer["headers"]; readonly body?: unknown };
 }
 
 /** What is needed of a target's zod schema; it must strip keys that it does not know. */
