@@ -88,4 +88,6 @@ export interface OperationCall<Client> {
   readonly progress: (done: number, total: number, what: string) => void;
   /** One line for the person watching. */
   readonly note: (line: string) => void;
+  /** Some of what was asked for failed: the result is printed all the same, and the exit code is that of a failure. */
+  readonly incomplete: () => void;
 }

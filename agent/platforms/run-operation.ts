@@ -35,11 +35,15 @@ export async function runOperation<Client>(
   const dryLink = new DryRunLink(access.secrets, (request) => platform.dryAnswer(request), show);
   const client = platform.connect(access.fields, dryRun ? dryLink : link);
   try {
-    const result = await operation.run({ client, args, options, signal, ...tools(context, dryRun) });
+    let exitCode: ExitCode = exitCodes.ok;
+    const incomplete = (): void => {
+      exitCode = exitCodes.failed;
+    };
+    const result = await operation.run({ client, args, options, signal, incomplete, ...tools(context, dryRun) });
     if (dryRun) {
       if (context.json) terminal.data(JSON.stringify({ requests: shown }));
     } else terminal.data(resultText(result, context.json));
-    return exitCodes.ok;
+    return exitCode;
   } finally {
     link.close();
   }
