@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { parsePolygon } from "../src/core/detections.ts";
+import { boxAround, parseLine as parsePath, parsePolygon } from "../src/core/detections.ts";
 import { AgentError } from "../src/core/errors.ts";
 import { visionLimits } from "../src/core/limits.ts";
-import type { Detection } from "../src/core/types.ts";
+import type { Box, Detection, Point } from "../src/core/types.ts";
 import { fileProblem } from "./files.ts";
 
 /**
@@ -53,21 +53,36 @@ function parseLine(line: string, where: string): { readonly image: string; reado
   };
 }
 
+/** Where an outline or a line says where the object is, its box may be left out. */
 function detectionOf(value: unknown, where: string): Detection {
-  const { label, score = 1, box, polygon } = fieldsOf(value);
+  const { label, score = 1, box, polygon, line } = fieldsOf(value);
   if (typeof label !== "string" || label === "") throw labelsError(`${where}: "label" must be a text`);
   if (typeof score !== "number" || !(score >= 0 && score <= 1)) throw labelsError(`${where}: "score" must be 0 to 1`);
+  const outline = polygon === undefined ? undefined : parsePolygon(polygon);
+  if (polygon !== undefined && outline === undefined) throw pointsError(where, "polygon", 3);
+  const path = line === undefined ? undefined : parsePath(line);
+  if (line !== undefined && path === undefined) throw pointsError(where, "line", 2);
+  return {
+    label,
+    score,
+    box: boxOf(box, [...(outline ?? []), ...(path ?? [])], where),
+    ...(outline === undefined ? {} : { polygon: outline }),
+    ...(path === undefined ? {} : { line: path }),
+  };
+}
+
+function boxOf(box: unknown, points: readonly Point[], where: string): Box {
+  if (box === undefined && points.length > 0) return boxAround(points);
   const { left, top, width, height } = fieldsOf(box);
   if (!isPixels(left) || !isPixels(top) || !isPixels(width) || !isPixels(height) || width <= 0 || height <= 0) {
     throw labelsError(`${where}: "box" must hold left, top, width and height in pixels`);
   }
-  const detection = { label, score, box: { left, top, width, height } };
-  if (polygon === undefined) return detection;
-  const points = parsePolygon(polygon);
-  if (points !== undefined) return { ...detection, polygon: points };
-  throw labelsError(
-    `${where}: "polygon" must hold 3 to ${visionLimits.outlinePointsMax} points with x and y in pixels`,
-  );
+  return { left, top, width, height };
+}
+
+function pointsError(where: string, key: string, pointsMin: number): AgentError {
+  const { outlinePointsMax } = visionLimits;
+  return labelsError(`${where}: "${key}" must hold ${pointsMin} to ${outlinePointsMax} points with x and y in pixels`);
 }
 
 function isPixels(value: unknown): value is number {

@@ -32,9 +32,33 @@ export function faintDetections({ detections, model }: Labelled): readonly Detec
 /** What targets send: the shown detections, clipped to the image; one that lies outside it is left out. */
 export function sentDetections(draft: RecordDraft, minScore: number): readonly Detection[] {
   return shownDetections(draft, minScore).flatMap((detection) => {
-    const box = clipBox(detection.box, draft.imageWidth, draft.imageHeight);
-    return box === undefined ? [] : [{ ...detection, box }];
+    const clipped = clipDetection(detection, draft.imageWidth, draft.imageHeight);
+    return clipped === undefined ? [] : [clipped];
   });
+}
+
+/** The part of a detection inside an image, or undefined when nothing is left of its box. */
+export function clipDetection(detection: Detection, imageWidth: number, imageHeight: number): Detection | undefined {
+  const box = clipBox(detection.box, imageWidth, imageHeight);
+  if (box === undefined) return undefined;
+  return withOutlines({ ...detection, box }, (points) => pointsInside(points, imageWidth, imageHeight));
+}
+
+/** The same things in a picture whose width and height are so many times those of this one. */
+export function scaledDetection(detection: Detection, across: number, down: number): Detection {
+  const { left, top, width, height } = detection.box;
+  const box = { left: left * across, top: top * down, width: width * across, height: height * down };
+  return withOutlines({ ...detection, box }, (points) => points.map(({ x, y }) => ({ x: x * across, y: y * down })));
+}
+
+function withOutlines(detection: Detection, change: (points: readonly Point[]) => readonly Point[]): Detection {
+  const { polygon, line } = detection;
+  if (polygon === undefined && line === undefined) return detection;
+  return {
+    ...detection,
+    ...(polygon === undefined ? {} : { polygon: change(polygon) }),
+    ...(line === undefined ? {} : { line: change(line) }),
+  };
 }
 
 /** The part of `box` inside an image, or undefined when nothing is left of it. */
@@ -74,9 +98,32 @@ export function polygonArea(points: readonly Point[]): number {
   return twice / 2;
 }
 
+/** The box around them, a pixel wide and high at least: a level line has no height, and a box without any is none. */
+export function boxAround(points: readonly Point[]): Box {
+  const across = extent(points.map(({ x }) => x));
+  const down = extent(points.map(({ y }) => y));
+  return { left: across.start, top: down.start, width: across.length, height: down.length };
+}
+
+function extent(values: readonly number[]): { readonly start: number; readonly length: number } {
+  const least = Math.min(...values);
+  const length = Math.max(1, Math.max(...values) - least);
+  return { start: (least + Math.max(...values) - length) / 2, length };
+}
+
 /** Of what came from outside: three points and more, as many as an outline may have; undefined for anything else. */
 export function parsePolygon(value: unknown): readonly Point[] | undefined {
-  if (!Array.isArray(value) || value.length < 3 || value.length > visionLimits.outlinePointsMax) return undefined;
+  return parsePoints(value, 3);
+}
+
+/** The same for an open line, which two points make. */
+export function parseLine(value: unknown): readonly Point[] | undefined {
+  return parsePoints(value, 2);
+}
+
+function parsePoints(value: unknown, pointsMin: number): readonly Point[] | undefined {
+  if (!Array.isArray(value) || value.length < pointsMin) return undefined;
+  if (value.length > visionLimits.outlinePointsMax) return undefined;
   const points = (value as readonly unknown[]).flatMap((item) => {
     if (typeof item !== "object" || item === null || !("x" in item) || !("y" in item)) return [];
     const { x, y } = item;

@@ -485,6 +485,21 @@ export const healthLimits = {
   logGateMs: 60_000,
 } as const;
 
+export const pullLimits = {
+  /** The largest data sets that are drawn by hand have about a tenth; boxes of this many take some 100 MB. */
+  imagesMax: 200_000,
+  /** Downloads at a time: one transfers while the other waits for its answer. */
+  lanes: 2,
+  /** Of one picture, before it counts as missing. */
+  triesMax: 3,
+  backoffFirstMs: 1_000,
+  backoffMaxMs: 30_000,
+  /** So many pictures in a row cannot be fetched: the platform is away, and each of the rest would take a minute. */
+  failuresInARowMax: 10,
+  /** Pictures named with their trouble in the summary. */
+  problemsToldMax: 100,
+} as const;
+
 export const reduceLimits = {
   /** Worse pictures teach a model the artefacts. */
   defaultQualityMin: 50,
@@ -492,6 +507,17 @@ export const reduceLimits = {
   defaultScaleMin: 0.5,
   /** Copies made of one picture before it is given up. */
   copiesMax: 6,
+} as const;
+
+export const iotownLimits = {
+  /** An account with thousands of nodes, or tens of thousands of labelled pictures. */
+  listBytesMax: 32 * MB,
+  /** A page holds up to 5,000 rows; where each carries a picture as text, ask for fewer. */
+  pageBytesMax: 64 * MB,
+  /** 50 million rows. Ends a server that answers every page with yet another key. */
+  pagesMax: 10_000,
+  /** Pictures, and films of some minutes. */
+  fileBytesMax: 128 * MB,
 } as const;
 
 export const linkLimits = {
@@ -529,6 +555,8 @@ export const linkLimits = {
   /** A PUBACK may take this long plus what the bytes before it need at `mqttBytesPerSecondMin`. */
   mqttAckTimeoutMs: 30_000,
   mqttBytesPerSecondMin: 8 * KB,
+  /** Larger messages from a broker are left out: commands and notices take some KB. */
+  mqttReceivedBytesMax: MB,
   /** A DISCONNECT that a frozen broker never reads is not waited for longer. */
   mqttCloseGraceMs: 1_000,
   /** A connection that lived this long was healthy: its loss starts the back-off anew. */

@@ -22,6 +22,8 @@ export interface Detection {
   readonly box: Box;
   /** Outline in pixels of the stored JPEG, where the model gives one. */
   readonly polygon?: readonly Point[];
+  /** An open line in pixels of the stored JPEG, as people draw them: 2 to 64 points, from its one end to the other. */
+  readonly line?: readonly Point[];
 }
 
 /** A JPEG fresh from a camera. Only `src/capture` makes frames, and only of complete, valid JPEGs. */

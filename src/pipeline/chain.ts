@@ -1,4 +1,4 @@
-import { clipBox, faintDetections, pointsInside, shownDetections } from "../core/detections.ts";
+import { clipDetection, faintDetections, shownDetections } from "../core/detections.ts";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import type { ShadowHealth } from "../core/health.ts";
@@ -247,11 +247,8 @@ function measuresOf({ measures }: Pick<WatchResult, "measures">): Pick<WatchResu
 function ordered(detections: readonly Detection[], image: UprightImage): readonly Detection[] {
   return detections
     .flatMap((detection) => {
-      const box = clipBox(detection.box, image.width, image.height);
-      if (box === undefined) return [];
-      const { polygon } = detection;
-      if (polygon === undefined) return [{ ...detection, box }];
-      return [{ ...detection, box, polygon: pointsInside(polygon, image.width, image.height) }];
+      const clipped = clipDetection(detection, image.width, image.height);
+      return clipped === undefined ? [] : [clipped];
     })
     .sort((a, b) => b.score - a.score)
     .slice(0, visionLimits.detectionsMax);

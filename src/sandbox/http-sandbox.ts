@@ -38,6 +38,9 @@ export interface SandboxCounts {
   readonly violations: number;
 }
 
+/** Chooses what becomes of a request by its `METHOD /path`: undefined for no fault. */
+export type SandboxStorm = (operation: string) => SandboxFault | undefined;
+
 const bodyBytesMax = 64 * 1024 * 1024;
 const violationsMax = 1_000;
 
@@ -48,6 +51,7 @@ const violationsMax = 1_000;
 export abstract class HttpSandbox {
   readonly #options: SandboxOptions;
   readonly #faults: { readonly fault: SandboxFault; readonly on?: RegExp; left: number }[] = [];
+  #storm: SandboxStorm | undefined;
   readonly #violations: string[] = [];
   #stopping = new AbortController();
   #server: http.Server | undefined;
@@ -108,9 +112,15 @@ export abstract class HttpSandbox {
     this.#faults.push({ fault, left: times, ...(on === undefined ? {} : { on }) });
   }
 
+  /** From now on any request may meet a fault, beside those that `fault` was given. */
+  storm(storm: SandboxStorm): void {
+    this.#storm = storm;
+  }
+
   /** Forgets all faults not yet met. */
   heal(): void {
     this.#faults.length = 0;
+    this.#storm = undefined;
   }
 
   violations(): readonly string[] {
@@ -165,7 +175,7 @@ export abstract class HttpSandbox {
   #nextFault(operation: string): SandboxFault | undefined {
     const at = this.#faults.findIndex(({ on }) => on === undefined || on.test(operation));
     const found = this.#faults[at];
-    if (found === undefined) return undefined;
+    if (found === undefined) return this.#storm?.(operation);
     found.left -= 1;
     if (found.left <= 0) this.#faults.splice(at, 1);
     return found.fault;

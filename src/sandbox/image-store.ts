@@ -14,6 +14,7 @@ const imagesMax = 20_000;
 export class ImageStore<Label> {
   readonly #images = new Map<string, StoredImage<Label>>();
   readonly #truths = new Map<string, SandboxTruth>();
+  readonly #refused = new Set<string>();
   #accepted = 0;
 
   get accepted(): number {
@@ -26,6 +27,15 @@ export class ImageStore<Label> {
     this.#accepted += 1;
     this.#images.set(sha256, { sha256, width, height, labels, sizeBytes, times });
     dropOldest(this.#images);
+  }
+
+  /** A picture that the platform takes for none, for a reason of its own. */
+  refuse(sha256: string): void {
+    this.#refused.add(sha256);
+  }
+
+  refuses(sha256: string): boolean {
+    return this.#refused.has(sha256);
   }
 
   expect(sha256: string, truth: SandboxTruth): void {

@@ -69,8 +69,20 @@ function detectionsViolation({ labels, detections, width, height }: Fields): str
     if (!isObject(label) || detection["label"] !== label["name"]) return "detections and labels differ in order";
     const { left, top, width: across, height: down } = detection["box"];
     if (!within(left, across, width) || !within(top, down, height)) return "a box reaches out of the image";
+    const wrong = pointsViolation(detection, "polygon", 3) ?? pointsViolation(detection, "line", 2);
+    if (wrong !== undefined) return wrong;
   }
   return undefined;
+}
+
+function pointsViolation(detection: Fields, key: "polygon" | "line", pointsMin: number): string | undefined {
+  const points = detection[key];
+  if (points === undefined) return undefined;
+  if (!Array.isArray(points) || points.length < pointsMin) return `a ${key} has fewer than ${pointsMin} points`;
+  const good = (points as readonly unknown[]).every(
+    (point) => isObject(point) && Number.isFinite(point["x"]) && Number.isFinite(point["y"]),
+  );
+  return good ? undefined : `a point of a ${key} has no x and y`;
 }
 
 /** A hundredth of a pixel is rounding. */

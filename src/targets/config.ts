@@ -86,6 +86,12 @@ export function serverUrl(example: string, notIn?: RegExp) {
     .overwrite((url) => url.replace(/\/+$/, ""));
 }
 
+export const brokerUrl = z
+  .string()
+  .regex(/^mqtts?:\/\/[^\s/?#@]+\/?$/, "expected mqtt://host:port or mqtts://host:port, without user or password")
+  .refine((text) => URL.canParse(text), "expected a host name or address, and a port from 1 to 65535")
+  .describe("The broker. Without a port: 1883 for mqtt, 8883 for mqtts (TLS)");
+
 function bare(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { username, password, search, hash } = new URL(url);

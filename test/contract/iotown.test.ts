@@ -8,9 +8,18 @@ const token = "iotown-token-canary-4711";
 targetContract("iotown", async () => {
   const sandbox = new IotownSandbox({ token });
   const { url } = await sandbox.start();
-  const target = new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url, token }));
+  const targets: IotownTarget[] = [];
+  const make = () => {
+    const target = new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url, token }));
+    targets.push(target);
+    return target;
+  };
   return {
-    target,
+    target: make(),
+    async refuse({ record }) {
+      sandbox.refuse(record.imageSha256);
+    },
+    restarted: () => Promise.resolve(make()),
     secrets: [token],
     received: () => Promise.resolve(sandbox.stored().length),
     async freeze() {
@@ -18,7 +27,7 @@ targetContract("iotown", async () => {
     },
     vanish: () => sandbox.stop(),
     async [Symbol.asyncDispose]() {
-      await target.close();
+      for (const target of targets) await target.close();
       await sandbox.stop();
     },
   };

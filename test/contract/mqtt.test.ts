@@ -20,14 +20,20 @@ targetContract("mqtt, 3.1.1 broker in this process", async () => {
     onPublish: ({ payload }) => names.add((JSON.parse(payload.toString()) as { name: string }).name),
   });
   const { url } = await broker.start();
-  const target = targetAt(url);
+  const targets: MqttTarget[] = [];
+  const make = () => {
+    const target = targetAt(url);
+    targets.push(target);
+    return target;
+  };
   return {
-    target,
+    target: make(),
+    restarted: () => Promise.resolve(make()),
     secrets: [password],
     received: () => Promise.resolve(names.size),
     vanish: () => broker.stop(),
     async [Symbol.asyncDispose]() {
-      await target.close();
+      for (const target of targets) await target.close();
       await broker.stop();
     },
   };

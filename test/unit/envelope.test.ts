@@ -23,6 +23,10 @@ const outlined: Detection = {
     { x: 4.5, y: 2.1 },
     { x: 3, y: 6 },
   ],
+  line: [
+    { x: 1.5, y: 2 },
+    { x: 4.5, y: 6.25 },
+  ],
 };
 const record: StoredRecord = {
   ...draftOf({ reason: { rule: "label:größe ✓", priority: -3 }, detections: [outlined] }),

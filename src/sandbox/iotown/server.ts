@@ -30,6 +30,11 @@ export class IotownSandbox extends HttpSandbox {
     this.#store.expect(sha256, truth);
   }
 
+  /** From now on this picture is answered with 400, which is no violation of the contract. */
+  refuse(sha256: string): void {
+    this.#store.refuse(sha256);
+  }
+
   stored(): readonly StoredImage<SandboxLabel>[] {
     return this.#store.images();
   }
@@ -61,6 +66,7 @@ export class IotownSandbox extends HttpSandbox {
     if (headers.authorization !== undefined) violated("an Authorization header came along");
     if (method === "GET") return () => ({ status: 200, body: { nodes: [] } });
     const image = this.#judgeImage(request);
+    if (this.#store.refuses(image.sha256)) return () => this.refusal(400, "this picture is not taken");
     return () => this.#keep(image);
   }
 

@@ -1,4 +1,4 @@
-import { parsePolygon, sentDetections } from "../../core/detections.ts";
+import { parseLine, parsePolygon, sentDetections } from "../../core/detections.ts";
 import type { Box, Detection, StoredRecord } from "../../core/types.ts";
 
 /** One line of `annotations.jsonl`: the truth of the data set, from which every other format is made. */
@@ -73,13 +73,22 @@ function modelOf({ name, sha256, threshold }: NonNullable<StoredRecord["model"]>
 
 function parseDetection(value: unknown): Detection | undefined {
   if (!isObject(value)) return undefined;
-  const { label, score, box, polygon } = value;
+  const { label, score, box, polygon, line } = value;
   if (typeof label !== "string" || label.length === 0 || typeof score !== "number") return undefined;
   const parsed = parseBox(box);
   if (parsed === undefined) return undefined;
-  if (polygon === undefined) return { label, score, box: parsed };
-  const points = parsePolygon(polygon);
-  return points === undefined ? undefined : { label, score, box: parsed, polygon: points };
+  const outline = parsePolygon(polygon);
+  const path = parseLine(line);
+  if ((outline === undefined) !== (polygon === undefined) || (path === undefined) !== (line === undefined)) {
+    return undefined;
+  }
+  return {
+    label,
+    score,
+    box: parsed,
+    ...(outline === undefined ? {} : { polygon: outline }),
+    ...(path === undefined ? {} : { line: path }),
+  };
 }
 
 function parseBox(value: unknown): Box | undefined {

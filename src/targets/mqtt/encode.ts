@@ -30,7 +30,9 @@ export function recordText(record: StoredRecord, encoding: IotownEncoding): Reco
     height: record.imageHeight,
     labelled: record.labelled,
     // In the order of `labels`, in pixels of the image.
-    detections: sentDetections(record, encoding.minScore).map(({ label, score, box }) => ({ label, score, box })),
+    detections: sentDetections(record, encoding.minScore).map(({ label, score, box, polygon, line }) => {
+      return { label, score, box, polygon, line };
+    }),
   });
   const after = `",${rest.slice(1)}`;
   const base64Bytes = Math.ceil(record.imageBytes / 3) * 4;
