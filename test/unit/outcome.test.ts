@@ -15,17 +15,19 @@ const expected = {
     "IOTOWN_NODE_UNKNOWN",
     ...["MQTT_OFFLINE", "MQTT_CREDENTIALS", "MQTT_QUOTA"],
     ...["DISK_FULL", "FOLDER_FULL", "PLATFORM_LOCKED", "PLATFORM_REFUSED", "NOT_SENT"],
+    ...["PROJECT_FULL", "PROJECT_MISMATCH"],
   ],
   "the target failed, perhaps at this record": [
     ...["NET_RESET", "NET_TIMEOUT", "HTTP_403", "HTTP_408", "HTTP_500", "HTTP_502", "HTTP_503", "HTTP_504", "HTTP_507"],
-    ...["HTTP_NOT_THE_PLATFORM", "HTTP_UNEXPECTED_STATUS", "HTTP_ANSWER_TOO_LARGE"],
+    ...["HTTP_NOT_THE_PLATFORM", "HTTP_UNEXPECTED_STATUS", "HTTP_ANSWER_TOO_LARGE", "PLATFORM_UNCERTAIN"],
     ...["MQTT_ACK_TIMEOUT", "MQTT_CLOSED", "MQTT_PROTOCOL", "DISK_FAILED", "UNEXPECTED"],
   ],
-  "the record is charged": ["MQTT_REFUSED"],
+  "the record is charged": ["MQTT_REFUSED", "IMAGE_UNCERTAIN"],
   "the camera is held": ["MQTT_NO_SUBSCRIBER", "MQTT_NOT_AUTHORISED", "PLATFORM_CATEGORY"],
   "the record is refused": [
     ...["HTTP_400", "HTTP_409", "HTTP_411", "HTTP_413", "HTTP_415", "HTTP_422", "HTTP_418"],
     ...["MQTT_TOO_LARGE", "RECORD_UNREADABLE", "ENCODE_FAILED"],
+    ...["IMAGE_TOO_LARGE", "IMAGE_REFUSED", "TAG_REFUSED"],
   ],
 } as const;
 
