@@ -1,16 +1,20 @@
+import { SystemClock } from "../../src/core/clock.ts";
+import type { Target } from "../../src/core/ports.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { iotownConfig } from "../../src/targets/iotown/config.ts";
 import { IotownTarget } from "../../src/targets/iotown/target.ts";
+import { reducedTarget } from "../../src/targets/reduced.ts";
 import { targetContract } from "./target.ts";
+import type { TargetFixture } from "./target-checks.ts";
 
 const token = "iotown-token-canary-4711";
 
-targetContract("iotown", async () => {
+async function fixture(wrap: (target: Target) => Target): Promise<TargetFixture> {
   const sandbox = new IotownSandbox({ token });
   const { url } = await sandbox.start();
-  const targets: IotownTarget[] = [];
+  const targets: Target[] = [];
   const make = () => {
-    const target = new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url, token }));
+    const target = wrap(new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url, token })));
     targets.push(target);
     return target;
   };
@@ -31,4 +35,12 @@ targetContract("iotown", async () => {
       await sandbox.stop();
     },
   };
+}
+
+targetContract("iotown", () => fixture((target) => target));
+
+targetContract("iotown, with reduced copies", () => {
+  const rules = { minQuality: 50, minScale: 0.5 };
+  const none = () => Promise.reject(new Error("no picture here is too large"));
+  return fixture((target) => reducedTarget(target, rules, none, new SystemClock()));
 });

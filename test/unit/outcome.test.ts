@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { AgentError, asAgentError, type Disposition } from "../../src/core/errors.ts";
-import { chargesRecord, outcomeOf, suspectsRecord } from "../../src/core/outcome.ts";
+import { chargesRecord, holdsCamera, isTooLarge, outcomeOf, suspectsRecord } from "../../src/core/outcome.ts";
 
 const error = (code: string, disposition: Disposition = "retry") =>
   new AgentError(code, "tried, failed", { disposition });
@@ -20,11 +20,12 @@ const expected = {
     ...["HTTP_NOT_THE_PLATFORM", "HTTP_UNEXPECTED_STATUS", "HTTP_ANSWER_TOO_LARGE"],
     ...["MQTT_ACK_TIMEOUT", "MQTT_CLOSED", "MQTT_PROTOCOL", "DISK_FAILED", "UNEXPECTED"],
   ],
-  "the record is charged": ["MQTT_REFUSED"],
+  "the record is charged": ["MQTT_REFUSED", "VISION_CRASHED", "VISION_TIMEOUT"],
+  "the record waits": ["VISION_UNAVAILABLE"],
   "the camera is held": ["MQTT_NO_SUBSCRIBER", "MQTT_NOT_AUTHORISED"],
   "the record is refused": [
     ...["HTTP_400", "HTTP_409", "HTTP_411", "HTTP_413", "HTTP_415", "HTTP_422", "HTTP_418"],
-    ...["MQTT_TOO_LARGE", "RECORD_UNREADABLE", "ENCODE_FAILED"],
+    ...["MQTT_TOO_LARGE", "IMAGE_TOO_LARGE", "RECORD_UNREADABLE", "ENCODE_FAILED"],
   ],
 } as const;
 
@@ -32,7 +33,8 @@ function reading(of: AgentError): string {
   const outcome = outcomeOf(of);
   if (outcome.kind === "accepted") return "accepted";
   if (outcome.kind === "rejected") return "the record is refused";
-  if (outcome.scope === "record") return chargesRecord(of) ? "the record is charged" : "the camera is held";
+  if (holdsCamera(of)) return "the camera is held";
+  if (outcome.scope === "record") return chargesRecord(of) ? "the record is charged" : "the record waits";
   return suspectsRecord(of) ? "the target failed, perhaps at this record" : "the target is away";
 }
 
@@ -47,6 +49,12 @@ describe("retry-or-not table", () => {
       });
     }
   }
+
+  it("knows which refusals are about a size", () => {
+    const codes = Object.values(expected).flat();
+    const about = codes.filter((code) => isTooLarge(error(code)));
+    assert.deepEqual(about.sort(), ["HTTP_413", "IMAGE_TOO_LARGE", "MQTT_TOO_LARGE"]);
+  });
 
   it("follows the disposition of a code it does not know", () => {
     assert.equal(reading(error("NEW_ONE", "retry")), "the target failed, perhaps at this record");
