@@ -28,6 +28,7 @@ import { TargetMemoryFile } from "../src/state/target-memory.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
+import { OnestepaiTarget } from "../src/targets/onestepai/target.ts";
 import { reducedTarget } from "../src/targets/reduced.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import { VisionSwitch } from "../src/vision/switch.ts";
@@ -303,7 +304,11 @@ function withReducedCopies(target: Target, config: TargetConfig, vision: Vision,
 
 function buildTarget(
   target: TargetConfig,
-  { device, share }: { readonly device: string; readonly share: DiskShare | undefined; readonly memory: TargetMemory },
+  {
+    device,
+    share,
+    memory,
+  }: { readonly device: string; readonly share: DiskShare | undefined; readonly memory: TargetMemory },
   seams: Seams,
 ): Target {
   switch (target.kind) {
@@ -313,5 +318,7 @@ function buildTarget(
       return new MqttTarget({ config: target, device }, seams);
     case "folder":
       return new FolderTarget(target, share);
+    case "onestepai":
+      return new OnestepaiTarget(target, { memory, clock: seams.clock });
   }
 }

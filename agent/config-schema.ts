@@ -11,6 +11,7 @@ import { configLimits } from "../src/core/limits.ts";
 import { folderTargetConfig } from "../src/targets/folder/config.ts";
 import { iotownConfig } from "../src/targets/iotown/config.ts";
 import { mqttTargetConfig } from "../src/targets/mqtt/config.ts";
+import { onestepaiConfig } from "../src/targets/onestepai/config.ts";
 
 /** The whole config file: the sections, and every driver and target there is. */
 
@@ -27,7 +28,7 @@ const camera = z.discriminatedUnion("driver", [
   simulatedCamera.extend(commonFields),
 ]);
 
-const target = z.discriminatedUnion("kind", [iotownConfig, mqttTargetConfig, folderTargetConfig]);
+const target = z.discriminatedUnion("kind", [iotownConfig, onestepaiConfig, mqttTargetConfig, folderTargetConfig]);
 
 export const configSchema = z.strictObject({
   device: device.prefault({}),

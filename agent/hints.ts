@@ -160,6 +160,12 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [/^RELEASE_UNAVAILABLE$/, "put release.json and release.json.minisig where detector.updates.url points"],
   [/^RELEASE_/, "publish a release with a higher number that has not expired; docs/models.md says how"],
+  [
+    /^PLATFORM_LOCKED$/,
+    "wait for the other upload to end, or end it in the platform's web page; give each agent a dataset of its own",
+  ],
+  [/^PLATFORM_REFUSED$/, "put a token into this target's config that is valid; the platform's web page makes new ones"],
+  [/^PLATFORM_CATEGORY$/, "give the category's id in category.ids of this target, or set createCategories: true"],
   [/^HTTP_401$/, "put the right token into this target's config; the platform's web page shows it"],
   [/^HTTP_403$/, "ask the platform's administrator what this account may do; a firewall may also refuse"],
   [

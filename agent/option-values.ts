@@ -40,3 +40,8 @@ export function durationMs(text: string): number {
   if (!(ms > 0 && ms <= 60_000)) throw new InvalidArgumentError("expected a duration such as 500ms or 5s, at most 60s");
   return ms;
 }
+
+/** Of an option that may be given several times. */
+export function collected(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), text];
+}

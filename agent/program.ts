@@ -1,9 +1,10 @@
 import { Command, CommanderError, Option } from "commander";
 import type { CamerasOptions } from "./commands/cameras.ts";
+import type { DatasetPullOptions } from "./commands/dataset-pull.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
 import { addModelsCommands } from "./models/models-program.ts";
-import { durationMs, portNumber, positiveInteger, score, tileGrid } from "./option-values.ts";
+import { collected, durationMs, portNumber, positiveInteger, score, tileGrid } from "./option-values.ts";
 import { addQueueCommands } from "./queue-program.ts";
 import { agentVersion } from "./version.ts";
 
@@ -213,18 +214,35 @@ function addInspectionCommands(program: Command, contextOf: ContextOf, finish: F
   addConfigCommands(program, contextOf, finish);
   addModelsCommands(program, contextOf, finish);
   addQueueCommands(program, contextOf, finish);
+  addDatasetCommands(program, contextOf, finish);
+}
+
+function addDatasetCommands(program: Command, contextOf: ContextOf, finish: Finish): void {
   const dataset = program.command("dataset").description("data sets on disk");
+  const format = (): Option =>
+    new Option("--format <format>", "annotation format").choices(["coco", "yolo", "voc"]).makeOptionMandatory();
   dataset
     .command("export")
     .description("a `folder` target's data as COCO, YOLO or Pascal VOC")
     .requiredOption("--from <folder>", "folder of a `folder` target")
     .requiredOption("--to <folder>", "a new or empty folder")
-    .addOption(
-      new Option("--format <format>", "annotation format").choices(["coco", "yolo", "voc"]).makeOptionMandatory(),
-    )
+    .addOption(format())
     .action(async (options: { from: string; to: string; format: "coco" | "yolo" | "voc" }, command: Command) => {
       const { datasetExport } = await import("./commands/dataset.ts");
       await finish(datasetExport(contextOf(command), options));
+    });
+  dataset
+    .command("pull")
+    .description("what people have labelled on a platform, ready for training; again for what is new")
+    .requiredOption("--from <platform>", "iotown, remo or customvision")
+    .requiredOption("--class <name>", "class to pull; may be given several times", collected)
+    .requiredOption("--to <folder>", "a new folder, or one pulled to before")
+    .addOption(format())
+    .option("--target <id>", "target of the config whose account it is (else FRAMEPOST_… from the environment)")
+    .option("--dry-run", "show the requests, without secrets, and send nothing")
+    .action(async (options: DatasetPullOptions, command: Command) => {
+      const { datasetPull } = await import("./commands/dataset-pull.ts");
+      await finish(datasetPull(contextOf(command), options));
     });
 }
 

@@ -4,7 +4,7 @@ import type { QueueImportOptions } from "./commands/queue/import.ts";
 import type { QueueListOptions } from "./commands/queue/ls.ts";
 import type { SelectionOptions } from "./commands/queue/selection.ts";
 import type { QueueSentOptions } from "./commands/queue/sent.ts";
-import { positiveInteger } from "./option-values.ts";
+import { collected, positiveInteger } from "./option-values.ts";
 import type { ContextOf, Finish } from "./program.ts";
 
 const target = ["--target <id>", "only deliveries of this target"] as const;
@@ -111,10 +111,6 @@ function addMovingCommands(queue: Command, contextOf: ContextOf, finish: Finish)
       const { queueImport } = await import("./commands/queue/import.ts");
       await finish(queueImport(contextOf(command), folder, options));
     });
-}
-
-function collected(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
 }
 
 function stateOption(): Option {

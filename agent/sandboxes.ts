@@ -2,6 +2,8 @@ import type { SandboxFault } from "../src/sandbox/faults.ts";
 import type { HttpSandbox } from "../src/sandbox/http-sandbox.ts";
 import { iotownFaults } from "../src/sandbox/iotown/faults.ts";
 import { IotownSandbox } from "../src/sandbox/iotown/server.ts";
+import { onestepaiFaults } from "../src/sandbox/onestepai/faults.ts";
+import { OnestepaiSandbox, sandboxDatasetId } from "../src/sandbox/onestepai/server.ts";
 
 /** A platform's stand-in, as `framepost sandbox` runs it. */
 export interface SandboxKind {
@@ -20,5 +22,12 @@ export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
     make: (token, port) => new IotownSandbox({ token, port }),
     targetSettings: (token) => `token: "${token}"`,
     faults: iotownFaults,
+  },
+  onestepai: {
+    title: "OneStepAI",
+    make: (accessToken, port) => new OnestepaiSandbox({ accessToken, port }),
+    targetSettings: (accessToken) =>
+      `accessToken: "${accessToken}", datasetId: ${sandboxDatasetId}, category: { default: gate }, createCategories: true`,
+    faults: onestepaiFaults,
   },
 };

@@ -2,6 +2,7 @@ import { ffmpegWarnings } from "../src/capture/ffmpeg/config.ts";
 import { httpCameraWarnings } from "../src/capture/http/config.ts";
 import { isPrivateHost } from "../src/link/hosts.ts";
 import { iotownWarnings } from "../src/targets/iotown/config.ts";
+import { onestepaiWarnings } from "../src/targets/onestepai/config.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 
 /** What an operator should know of the detector although it is allowed. */
@@ -35,6 +36,8 @@ export function targetWarnings(target: TargetConfig): readonly string[] {
       return iotownWarnings(target);
     case "mqtt":
       return mqttWarnings(target);
+    case "onestepai":
+      return onestepaiWarnings(target);
     case "folder":
       return [];
   }

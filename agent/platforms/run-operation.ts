@@ -66,7 +66,7 @@ function resultText(result: unknown, json: boolean): string {
   return typeof result === "string" ? result : JSON.stringify(result, undefined, 2);
 }
 
-function requestLines({ method, url, headers, body }: ShownRequest): string {
+export function requestLines({ method, url, headers, body }: ShownRequest): string {
   const lines = [`${method} ${url}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
   if (body !== undefined) lines.push(typeof body === "string" ? body : JSON.stringify(body, undefined, 2));
   return `${lines.join("\n")}\n`;

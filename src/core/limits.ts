@@ -485,6 +485,21 @@ export const healthLimits = {
   logGateMs: 60_000,
 } as const;
 
+export const pullLimits = {
+  /** The largest data sets that are drawn by hand have about a tenth; boxes of this many take some 100 MB. */
+  imagesMax: 200_000,
+  /** Downloads at a time: one transfers while the other waits for its answer. */
+  lanes: 2,
+  /** Of one picture, before it counts as missing. */
+  triesMax: 3,
+  backoffFirstMs: 1_000,
+  backoffMaxMs: 30_000,
+  /** So many pictures in a row cannot be fetched: the platform is away, and each of the rest would take a minute. */
+  failuresInARowMax: 10,
+  /** Pictures named with their trouble in the summary. */
+  problemsToldMax: 100,
+} as const;
+
 export const reduceLimits = {
   /** Worse pictures teach a model the artefacts. */
   defaultQualityMin: 50,
@@ -502,6 +517,17 @@ export const reduceLimits = {
   closeRatio: 1.15,
   /** A limit may be raised: after this one picture is sent in its full size again. */
   learnedForMs: 10 * 60_000,
+} as const;
+
+export const iotownLimits = {
+  /** An account with thousands of nodes, or tens of thousands of labelled pictures. */
+  listBytesMax: 32 * MB,
+  /** A page holds up to 5,000 rows; where each carries a picture as text, ask for fewer. */
+  pageBytesMax: 64 * MB,
+  /** 50 million rows. Ends a server that answers every page with yet another key. */
+  pagesMax: 10_000,
+  /** Pictures, and films of some minutes. */
+  fileBytesMax: 128 * MB,
 } as const;
 
 export const linkLimits = {
@@ -539,6 +565,8 @@ export const linkLimits = {
   /** A PUBACK may take this long plus what the bytes before it need at `mqttBytesPerSecondMin`. */
   mqttAckTimeoutMs: 30_000,
   mqttBytesPerSecondMin: 8 * KB,
+  /** Larger messages from a broker are left out: commands and notices take some KB. */
+  mqttReceivedBytesMax: MB,
   /** A DISCONNECT that a frozen broker never reads is not waited for longer. */
   mqttCloseGraceMs: 1_000,
   /** A connection that lived this long was healthy: its loss starts the back-off anew. */
@@ -546,6 +574,31 @@ export const linkLimits = {
   reconnectFirstMaxMs: 15_000,
   reconnectFirstMs: 1_000,
   reconnectMaxMs: 60_000,
+} as const;
+
+export const onestepaiLimits = {
+  /** One session takes so many, so that the few requests around them are no burden and the lock is short. */
+  recordsPerSessionMax: 16,
+  /** A session older than this may have been closed by the platform itself; nobody has published after how long. */
+  freshSessionMs: 60_000,
+  /** Of the request that ends a session. */
+  finishTimeoutMs: 5_000,
+  /** The same after a stop: within what deliver waits for a target that was stopped. */
+  stoppedFinishTimeoutMs: 800,
+  /** A dataset that somebody else has locked is asked for again this much later; the delivery's own back-off adds to it. */
+  lockedAfterMs: 30_000,
+  /** Some JWTs carry a page of claims. */
+  jwtCharsMax: 16 * KB,
+  idCharsMax: 128,
+  nameCharsMax: 64,
+  rulesMax: 64,
+  /** Of category ids in the target's memory, below what that may hold in all. */
+  memoryBytesMax: 12 * KB,
+  /** Of `upload-folder`: pictures of one call, and folders below each other. */
+  folderImagesMax: 100_000,
+  folderDepthMax: 32,
+  /** Failures in a row that are not the picture's: then the rest would fail alike. */
+  failuresInARowMax: 3,
 } as const;
 
 export const configLimits = {

@@ -94,6 +94,15 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   MQTT_REFUSED: recordRetry,
   MQTT_TOO_LARGE: recordRefused,
 
+  /** The place on the platform is in somebody else's hands for now. */
+  PLATFORM_LOCKED: targetAway,
+  /** What was refused is a step before any record: signing in, opening an upload. */
+  PLATFORM_REFUSED: targetAway,
+  /** The name under which this camera's records go is not to be had; others may be free to use theirs. */
+  PLATFORM_CATEGORY: cameraHeld,
+  /** Something befell a record before it in the same call. */
+  NOT_SENT: targetAway,
+
   DISK_FULL: targetAway,
   DISK_FAILED: targetFailed,
   FOLDER_FULL: targetAway,

@@ -96,6 +96,29 @@ export function publishRefused(topic: string, broker: string, reason: number): A
   });
 }
 
+/** MQTT 3.1.1 says no with 128 and gives no reason; MQTT 5 has some that pass, such as a quota. */
+export function subscribeRefused(attempted: string, thrown: unknown): AgentError {
+  const reason = grantsOf(thrown).find((code) => code >= 128);
+  if (reason === undefined) {
+    const message = `${attempted}: ${messageOf(thrown, 100)}`;
+    return new AgentError("MQTT_CLOSED", message, { disposition: "retry", cause: thrown });
+  }
+  const passes = [131, 151].includes(reason);
+  const text = passes ? `refused with reason ${reason}` : `this client may not read there (${reason})`;
+  return new AgentError(passes ? "MQTT_REFUSED" : "MQTT_NOT_AUTHORISED", `${attempted}: ${text}`, {
+    disposition: passes ? "retry" : "fatal",
+    facts: { reason },
+  });
+}
+
+/** Of the SUBACK that MQTT.js puts into its error. */
+function grantsOf(thrown: unknown): readonly number[] {
+  if (!(thrown instanceof Error) || !("packet" in thrown)) return [];
+  const { packet } = thrown;
+  if (typeof packet !== "object" || packet === null || !("granted" in packet)) return [];
+  return Array.isArray(packet.granted) ? packet.granted.filter((code) => typeof code === "number") : [];
+}
+
 export function tooLarge(attempted: string, why: string): AgentError {
   return new AgentError("MQTT_TOO_LARGE", `${attempted}: ${why}`, { disposition: "reject" });
 }

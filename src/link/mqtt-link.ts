@@ -2,7 +2,14 @@ import { backoffMs } from "../core/backoff.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { linkLimits } from "../core/limits.ts";
 import type { Seams } from "../core/ports.ts";
-import { brokerName, MqttConnection, type MqttLimits, type MqttVersion, type MqttWill } from "./mqtt.ts";
+import {
+  brokerName,
+  MqttConnection,
+  type MqttLimits,
+  type MqttSubscription,
+  type MqttVersion,
+  type MqttWill,
+} from "./mqtt.ts";
 import { mayBeOlder } from "./mqtt-errors.ts";
 import type { PublishOptions } from "./mqtt-packet.ts";
 import { readTlsOptions } from "./tls.ts";
@@ -25,6 +32,8 @@ export interface MqttLinkOptions {
   /** `auto` asks for MQTT 5 and falls back on 3.1.1 where the broker refuses it. */
   readonly protocol: "auto" | "5" | "3.1.1";
   readonly will?: MqttWill;
+  /** Made anew on every connection, which counts as open only then. What comes while the link is away is missed. */
+  readonly subscription?: MqttSubscription;
   /** For tests; the link's limits otherwise. */
   readonly timing?: Partial<MqttTiming>;
 }
@@ -216,10 +225,22 @@ export class MqttLink {
       version,
     );
     const limits = await connection.open(tls, signal);
+    await this.#subscribe(connection, signal);
     this.#connection = connection;
     this.#lastLimits = limits;
     this.#become({ kind: "connected", limits });
     return connection;
+  }
+
+  async #subscribe(connection: MqttConnection, signal: AbortSignal): Promise<void> {
+    const { subscription } = this.#options;
+    if (subscription === undefined) return;
+    try {
+      await connection.subscribe(subscription, signal);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
   }
 
   /** After a loss a whole fleet comes back at the same moment, hence the wide first delay. */

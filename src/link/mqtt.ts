@@ -4,7 +4,7 @@ import { AgentError } from "../core/errors.ts";
 import { linkLimits } from "../core/limits.ts";
 import { unlessAborted } from "./deadline.ts";
 import { AnswerReader } from "./mqtt-answers.ts";
-import { connectError, lostError, publishRefused, tooLarge, tooLargeReason } from "./mqtt-errors.ts";
+import { connectError, lostError, publishRefused, subscribeRefused, tooLarge, tooLargeReason } from "./mqtt-errors.ts";
 import { publishBytes, publishHead, type PublishOptions } from "./mqtt-packet.ts";
 import { SendWindow } from "./mqtt-window.ts";
 import type { TlsOptions } from "./tls.ts";
@@ -50,6 +50,13 @@ export interface MqttLimits {
   readonly maximumPacketSize?: number;
   /** PUBLISH packets under way at once, ours or the broker's limit, whichever is smaller. */
   readonly window: number;
+}
+
+export interface MqttSubscription {
+  readonly filters: readonly string[];
+  readonly qos: 0 | 1 | 2;
+  /** Must not throw. Messages above 1 MB are left out. */
+  readonly onMessage: (topic: string, payload: Buffer) => void;
 }
 
 interface InFlight {
@@ -129,6 +136,30 @@ export class MqttConnection {
     const taken = this.#send(topic, payload, options);
     taken.catch(() => {});
     await unlessAborted(taken, signal, `publish to ${topic} at ${this.#broker}`);
+  }
+
+  /** Resolves when the broker has granted every filter, which holds for this connection. */
+  async subscribe({ filters, qos, onMessage }: MqttSubscription, signal: AbortSignal): Promise<void> {
+    const client = this.#client;
+    const attempted = `subscribe to ${filters.join(", ")} at ${this.#broker}`;
+    client?.on("message", (topic, payload) => {
+      if (payload.length <= linkLimits.mqttReceivedBytesMax) onMessage(topic, payload);
+    });
+    let deadline: NodeJS.Timeout | undefined;
+    const granted = new Promise<void>((resolve, reject) => {
+      void this.#lost.then(reject);
+      const late = new AgentError("MQTT_ACK_TIMEOUT", `${attempted}: no answer in time`, { disposition: "retry" });
+      deadline = setTimeout(() => reject(late), this.#settings.ackTimeoutMs);
+      client?.subscribe([...filters], { qos }, (failure) => {
+        if (failure) reject(subscribeRefused(attempted, failure));
+        else resolve();
+      });
+    });
+    try {
+      await unlessAborted(granted, signal, attempted);
+    } finally {
+      clearTimeout(deadline);
+    }
   }
 
   /** Resolves when the broker has answered: an open socket alone says little. */

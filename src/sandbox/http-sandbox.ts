@@ -40,6 +40,9 @@ export interface SandboxCounts {
   readonly violations: number;
 }
 
+/** Chooses what becomes of a request by its `METHOD /path`: undefined for no fault. */
+export type SandboxStorm = (operation: string) => SandboxFault | undefined;
+
 const keptBytesMax = 64 * 1024 * 1024;
 const violationsMax = 1_000;
 
@@ -53,6 +56,7 @@ const tooLarge: SandboxAnswer = { status: 413, headers: html, body: tooLargePage
 export abstract class HttpSandbox {
   readonly #options: SandboxOptions;
   readonly #faults: { readonly fault: SandboxFault; readonly on?: RegExp; left: number }[] = [];
+  #storm: SandboxStorm | undefined;
   readonly #violations: string[] = [];
   #stopping = new AbortController();
   #server: http.Server | undefined;
@@ -113,9 +117,15 @@ export abstract class HttpSandbox {
     this.#faults.push({ fault, left: times, ...(on === undefined ? {} : { on }) });
   }
 
+  /** From now on any request may meet a fault, beside those that `fault` was given. */
+  storm(storm: SandboxStorm): void {
+    this.#storm = storm;
+  }
+
   /** Forgets all faults not yet met. */
   heal(): void {
     this.#faults.length = 0;
+    this.#storm = undefined;
   }
 
   violations(): readonly string[] {
@@ -177,7 +187,7 @@ export abstract class HttpSandbox {
   #nextFault(operation: string): SandboxFault | undefined {
     const at = this.#faults.findIndex(({ on }) => on === undefined || on.test(operation));
     const found = this.#faults[at];
-    if (found === undefined) return undefined;
+    if (found === undefined) return this.#storm?.(operation);
     found.left -= 1;
     if (found.left <= 0) this.#faults.splice(at, 1);
     return found.fault;

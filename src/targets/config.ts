@@ -83,8 +83,14 @@ export function serverUrl(example: string, notIn?: RegExp) {
       (url) => bare(url) && notIn?.test(`${url}/`) !== true,
       `expected an address such as ${example}: no user, query or fragment, and nothing behind it`,
     )
-    .transform((url) => url.replace(/\/+$/, ""));
+    .overwrite((url) => url.replace(/\/+$/, ""));
 }
+
+export const brokerUrl = z
+  .string()
+  .regex(/^mqtts?:\/\/[^\s/?#@]+\/?$/, "expected mqtt://host:port or mqtts://host:port, without user or password")
+  .refine((text) => URL.canParse(text), "expected a host name or address, and a port from 1 to 65535")
+  .describe("The broker. Without a port: 1883 for mqtt, 8883 for mqtts (TLS)");
 
 function bare(url: string): boolean {
   if (!URL.canParse(url)) return false;

@@ -13,7 +13,7 @@ const expected = {
     ...["TLS_UNTRUSTED", "TLS_CLIENT_CERT", "TLS_FAILED", "TLS_CONFIG", "HTTP_REDIRECT", "HTTP_BAD_REQUEST"],
     ...["HTTP_401", "HTTP_404", "HTTP_405", "HTTP_407", "HTTP_425", "HTTP_429", "HTTP_302"],
     ...["MQTT_OFFLINE", "MQTT_CREDENTIALS", "MQTT_QUOTA"],
-    ...["DISK_FULL", "FOLDER_FULL"],
+    ...["DISK_FULL", "FOLDER_FULL", "PLATFORM_LOCKED", "PLATFORM_REFUSED", "NOT_SENT"],
   ],
   "the target failed, perhaps at this record": [
     ...["NET_RESET", "NET_TIMEOUT", "HTTP_403", "HTTP_408", "HTTP_500", "HTTP_502", "HTTP_503", "HTTP_504", "HTTP_507"],
@@ -22,7 +22,7 @@ const expected = {
   ],
   "the record is charged": ["MQTT_REFUSED", "VISION_CRASHED", "VISION_TIMEOUT"],
   "the record waits": ["VISION_UNAVAILABLE"],
-  "the camera is held": ["MQTT_NO_SUBSCRIBER", "MQTT_NOT_AUTHORISED"],
+  "the camera is held": ["MQTT_NO_SUBSCRIBER", "MQTT_NOT_AUTHORISED", "PLATFORM_CATEGORY"],
   "the record is refused": [
     ...["HTTP_400", "HTTP_409", "HTTP_411", "HTTP_413", "HTTP_415", "HTTP_422", "HTTP_418"],
     ...["MQTT_TOO_LARGE", "IMAGE_TOO_LARGE", "RECORD_UNREADABLE", "ENCODE_FAILED"],

@@ -28,7 +28,13 @@ export class CocoFormat implements DatasetFormat {
 
   async add({ imageId, image, boxes }: Example): Promise<void> {
     const { name, width, height, capturedAt } = image;
-    const entry = { id: imageId, file_name: name, width, height, date_captured: capturedAt };
+    const entry = {
+      id: imageId,
+      file_name: name,
+      width,
+      height,
+      ...(capturedAt === undefined ? {} : { date_captured: capturedAt }),
+    };
     await this.#instances?.write(`${this.#images === 0 ? "" : ","}\n${JSON.stringify(entry)}`);
     this.#images += 1;
     const lines = boxes.map(({ classIndex, score, box, polygon }) => {
@@ -43,7 +49,7 @@ export class CocoFormat implements DatasetFormat {
         area: polygon === undefined ? across * down : Math.abs(polygonArea(polygon)),
         iscrowd: 0,
         segmentation: polygon === undefined ? [] : [polygon.flatMap(({ x, y }) => [x, y])],
-        score,
+        ...(score === undefined ? {} : { score }),
       };
       return `${first ? "" : ","}\n${JSON.stringify(annotation)}`;
     });

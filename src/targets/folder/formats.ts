@@ -1,19 +1,27 @@
 import type { Box, Point } from "../../core/types.ts";
-import type { Annotation } from "./annotation.ts";
 
 /** One image with its boxes, ready to be written in any format. */
 export interface Example {
-  /** The line of `annotations.jsonl`, from 1: the same in every export, because lines are only ever appended. */
+  /** From 1, ascending. Of a folder target the line: the same in every export, because lines are only ever appended. */
   readonly imageId: number;
-  readonly image: Annotation;
+  readonly image: ExampleImage;
   readonly boxes: readonly ExampleBox[];
+}
+
+export interface ExampleImage {
+  readonly name: string;
+  readonly width: number;
+  readonly height: number;
+  /** ISO 8601, UTC; absent where nobody knows. */
+  readonly capturedAt?: string;
 }
 
 export interface ExampleBox {
   readonly label: string;
   /** Position in the list of classes, from 0. */
   readonly classIndex: number;
-  readonly score: number;
+  /** Absent where a person has drawn it. */
+  readonly score?: number;
   /** Inside the image, never empty. */
   readonly box: Box;
   readonly polygon?: readonly Point[];

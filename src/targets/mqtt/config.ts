@@ -1,13 +1,7 @@
 import { z } from "zod";
 import { byteSize, identifier, secret, tls } from "../../config/values.ts";
-import { filterFields, queueFields, reduceFields } from "../config.ts";
+import { brokerUrl, filterFields, queueFields, reduceFields } from "../config.ts";
 import { topicProblem } from "./topic.ts";
-
-const brokerUrl = z
-  .string()
-  .regex(/^mqtts?:\/\/[^\s/?#@]+\/?$/, "expected mqtt://host:port or mqtts://host:port, without user or password")
-  .refine((text) => URL.canParse(text), "expected a host name or address, and a port from 1 to 65535")
-  .describe("The broker. Without a port: 1883 for mqtt, 8883 for mqtts (TLS)");
 
 /** One target of kind `mqtt`, as written in the config file. */
 export const mqttTargetConfig = z

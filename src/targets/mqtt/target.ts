@@ -3,6 +3,7 @@ import { captureLimits, linkLimits } from "../../core/limits.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Seams, Target, TargetCapacity } from "../../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../../core/types.ts";
+import { brokerAddress } from "../../link/broker-address.ts";
 import { MqttLink, type MqttTiming } from "../../link/mqtt-link.ts";
 import { publishBytes, type PublishOptions } from "../../link/mqtt-packet.ts";
 import { KeptBuffers } from "../../core/kept-buffers.ts";
@@ -117,12 +118,11 @@ export class MqttTarget implements Target {
 }
 
 function linkOptions(config: MqttTargetConfig, device: string): ConstructorParameters<typeof MqttLink>[0] {
-  const url = new URL(config.url);
-  const secure = url.protocol === "mqtts:";
+  const { host, port, secure } = brokerAddress(config.url);
   const tls = config.tls ?? (secure ? { insecureSkipVerify: false } : undefined);
   return {
-    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-    port: url.port === "" ? (secure ? 8883 : 1883) : Number(url.port),
+    host,
+    port,
     clientId: config.clientId ?? `framepost-${device}-${config.id}`,
     protocol: config.protocol,
     ...(config.username === undefined ? {} : { username: config.username }),

@@ -1,0 +1,142 @@
+import { open, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { backoffMs } from "../../src/core/backoff.ts";
+import type { Clock } from "../../src/core/clock.ts";
+import { type AgentError, asAgentError, errnoOf } from "../../src/core/errors.ts";
+import { scanJpeg } from "../../src/core/jpeg.ts";
+import { captureLimits, pullLimits } from "../../src/core/limits.ts";
+import type { Random } from "../../src/core/ports.ts";
+import type { SourceImage } from "./source.ts";
+
+/** What became of one picture. `missing`: the platform has it, this disk does not; `unusable`: it is nothing to learn from. */
+export type Pulled =
+  | { readonly kind: "there"; readonly width: number; readonly height: number; readonly fetched: boolean }
+  | { readonly kind: "missing"; readonly why: string }
+  | { readonly kind: "unusable"; readonly why: string };
+
+export interface WantedFile {
+  readonly image: SourceImage;
+  readonly name: string;
+}
+
+export interface DownloadSeams {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * Brings pictures into a folder, a few at a time. What lies there is whole: a picture gets its name only once all of it
+ * is on the disk, and one that is there whole is not fetched again, so that a download may be broken off at any time.
+ * A platform that has failed several times in a row is left alone. Fails when the disk does, and when it is stopped.
+ */
+export async function downloadAll(
+  folder: string,
+  wanted: readonly WantedFile[],
+  onDone: (done: number) => void,
+  seams: DownloadSeams,
+  signal: AbortSignal,
+): Promise<readonly Pulled[]> {
+  const results: Pulled[] = [];
+  let next = 0;
+  let done = 0;
+  let failuresInARow = 0;
+  let lastFailure = "";
+  let failed = false;
+  const lane = async (): Promise<void> => {
+    for (let at = next++; at < wanted.length && !failed; at = next++) {
+      const file = wanted[at];
+      if (file === undefined) return;
+      const path = join(folder, file.name);
+      const kept = await lookAt(path);
+      const away = failuresInARow >= pullLimits.failuresInARowMax;
+      const pulled =
+        kept ?? (away ? missing(`not tried after: ${lastFailure}`) : await download(file.image, path, seams, signal));
+      if (pulled.kind === "missing") {
+        failuresInARow += 1;
+        if (!away) lastFailure = pulled.why;
+      } else if (kept === undefined) failuresInARow = 0;
+      results[at] = pulled;
+      onDone((done += 1));
+    }
+  };
+  const noteFailure = (error: unknown): never => {
+    failed = true;
+    throw error;
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: pullLimits.lanes }, () => lane().catch(noteFailure)));
+  for (const ended of lanes) if (ended.status === "rejected") throw ended.reason;
+  return results;
+}
+
+async function download(image: SourceImage, path: string, seams: DownloadSeams, signal: AbortSignal): Promise<Pulled> {
+  const bytes = await fetched(image, seams, signal);
+  if (!Buffer.isBuffer(bytes)) return missing(bytes.message);
+  const pulled = judged(bytes, true);
+  if (pulled.kind === "there") await writeWhole(path, bytes);
+  return pulled;
+}
+
+/** The error of the last try, where all of them failed. */
+async function fetched(
+  image: SourceImage,
+  { clock, random }: DownloadSeams,
+  signal: AbortSignal,
+): Promise<Buffer | AgentError> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await image.fetch(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const failure = asAgentError(error, `fetching ${image.id}`);
+      if (failure.disposition !== "retry" || tries >= pullLimits.triesMax) return failure;
+      const ownMs = backoffMs(tries, pullLimits.backoffFirstMs, pullLimits.backoffMaxMs, random);
+      await clock.sleep(Math.max(ownMs, Math.min(failure.afterMs ?? 0, pullLimits.backoffMaxMs)), signal);
+    }
+  }
+}
+
+/** Undefined where nothing usable lies, which then is fetched. */
+async function lookAt(path: string): Promise<Pulled | undefined> {
+  try {
+    if ((await stat(path)).size > captureLimits.jpegBytesMax) return undefined;
+    const pulled = judged(await readFile(path), false);
+    return pulled.kind === "there" ? pulled : undefined;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * A picture that is turned by its EXIF data is left out: whether the labels were drawn before or after the turning, and
+ * which of the two a training program will see, nobody can tell.
+ */
+function judged(bytes: Buffer, wasFetched: boolean): Pulled {
+  if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return { kind: "unusable", why: "it is no JPEG" };
+  const scan = scanJpeg(bytes);
+  if (scan.kind === "damaged") return missing(`what came is no whole JPEG: ${scan.why}`);
+  const { width, height, orientation } = scan.facts;
+  if (orientation !== 1) return { kind: "unusable", why: "its EXIF data turns it" };
+  return { kind: "there", width, height, fetched: wasFetched };
+}
+
+function missing(why: string): Pulled {
+  return { kind: "missing", why };
+}
+
+async function writeWhole(path: string, bytes: Buffer): Promise<void> {
+  const part = `${path}.part`;
+  try {
+    const file = await open(part, "w");
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(part, path);
+  } catch (error) {
+    await rm(part, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}

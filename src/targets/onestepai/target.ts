@@ -1,0 +1,137 @@
+import { SystemClock, type Clock } from "../../core/clock.ts";
+import { AgentError, asAgentError } from "../../core/errors.ts";
+import { captureLimits, onestepaiLimits } from "../../core/limits.ts";
+import { outcomeOf, type Outcome } from "../../core/outcome.ts";
+import type { Delivery, Target, TargetCapacity, TargetMemory } from "../../core/ports.ts";
+import type { RecordDraft } from "../../core/types.ts";
+import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
+import { filterWants } from "../filter.ts";
+import { OnestepaiBook } from "./book.ts";
+import { Categories } from "./categories.ts";
+import { OnestepaiClient } from "./client.ts";
+import type { OnestepaiConfig } from "./config.ts";
+import { onestepaiAnnotation } from "./encode.ts";
+import { UploadSession, type SessionLimits } from "./session.ts";
+
+export interface OnestepaiTargetOptions {
+  readonly memory: TargetMemory;
+  readonly clock?: Clock;
+  /** For tests; the link's own limits hold otherwise. */
+  readonly timeouts?: Pick<HttpLinkOptions, "connectTimeoutMs" | "idleTimeoutMs">;
+  readonly limits?: SessionLimits;
+}
+
+/** Pictures with Pascal VOC for a dataset of OneStepAI: each call is one upload, from its start to its finish. */
+export class OnestepaiTarget implements Target {
+  readonly id: string;
+  readonly kind = "onestepai";
+  readonly #config: OnestepaiConfig;
+  readonly #link: HttpLink;
+  readonly #client: OnestepaiClient;
+  readonly #book: OnestepaiBook;
+  readonly #categories: Categories;
+  readonly #clock: Clock;
+  readonly #limits: SessionLimits;
+  #busy = false;
+
+  constructor(config: OnestepaiConfig, { memory, clock, timeouts, limits }: OnestepaiTargetOptions) {
+    this.id = config.id;
+    this.#config = config;
+    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...timeouts });
+    this.#client = new OnestepaiClient(config, this.#link);
+    this.#book = new OnestepaiBook(memory, config.url);
+    this.#categories = new Categories(config, this.#client, this.#book);
+    this.#clock = clock ?? new SystemClock();
+    this.#limits = limits ?? onestepaiLimits;
+  }
+
+  /** One call at a time: a dataset has one lock. */
+  capacity(): TargetCapacity {
+    return {
+      recordsPerCallMax: onestepaiLimits.recordsPerSessionMax,
+      bytesPerCallMax: captureLimits.jpegBytesMax,
+      callsInFlightMax: 1,
+    };
+  }
+
+  wants(draft: RecordDraft): boolean {
+    return filterWants(this.#config, draft);
+  }
+
+  async start(): Promise<void> {
+    // HTTP connects with its first request.
+  }
+
+  async probe(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#client.signIn(signal);
+      await this.#client.whoAmI(signal);
+    } catch (error) {
+      throw explained(asAgentError(error, "checking OneStepAI"));
+    }
+  }
+
+  async deliver(deliveries: readonly Delivery[], signal: AbortSignal): Promise<ReadonlyMap<string, Outcome>> {
+    // A call that was given up may still be ending its upload.
+    if (this.#busy) throw new AgentError("NOT_SENT", `${this.id}: an earlier call has not ended`, retry);
+    this.#busy = true;
+    const parts = { client: this.#client, book: this.#book };
+    const session = new UploadSession(String(this.#config.datasetId), parts, this.#clock, this.#limits);
+    const outcomes = new Map<string, Outcome>();
+    try {
+      let failed: Outcome | undefined;
+      for (const delivery of deliveries) {
+        const outcome = failed === undefined ? await this.#deliverOne(delivery, session, signal) : notSent(failed);
+        outcomes.set(delivery.record.id, outcome);
+        // The target's trouble would be the next one's too.
+        if (outcome.kind === "retry" && outcome.scope === "target") failed ??= outcome;
+      }
+    } finally {
+      await session.end(signal);
+      this.#busy = false;
+    }
+    return outcomes;
+  }
+
+  async close(): Promise<void> {
+    this.#link.close();
+  }
+
+  async #deliverOne(delivery: Delivery, session: UploadSession, signal: AbortSignal): Promise<Outcome> {
+    const { record } = delivery;
+    const attempted = `sending ${record.name}`;
+    try {
+      if (signal.aborted) throw new AgentError("ABORTED", `${attempted}: stopped`, retry);
+      // Before the upload begins: a record that cannot be read must not lock the dataset.
+      const jpeg = await delivery.image();
+      const categoryId = await this.#categories.idFor(record, signal);
+      const annotation = onestepaiAnnotation(record, this.#config);
+      const { skipUnsupportedImages } = this.#config;
+      await session.send({ name: record.name, image: jpeg, annotation, categoryId, skipUnsupportedImages }, signal);
+      return { kind: "accepted" };
+    } catch (error) {
+      return outcomeOf(asAgentError(error, attempted));
+    }
+  }
+}
+
+const retry = { disposition: "retry" } as const;
+
+function notSent(before: Outcome): Outcome {
+  // Whoever stopped us reads this code.
+  if (before.kind !== "retry" || before.error.code === "ABORTED") return before;
+  const message = `not sent, for what befell a record before it: ${before.error.message}`;
+  return outcomeOf(new AgentError("NOT_SENT", message, { ...retry, cause: before.error }));
+}
+
+/** The same error with what a person should do about it. */
+function explained(error: AgentError): AgentError {
+  const advice = {
+    HTTP_401: "the server is there and refuses the access token; it may have expired",
+    PLATFORM_REFUSED: "the server is there and cannot read the access token",
+    HTTP_404: "a server is there but does not know this address, so the token could not be checked; is the url right?",
+  }[error.code];
+  if (advice === undefined) return error;
+  const { disposition, facts } = error;
+  return new AgentError(error.code, `${error.message} (${advice})`, { disposition, facts });
+}

@@ -1,0 +1,37 @@
+import { onestepaiLimits } from "../../src/core/limits.ts";
+import { OnestepaiSandbox, sandboxDatasetId } from "../../src/sandbox/onestepai/server.ts";
+import { onestepaiConfig } from "../../src/targets/onestepai/config.ts";
+import { OnestepaiTarget } from "../../src/targets/onestepai/target.ts";
+import { MemoryForTarget } from "../lib/target-memory.ts";
+import { targetContract } from "./target.ts";
+
+const accessToken = "onestepai-token-canary-4711";
+
+targetContract("onestepai", async () => {
+  const sandbox = new OnestepaiSandbox({ accessToken });
+  const { url } = await sandbox.start();
+  const config = onestepaiConfig.parse({
+    id: "osai",
+    kind: "onestepai",
+    url,
+    accessToken,
+    datasetId: sandboxDatasetId,
+    category: { default: "gate" },
+    createCategories: true,
+  });
+  const limits = { ...onestepaiLimits, stoppedFinishTimeoutMs: 100 };
+  const target = new OnestepaiTarget(config, { memory: new MemoryForTarget(), limits });
+  return {
+    target,
+    secrets: [accessToken],
+    received: () => Promise.resolve(sandbox.stored().length),
+    async freeze() {
+      sandbox.fault({ kind: "hang", stores: false }, Infinity);
+    },
+    vanish: () => sandbox.stop(),
+    async [Symbol.asyncDispose]() {
+      await target.close();
+      await sandbox.stop();
+    },
+  };
+});

@@ -1,0 +1,38 @@
+import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
+import { iotownFaults } from "../../src/sandbox/iotown/faults.ts";
+import type { SandboxTruth } from "../../src/sandbox/checks.ts";
+import type { SandboxFault } from "../../src/sandbox/faults.ts";
+import type { HttpSandbox } from "../../src/sandbox/http-sandbox.ts";
+
+/** One platform's stand-in as a storm sees it. */
+export interface StormPlatform {
+  readonly sandbox: HttpSandbox;
+  /** Settings of a target that reaches it, beside `id`. */
+  target(url: string): object;
+  /** By name. Those that a request meets in turn. */
+  readonly faults: Readonly<Record<string, SandboxFault>>;
+  /** From now on this picture must come with these boxes and no others. */
+  expect(sha256: string, truth: SandboxTruth): void;
+  /** How often each picture lies there, whole and with its labels; by its SHA-256. */
+  times(): ReadonlyMap<string, number>;
+  /** Why a picture may lie there twice. */
+  readonly duplicates: string;
+}
+
+const token = "storm-token";
+
+export const stormPlatforms = {
+  iotown(): StormPlatform {
+    const sandbox = new IotownSandbox({ token });
+    return {
+      sandbox,
+      target: (url) => ({ kind: "iotown", url, token, reduce: { enabled: false } }),
+      faults: iotownFaults,
+      expect: (sha256, truth) => sandbox.expect(sha256, truth),
+      times: () => new Map(sandbox.stored().map((image) => [image.sha256, image.times])),
+      duplicates: "it knows no key: a picture whose answer was lost is sent again",
+    };
+  },
+} as const;
+
+export type StormKind = keyof typeof stormPlatforms;
