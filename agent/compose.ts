@@ -27,6 +27,7 @@ import { bootId, clockQuality } from "../src/state/boot.ts";
 import { TargetMemoryFile } from "../src/state/target-memory.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
+import { LayernextTarget } from "../src/targets/layernext/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
 import { OnestepaiTarget } from "../src/targets/onestepai/target.ts";
 import { reducedTarget } from "../src/targets/reduced.ts";
@@ -314,6 +315,8 @@ function buildTarget(
   switch (target.kind) {
     case "iotown":
       return new IotownTarget(target);
+    case "layernext":
+      return new LayernextTarget(target, { memory, clock: seams.clock });
     case "mqtt":
       return new MqttTarget({ config: target, device }, seams);
     case "folder":

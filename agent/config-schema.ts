@@ -10,6 +10,7 @@ import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqu
 import { configLimits } from "../src/core/limits.ts";
 import { folderTargetConfig } from "../src/targets/folder/config.ts";
 import { iotownConfig } from "../src/targets/iotown/config.ts";
+import { layernextConfig } from "../src/targets/layernext/config.ts";
 import { mqttTargetConfig } from "../src/targets/mqtt/config.ts";
 import { onestepaiConfig } from "../src/targets/onestepai/config.ts";
 
@@ -28,7 +29,13 @@ const camera = z.discriminatedUnion("driver", [
   simulatedCamera.extend(commonFields),
 ]);
 
-const target = z.discriminatedUnion("kind", [iotownConfig, onestepaiConfig, mqttTargetConfig, folderTargetConfig]);
+const target = z.discriminatedUnion("kind", [
+  iotownConfig,
+  layernextConfig,
+  onestepaiConfig,
+  mqttTargetConfig,
+  folderTargetConfig,
+]);
 
 export const configSchema = z.strictObject({
   device: device.prefault({}),

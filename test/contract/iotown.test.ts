@@ -8,13 +8,15 @@ import { targetContract } from "./target.ts";
 import type { TargetFixture } from "./target-checks.ts";
 
 const token = "iotown-token-canary-4711";
+const data = { mode: "data", nid: "WF1" };
 
-async function fixture(wrap: (target: Target) => Target): Promise<TargetFixture> {
-  const sandbox = new IotownSandbox({ token });
+async function fixture(settings: object, wrap: (target: Target) => Target): Promise<TargetFixture> {
+  const sandbox = new IotownSandbox({ token, nodes: ["WF1"] });
   const { url } = await sandbox.start();
   const targets: Target[] = [];
   const make = () => {
-    const target = wrap(new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url, token })));
+    const config = iotownConfig.parse({ id: "town", kind: "iotown", url, token, ...settings });
+    const target = wrap(new IotownTarget(config));
     targets.push(target);
     return target;
   };
@@ -37,10 +39,16 @@ async function fixture(wrap: (target: Target) => Target): Promise<TargetFixture>
   };
 }
 
-targetContract("iotown", () => fixture((target) => target));
+for (const [name, settings] of [
+  ["iotown", {}],
+  ["iotown, frames as files of a node", data],
+  ["iotown, frames as JSON of a node", { ...data, dataBody: "json" }],
+] as const) {
+  targetContract(name, () => fixture(settings, (target) => target));
+}
 
 targetContract("iotown, with reduced copies", () => {
   const rules = { minQuality: 50, minScale: 0.5 };
   const none = () => Promise.reject(new Error("no picture here is too large"));
-  return fixture((target) => reducedTarget(target, rules, none, new SystemClock()));
+  return fixture({}, (target) => reducedTarget(target, rules, none, new SystemClock()));
 });
