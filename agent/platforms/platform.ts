@@ -104,4 +104,6 @@ export interface OperationCall<Client> {
   /** What does not go through the client's HttpCaller must not be done. */
   readonly dryRun: boolean;
   readonly seams: Seams;
+  /** Some of what was asked for failed: the result is printed all the same, and the exit code is that of a failure. */
+  readonly incomplete: () => void;
 }

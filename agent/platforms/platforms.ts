@@ -1,6 +1,7 @@
-import { iotownPlatform } from "./iotown/iotown.ts";
 import { customVisionPlatform } from "./customvision.ts";
+import { iotownPlatform } from "./iotown/iotown.ts";
 import { layernextPlatform } from "./layernext.ts";
+import { onestepaiPlatform } from "./onestepai.ts";
 import type { Platform } from "./platform.ts";
 import { remoPlatform } from "./remo.ts";
 
@@ -8,6 +9,7 @@ import { remoPlatform } from "./remo.ts";
 export function eachPlatform(visit: <Client>(platform: Platform<Client>) => void): void {
   visit(iotownPlatform);
   visit(layernextPlatform);
+  visit(onestepaiPlatform);
   visit(customVisionPlatform);
   visit(remoPlatform);
 }

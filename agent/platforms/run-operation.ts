@@ -37,16 +37,20 @@ export async function runOperation<Client>(
   const dryLink = new DryRunLink(access.secrets, (request) => platform.dryAnswer(request), show);
   const client = platform.connect(access.fields, dryRun ? dryLink : link);
   try {
+    let exitCode: ExitCode = exitCodes.ok;
+    const incomplete = (): void => {
+      exitCode = exitCodes.failed;
+    };
     const line = (value: unknown): void => {
       if (!dryRun) terminal.data(JSON.stringify(value));
     };
     const seams = seamsOf(context, access.secrets);
-    const call = { client, args, options, signal, dryRun, line, seams, ...tools(context, dryRun) };
+    const call = { client, args, options, signal, dryRun, line, seams, incomplete, ...tools(context, dryRun) };
     const result = await operation.run(call);
     if (dryRun) {
       if (context.json) terminal.data(JSON.stringify({ requests: shown }));
     } else if (result !== undefined || operation.streams !== true) terminal.data(resultText(result, context.json));
-    return exitCodes.ok;
+    return exitCode;
   } finally {
     link.close();
   }

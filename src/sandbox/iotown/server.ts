@@ -129,7 +129,7 @@ export class IotownSandbox extends HttpSandbox {
     noQuery(request);
     const image = parseImageUpload(contentTypeOf(request), request.body);
     this.#judgePicture(image, labelledBoxes(image));
-    if (this.#store.refuses(image.sha256)) return () => this.refusal(400, "this picture is not taken");
+    if (this.#store.refuses(image.sha256)) return () => this.#refusedPicture();
     return () => {
       this.#store.keep(image, image.labels);
       this.#files.keep(imageId(image), image.jpeg);
@@ -151,6 +151,7 @@ export class IotownSandbox extends HttpSandbox {
     const data = parseData(contentTypeOf(request), request.body, this.#options.plainMeta === true);
     this.#nodes.require(data.nid);
     for (const frame of data.frames) this.#judgePicture(frame, framedBoxes(frame));
+    if (data.frames.some(({ sha256 }) => this.#store.refuses(sha256))) return () => this.#refusedPicture();
     return () => {
       for (const frame of data.frames) this.#store.keep(frame, frame.detected);
       this.#rows.keep(data.nid, this.#withFiles(data));
@@ -238,6 +239,10 @@ export class IotownSandbox extends HttpSandbox {
     const truth = this.#store.truthOf(picture.sha256);
     if (truth !== undefined) requireTruth(boxes, truth);
     else if (this.#store.knowsAllImages) violated("the image is none of those that were captured");
+  }
+
+  #refusedPicture(): SandboxAnswer {
+    return this.refusal(400, "this picture is not taken");
   }
 
   #keepFile(bytes: Buffer): string {

@@ -224,7 +224,10 @@ export class IotownClient {
    */
   async callbacks(options: CallbackOptions, seams: Seams, signal: AbortSignal): Promise<void> {
     const { callbacks, token } = this.#access;
-    if (callbacks === undefined) throw badInput("subscribing to callbacks: the broker is not configured (callbacks)");
+    if (callbacks === undefined) {
+      const message = "subscribing to callbacks: their broker is not configured (callbacks: url, username, group)";
+      throw new AgentError("CONFIG_INVALID", message, { disposition: "fatal" });
+    }
     await listenToCallbacks({ ...callbacks, password: token }, options, seams, signal);
   }
 

@@ -1,8 +1,7 @@
 import { captureLimits } from "../../core/limits.ts";
-import { sentDetections } from "../../core/detections.ts";
 import type { StoredRecord } from "../../core/types.ts";
 import type { NodeData, NodeFiles } from "./data-body.ts";
-import { iotownLabels, type IotownEncoding, type IotownLabel } from "./encode.ts";
+import { iotownDetected, type IotownDetected, type IotownEncoding } from "./encode.ts";
 
 /** A frame as data of a node. The vendor's camera example and its documents call such a value `snap`. */
 const valueKey = "snap";
@@ -12,11 +11,6 @@ export interface IotownDataEncoding extends IotownEncoding {
   readonly nid: string;
   /** Also name, camera, capture time and detections. */
   readonly details: boolean;
-}
-
-/** As the vendor's documents write what a detector found: a label, and its score. */
-export interface IotownDetected extends IotownLabel {
-  readonly score: number;
 }
 
 /** The file's name is the record's; what else is known of the frame stands beside `type` and `file`. */
@@ -50,12 +44,10 @@ export interface IotownFrameDetails {
 
 function frameDetails(record: StoredRecord, encoding: IotownEncoding): IotownFrameDetails {
   const { name, cameraId, capturedAtMs } = record;
-  const scores = sentDetections(record, encoding.minScore).map(({ score }) => score);
-  const labels = iotownLabels(record, encoding);
   return {
     name,
     camera: cameraId,
     ...(capturedAtMs < captureLimits.clockPlausibleFromMs ? {} : { captured_at: new Date(capturedAtMs).toISOString() }),
-    detected: labels.map((label, at) => ({ ...label, score: Math.round((scores[at] ?? 0) * 1e6) / 1e6 })),
+    detected: iotownDetected(record, encoding),
   };
 }
