@@ -4,7 +4,7 @@ import { v12Url } from "../../src/targets/customvision/limits.ts";
 import { iotownLabelAccess } from "../../src/targets/iotown/config.ts";
 import { remoLabelAccess } from "../../src/targets/remo/config.ts";
 import { customVisionPlatform } from "../platforms/customvision.ts";
-import { iotownPlatform } from "../platforms/iotown/iotown.ts";
+import { iotownPlatform } from "../platforms/iotown.ts";
 import type { Platform, PlatformAccount } from "../platforms/platform.ts";
 import { remoPlatform } from "../platforms/remo.ts";
 import { customVisionSource } from "./customvision.ts";
