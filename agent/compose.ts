@@ -28,6 +28,7 @@ import { TargetMemoryFile } from "../src/state/target-memory.ts";
 import { CustomVisionTarget } from "../src/targets/customvision/target.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
+import { LayernextTarget } from "../src/targets/layernext/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
 import { OnestepaiTarget } from "../src/targets/onestepai/target.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
@@ -308,6 +309,8 @@ function buildTarget(
       return new IotownTarget(target);
     case "customvision":
       return new CustomVisionTarget(target, seams);
+    case "layernext":
+      return new LayernextTarget(target, { memory, clock: seams.clock });
     case "mqtt":
       return new MqttTarget({ config: target, device }, seams);
     case "folder":

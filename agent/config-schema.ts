@@ -11,6 +11,7 @@ import { configLimits } from "../src/core/limits.ts";
 import { customVisionConfig } from "../src/targets/customvision/config.ts";
 import { folderTargetConfig } from "../src/targets/folder/config.ts";
 import { iotownConfig } from "../src/targets/iotown/config.ts";
+import { layernextConfig } from "../src/targets/layernext/config.ts";
 import { mqttTargetConfig } from "../src/targets/mqtt/config.ts";
 import { onestepaiConfig } from "../src/targets/onestepai/config.ts";
 
@@ -31,6 +32,7 @@ const camera = z.discriminatedUnion("driver", [
 
 const target = z.discriminatedUnion("kind", [
   iotownConfig,
+  layernextConfig,
   onestepaiConfig,
   customVisionConfig,
   mqttTargetConfig,

@@ -178,6 +178,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [/^(HTTP_407|PROXY_)/, "check this target's proxy, its user and password, and that it allows CONNECT"],
   [/^HTTP_5/, "the platform itself is in trouble: ask its administrator, or wait"],
+  [/^IOTOWN_NODE_UNKNOWN$/, "register the node in IoT.own, or set nid to one of: framepost platform iotown nodes"],
   [/^TLS_UNTRUSTED$/, "name the PEM file of the server's certificate authority in tls.ca of this target"],
   [/^TLS_/, "check tls of this target, and that its url has the scheme that the server speaks"],
   [

@@ -4,6 +4,8 @@ import type { SandboxFault } from "../src/sandbox/faults.ts";
 import type { HttpSandbox } from "../src/sandbox/http-sandbox.ts";
 import { iotownFaults } from "../src/sandbox/iotown/faults.ts";
 import { IotownSandbox } from "../src/sandbox/iotown/server.ts";
+import { layernextFaults } from "../src/sandbox/layernext/faults.ts";
+import { LayernextSandbox } from "../src/sandbox/layernext/server.ts";
 import { onestepaiFaults } from "../src/sandbox/onestepai/faults.ts";
 import { OnestepaiSandbox, sandboxDatasetId } from "../src/sandbox/onestepai/server.ts";
 
@@ -30,6 +32,12 @@ export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
     make: (trainingKey, port) => new CustomVisionSandbox({ trainingKey, port }),
     targetSettings: (trainingKey) => `trainingKey: "${trainingKey}", projectId: "${sandboxProjectId}"`,
     faults: customVisionFaults,
+  },
+  layernext: {
+    title: "LayerNext",
+    make: (secret, port) => new LayernextSandbox({ apiKey: "framepost", secret, port }),
+    targetSettings: (secret) => `apiKey: framepost, secret: "${secret}", collection: framepost`,
+    faults: layernextFaults,
   },
   onestepai: {
     title: "OneStepAI",

@@ -3,6 +3,7 @@ import { httpCameraWarnings } from "../src/capture/http/config.ts";
 import { isPrivateHost } from "../src/link/hosts.ts";
 import { customVisionWarnings } from "../src/targets/customvision/config.ts";
 import { iotownWarnings } from "../src/targets/iotown/config.ts";
+import { layernextWarnings } from "../src/targets/layernext/config.ts";
 import { onestepaiWarnings } from "../src/targets/onestepai/config.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 
@@ -37,6 +38,8 @@ export function targetWarnings(target: TargetConfig): readonly string[] {
       return iotownWarnings(target);
     case "customvision":
       return customVisionWarnings(target);
+    case "layernext":
+      return layernextWarnings(target);
     case "mqtt":
       return mqttWarnings(target);
     case "onestepai":

@@ -77,6 +77,9 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   HTTP_415: recordRefused,
   HTTP_422: recordRefused,
 
+  /** Every record for it is refused alike, until somebody registers the node or mends the config. */
+  IOTOWN_NODE_UNKNOWN: targetAway,
+
   MQTT_OFFLINE: targetAway,
   MQTT_BUSY: targetAway,
   MQTT_CREDENTIALS: targetAway,
