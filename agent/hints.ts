@@ -163,13 +163,17 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^PROJECT_FULL$/, "delete images in the project, or move it to a larger tier; then it goes on by itself"],
   [/^PROJECT_MISMATCH$/, "set this target's annotations to auto, or projectId to a project of the other kind"],
   [/^TAG_REFUSED$/, "make the tag in the project, or delete unused ones there; then: framepost queue retry"],
-  [/^USAGE_CUSTOMVISION$/, "split it into several requests; the limits stand in docs/platforms.md"],
+  [/^USAGE_CUSTOMVISION$/, "mend the arguments, or split them into several requests: the message names the limit"],
   [
     /^PLATFORM_LOCKED$/,
     "wait for the other upload to end, or end it in the platform's web page; give each agent a dataset of its own",
   ],
   [/^PLATFORM_REFUSED$/, "put a token into this target's config that is valid; the platform's web page makes new ones"],
   [/^PLATFORM_CATEGORY$/, "give the category's id in category.ids of this target, or set createCategories: true"],
+  [/^REMO_SETTINGS$/, "mend datasetId, annotationSetId, task or sessions of this target"],
+  [/^REMO_(STUCK|PENDING|BUSY)$/, "look at the remo server: it does not get on with what it was sent; restart it"],
+  [/^REMO_FILE_/, "look at the picture; remo takes whole JPEGs"],
+  [/^REMO_/, "look at the log of the remo server"],
   [/^HTTP_401$/, "put the right token into this target's config; the platform's web page shows it"],
   [/^HTTP_403$/, "ask the platform's administrator what this account may do; a firewall may also refuse"],
   [

@@ -8,6 +8,8 @@ import { layernextFaults } from "../src/sandbox/layernext/faults.ts";
 import { LayernextSandbox } from "../src/sandbox/layernext/server.ts";
 import { onestepaiFaults } from "../src/sandbox/onestepai/faults.ts";
 import { OnestepaiSandbox, sandboxDatasetId } from "../src/sandbox/onestepai/server.ts";
+import { remoFaults } from "../src/sandbox/remo/faults.ts";
+import { RemoSandbox } from "../src/sandbox/remo/server.ts";
 
 /** A platform's stand-in, as `framepost sandbox` runs it. */
 export interface SandboxKind {
@@ -20,6 +22,8 @@ export interface SandboxKind {
   readonly faults: Readonly<Record<string, SandboxFault>>;
 }
 
+const remoEmail = "sandbox@framepost.example";
+
 export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
   iotown: {
     title: "IoT.own",
@@ -27,17 +31,17 @@ export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
     targetSettings: (token) => `token: "${token}"`,
     faults: iotownFaults,
   },
-  customvision: {
-    title: "Custom Vision",
-    make: (trainingKey, port) => new CustomVisionSandbox({ trainingKey, port }),
-    targetSettings: (trainingKey) => `trainingKey: "${trainingKey}", projectId: "${sandboxProjectId}"`,
-    faults: customVisionFaults,
-  },
   layernext: {
     title: "LayerNext",
     make: (secret, port) => new LayernextSandbox({ apiKey: "framepost", secret, port }),
     targetSettings: (secret) => `apiKey: framepost, secret: "${secret}", collection: framepost`,
     faults: layernextFaults,
+  },
+  customvision: {
+    title: "Custom Vision",
+    make: (trainingKey, port) => new CustomVisionSandbox({ trainingKey, port }),
+    targetSettings: (trainingKey) => `trainingKey: "${trainingKey}", projectId: "${sandboxProjectId}"`,
+    faults: customVisionFaults,
   },
   onestepai: {
     title: "OneStepAI",
@@ -45,5 +49,11 @@ export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
     targetSettings: (accessToken) =>
       `accessToken: "${accessToken}", datasetId: ${sandboxDatasetId}, category: { default: gate }, createCategories: true`,
     faults: onestepaiFaults,
+  },
+  remo: {
+    title: "remo",
+    make: (password, port) => new RemoSandbox({ email: remoEmail, password, port }),
+    targetSettings: (password) => `email: ${remoEmail}, password: "${password}", datasetId: 1`,
+    faults: remoFaults,
   },
 };

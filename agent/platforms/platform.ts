@@ -1,5 +1,5 @@
-import type { secretValues } from "../../src/config/redact.ts";
 import type { Seams } from "../../src/core/ports.ts";
+import type { secretValues } from "../../src/config/redact.ts";
 import type { HttpAnswer } from "../../src/link/http-status.ts";
 import type { HttpCaller, HttpRequest } from "../../src/link/http.ts";
 

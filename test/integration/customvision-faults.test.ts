@@ -237,6 +237,10 @@ describe("Custom Vision target under faults", () => {
     const before = sandbox.counts().requests;
     assert.deepEqual(await deliver(row(8)), accepted(8));
     assert.equal(uploads(before), 4, "none of them is refused any more");
+    const small = target.capacity().bytesPerCallMax;
+    sandbox.turn({ bodyBytesMax: Infinity });
+    for (let round = 0; round < 32; round += 1) await deliver(row(1));
+    assert.ok(target.capacity().bytesPerCallMax > small, "after a while more is tried again");
     sandbox.turn({ bodyBytesMax: 100 });
     assert.deepEqual([...new Set(await deliver(row(2)))], ["rejected HTTP_413"]);
   });
