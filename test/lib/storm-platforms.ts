@@ -1,3 +1,5 @@
+import { customVisionFaults } from "../../src/sandbox/customvision/faults.ts";
+import { CustomVisionSandbox, sandboxProjectId } from "../../src/sandbox/customvision/server.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { iotownFaults } from "../../src/sandbox/iotown/faults.ts";
 import { onestepaiFaults } from "../../src/sandbox/onestepai/faults.ts";
@@ -48,6 +50,21 @@ export const stormPlatforms = {
       expect: (sha256, truth) => sandbox.expect(sha256, truth),
       times: () => new Map(sandbox.stored().map((image) => [image.sha256, image.times])),
       duplicates: "it takes a chunk again whose answer was lost",
+    };
+  },
+  customvision(): StormPlatform {
+    const sandbox = new CustomVisionSandbox({ trainingKey: token });
+    return {
+      sandbox,
+      target: (url) => ({
+        ...{ kind: "customvision", url, trainingKey: token, projectId: sandboxProjectId },
+        reduce: { enabled: false },
+      }),
+      faults: customVisionFaults,
+      expect: (sha256, truth) => sandbox.expect(sha256, truth),
+      // What comes again is the same image there.
+      times: () => new Map(sandbox.stored().map((image) => [image.sha256, 1])),
+      duplicates: "none: it knows the bytes, and answers that it has them",
     };
   },
 } as const;
