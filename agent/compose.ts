@@ -25,8 +25,10 @@ import { Pipeline } from "../src/pipeline/pipeline.ts";
 import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
 import { bootId, clockQuality } from "../src/state/boot.ts";
 import { TargetMemoryFile } from "../src/state/target-memory.ts";
+import { CustomVisionTarget } from "../src/targets/customvision/target.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
+import { LayernextTarget } from "../src/targets/layernext/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
 import { OnestepaiTarget } from "../src/targets/onestepai/target.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
@@ -295,12 +297,20 @@ export function buildDriver(camera: CameraConfig, vision: Vision, { clock, rando
 
 function buildTarget(
   target: TargetConfig,
-  { device, share, memory }: { readonly device: string; readonly share: DiskShare | undefined; readonly memory: TargetMemory },
+  {
+    device,
+    share,
+    memory,
+  }: { readonly device: string; readonly share: DiskShare | undefined; readonly memory: TargetMemory },
   seams: Seams,
 ): Target {
   switch (target.kind) {
     case "iotown":
       return new IotownTarget(target);
+    case "layernext":
+      return new LayernextTarget(target, { memory, clock: seams.clock });
+    case "customvision":
+      return new CustomVisionTarget(target, seams);
     case "mqtt":
       return new MqttTarget({ config: target, device }, seams);
     case "folder":

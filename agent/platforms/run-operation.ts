@@ -1,5 +1,7 @@
 import { AgentError } from "../../src/core/errors.ts";
+import type { Seams } from "../../src/core/ports.ts";
 import { HttpLink } from "../../src/link/http.ts";
+import { createLogger } from "../../src/log/logger.ts";
 import { connection } from "../../src/targets/config.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
@@ -39,10 +41,15 @@ export async function runOperation<Client>(
     const incomplete = (): void => {
       exitCode = exitCodes.failed;
     };
-    const result = await operation.run({ client, args, options, signal, incomplete, ...tools(context, dryRun) });
+    const line = (value: unknown): void => {
+      if (!dryRun) terminal.data(JSON.stringify(value));
+    };
+    const seams = seamsOf(context, access.secrets);
+    const call = { client, args, options, signal, dryRun, line, seams, incomplete, ...tools(context, dryRun) };
+    const result = await operation.run(call);
     if (dryRun) {
       if (context.json) terminal.data(JSON.stringify({ requests: shown }));
-    } else terminal.data(resultText(result, context.json));
+    } else if (result !== undefined || operation.streams !== true) terminal.data(resultText(result, context.json));
     return exitCode;
   } finally {
     link.close();
@@ -62,6 +69,10 @@ function tools(
     progress: (done, total, what) => terminal.status(`${progressBar(done, total)} ${done}/${total} ${what}`),
     note: (line) => terminal.note(line),
   };
+}
+
+function seamsOf({ clock, random, logLevel = "warn" }: CommandContext, secrets: readonly string[]): Seams {
+  return { clock, random, log: createLogger({ level: logLevel, secrets, journald: false }) };
 }
 
 function resultText(result: unknown, json: boolean): string {

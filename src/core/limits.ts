@@ -623,3 +623,23 @@ export const stateLimits = {
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
   leftoverAfterMs: 60_000,
 } as const;
+
+export const layernextLimits = {
+  /** Its journal of one batch has to fit `stateLimits.targetBytesMax`, whatever ids a server makes up. */
+  batchRecordsMax: 12,
+  batchRecordsDefault: 8,
+  batchBytesDefault: 4 * MB,
+  /** Of an id, a file's key or a storage type that a server made up. */
+  idBytesMax: 300,
+  /** A small job is done in a second or two; the first polls come quickly. */
+  pollFirstMs: 250,
+  pollMaxMs: 4_000,
+  /** In one call; a job that takes longer is asked for again in a later one, so that it holds up nobody. */
+  jobWaitMs: 10_000,
+  laterPollFirstMs: 15_000,
+  laterPollMaxMs: 5 * 60_000,
+  /** Some 90 minutes in all; then the job counts as stuck and its images begin anew. */
+  laterPollsMax: 20,
+  /** The command line names so many files in one upload; the vendor's clients send slices of 100. */
+  filesPerUploadMax: 500,
+} as const;
