@@ -25,11 +25,13 @@ import { Pipeline } from "../src/pipeline/pipeline.ts";
 import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
 import { bootId, clockQuality } from "../src/state/boot.ts";
 import { TargetMemoryFile } from "../src/state/target-memory.ts";
+import { CustomVisionTarget } from "../src/targets/customvision/target.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
 import { LayernextTarget } from "../src/targets/layernext/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
 import { OnestepaiTarget } from "../src/targets/onestepai/target.ts";
+import { RemoTarget } from "../src/targets/remo/target.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import { VisionSwitch } from "../src/vision/switch.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
@@ -308,11 +310,15 @@ function buildTarget(
       return new IotownTarget(target);
     case "layernext":
       return new LayernextTarget(target, { memory, clock: seams.clock });
+    case "customvision":
+      return new CustomVisionTarget(target, seams);
     case "mqtt":
       return new MqttTarget({ config: target, device }, seams);
     case "folder":
       return new FolderTarget(target, share);
     case "onestepai":
       return new OnestepaiTarget(target, { memory, clock: seams.clock });
+    case "remo":
+      return new RemoTarget({ config: target, memory }, seams);
   }
 }

@@ -160,12 +160,20 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [/^RELEASE_UNAVAILABLE$/, "put release.json and release.json.minisig where detector.updates.url points"],
   [/^RELEASE_/, "publish a release with a higher number that has not expired; docs/models.md says how"],
+  [/^PROJECT_FULL$/, "delete images in the project, or move it to a larger tier; then it goes on by itself"],
+  [/^PROJECT_MISMATCH$/, "set this target's annotations to auto, or projectId to a project of the other kind"],
+  [/^TAG_REFUSED$/, "make the tag in the project, or delete unused ones there; then: framepost queue retry"],
+  [/^USAGE_CUSTOMVISION$/, "split it into several requests; the limits stand in docs/platforms.md"],
   [
     /^PLATFORM_LOCKED$/,
     "wait for the other upload to end, or end it in the platform's web page; give each agent a dataset of its own",
   ],
   [/^PLATFORM_REFUSED$/, "put a token into this target's config that is valid; the platform's web page makes new ones"],
   [/^PLATFORM_CATEGORY$/, "give the category's id in category.ids of this target, or set createCategories: true"],
+  [/^REMO_SETTINGS$/, "mend datasetId, annotationSetId, task or sessions of this target"],
+  [/^REMO_(STUCK|PENDING|BUSY)$/, "look at the remo server: it does not get on with what it was sent; restart it"],
+  [/^REMO_FILE_/, "look at the picture; remo takes whole JPEGs"],
+  [/^REMO_/, "look at the log of the remo server"],
   [/^HTTP_401$/, "put the right token into this target's config; the platform's web page shows it"],
   [/^HTTP_403$/, "ask the platform's administrator what this account may do; a firewall may also refuse"],
   [
@@ -174,6 +182,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [/^(HTTP_407|PROXY_)/, "check this target's proxy, its user and password, and that it allows CONNECT"],
   [/^HTTP_5/, "the platform itself is in trouble: ask its administrator, or wait"],
+  [/^IOTOWN_NODE_UNKNOWN$/, "register the node in IoT.own, or set nid to one of: framepost platform iotown nodes"],
   [/^TLS_UNTRUSTED$/, "name the PEM file of the server's certificate authority in tls.ca of this target"],
   [/^TLS_/, "check tls of this target, and that its url has the scheme that the server speaks"],
   [

@@ -77,6 +77,9 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   HTTP_415: recordRefused,
   HTTP_422: recordRefused,
 
+  /** Every record for it is refused alike, until somebody registers the node or mends the config. */
+  IOTOWN_NODE_UNKNOWN: targetAway,
+
   MQTT_OFFLINE: targetAway,
   MQTT_BUSY: targetAway,
   MQTT_CREDENTIALS: targetAway,
@@ -103,6 +106,28 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   DISK_FULL: targetAway,
   DISK_FAILED: targetFailed,
   FOLDER_FULL: targetAway,
+
+  /** The image or its labels break a limit that the platform documents, or it said so of this one alone. */
+  IMAGE_TOO_LARGE: recordRefused,
+  IMAGE_REFUSED: recordRefused,
+  TAG_REFUSED: recordRefused,
+  /** The platform has this record's image in its hands and says neither yes nor no. */
+  IMAGE_UNCERTAIN: recordRetry,
+  /** The same of everything it was given: then it is the platform that is not well. */
+  PLATFORM_UNCERTAIN: targetFailed,
+  /** No more images fit into the account: a person has to make room. */
+  PROJECT_FULL: targetAway,
+  /** The project wants another kind of annotation than the config sends. */
+  PROJECT_MISMATCH: targetAway,
+  REMO_SETTINGS: targetAway,
+  REMO_BUSY: targetAway,
+  REMO_ANSWER: targetFailed,
+  REMO_REFUSED: targetFailed,
+  REMO_SESSION_FAILED: targetFailed,
+  REMO_STUCK: targetFailed,
+  REMO_PENDING: recordRetry,
+  REMO_FILE_FAILED: recordRetry,
+  REMO_FILE_REFUSED: recordRefused,
 
   RECORD_UNREADABLE: recordRefused,
   ENCODE_FAILED: recordRefused,
