@@ -18,8 +18,9 @@ export function uploadRoutes(tools: RouteTools, sessions: RemoUploadSessions, lo
         requireSessions(tools);
         const json = jsonObjectBody(request.headers["content-type"] ?? "", request.body);
         onlyKeys(json, ["dataset_id"], "the session");
-        if (typeof json["dataset_id"] !== "number") violated("dataset_id is no number");
-        const dataset = tools.world.datasets.get(Number(json["dataset_id"]));
+        const datasetId = json["dataset_id"];
+        if (typeof datasetId !== "number") return violated("dataset_id is no number");
+        const dataset = tools.world.datasets.get(datasetId);
         if (dataset === undefined) return () => ({ status: 404, body: { error: "Dataset not found" } });
         return () => ({ status: 201, body: statusBody(sessions.open(dataset)) });
       },
