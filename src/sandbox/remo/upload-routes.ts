@@ -33,7 +33,10 @@ export function uploadRoutes(tools: RouteTools, sessions: RemoUploadSessions, lo
         return () => {
           const session = sessions.get(id);
           const begun = session?.status === "not complete";
-          if (begun) session.status = "pending";
+          if (begun) {
+            session.status = "pending";
+            session.polls = 0;
+          }
           return { status: begun ? 200 : 404, body: { session_id: id } };
         };
       },
