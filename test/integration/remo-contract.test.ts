@@ -36,7 +36,7 @@ const value = (name: string, text: string): FormPart => ({ name, value: text });
 describe("remo sandbox", () => {
   let sandbox: RemoSandbox;
   let url: string;
-  let token: string;
+  let token = "";
   let setId: number;
   let folderId: number;
   let otherSession: string;
@@ -60,7 +60,7 @@ describe("remo sandbox", () => {
     const content = form?.body ?? (json === undefined ? body : JSON.stringify(json));
     const type = form?.contentType ?? (json === undefined ? undefined : "application/json");
     const sent = {
-      ...(token === undefined ? {} : { Authorization: `Token ${token}` }),
+      ...(token === "" ? {} : { Authorization: `Token ${token}` }),
       ...(type === undefined ? {} : { "Content-Type": type }),
       ...headers,
     };
