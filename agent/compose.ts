@@ -25,10 +25,13 @@ import { Pipeline } from "../src/pipeline/pipeline.ts";
 import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
 import { bootId, clockQuality } from "../src/state/boot.ts";
 import { TargetMemoryFile } from "../src/state/target-memory.ts";
+import { CustomVisionTarget } from "../src/targets/customvision/target.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
+import { LayernextTarget } from "../src/targets/layernext/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
 import { OnestepaiTarget } from "../src/targets/onestepai/target.ts";
+import { reducedTarget } from "../src/targets/reduced.ts";
 import { RemoTarget } from "../src/targets/remo/target.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import { VisionSwitch } from "../src/vision/switch.ts";
@@ -105,7 +108,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   for (const target of config.targets) {
     const share = target.kind === "folder" ? await shareOf(budget, target, dataFolder) : undefined;
     const memory = new TargetMemoryFile(join(dataFolder, "state"), target.id);
-    targets.push(wrapTarget(buildTarget(target, { device, share, memory }, seams)));
+    const built = buildTarget(target, { device, share, memory }, seams);
+    targets.push(wrapTarget(withReducedCopies(built, target, vision, seams)));
   }
   const waiting = spoolTargets(config, targets);
   const spool = buildSpool(config, { dataFolder, device, targets: waiting, budget }, seams);
@@ -294,6 +298,13 @@ export function buildDriver(camera: CameraConfig, vision: Vision, { clock, rando
   }
 }
 
+/** Where its other side may refuse a size. */
+function withReducedCopies(target: Target, config: TargetConfig, vision: Vision, { clock }: Seams): Target {
+  if (!("reduce" in config) || !config.reduce.enabled) return target;
+  const reencode: Vision["reencode"] = (jpeg, options, signal) => vision.reencode(jpeg, options, signal);
+  return reducedTarget(target, config.reduce, reencode, clock);
+}
+
 function buildTarget(
   target: TargetConfig,
   {
@@ -306,6 +317,10 @@ function buildTarget(
   switch (target.kind) {
     case "iotown":
       return new IotownTarget(target);
+    case "layernext":
+      return new LayernextTarget(target, { memory, clock: seams.clock });
+    case "customvision":
+      return new CustomVisionTarget(target, seams);
     case "mqtt":
       return new MqttTarget({ config: target, device }, seams);
     case "folder":

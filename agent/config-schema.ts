@@ -8,8 +8,10 @@ import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
 import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
 import { configLimits } from "../src/core/limits.ts";
+import { customVisionConfig } from "../src/targets/customvision/config.ts";
 import { folderTargetConfig } from "../src/targets/folder/config.ts";
 import { iotownConfig } from "../src/targets/iotown/config.ts";
+import { layernextConfig } from "../src/targets/layernext/config.ts";
 import { mqttTargetConfig } from "../src/targets/mqtt/config.ts";
 import { onestepaiConfig } from "../src/targets/onestepai/config.ts";
 import { remoConfig } from "../src/targets/remo/config.ts";
@@ -31,7 +33,9 @@ const camera = z.discriminatedUnion("driver", [
 
 const target = z.discriminatedUnion("kind", [
   iotownConfig,
+  layernextConfig,
   onestepaiConfig,
+  customVisionConfig,
   remoConfig,
   mqttTargetConfig,
   folderTargetConfig,

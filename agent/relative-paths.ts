@@ -37,7 +37,9 @@ function cameraPaths(camera: CameraConfig, absolute: (path: string) => string): 
 
 function targetPaths(target: TargetConfig, absolute: (path: string) => string): TargetConfig {
   if (target.kind === "folder") return { ...target, path: absolute(target.path) };
-  return { ...target, tls: tlsPaths(target.tls, absolute) };
+  const withTls = { ...target, tls: tlsPaths(target.tls, absolute) };
+  if (withTls.kind !== "iotown" || withTls.callbacks === undefined) return withTls;
+  return { ...withTls, callbacks: { ...withTls.callbacks, tls: tlsPaths(withTls.callbacks.tls, absolute) } };
 }
 
 function tlsPaths(tls: TlsSettings | undefined, absolute: (path: string) => string): TlsSettings | undefined {

@@ -1,7 +1,11 @@
+import { customVisionFaults } from "../src/sandbox/customvision/faults.ts";
+import { CustomVisionSandbox, sandboxProjectId } from "../src/sandbox/customvision/server.ts";
 import type { SandboxFault } from "../src/sandbox/faults.ts";
 import type { HttpSandbox } from "../src/sandbox/http-sandbox.ts";
 import { iotownFaults } from "../src/sandbox/iotown/faults.ts";
 import { IotownSandbox } from "../src/sandbox/iotown/server.ts";
+import { layernextFaults } from "../src/sandbox/layernext/faults.ts";
+import { LayernextSandbox } from "../src/sandbox/layernext/server.ts";
 import { onestepaiFaults } from "../src/sandbox/onestepai/faults.ts";
 import { OnestepaiSandbox, sandboxDatasetId } from "../src/sandbox/onestepai/server.ts";
 import { remoFaults } from "../src/sandbox/remo/faults.ts";
@@ -26,6 +30,18 @@ export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
     make: (token, port) => new IotownSandbox({ token, port }),
     targetSettings: (token) => `token: "${token}"`,
     faults: iotownFaults,
+  },
+  layernext: {
+    title: "LayerNext",
+    make: (secret, port) => new LayernextSandbox({ apiKey: "framepost", secret, port }),
+    targetSettings: (secret) => `apiKey: framepost, secret: "${secret}", collection: framepost`,
+    faults: layernextFaults,
+  },
+  customvision: {
+    title: "Custom Vision",
+    make: (trainingKey, port) => new CustomVisionSandbox({ trainingKey, port }),
+    targetSettings: (trainingKey) => `trainingKey: "${trainingKey}", projectId: "${sandboxProjectId}"`,
+    faults: customVisionFaults,
   },
   onestepai: {
     title: "OneStepAI",

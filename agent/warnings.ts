@@ -1,7 +1,9 @@
 import { ffmpegWarnings } from "../src/capture/ffmpeg/config.ts";
 import { httpCameraWarnings } from "../src/capture/http/config.ts";
 import { isPrivateHost } from "../src/link/hosts.ts";
+import { customVisionWarnings } from "../src/targets/customvision/config.ts";
 import { iotownWarnings } from "../src/targets/iotown/config.ts";
+import { layernextWarnings } from "../src/targets/layernext/config.ts";
 import { onestepaiWarnings } from "../src/targets/onestepai/config.ts";
 import { remoWarnings } from "../src/targets/remo/config.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
@@ -35,6 +37,10 @@ export function targetWarnings(target: TargetConfig): readonly string[] {
   switch (target.kind) {
     case "iotown":
       return iotownWarnings(target);
+    case "layernext":
+      return layernextWarnings(target);
+    case "customvision":
+      return customVisionWarnings(target);
     case "mqtt":
       return mqttWarnings(target);
     case "onestepai":

@@ -1,3 +1,4 @@
+import { secretValues } from "../../src/config/redact.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import type { CommandContext } from "../context.ts";
 import { loadSettings } from "../settings.ts";
@@ -49,9 +50,21 @@ function environmentAccess(
   platform: PlatformAccount,
   variables: ReadonlyMap<string, string>,
 ): Access {
-  const secrets = [...variables].filter(([field]) => !/url|endpoint/i.test(field)).map(([, value]) => value);
+  const given = grouped(variables);
+  // Before they are checked, and not all that there is: a version or a project's id would be masked in every answer.
+  const secrets = secretValues(platform.access, given);
   context.hide(secrets);
-  return { fields: checked(platform, Object.fromEntries(variables)), secrets };
+  return { fields: checked(platform, given), secrets };
+}
+
+/** `broker.url` as the `url` of an object `broker`. */
+function grouped(variables: ReadonlyMap<string, string>): Readonly<Record<string, unknown>> {
+  const fields: Record<string, unknown> = {};
+  for (const [field, value] of variables) {
+    const [name = "", key] = field.split(".");
+    fields[name] = key === undefined ? value : { ...(fields[name] as object | undefined), [key]: value };
+  }
+  return fields;
 }
 
 /** Of all those that the platform's settings have. */
@@ -64,20 +77,21 @@ function variablesOf({ environment }: CommandContext, platform: PlatformAccount)
 }
 
 /** Certificates are no text: they need a config. */
-function fieldsOf({ access }: PlatformAccount): readonly string[] {
-  return Object.keys(access.shape).filter((field) => field !== "tls");
+function fieldsOf({ access, groups = {} }: PlatformAccount): readonly string[] {
+  const fields = Object.keys(access.shape).filter((field) => field !== "tls");
+  return fields.flatMap((field) => groups[field]?.map((key) => `${field}.${key}`) ?? [field]);
 }
 
 /** `FRAMEPOST_LAYERNEXT_API_KEY` for `apiKey`. */
 function variableName({ kind }: PlatformAccount, field: string): string {
-  return `FRAMEPOST_${kind}_${field.replaceAll(/[A-Z]/g, (letter) => `_${letter}`)}`.toUpperCase();
+  return `FRAMEPOST_${kind}_${field.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).replaceAll(".", "_")}`.toUpperCase();
 }
 
 function checked(platform: PlatformAccount, value: unknown): Readonly<Record<string, unknown>> {
   const result = platform.access.safeParse(value);
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ path, message }) => {
-    const field = String(path[0] ?? "");
+    const field = path.join(".");
     return `${field} (${variableName(platform, field)}): ${message}`;
   });
   throw new AgentError("CONFIG_INVALID", `the access to ${platform.title}: ${problems.join("; ")}`, {

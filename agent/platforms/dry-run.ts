@@ -11,7 +11,9 @@ export interface ShownRequest {
   readonly body?: unknown;
 }
 
-type DryAnswer = (request: HttpRequest) => Pick<HttpAnswer, "status"> & { readonly body?: unknown };
+type DryAnswer = (
+  request: HttpRequest,
+) => Pick<HttpAnswer, "status"> & { readonly headers?: HttpAnswer["headers"]; readonly body?: unknown };
 
 const secretHeaders = /^(authorization|token|training-key|cookie)$/i;
 /** What is shown of a longer text in a body: pictures are megabytes. */
@@ -32,11 +34,11 @@ export class DryRunLink implements HttpCaller {
   async request(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     signal.throwIfAborted();
     this.#show(this.#shown(request));
-    const { status, body } = this.#answer(request);
+    const { status, headers, body } = this.#answer(request);
     const isBytes = Buffer.isBuffer(body);
     return {
       status,
-      headers: { "content-type": isBytes ? "application/octet-stream" : "application/json" },
+      headers: { "content-type": isBytes ? "application/octet-stream" : "application/json", ...headers },
       body: isBytes ? body : Buffer.from(body === undefined ? "" : JSON.stringify(body)),
       requestSent: true,
     };

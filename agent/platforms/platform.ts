@@ -1,3 +1,5 @@
+import type { Seams } from "../../src/core/ports.ts";
+import type { secretValues } from "../../src/config/redact.ts";
 import type { HttpAnswer } from "../../src/link/http-status.ts";
 import type { HttpCaller, HttpRequest } from "../../src/link/http.ts";
 
@@ -11,6 +13,8 @@ export interface PlatformAccount {
    * `FRAMEPOST_<KIND>_<NAME>`, for example `FRAMEPOST_LAYERNEXT_API_KEY` for `apiKey`; only texts can come from there.
    */
   readonly access: AccessSchema;
+  /** Settings that are objects, with those of their keys that are texts: `url` of `broker` is `FRAMEPOST_<KIND>_BROKER_URL`. */
+  readonly groups?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** One platform as `framepost platform <kind> …` shows it: every operation of its client, by name. */
@@ -22,11 +26,16 @@ export interface Platform<Client> extends PlatformAccount {
    * For `--dry-run`: what the platform might answer, so that an operation of several requests shows them all. Ids are
    * made up and look so, for example `<uploadId>`.
    */
-  dryAnswer(request: HttpRequest): Pick<HttpAnswer, "status"> & { readonly body?: unknown };
+  dryAnswer(
+    request: HttpRequest,
+  ): Pick<HttpAnswer, "status"> & { readonly headers?: HttpAnswer["headers"]; readonly body?: unknown };
 }
 
+/** Its secret fields are marked, so that they are known wherever the access comes from. */
+type MarkedSchema = Parameters<typeof secretValues>[0];
+
 /** What is needed of a target's zod schema; it must strip keys that it does not know. */
-export interface AccessSchema {
+export interface AccessSchema extends MarkedSchema {
   readonly shape: Readonly<Record<string, unknown>>;
   safeParse(value: unknown):
     | { readonly success: true; readonly data: Readonly<Record<string, unknown>> }
@@ -46,6 +55,8 @@ export interface Operation<Client> {
   readonly document?: string;
   readonly arguments?: readonly OperationArgument[];
   readonly options?: readonly OperationOption[];
+  /** Its result is what it gives to `line`, where it returns none. */
+  readonly streams?: boolean;
   /**
    * The result is printed: a text as it is, anything else as JSON. Bytes go through `save`. Fails with the client's
    * AgentErrors, and with `USAGE_…` for what the person got wrong.
@@ -88,4 +99,11 @@ export interface OperationCall<Client> {
   readonly progress: (done: number, total: number, what: string) => void;
   /** One line for the person watching. */
   readonly note: (line: string) => void;
+  /** One JSON line of a result that comes piece by piece. */
+  readonly line: (value: unknown) => void;
+  /** What does not go through the client's HttpCaller must not be done. */
+  readonly dryRun: boolean;
+  readonly seams: Seams;
+  /** Some of what was asked for failed: the result is printed all the same, and the exit code is that of a failure. */
+  readonly incomplete: () => void;
 }

@@ -1,5 +1,7 @@
 import { AgentError } from "../../src/core/errors.ts";
+import type { Seams } from "../../src/core/ports.ts";
 import { HttpLink } from "../../src/link/http.ts";
+import { createLogger } from "../../src/log/logger.ts";
 import { connection } from "../../src/targets/config.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
@@ -35,11 +37,20 @@ export async function runOperation<Client>(
   const dryLink = new DryRunLink(access.secrets, (request) => platform.dryAnswer(request), show);
   const client = platform.connect(access.fields, dryRun ? dryLink : link);
   try {
-    const result = await operation.run({ client, args, options, signal, ...tools(context, dryRun) });
+    let exitCode: ExitCode = exitCodes.ok;
+    const incomplete = (): void => {
+      exitCode = exitCodes.failed;
+    };
+    const line = (value: unknown): void => {
+      if (!dryRun) terminal.data(JSON.stringify(value));
+    };
+    const seams = seamsOf(context, access.secrets);
+    const call = { client, args, options, signal, dryRun, line, seams, incomplete, ...tools(context, dryRun) };
+    const result = await operation.run(call);
     if (dryRun) {
       if (context.json) terminal.data(JSON.stringify({ requests: shown }));
-    } else terminal.data(resultText(result, context.json));
-    return exitCodes.ok;
+    } else if (result !== undefined || operation.streams !== true) terminal.data(resultText(result, context.json));
+    return exitCode;
   } finally {
     link.close();
   }
@@ -58,6 +69,10 @@ function tools(
     progress: (done, total, what) => terminal.status(`${progressBar(done, total)} ${done}/${total} ${what}`),
     note: (line) => terminal.note(line),
   };
+}
+
+function seamsOf({ clock, random, logLevel = "warn" }: CommandContext, secrets: readonly string[]): Seams {
+  return { clock, random, log: createLogger({ level: logLevel, secrets, journald: false }) };
 }
 
 function resultText(result: unknown, json: boolean): string {

@@ -507,6 +507,16 @@ export const reduceLimits = {
   defaultScaleMin: 0.5,
   /** Copies made of one picture before it is given up. */
   copiesMax: 6,
+  /** Cameras write 75 to 95: a copy above this is no smaller as a rule. */
+  firstQuality: 80,
+  /** Nobody knows the quality of an original; the first copy towards a size tells how wrong this was. */
+  originalQuality: 85,
+  /** A copy aims a little below what is taken: the prediction is rough, and one copy less is worth more than 5 %. */
+  aimShare: 0.95,
+  /** What was taken and what was refused are close enough: to narrow the limit down further costs more than it brings. */
+  closeRatio: 1.15,
+  /** A limit may be raised: after this one picture is sent in its full size again. */
+  learnedForMs: 10 * 60_000,
 } as const;
 
 export const iotownLimits = {
@@ -643,4 +653,24 @@ export const stateLimits = {
   targetBytesMax: 16 * KB,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
   leftoverAfterMs: 60_000,
+} as const;
+
+export const layernextLimits = {
+  /** Its journal of one batch has to fit `stateLimits.targetBytesMax`, whatever ids a server makes up. */
+  batchRecordsMax: 12,
+  batchRecordsDefault: 8,
+  batchBytesDefault: 4 * MB,
+  /** Of an id, a file's key or a storage type that a server made up. */
+  idBytesMax: 300,
+  /** A small job is done in a second or two; the first polls come quickly. */
+  pollFirstMs: 250,
+  pollMaxMs: 4_000,
+  /** In one call; a job that takes longer is asked for again in a later one, so that it holds up nobody. */
+  jobWaitMs: 10_000,
+  laterPollFirstMs: 15_000,
+  laterPollMaxMs: 5 * 60_000,
+  /** Some 90 minutes in all; then the job counts as stuck and its images begin anew. */
+  laterPollsMax: 20,
+  /** The command line names so many files in one upload; the vendor's clients send slices of 100. */
+  filesPerUploadMax: 500,
 } as const;

@@ -19,14 +19,17 @@ interface Verdict {
   readonly scope: "target" | "record";
   /** The record itself may be what makes the target fail: three such failures between successes of others are charged to it. */
   readonly suspect: boolean;
-  /** False where the record is in order and its camera is held: it waits as long as it takes. */
+  /** False where the record is in order: it waits as long as it takes. */
   readonly charged: boolean;
+  /** All others of its camera wait with it. */
+  readonly holdsCamera?: true;
 }
 
 const targetAway: Verdict = { kind: "retry", scope: "target", suspect: false, charged: true };
 const targetFailed: Verdict = { kind: "retry", scope: "target", suspect: true, charged: true };
 const recordRetry: Verdict = { kind: "retry", scope: "record", suspect: false, charged: true };
-const cameraHeld: Verdict = { kind: "retry", scope: "record", suspect: false, charged: false };
+const recordWaits: Verdict = { kind: "retry", scope: "record", suspect: false, charged: false };
+const cameraHeld: Verdict = { ...recordWaits, holdsCamera: true };
 const recordRefused: Verdict = { kind: "rejected", scope: "record", suspect: false, charged: true };
 
 /**
@@ -77,6 +80,9 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   HTTP_415: recordRefused,
   HTTP_422: recordRefused,
 
+  /** Every record for it is refused alike, until somebody registers the node or mends the config. */
+  IOTOWN_NODE_UNKNOWN: targetAway,
+
   MQTT_OFFLINE: targetAway,
   MQTT_BUSY: targetAway,
   MQTT_CREDENTIALS: targetAway,
@@ -104,6 +110,18 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   DISK_FAILED: targetFailed,
   FOLDER_FULL: targetAway,
 
+  /** The image or its labels break a limit that the platform documents, or it said so of this one alone. */
+  IMAGE_TOO_LARGE: recordRefused,
+  IMAGE_REFUSED: recordRefused,
+  TAG_REFUSED: recordRefused,
+  /** The platform has this record's image in its hands and says neither yes nor no. */
+  IMAGE_UNCERTAIN: recordRetry,
+  /** The same of everything it was given: then it is the platform that is not well. */
+  PLATFORM_UNCERTAIN: targetFailed,
+  /** No more images fit into the account: a person has to make room. */
+  PROJECT_FULL: targetAway,
+  /** The project wants another kind of annotation than the config sends. */
+  PROJECT_MISMATCH: targetAway,
   REMO_SETTINGS: targetAway,
   REMO_BUSY: targetAway,
   REMO_ANSWER: targetFailed,
@@ -113,6 +131,10 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   REMO_PENDING: recordRetry,
   REMO_FILE_FAILED: recordRetry,
   REMO_FILE_REFUSED: recordRefused,
+  /** A reduced copy could not be made now. Other failures of the vision process may be the picture's doing. */
+  VISION_UNAVAILABLE: recordWaits,
+  VISION_CRASHED: recordRetry,
+  VISION_TIMEOUT: recordRetry,
 
   RECORD_UNREADABLE: recordRefused,
   ENCODE_FAILED: recordRefused,
@@ -154,7 +176,17 @@ export function suspectsRecord(error: AgentError): boolean {
   return verdictOf(error).suspect;
 }
 
-/** False when the record waits with all others of its camera, and no attempt is counted against it. */
+/** False when the record waits for what is not its own fault, and no attempt is counted against it. */
 export function chargesRecord(error: AgentError): boolean {
   return verdictOf(error).charged;
+}
+
+/** True when all other records of its camera have to wait as well. */
+export function holdsCamera(error: AgentError): boolean {
+  return verdictOf(error).holdsCamera === true;
+}
+
+/** True when the other side refused the size: of the picture, the message or the request that carries it. */
+export function isTooLarge({ code }: AgentError): boolean {
+  return code === "HTTP_413" || code === "MQTT_TOO_LARGE" || code === "IMAGE_TOO_LARGE";
 }

@@ -30,6 +30,8 @@ export interface SandboxBrokerOptions {
   /** Only messages whose topic it matches must be records. */
   readonly recordTopics?: RegExp;
   readonly onPublish?: (message: SandboxPublish) => void;
+  /** The only one who may connect; anybody when absent. */
+  readonly login?: { readonly username: string; readonly password: string };
 }
 
 /** The latest of them are kept for the summary; each is one short line. */
@@ -39,6 +41,7 @@ export class SandboxBroker {
   readonly #port: number;
   readonly #recordTopics: RegExp;
   readonly #onPublish: (message: SandboxPublish) => void;
+  readonly #login: SandboxBrokerOptions["login"];
   readonly #violations: string[] = [];
   #counts = { published: 0, bytes: 0, records: 0, violations: 0 };
   #broker: Aedes | undefined;
@@ -48,10 +51,17 @@ export class SandboxBroker {
     this.#port = options.port ?? 0;
     this.#recordTopics = options.recordTopics ?? /^framepost\/[^/]+\/image\//;
     this.#onPublish = options.onPublish ?? (() => {});
+    this.#login = options.login;
   }
 
   async start(): Promise<{ readonly url: string }> {
     const broker = await Aedes.createBroker();
+    const login = this.#login;
+    if (login !== undefined) {
+      broker.authenticate = (_, username, password, answer) => {
+        answer(null, username === login.username && password?.toString() === login.password);
+      };
+    }
     broker.on("publish", (packet, client) => this.#take(packet, client));
     const server = createServer((socket) => {
       broker.handle(socket);
@@ -71,6 +81,15 @@ export class SandboxBroker {
     this.#server = undefined;
     if (broker !== undefined) await new Promise<void>((resolve) => broker.close(resolve));
     if (server?.listening === true) await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+
+  /** A message of the broker's own, as a platform sends one. Retained ones also reach those who subscribe later. */
+  async send(topic: string, payload: string, { retain = false } = {}): Promise<void> {
+    const packet = { cmd: "publish", qos: 1, dup: false, topic, payload: Buffer.from(payload), retain } as const;
+    await new Promise<void>((resolve, reject) => {
+      if (this.#broker === undefined) reject(new Error("the broker is not started"));
+      this.#broker?.publish(packet, (error) => (error ? reject(error) : resolve()));
+    });
   }
 
   counts(): SandboxBrokerCounts {

@@ -220,13 +220,24 @@ describe("MQTT link", () => {
     }
   });
 
-  it("throws away a connection whose answer makes no sense", async () => {
+  it("knows which message a broker found too large, although that ends the connection", async () => {
     const broker = await mosquitto({ lines: ["allow_anonymous true", "message_size_limit 100000"] });
     const link = linkTo(broker.port);
     await link.connected(soon());
-    await assert.rejects(link.publish("pictures", picture, qos1, soon()), codeIs("MQTT_PROTOCOL"));
+    await assert.rejects(link.publish("pictures", picture, qos1, soon()), codeIs("MQTT_TOO_LARGE"));
     await link.connected(soon());
     await link.publish("pictures", Buffer.from("small"), qos1, soon());
+  });
+
+  it("throws away a connection whose answer makes no sense", async () => {
+    const broker = new ScriptedBroker();
+    toStop.push(broker);
+    const link = linkTo(await broker.start(), { protocol: "5" });
+    await link.connected(soon());
+    const sent = link.publish("pictures", Buffer.from("small"), qos1, soon());
+    const judged = assert.rejects(sent, codeIs("MQTT_PROTOCOL"));
+    broker.say(Buffer.from([0x40, 3, 0, 1, 0x7f]));
+    await judged;
   });
 
   it("tells a forbidden topic from a message that nobody wants", async () => {

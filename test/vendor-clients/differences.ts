@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 
-import type { Exchange, RecordedRequest } from "./fixture.ts";
+import type { Exchange, RecordedPart, RecordedRequest } from "./fixture.ts";
 
 /** One place in which a request of ours is not the vendor's. A side that has nothing there is undefined. */
 export interface Difference {
@@ -69,9 +69,27 @@ function lineOf({ method, path }: RecordedRequest): string {
   return `${method} ${path}`;
 }
 
-/** The order of a query says nothing; that of parts and of array elements does. */
+/** The order of a query and of a form says nothing; that of parts and of array elements does. */
 function comparable({ headers, query, body }: RecordedRequest): object {
-  return { headers, query: Object.fromEntries(query), body };
+  const request = { headers, query: Object.fromEntries(query) };
+  switch (body.kind) {
+    case "form":
+      return { ...request, body: { kind: "form", fields: Object.fromEntries(body.fields) } };
+    case "multipart":
+      return { ...request, body: { kind: "multipart", ...partsByName(body.parts) } };
+    default:
+      return { ...request, body };
+  }
+}
+
+/** So that one part more does not make all that follow it different. Of parts of one name the second is `name#2`. */
+function partsByName(parts: readonly RecordedPart[]): object {
+  const byName = new Map<string, RecordedPart>();
+  for (const part of parts) {
+    const same = parts.slice(0, parts.indexOf(part)).filter(({ name }) => name === part.name).length;
+    byName.set(same === 0 ? part.name : `${part.name}#${same + 1}`, part);
+  }
+  return { order: parts.map(({ name }) => name).join(", "), parts: Object.fromEntries(byName) };
 }
 
 function compare(where: string, ours: unknown, theirs: unknown, found: Difference[]): void {

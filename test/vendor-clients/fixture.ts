@@ -2,12 +2,13 @@
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** A part of a multipart body: text, or the size and digest of its bytes. */
+/** A part of a multipart body: text, what JSON it holds, or the size and digest of its bytes. */
 export interface RecordedPart {
   readonly name: string;
   readonly filename?: string;
   readonly contentType?: string;
   readonly text?: string;
+  readonly jsonText?: Json;
   readonly bytes?: Digest;
 }
 

@@ -67,8 +67,12 @@ function normalisePart(part: RecordedPart): RecordedPart {
   // Python's name for a temporary file.
   const named =
     part.filename === undefined ? {} : { filename: part.filename.replace(/^tmp[a-z0-9_]{8}\./, "<random>.") };
-  const text = part.text === undefined ? {} : { text: placeholders(part.text, "") };
-  return { ...part, ...named, ...text };
+  const { text, ...rest } = { ...part, ...named };
+  if (text === undefined) return rest;
+  const value = text.startsWith("{") ? parsed(text) : undefined;
+  return value === undefined
+    ? { ...rest, text: placeholders(text, "") }
+    : { ...rest, jsonText: normaliseJson(value, "") };
 }
 
 function normaliseJson(value: Json, serverUrl: string): Json {

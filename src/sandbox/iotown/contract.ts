@@ -48,7 +48,7 @@ export function labelledBoxes({ labels, width, height }: SandboxImage): readonly
   }));
 }
 
-function parseLabel(label: unknown): SandboxLabel {
+export function parseLabel(label: unknown): SandboxLabel {
   if (!isObject(label)) return violated("a label is not an object");
   onlyKeys(label, ["name", "x", "y", "w", "h"], "a label");
   const { name } = label;

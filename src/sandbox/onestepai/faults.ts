@@ -11,6 +11,6 @@ export const onestepaiFaults = {
     stores: true,
   },
   "no-content-204": { kind: "answer", status: 204 },
-  "not-json": { kind: "answer", status: 200, headers: json, body: "{oops" },
+  "not-json": { kind: "answer", status: 200, headers: json, body: "{oops", stores: true },
   slow: { kind: "late", delayMs: 3_000 },
 } as const satisfies Readonly<Record<string, SandboxFault>>;

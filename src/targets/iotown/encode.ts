@@ -20,10 +20,21 @@ export interface IotownLabel {
   readonly h: number;
 }
 
+/** One for each detection that is sent, in their order. */
 export function iotownLabels(draft: RecordDraft, encoding: IotownEncoding): readonly IotownLabel[] {
-  return sentDetections(draft, encoding.minScore).map(({ label, box }) => ({
+  return iotownDetected(draft, encoding).map(({ name, x, y, w, h }) => ({ name, x, y, w, h }));
+}
+
+/** As the vendor's documents write what a detector found: a label, and its score. */
+export interface IotownDetected extends IotownLabel {
+  readonly score: number;
+}
+
+export function iotownDetected(draft: RecordDraft, encoding: IotownEncoding): readonly IotownDetected[] {
+  return sentDetections(draft, encoding.minScore).map(({ label, score, box }) => ({
     name: label,
-    ...fractions(box, draft, encoding.boxOrigin),
+    ...fractionsOf(box, draft, encoding.boxOrigin),
+    score: Math.round(score * millionths) / millionths,
   }));
 }
 
@@ -36,17 +47,22 @@ export function iotownImageBody(
   return jsonWithBase64('{"image":"', jpeg, `","type":"jpg","labels":${JSON.stringify(labels)}}`, allocate);
 }
 
-function fractions(box: Box, draft: RecordDraft, origin: BoxOrigin): Omit<IotownLabel, "name"> {
-  const shift = origin === "center" ? 0.5 : 0;
-  return {
-    x: sixDecimals((box.left + box.width * shift) / draft.imageWidth),
-    y: sixDecimals((box.top + box.height * shift) / draft.imageHeight),
-    w: sixDecimals(box.width / draft.imageWidth),
-    h: sixDecimals(box.height / draft.imageHeight),
-  };
+function fractionsOf(box: Box, draft: RecordDraft, origin: BoxOrigin): Omit<IotownLabel, "name"> {
+  const across = span(box.left / draft.imageWidth, box.width / draft.imageWidth, origin);
+  const down = span(box.top / draft.imageHeight, box.height / draft.imageHeight, origin);
+  return { x: across.at, y: down.at, w: across.size, h: down.size };
 }
 
 /** The vendor's own callers write six decimals; more are unproven. */
-function sixDecimals(value: number): number {
-  return Math.round(value * 1e6) / 1e6;
+const millionths = 1_000_000;
+
+/** Rounded so that no edge comes to lie outside the image, and something is left of every box. */
+function span(start: number, size: number, origin: BoxOrigin): { readonly at: number; readonly size: number } {
+  // A thousandth of a millionth is what floating point does to a whole number.
+  const whole = Math.min(Math.max(1, Math.floor(size * millionths + 0.001)), millionths);
+  const before = origin === "center" ? Math.ceil(whole / 2) : 0;
+  const behind = origin === "center" ? before : whole;
+  const wanted = Math.round((origin === "center" ? start + size / 2 : start) * millionths);
+  const at = Math.min(Math.max(wanted, before), millionths - behind);
+  return { at: at / millionths, size: whole / millionths };
 }

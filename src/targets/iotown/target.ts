@@ -2,14 +2,18 @@ import { AgentError, asAgentError } from "../../core/errors.ts";
 import { captureLimits, linkLimits } from "../../core/limits.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Target, TargetCapacity } from "../../core/ports.ts";
-import type { RecordDraft } from "../../core/types.ts";
+import type { RecordDraft, StoredRecord } from "../../core/types.ts";
 import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
 import { filterWants } from "../filter.ts";
 import { IotownClient } from "./client.ts";
 import type { IotownConfig } from "./config.ts";
+import { iotownFrameData, iotownFrameFiles } from "./encode-data.ts";
 import { iotownLabels } from "./encode.ts";
 
-/** Pictures with labels for IoT.own's image store: one request per record, accepted on status 200. */
+/**
+ * IoT.own: pictures with labels for its image store, or frames as data of one of its nodes. One request per record,
+ * accepted on status 200.
+ */
 export class IotownTarget implements Target {
   readonly id: string;
   readonly kind = "iotown";
@@ -44,6 +48,8 @@ export class IotownTarget implements Target {
   async probe(signal: AbortSignal): Promise<void> {
     try {
       await this.#client.checkAccess(signal);
+      const { mode, nid } = this.#config;
+      if (mode === "data" && nid !== undefined) await this.#requireNode(nid, signal);
     } catch (error) {
       throw explained(asAgentError(error, "checking IoT.own"));
     }
@@ -62,13 +68,48 @@ export class IotownTarget implements Target {
   async #deliverOne(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
     const { record } = delivery;
     try {
-      const labels = iotownLabels(record, this.#config);
-      await this.#client.uploadImage({ jpeg: await delivery.image(), labels }, signal);
+      const { mode, nid } = this.#config;
+      const jpeg = await delivery.image();
+      if (mode === "image" || nid === undefined) {
+        await this.#client.uploadImage({ jpeg, labels: iotownLabels(record, this.#config) }, signal);
+      } else await this.#sendAsData(record, jpeg, nid, signal);
       return { kind: "accepted" };
     } catch (error) {
       return outcomeOf(asAgentError(error, `sending ${record.name}`));
     }
   }
+
+  async #sendAsData(record: StoredRecord, jpeg: Buffer, nid: string, signal: AbortSignal): Promise<void> {
+    const { boxOrigin, minScore, dataBody, dataDetails: details } = this.#config;
+    const encoding = { nid, boxOrigin, minScore, details };
+    try {
+      if (dataBody === "json") await this.#client.sendData(iotownFrameData(record, jpeg, encoding), signal);
+      else await this.#client.sendDataWithFiles(iotownFrameFiles(record, jpeg, encoding), signal);
+    } catch (error) {
+      // 400 is also the answer to a node that the server does not know, which is no record's fault. Its words do not
+      // count, so the server is asked.
+      if (error instanceof AgentError && error.code === "HTTP_400") await this.#requireNode(nid, signal);
+      throw error;
+    }
+  }
+
+  async #requireNode(nid: string, signal: AbortSignal): Promise<void> {
+    try {
+      if ((await this.#client.node(nid, {}, signal)) !== undefined) return;
+    } catch (error) {
+      if (!(error instanceof AgentError) || !["HTTP_400", "HTTP_404"].includes(error.code)) throw error;
+      throw unknownNode(nid, error);
+    }
+    throw unknownNode(nid);
+  }
+}
+
+function unknownNode(nid: string, cause?: AgentError): AgentError {
+  const said = cause === undefined ? "the server answers without it" : cause.message;
+  return new AgentError("IOTOWN_NODE_UNKNOWN", `node ${nid} of IoT.own is not there: ${said}`, {
+    disposition: "fatal",
+    cause,
+  });
 }
 
 /** The same error with what a person should do about it. */

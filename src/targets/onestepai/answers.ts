@@ -14,7 +14,7 @@ export function jwtOf(body: Buffer): string | undefined {
   const text = body.toString("utf8").trim();
   const json = jsonOf(body);
   if (json !== undefined && typeof json !== "string") return undefined;
-  const token = (json ?? text).trim().replace(/^Bearer\s+/i, "");
+  const token = (json ?? text).trim().replace(/^Bearer(\s+|$)/i, "");
   // What RFC 6750 lets a bearer token be: no blanks, no control characters, no JSON, no page.
   return /^[A-Za-z0-9._~+/-]+=*$/.test(token) ? token : undefined;
 }

@@ -99,7 +99,7 @@ export class UploadSession {
     }
   }
 
-  /** Fails where the platform was not reached or is in trouble; one that it does not know any more is over. */
+  /** Where it fails the upload stays in the book until another one has begun, which proves that it is over. */
   async #finish({ datasetId, uploadId }: OpenUpload, signal: AbortSignal): Promise<void> {
     const over = new AbortController();
     const cut = new AbortController();
@@ -112,8 +112,6 @@ export class UploadSession {
     else signal.addEventListener("abort", cutSoon, { once: true });
     try {
       await this.#client.finishUploading(datasetId, uploadId, cut.signal, this.#limits.finishTimeoutMs);
-    } catch (error) {
-      if (!isUnknownUpload(error)) throw error;
     } finally {
       signal.removeEventListener("abort", cutSoon);
       over.abort();
@@ -129,10 +127,6 @@ export class UploadSession {
 
 function isRefusal(error: unknown): boolean {
   return error instanceof AgentError && error.code === "HTTP_400";
-}
-
-function isUnknownUpload(error: unknown): boolean {
-  return error instanceof AgentError && /^HTTP_4(00|04|09|10|22)$/.test(error.code);
 }
 
 /** How a locked dataset is answered is not documented: any refusal that is not about something else counts as one. */

@@ -23,7 +23,7 @@ function fixedAnswer({ method, path }: RecordedRequest): RecordedAnswer {
   if (path.endsWith("/annotation/")) return json({ annotation_info: [] });
   if (path.endsWith("/export/")) return json([]);
   if (path === "/api/v1/ui/annotation-sets/") return json(createdSet, 201);
-  if (path.startsWith("/api/annotation-set/")) return json({ id: 3, classes: [{ id: 1, name: "Person" }] });
+  if (path.startsWith("/api/annotation-set/")) return json(annotationSetOf(path));
   if (path.startsWith("/api/v1/ui/annotation-sets/")) return json(annotationSetOf(path));
   if (path.endsWith("/annotation-sets/")) return page([{ ...annotationSet, statistics }]);
   if (path === "/api/v1/ui/datasets/") return page([dataset]);

@@ -1,0 +1,81 @@
+import { AgentError } from "../../core/errors.ts";
+import { layernextLimits } from "../../core/limits.ts";
+import type { HttpAnswer, StatusContext } from "../../link/http-status.ts";
+import { jsonAnswer, unexpectedAnswer } from "../platform-answer.ts";
+
+/** LayerNext's answers, from foreign JSON to types. What is not as the vendor's clients read it is an error. */
+
+export interface Answered {
+  readonly answer: HttpAnswer;
+  readonly context: StatusContext;
+}
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * The object of a 200. A 204 means "no content" in the vendor's clients, which is a failure wherever this is used, and so
+ * is `isSuccess: false` or an `error` in a 200: the vendor's clients overlook both.
+ */
+export function objectAnswer({ answer, context }: Answered): Fields {
+  const value = jsonAnswer(answer, context);
+  if (!isFields(value)) throw unexpectedAnswer("JSON that is no object", answer, context);
+  const { error } = value;
+  if (value["isSuccess"] !== false && (error === undefined || error === null)) return value;
+  const { message } = unexpectedAnswer("a refusal", answer, context);
+  throw new AgentError("PLATFORM_FAILED", message, { disposition: "retry" });
+}
+
+/** An id goes into later requests and into the target's memory, so it has a bound. */
+export function idOf(fields: Fields, key: string, answered: Answered): string {
+  const id = optionalIdOf(fields, key, answered);
+  if (id === undefined) throw unexpectedAnswer(`no ${key}`, answered.answer, answered.context);
+  return id;
+}
+
+export function optionalIdOf(fields: Fields, key: string, { answer, context }: Answered): string | undefined {
+  const id = fields[key];
+  if (id === undefined || id === null) return undefined;
+  const text = typeof id === "number" && Number.isSafeInteger(id) ? String(id) : id;
+  if (typeof text === "string" && text !== "" && Buffer.byteLength(text) <= layernextLimits.idBytesMax) return text;
+  throw unexpectedAnswer(`a ${key} that is none`, answer, context);
+}
+
+export function numberOf(fields: Fields, key: string, { answer, context }: Answered): number {
+  const value = fields[key];
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw unexpectedAnswer(`no number as ${key}`, answer, context);
+}
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What to ask for an attribute's and its values' references. */
+export interface AttributeReferences {
+  readonly ref: string;
+  readonly values: ReadonlyMap<string, string>;
+}
+
+export interface LabelReference {
+  readonly ref: string;
+  readonly color: string;
+  readonly attributes: ReadonlyMap<string, AttributeReferences>;
+}
+
+/** `{ref, color, texts: {attribute: {ref, texts: {value: ref}}}}`; undefined where it is something else. */
+export function labelReferenceOf(value: unknown, refKey: string): LabelReference | undefined {
+  if (!isFields(value)) return undefined;
+  const { [refKey]: ref, color, texts } = value;
+  if (typeof ref !== "string" || ref === "" || typeof color !== "string") return undefined;
+  const attributes = new Map<string, AttributeReferences>();
+  for (const [name, attribute] of Object.entries(isFields(texts) ? texts : {})) {
+    if (!isFields(attribute)) continue;
+    const { [refKey]: own, texts: values } = attribute;
+    if (typeof own !== "string") continue;
+    const refs = Object.entries(isFields(values) ? values : {}).flatMap(([text, reference]) =>
+      typeof reference === "string" ? [[text, reference] as const] : [],
+    );
+    attributes.set(name, { ref: own, values: new Map(refs) });
+  }
+  return { ref, color, attributes };
+}

@@ -1,0 +1,167 @@
+import { AgentError, asAgentError } from "../../core/errors.ts";
+import { outcomeOf } from "../../core/outcome.ts";
+import type { Delivery } from "../../core/ports.ts";
+import type { LayernextClient } from "./client.ts";
+import type { LayernextConfig } from "./config.ts";
+import type { NewUpload } from "./images.ts";
+import type { FileStep, Journal, OpenBatch } from "./journal.ts";
+import { isRefusal, transferFile } from "./transfer.ts";
+
+export interface ReadRecord {
+  readonly delivery: Delivery;
+  readonly jpeg: Buffer;
+}
+
+/** An upload that the server was told the end of. */
+export interface Uploaded {
+  /** Absent where the server has no jobs. */
+  readonly jobId: string | undefined;
+  readonly files: readonly { readonly delivery: Delivery; readonly step: FileStep }[];
+  /** Not among the files: the server refused them. */
+  readonly refused: readonly { readonly delivery: Delivery; readonly error: AgentError }[];
+}
+
+/** A step of one file failed in a way that may be the file's fault or the server's: the others are not to blame. */
+export class InterruptedUpload extends Error {
+  override readonly name = "InterruptedUpload";
+  readonly delivery: Delivery;
+  readonly error: AgentError;
+
+  constructor(delivery: Delivery, error: AgentError) {
+    super(error.message);
+    this.delivery = delivery;
+    this.error = error;
+  }
+}
+
+/** Uploads a batch of images with a journal: from where the last process, or the last call, left it. */
+export class BatchUpload {
+  readonly #client: LayernextClient;
+  readonly #journal: Journal;
+  readonly #config: Pick<LayernextConfig, "collection" | "metadata" | "storagePrefix">;
+
+  constructor(client: LayernextClient, journal: Journal, config: BatchUpload["config"]) {
+    this.#client = client;
+    this.#journal = journal;
+    this.#config = config;
+  }
+
+  get config(): Pick<LayernextConfig, "collection" | "metadata" | "storagePrefix"> {
+    return this.#config;
+  }
+
+  /** Those that continue the open batch, if that can be finished with them, and those that need one of their own. */
+  async split(records: readonly ReadRecord[]): Promise<readonly (readonly ReadRecord[])[]> {
+    const open = await this.#journal.batch();
+    const isIn = ({ delivery }: ReadRecord) => open?.files.has(delivery.record.name) === true;
+    if (open === undefined || !canFinish(open, records)) return [records];
+    return [records.filter(isIn), records.filter((record) => !isIn(record))].filter(({ length }) => length > 0);
+  }
+
+  /** Of one group of `split`. Fails with an `InterruptedUpload`, or an AgentError that is nobody's own. */
+  async upload(records: readonly ReadRecord[], signal: AbortSignal): Promise<Uploaded> {
+    const open = await this.#journal.batch();
+    if (
+      open !== undefined &&
+      canFinish(open, records) &&
+      records.every(({ delivery }) => open.files.has(delivery.record.name))
+    ) {
+      const resumed = await this.#resume(open, records, signal);
+      if (resumed !== undefined) return resumed;
+    }
+    const refused: Uploaded["refused"][number][] = [];
+    let left = records;
+    // Each round loses at least one record, or is the last.
+    while (left.length > 0) {
+      const batch = await this.#begin(left, signal);
+      const { files, refusals } = await this.#sendAll(batch, left, signal);
+      if (refusals.length === 0) return { ...(await this.#completed(files, left, signal)), refused };
+      // The server expects every file that it was told of: without these, it has to be told anew.
+      refused.push(...refusals);
+      left = left.filter(({ delivery }) => refusals.every((refusal) => refusal.delivery !== delivery));
+    }
+    return { jobId: undefined, files: [], refused };
+  }
+
+  /** Undefined where the server does not know this upload any more: its files begin anew, and nobody is to blame. */
+  async #resume(open: OpenBatch, records: readonly ReadRecord[], signal: AbortSignal): Promise<Uploaded | undefined> {
+    if (open.completed) return { ...resultOf(open, records), refused: [] };
+    try {
+      const { files, refusals } = await this.#sendAll(open, records, signal);
+      if (refusals.length > 0) return undefined;
+      return { ...(await this.#completed(files, records, signal)), refused: [] };
+    } catch (error) {
+      const failure = error instanceof InterruptedUpload ? error.error : error;
+      if (failure instanceof AgentError && (isRefusal(failure) || failure.code === "PLATFORM_REFUSED"))
+        return undefined;
+      throw error;
+    }
+  }
+
+  async #begin(records: readonly ReadRecord[], signal: AbortSignal): Promise<OpenBatch> {
+    const names = records.map(({ delivery }) => delivery.record.name);
+    const { collection, metadata, storagePrefix } = this.#config;
+    const wanted: NewUpload = { collection, fileNames: names, metadata, storagePrefix };
+    const upload = await forBatch(this.#client.images.begin(wanted, signal));
+    const files = new Map(names.map((name) => [name, { step: "open" } as const]));
+    const batch = { upload, files, completed: false };
+    await this.#journal.write(batch);
+    return batch;
+  }
+
+  async #sendAll(batch: OpenBatch, records: readonly ReadRecord[], signal: AbortSignal) {
+    const refusals: Uploaded["refused"][number][] = [];
+    let current = batch;
+    for (const { delivery, jpeg } of records) {
+      const { name } = delivery.record;
+      const note = async (step: FileStep): Promise<void> => {
+        current = { ...current, files: new Map([...current.files, [name, step]]) };
+        await this.#journal.write(current);
+      };
+      const file = { name, bytes: jpeg, step: current.files.get(name) ?? { step: "open" as const }, note };
+      try {
+        await transferFile(this.#client.images, batch.upload, file, signal);
+      } catch (error) {
+        const failure = asAgentError(error, `sending ${name}`);
+        if (outcomeOf(failure).kind !== "rejected") throw new InterruptedUpload(delivery, failure);
+        refusals.push({ delivery, error: failure });
+      }
+    }
+    return { files: current, refusals };
+  }
+
+  async #completed(batch: OpenBatch, records: readonly ReadRecord[], signal: AbortSignal) {
+    await forBatch(this.#client.images.complete(batch.upload, batch.files.size, signal));
+    const completed = { ...batch, completed: true };
+    await this.#journal.write(completed);
+    return resultOf(completed, records);
+  }
+}
+
+function resultOf({ upload, files }: OpenBatch, records: readonly ReadRecord[]): Omit<Uploaded, "refused"> {
+  return {
+    jobId: upload.jobId,
+    files: records.map(({ delivery }) => ({ delivery, step: files.get(delivery.record.name) ?? { step: "done" } })),
+  };
+}
+
+/** Whatever of the batch is not yet at the server is at hand. */
+function canFinish({ files }: OpenBatch, records: readonly ReadRecord[]): boolean {
+  const names = new Set(records.map(({ delivery }) => delivery.record.name));
+  const left = [...files].filter(([, { step }]) => step === "open" || step === "sent");
+  return left.every(([name]) => names.has(name)) && [...files.keys()].some((name) => names.has(name));
+}
+
+/** A refusal of what belongs to a whole batch says nothing about a record: it must not set one aside. */
+async function forBatch<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw notTheRecords(asAgentError(error, "uploading to LayerNext"));
+  }
+}
+
+export function notTheRecords(error: AgentError): AgentError {
+  if (outcomeOf(error).kind !== "rejected") return error;
+  return new AgentError("PLATFORM_REFUSED", error.message, { disposition: "retry", cause: error });
+}

@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+import { layernextLimits } from "../../core/limits.ts";
+import type { TargetMemory } from "../../core/ports.ts";
+import { isFields } from "./answers.ts";
+import type { Upload } from "./images.ts";
+
+/**
+ * How far the open upload is, in the target's memory: each file's step is written down before the next one begins, so that
+ * a power cut costs no second PUT of a finalized file. Signed addresses are not kept: they work once.
+ */
+
+export type FileStep =
+  | { readonly step: "open" }
+  /** The storage has it; finalizing is next. */
+  | { readonly step: "sent"; readonly fileId: string; readonly fileKey: string; readonly etag: string }
+  | { readonly step: "done"; readonly fileKey?: string | undefined }
+  /** The server does not take it again. */
+  | { readonly step: "removed" };
+
+export interface OpenBatch {
+  readonly upload: Upload;
+  /** By file name. */
+  readonly files: ReadonlyMap<string, FileStep>;
+  /** The server was told that this was all: the job is under way. */
+  readonly completed: boolean;
+}
+
+export class Journal {
+  readonly #memory: TargetMemory;
+  readonly #account: string;
+  #batch: OpenBatch | undefined;
+  #read = false;
+
+  /** `place`: server and collection. What was written for another one is not used. */
+  constructor(memory: TargetMemory, place: string) {
+    this.#memory = memory;
+    this.#account = createHash("sha256").update(place).digest("hex").slice(0, 16);
+  }
+
+  async batch(): Promise<OpenBatch | undefined> {
+    if (!this.#read) {
+      this.#batch = parseBatch(await this.#memory.read(), this.#account);
+      this.#read = true;
+    }
+    return this.#batch;
+  }
+
+  async write(batch: OpenBatch): Promise<void> {
+    // First in memory: should the disk fail, this process still knows what it did.
+    [this.#batch, this.#read] = [batch, true];
+    const { upload, files, completed } = batch;
+    await this.#memory.write({ account: this.#account, upload, completed, files: Object.fromEntries(files) });
+  }
+
+  /** For a job that came to nothing: its files begin anew. */
+  async forget(jobId: string): Promise<void> {
+    if ((await this.batch())?.upload.jobId !== jobId) return;
+    this.#batch = undefined;
+    await this.#memory.write({});
+  }
+}
+
+/** Whatever is no batch of this account is none at all. */
+function parseBatch(value: unknown, account: string): OpenBatch | undefined {
+  if (!isFields(value) || value["account"] !== account) return undefined;
+  const { upload, files, completed } = value;
+  if (!isFields(upload) || !isFields(files) || typeof completed !== "boolean") return undefined;
+  const { uploadId, collection, storageType, jobId, collectionId } = upload;
+  if (!isId(uploadId) || !isId(collection)) return undefined;
+  if (storageType !== "aws_s3" && storageType !== "gcs" && storageType !== "azure_blob") return undefined;
+  const steps = Object.entries(files).map(([name, step]) => [name, parseStep(step)] as const);
+  return {
+    upload: {
+      uploadId,
+      collection,
+      storageType,
+      ...(isId(jobId) ? { jobId } : {}),
+      ...(isId(collectionId) ? { collectionId } : {}),
+    },
+    files: new Map(steps),
+    completed,
+  };
+}
+
+function parseStep(value: unknown): FileStep {
+  const { step, fileId, fileKey, etag } = isFields(value) ? value : {};
+  if (step === "removed") return { step };
+  if (step === "done") return { step, ...(isId(fileKey) ? { fileKey } : {}) };
+  if (step === "sent" && isId(fileId) && isId(fileKey) && typeof etag === "string") {
+    return { step, fileId, fileKey, etag };
+  }
+  return { step: "open" };
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && Buffer.byteLength(value) <= layernextLimits.idBytesMax;
+}

@@ -1,0 +1,247 @@
+import { SystemClock, type Clock } from "../../core/clock.ts";
+import { AgentError, asAgentError } from "../../core/errors.ts";
+import { layernextLimits } from "../../core/limits.ts";
+import { outcomeOf, suspectsRecord, type Outcome } from "../../core/outcome.ts";
+import type { Delivery, Target, TargetCapacity, TargetMemory } from "../../core/ports.ts";
+import type { RecordDraft } from "../../core/types.ts";
+import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
+import { filterWants } from "../filter.ts";
+import { BatchUpload, InterruptedUpload, notTheRecords, type ReadRecord, type Uploaded } from "./batch-upload.ts";
+import { LayernextClient } from "./client.ts";
+import type { LayernextConfig } from "./config.ts";
+import { cursorOf, parseCursor } from "./cursor.ts";
+import { jobFailed, jobPace, jobPending, jobStuck, laterMs, waitForJob, type JobPace } from "./job.ts";
+import { Journal } from "./journal.ts";
+import { ModelRun, type RunCall, type UploadedRecord } from "./model-run.ts";
+import { isRefusal } from "./transfer.ts";
+
+export interface LayernextTargetParts {
+  readonly memory: TargetMemory;
+  readonly clock?: Clock;
+  /** For tests. */
+  readonly pace?: JobPace;
+  readonly timeouts?: Pick<HttpLinkOptions, "connectTimeoutMs" | "idleTimeoutMs">;
+}
+
+type Outcomes = Map<string, Outcome>;
+
+/**
+ * Images of a batch into a collection, then one model run for them, once the server's job has taken them in. The journal
+ * keeps the upload, each record's cursor the job that it waits for: neither a power cut nor a slow job has an image sent
+ * twice.
+ */
+export class LayernextTarget implements Target {
+  readonly id: string;
+  readonly kind = "layernext";
+  readonly #config: LayernextConfig;
+  readonly #link: HttpLink;
+  readonly #storageLink: HttpLink;
+  readonly #client: LayernextClient;
+  readonly #journal: Journal;
+  readonly #uploads: BatchUpload;
+  readonly #modelRun: ModelRun;
+  readonly #clock: Clock;
+  readonly #pace: JobPace;
+
+  constructor(config: LayernextConfig, { memory, clock, pace, timeouts = {} }: LayernextTargetParts) {
+    this.id = config.id;
+    this.#config = config;
+    this.#clock = clock ?? new SystemClock();
+    this.#pace = pace ?? jobPace;
+    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...timeouts });
+    this.#storageLink = new HttpLink({ tls: config.storageTls, proxy: config.proxy, ...timeouts });
+    this.#client = new LayernextClient(config, this.#link, this.#storageLink);
+    this.#journal = new Journal(memory, JSON.stringify([config.url, config.basePath, config.collection]));
+    this.#uploads = new BatchUpload(this.#client, this.#journal, config);
+    this.#modelRun = new ModelRun(this.#client, config, this.#clock);
+  }
+
+  capacity(): TargetCapacity {
+    const { maxRecords, maxBytes } = this.#config.batch;
+    // One upload at a time: there is one journal.
+    return { recordsPerCallMax: maxRecords, bytesPerCallMax: maxBytes, callsInFlightMax: 1 };
+  }
+
+  wants(draft: RecordDraft): boolean {
+    return filterWants(this.#config, draft);
+  }
+
+  async start(): Promise<void> {
+    // HTTP connects with its first request.
+  }
+
+  async probe(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#client.systemDetails(signal);
+    } catch (error) {
+      throw explained(asAgentError(error, "checking LayerNext"));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#link.close();
+    this.#storageLink.close();
+  }
+
+  async deliver(deliveries: readonly Delivery[], signal: AbortSignal): Promise<ReadonlyMap<string, Outcome>> {
+    const outcomes: Outcomes = new Map();
+    try {
+      // Before anything is uploaded: an image whose labels the server does not know would lie there without them.
+      const labels = await this.#modelRun.prepare(deliveries, signal);
+      for (const { delivery, error } of labels.refused) outcomes.set(delivery.record.id, outcomeOf(error));
+      const ready = deliveries.filter(({ record }) => !outcomes.has(record.id));
+      await this.#sendAll(ready, { labels, outcomes, signal });
+    } catch (error) {
+      const outcome = outcomeOf(notTheRecords(asAgentError(error, "delivering to LayerNext")));
+      for (const { record } of deliveries) if (!outcomes.has(record.id)) outcomes.set(record.id, outcome);
+    }
+    return outcomes;
+  }
+
+  async #sendAll(ready: readonly Delivery[], call: RunCall): Promise<void> {
+    for (const [jobId, waiting] of byJob(ready)) await this.#resumeJob(jobId, waiting, call);
+    const fresh = ready.filter(({ cursor }) => parseCursor(cursor) === undefined);
+    const records = await readAll(fresh, call.outcomes);
+    for (const group of records.length === 0 ? [] : await this.#uploads.split(records)) {
+      await this.#sendGroup(group, call);
+    }
+  }
+
+  /** Asked once in a call: who waits for one job must not hold up the others. */
+  async #resumeJob(jobId: string, waiting: readonly UploadedRecord[], call: RunCall): Promise<void> {
+    const { outcomes } = call;
+    try {
+      await this.#finish(jobId, waiting, { ...this.#pace, waitMs: 0 }, call);
+    } catch (error) {
+      const failure = asAgentError(error, `asking for job ${jobId}`);
+      if (!isRefusal(failure)) {
+        settleAll(waiting, outcomes, outcomeOf(failure));
+        return;
+      }
+      // The server has forgotten the job, for example after months without a connection.
+      await this.#journal.forget(jobId);
+      settleAll(waiting, outcomes, { kind: "retry", scope: "record", error: notTheRecords(failure), cursor: "" });
+    }
+  }
+
+  async #sendGroup(group: readonly ReadRecord[], call: RunCall): Promise<void> {
+    const { outcomes, signal } = call;
+    try {
+      const { jobId, files, refused } = await this.#uploads.upload(group, signal);
+      for (const { delivery, error } of refused) outcomes.set(delivery.record.id, outcomeOf(error));
+      const uploaded = takenIn(files, outcomes);
+      if (uploaded.length > 0) await this.#finish(jobId, uploaded, this.#pace, call);
+    } catch (error) {
+      const left = group.filter(({ delivery }) => !outcomes.has(delivery.record.id));
+      for (const { delivery } of left) outcomes.set(delivery.record.id, outcomeOf(failureFor(delivery, left, error)));
+    }
+  }
+
+  /** Every record of the job gets its outcome. */
+  async #finish(
+    jobId: string | undefined,
+    records: readonly UploadedRecord[],
+    pace: JobPace,
+    call: RunCall,
+  ): Promise<void> {
+    const { outcomes, signal } = call;
+    if (jobId !== undefined) {
+      const state = await waitForJob(this.#client, jobId, pace, this.#clock, signal);
+      if (state.status === "failed") {
+        await this.#journal.forget(jobId);
+        settleAll(records, outcomes, anew(jobFailed(jobId)));
+        return;
+      }
+      if (state.status !== "completed") return this.#later(jobId, records, jobPending(jobId, state), outcomes);
+    }
+    await this.#modelRun.send(jobId, records, call);
+  }
+
+  async #later(jobId: string, records: readonly UploadedRecord[], error: AgentError, outcomes: Outcomes) {
+    for (const { delivery, polls, fileKey } of records) {
+      const stuck = polls >= layernextLimits.laterPollsMax;
+      if (stuck) await this.#journal.forget(jobId);
+      outcomes.set(delivery.record.id, {
+        kind: "retry",
+        scope: "record",
+        ...(stuck
+          ? { error: jobStuck(jobId, polls), cursor: "" }
+          : { error, cursor: cursorOf({ jobId, polls: polls + 1, fileKey }), afterMs: laterMs(polls) }),
+      });
+    }
+  }
+}
+
+function byJob(deliveries: readonly Delivery[]): ReadonlyMap<string, readonly UploadedRecord[]> {
+  const jobs = new Map<string, UploadedRecord[]>();
+  for (const delivery of deliveries) {
+    const cursor = parseCursor(delivery.cursor);
+    if (cursor === undefined) continue;
+    const { jobId, polls, fileKey } = cursor;
+    jobs.set(jobId, [...(jobs.get(jobId) ?? []), { delivery, polls, fileKey }]);
+  }
+  return jobs;
+}
+
+/** Before the upload begins: a file that the server was told of has to come. */
+async function readAll(deliveries: readonly Delivery[], outcomes: Outcomes): Promise<readonly ReadRecord[]> {
+  const records: ReadRecord[] = [];
+  for (const delivery of deliveries) {
+    try {
+      records.push({ delivery, jpeg: await delivery.image() });
+    } catch (error) {
+      outcomes.set(delivery.record.id, outcomeOf(asAgentError(error, `reading ${delivery.record.name}`)));
+    }
+  }
+  return records;
+}
+
+/** What the server would not take again has its outcome; the rest waits for its job. */
+function takenIn(files: Uploaded["files"], outcomes: Outcomes): readonly UploadedRecord[] {
+  return files.flatMap(({ delivery, step }) => {
+    if (step.step !== "removed") {
+      return [{ delivery, polls: 0, fileKey: step.step === "done" ? step.fileKey : undefined }];
+    }
+    const { name, id } = delivery.record;
+    const message = `sending ${name}: it was removed from the collection before, and LayerNext does not take it again`;
+    outcomes.set(id, outcomeOf(new AgentError("UPLOAD_REMOVED", message, { disposition: "reject" })));
+    return [];
+  });
+}
+
+/** Where one file's step failed, the others of its batch are neither charged nor suspected. */
+function failureFor(delivery: Delivery, left: readonly ReadRecord[], thrown: unknown): AgentError {
+  const interrupted = thrown instanceof InterruptedUpload ? thrown : undefined;
+  const error = notTheRecords(interrupted?.error ?? asAgentError(thrown, "uploading to LayerNext"));
+  if (interrupted === undefined || left.length === 1 || delivery === interrupted.delivery) return error;
+  if (!suspectsRecord(error)) return error;
+  const { name } = interrupted.delivery.record;
+  const { afterMs } = error;
+  return new AgentError("BATCH_INTERRUPTED", `sending ${name}, in the same batch: ${error.message}`, {
+    disposition: "fatal",
+    cause: error,
+    ...(afterMs === undefined ? {} : { afterMs }),
+  });
+}
+
+/** Whatever was uploaded is forgotten; the server tells what it has already. */
+function anew(error: AgentError): Outcome {
+  const outcome = outcomeOf(error);
+  return outcome.kind === "retry" ? { ...outcome, cursor: "" } : outcome;
+}
+
+function settleAll(records: readonly UploadedRecord[], outcomes: Outcomes, outcome: Outcome): void {
+  for (const { delivery } of records) outcomes.set(delivery.record.id, outcome);
+}
+
+/** The same error with what a person should do about it. */
+function explained(error: AgentError): AgentError {
+  const advice = {
+    HTTP_401: "the server is there and refuses the API key or its secret",
+    HTTP_403: "the server is there and refuses the API key or its secret",
+    HTTP_404: "a server is there but does not know this address; are url, api and basePath right?",
+  }[error.code];
+  if (advice === undefined) return error;
+  const { disposition, facts } = error;
+  return new AgentError(error.code, `${error.message} (${advice})`, { disposition, facts });
+}

@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "mocha";
+import { onestepaiLimits } from "../../src/core/limits.ts";
+import type { Outcome } from "../../src/core/outcome.ts";
+import type { Delivery } from "../../src/core/ports.ts";
+import { redirectFault, type SandboxFault } from "../../src/sandbox/faults.ts";
+import { onestepaiFaults } from "../../src/sandbox/onestepai/faults.ts";
+import { OnestepaiSandbox, sandboxDatasetId } from "../../src/sandbox/onestepai/server.ts";
+import { onestepaiConfig } from "../../src/targets/onestepai/config.ts";
+import { OnestepaiTarget } from "../../src/targets/onestepai/target.ts";
+import { assertClean, inWords } from "../lib/outcome-words.ts";
+import { sampleDelivery, sampleJpeg } from "../lib/records.ts";
+import { tcpServer } from "../lib/servers.ts";
+import { MemoryForTarget } from "../lib/target-memory.ts";
+
+const accessToken = "onestepai-fault-canary";
+const secrets = [accessToken, "eyJhbGciOiJub25lIn0"];
+const never = new AbortController().signal;
+const chunk = /^POST .*\/UploadChunk$/;
+const start = /\/StartUploading$/;
+const finish = /\/FinishUploading$/;
+const signIn = /\/SignIn$/;
+const category = /\/Categories$/;
+
+/** What the delivery comes to when the image itself meets the fault, and whether it is at the server afterwards. */
+const onImage: Readonly<Record<Exclude<keyof typeof onestepaiFaults, "slow">, readonly [string, 0 | 1]>> = {
+  html: ["target? HTTP_NOT_THE_PLATFORM", 0],
+  "bad-request-400": ["rejected HTTP_400", 0],
+  "html-400": ["target? HTTP_NOT_THE_PLATFORM", 0],
+  "unauthorized-401": ["accepted", 1],
+  "forbidden-403": ["target? HTTP_403", 0],
+  "not-found-404": ["target HTTP_404", 0],
+  "too-large-413": ["rejected HTTP_413", 0],
+  "too-many-429": ["target HTTP_429 after 7000", 0],
+  "server-error-500": ["target? HTTP_500", 0],
+  "bad-gateway-502": ["target? HTTP_502", 0],
+  "bad-gateway-502-after-store": ["target? HTTP_502", 1],
+  "unavailable-503": ["target? HTTP_503 after 11000", 0],
+  "no-content-204": ["target? HTTP_UNEXPECTED_STATUS", 0],
+  "not-json": ["accepted", 1],
+  "reset-early": ["target? NET_RESET", 0],
+  "reset-late": ["target? NET_RESET", 0],
+  "reset-after-store": ["target? NET_RESET", 1],
+  "reset-answer": ["target? NET_RESET", 1],
+  hang: ["target? NET_TIMEOUT", 0],
+  "hang-after-store": ["target? NET_TIMEOUT", 1],
+  drip: ["target ABORTED", 0],
+  "long-answer": ["target? HTTP_ANSWER_TOO_LARGE", 0],
+};
+
+/** The same for the steps before the image: none of them may cost the record. */
+const onSteps: readonly (readonly [string, RegExp, keyof typeof onestepaiFaults, string])[] = [
+  ["sign-in", signIn, "bad-request-400", "target PLATFORM_REFUSED"],
+  ["sign-in", signIn, "unauthorized-401", "target HTTP_401"],
+  ["sign-in", signIn, "html", "target? HTTP_NOT_THE_PLATFORM"],
+  ["sign-in", signIn, "html-400", "target? HTTP_NOT_THE_PLATFORM"],
+  ["sign-in", signIn, "not-json", "target? HTTP_NOT_THE_PLATFORM"],
+  ["sign-in", signIn, "no-content-204", "target? HTTP_UNEXPECTED_STATUS"],
+  ["sign-in", signIn, "hang", "target? NET_TIMEOUT"],
+  ["category", category, "bad-request-400", "record PLATFORM_CATEGORY"],
+  ["category", category, "html", "target? HTTP_NOT_THE_PLATFORM"],
+  ["category", category, "server-error-500", "target? HTTP_500"],
+  ["start", start, "bad-request-400", "target PLATFORM_LOCKED after 30000"],
+  ["start", start, "unauthorized-401", "accepted"],
+  ["start", start, "not-found-404", "target HTTP_404"],
+  ["start", start, "html", "target? HTTP_NOT_THE_PLATFORM"],
+  ["start", start, "no-content-204", "target? HTTP_UNEXPECTED_STATUS"],
+  ["start", start, "unavailable-503", "target? HTTP_503 after 11000"],
+  ["finish", finish, "bad-request-400", "accepted"],
+  ["finish", finish, "bad-gateway-502", "accepted"],
+  ["finish", finish, "html", "accepted"],
+  ["finish", finish, "reset-late", "accepted"],
+  ["finish", finish, "hang", "accepted"],
+];
+
+describe("OneStepAI target under faults", () => {
+  let sandbox: OnestepaiSandbox;
+  let target: OnestepaiTarget;
+  let url: string;
+
+  beforeEach(async () => {
+    sandbox = new OnestepaiSandbox({ accessToken });
+    ({ url } = await sandbox.start());
+    target = targetFor();
+  });
+  afterEach(async () => {
+    await target.close();
+    await sandbox.stop();
+  });
+
+  const targetFor = (token = accessToken): OnestepaiTarget => {
+    const place = { url, accessToken: token, datasetId: sandboxDatasetId };
+    const category = { default: "gate" };
+    const config = { id: "osai", kind: "onestepai", ...place, category, createCategories: true };
+    return new OnestepaiTarget(onestepaiConfig.parse(config), {
+      memory: new MemoryForTarget(),
+      timeouts: { idleTimeoutMs: 80 },
+      limits: { ...onestepaiLimits, finishTimeoutMs: 100, stoppedFinishTimeoutMs: 50 },
+    });
+  };
+
+  async function deliver(delivery: Delivery, signal = never): Promise<Outcome> {
+    const outcome = (await target.deliver([delivery], signal)).get(delivery.record.id);
+    assert.ok(outcome !== undefined);
+    if (outcome.kind !== "accepted") assertClean(outcome.error, secrets);
+    return outcome;
+  }
+
+  async function goesThrough(delivery: Delivery): Promise<void> {
+    assert.equal(inWords(await deliver(delivery)), "accepted");
+    assert.equal(sandbox.lockOf(), undefined, "the dataset is free again");
+    assert.deepEqual(sandbox.violations(), []);
+  }
+
+  for (const [name, [reading, stored]] of Object.entries(onImage)) {
+    it(`${name} at an image: ${reading}`, async () => {
+      const delivery = sampleDelivery(1, sampleJpeg(7));
+      sandbox.fault(onestepaiFaults[name as keyof typeof onImage], 1, chunk);
+      const signal = name === "drip" ? AbortSignal.timeout(120) : never;
+      assert.equal(inWords(await deliver(delivery, signal)), reading);
+      assert.equal(sandbox.chunks().length, stored);
+      assert.equal(sandbox.lockOf(), undefined, "the upload was ended all the same");
+      await goesThrough(delivery);
+      // Nothing is lost; what is there twice has one name and the same bytes.
+      assert.deepEqual(
+        sandbox.chunks().map(({ name: sent }) => sent),
+        Array(stored + 1).fill(delivery.record.name),
+      );
+      assert.equal(sandbox.stored().length, 1);
+    });
+  }
+
+  for (const [step, on, name, reading] of onSteps) {
+    it(`${name} at the ${step}: ${reading}`, async () => {
+      sandbox.fault(onestepaiFaults[name], 1, on);
+      const delivery = sampleDelivery(1, sampleJpeg(7));
+      assert.equal(inWords(await deliver(delivery)), reading);
+      assert.equal(sandbox.chunks().length, reading === "accepted" ? 1 : 0);
+      await goesThrough(sampleDelivery(2, sampleJpeg(8)));
+      assert.equal(sandbox.stored().length, reading === "accepted" ? 2 : 1);
+    });
+  }
+
+  it("signs in once more when the JWT has expired, and no more often while it is refused", async () => {
+    await goesThrough(sampleDelivery(1, sampleJpeg(1)));
+    sandbox.expireTokens();
+    const before = sandbox.counts().requests;
+    await goesThrough(sampleDelivery(2, sampleJpeg(2)));
+    // Refused start, sign-in, start, image, finish.
+    assert.equal(sandbox.counts().requests - before, 5);
+    sandbox.fault(onestepaiFaults["unauthorized-401"], Infinity, chunk);
+    const during = sandbox.counts().requests;
+    assert.equal(inWords(await deliver(sampleDelivery(3, sampleJpeg(3)))), "target HTTP_401");
+    // Start, image, sign-in, image; the account being refused, the finish is left to the next upload.
+    assert.equal(sandbox.counts().requests - during, 4);
+    sandbox.heal();
+    await goesThrough(sampleDelivery(3, sampleJpeg(3)));
+  });
+
+  it("takes no redirect, and shows its token to nobody else", async () => {
+    await using other = await tcpServer(() => undefined);
+    const fault: SandboxFault = redirectFault(307, `http://127.0.0.1:${other.port}/`);
+    sandbox.fault(fault, 1, signIn);
+    assert.equal(inWords(await deliver(sampleDelivery(1, sampleJpeg()))), "target HTTP_REDIRECT");
+    sandbox.fault(fault, 1, chunk);
+    assert.equal(inWords(await deliver(sampleDelivery(1, sampleJpeg()))), "target HTTP_REDIRECT");
+    assert.equal(other.connections(), 0);
+  });
+
+  it("accepts an answer that comes late but in time", async () => {
+    sandbox.fault({ kind: "late", delayMs: 40 }, 1, chunk);
+    await goesThrough(sampleDelivery(1, sampleJpeg()));
+  });
+
+  it("shows nothing of a sign-in's answer that it cannot read, nor of a server that repeats the token", async () => {
+    sandbox.fault({ kind: "answer", status: 200, body: '{"token":"eyJhbGciOiJub25lIn0.x.y"}' }, 1, signIn);
+    assert.equal(inWords(await deliver(sampleDelivery(1, sampleJpeg()))), "target? HTTP_NOT_THE_PLATFORM");
+    sandbox.fault({ kind: "answer", status: 500, body: `no ${accessToken} here` }, 1, signIn);
+    const outcome = await deliver(sampleDelivery(1, sampleJpeg()));
+    assert.match(outcome.kind === "retry" ? outcome.error.message : "", /no \*\*\* here/);
+  });
+
+  it("tells a probe what is wrong, in words to act on", async () => {
+    await target.probe(never);
+    assert.deepEqual(sandbox.chunks(), []);
+    const wrong = targetFor("another-token");
+    await assert.rejects(wrong.probe(never), { code: "HTTP_401", message: /refuses the access token/ });
+    await wrong.close();
+    sandbox.fault(onestepaiFaults["not-found-404"]);
+    await assert.rejects(target.probe(never), { code: "HTTP_404", message: /is the url right/ });
+    sandbox.fault(onestepaiFaults.html);
+    await assert.rejects(target.probe(never), { code: "HTTP_NOT_THE_PLATFORM" });
+  });
+});
