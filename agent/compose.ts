@@ -25,6 +25,7 @@ import { Pipeline } from "../src/pipeline/pipeline.ts";
 import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
 import { bootId, clockQuality } from "../src/state/boot.ts";
 import { TargetMemoryFile } from "../src/state/target-memory.ts";
+import { CustomVisionTarget } from "../src/targets/customvision/target.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
 import { IotownTarget } from "../src/targets/iotown/target.ts";
 import { LayernextTarget } from "../src/targets/layernext/target.ts";
@@ -317,6 +318,8 @@ function buildTarget(
       return new IotownTarget(target);
     case "layernext":
       return new LayernextTarget(target, { memory, clock: seams.clock });
+    case "customvision":
+      return new CustomVisionTarget(target, seams);
     case "mqtt":
       return new MqttTarget({ config: target, device }, seams);
     case "folder":

@@ -8,6 +8,7 @@ import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
 import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
 import { configLimits } from "../src/core/limits.ts";
+import { customVisionConfig } from "../src/targets/customvision/config.ts";
 import { folderTargetConfig } from "../src/targets/folder/config.ts";
 import { iotownConfig } from "../src/targets/iotown/config.ts";
 import { layernextConfig } from "../src/targets/layernext/config.ts";
@@ -33,6 +34,7 @@ const target = z.discriminatedUnion("kind", [
   iotownConfig,
   layernextConfig,
   onestepaiConfig,
+  customVisionConfig,
   mqttTargetConfig,
   folderTargetConfig,
 ]);

@@ -1,3 +1,5 @@
+import { customVisionFaults } from "../src/sandbox/customvision/faults.ts";
+import { CustomVisionSandbox, sandboxProjectId } from "../src/sandbox/customvision/server.ts";
 import type { SandboxFault } from "../src/sandbox/faults.ts";
 import type { HttpSandbox } from "../src/sandbox/http-sandbox.ts";
 import { iotownFaults } from "../src/sandbox/iotown/faults.ts";
@@ -30,6 +32,12 @@ export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
     make: (secret, port) => new LayernextSandbox({ apiKey: "framepost", secret, port }),
     targetSettings: (secret) => `apiKey: framepost, secret: "${secret}", collection: framepost`,
     faults: layernextFaults,
+  },
+  customvision: {
+    title: "Custom Vision",
+    make: (trainingKey, port) => new CustomVisionSandbox({ trainingKey, port }),
+    targetSettings: (trainingKey) => `trainingKey: "${trainingKey}", projectId: "${sandboxProjectId}"`,
+    faults: customVisionFaults,
   },
   onestepai: {
     title: "OneStepAI",

@@ -1,6 +1,7 @@
 import { ffmpegWarnings } from "../src/capture/ffmpeg/config.ts";
 import { httpCameraWarnings } from "../src/capture/http/config.ts";
 import { isPrivateHost } from "../src/link/hosts.ts";
+import { customVisionWarnings } from "../src/targets/customvision/config.ts";
 import { iotownWarnings } from "../src/targets/iotown/config.ts";
 import { layernextWarnings } from "../src/targets/layernext/config.ts";
 import { onestepaiWarnings } from "../src/targets/onestepai/config.ts";
@@ -37,6 +38,8 @@ export function targetWarnings(target: TargetConfig): readonly string[] {
       return iotownWarnings(target);
     case "layernext":
       return layernextWarnings(target);
+    case "customvision":
+      return customVisionWarnings(target);
     case "mqtt":
       return mqttWarnings(target);
     case "onestepai":

@@ -1,3 +1,4 @@
+import { secretValues } from "../../src/config/redact.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import type { CommandContext } from "../context.ts";
 import { loadSettings } from "../settings.ts";
@@ -49,9 +50,11 @@ function environmentAccess(
   platform: PlatformAccount,
   variables: ReadonlyMap<string, string>,
 ): Access {
-  const secrets = [...variables].filter(([field]) => !/url|endpoint|path/i.test(field)).map(([, value]) => value);
+  const given = grouped(variables);
+  // Before they are checked, and not all that there is: a version or a project's id would be masked in every answer.
+  const secrets = secretValues(platform.access, given);
   context.hide(secrets);
-  return { fields: checked(platform, grouped(variables)), secrets };
+  return { fields: checked(platform, given), secrets };
 }
 
 /** `broker.url` as the `url` of an object `broker`. */

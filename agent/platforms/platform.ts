@@ -1,4 +1,5 @@
 import type { Seams } from "../../src/core/ports.ts";
+import type { secretValues } from "../../src/config/redact.ts";
 import type { HttpAnswer } from "../../src/link/http-status.ts";
 import type { HttpCaller, HttpRequest } from "../../src/link/http.ts";
 
@@ -30,8 +31,11 @@ export interface Platform<Client> extends PlatformAccount {
   ): Pick<HttpAnswer, "status"> & { readonly headers?: HttpAnswer["headers"]; readonly body?: unknown };
 }
 
+/** Its secret fields are marked, so that they are known wherever the access comes from. */
+type MarkedSchema = Parameters<typeof secretValues>[0];
+
 /** What is needed of a target's zod schema; it must strip keys that it does not know. */
-export interface AccessSchema {
+export interface AccessSchema extends MarkedSchema {
   readonly shape: Readonly<Record<string, unknown>>;
   safeParse(value: unknown):
     | { readonly success: true; readonly data: Readonly<Record<string, unknown>> }

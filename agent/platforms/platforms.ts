@@ -1,3 +1,4 @@
+import { customVisionPlatform } from "./customvision.ts";
 import { iotownPlatform } from "./iotown.ts";
 import { layernextPlatform } from "./layernext.ts";
 import { onestepaiPlatform } from "./onestepai.ts";
@@ -8,4 +9,5 @@ export function eachPlatform(visit: <Client>(platform: Platform<Client>) => void
   visit(iotownPlatform);
   visit(layernextPlatform);
   visit(onestepaiPlatform);
+  visit(customVisionPlatform);
 }

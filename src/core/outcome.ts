@@ -110,8 +110,19 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   DISK_FAILED: targetFailed,
   FOLDER_FULL: targetAway,
 
-  /** The platform's limit for one picture. */
+  /** The image or its labels break a limit that the platform documents, or it said so of this one alone. */
   IMAGE_TOO_LARGE: recordRefused,
+  IMAGE_REFUSED: recordRefused,
+  TAG_REFUSED: recordRefused,
+  /** The platform has this record's image in its hands and says neither yes nor no. */
+  IMAGE_UNCERTAIN: recordRetry,
+  /** The same of everything it was given: then it is the platform that is not well. */
+  PLATFORM_UNCERTAIN: targetFailed,
+  /** No more images fit into the account: a person has to make room. */
+  PROJECT_FULL: targetAway,
+  /** The project wants another kind of annotation than the config sends. */
+  PROJECT_MISMATCH: targetAway,
+
   /** A reduced copy could not be made now. Other failures of the vision process may be the picture's doing. */
   VISION_UNAVAILABLE: recordWaits,
   VISION_CRASHED: recordRetry,

@@ -4,12 +4,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { readPicture } from "../../agent/files.ts";
 import { uploadFolder } from "../../agent/platforms/onestepai-folder.ts";
+import { SystemClock } from "../../src/core/clock.ts";
 import { HttpLink } from "../../src/link/http.ts";
 import { onestepaiFaults } from "../../src/sandbox/onestepai/faults.ts";
 import { OnestepaiSandbox, sandboxDatasetId } from "../../src/sandbox/onestepai/server.ts";
 import { OnestepaiClient } from "../../src/targets/onestepai/client.ts";
 import { commandLine } from "../lib/platform-cases.ts";
 import { sampleJpeg } from "../lib/records.ts";
+import { RecordingLogger } from "../lib/seams.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const accessToken = "onestepai-folder-canary";
@@ -99,6 +101,9 @@ describe("framepost platform onestepai upload-folder", () => {
       },
       note: () => undefined,
       incomplete: () => (failed = true),
+      line: () => undefined,
+      dryRun: false,
+      seams: { clock: new SystemClock(), random: Math.random, log: new RecordingLogger() },
     });
     link.close();
     assert.deepEqual(counts(JSON.stringify(result)), { images: 6, uploaded: 2, failed: 0, notSent: 4, finished: true });
