@@ -32,6 +32,7 @@ import { LayernextTarget } from "../src/targets/layernext/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
 import { OnestepaiTarget } from "../src/targets/onestepai/target.ts";
 import { reducedTarget } from "../src/targets/reduced.ts";
+import { RemoTarget } from "../src/targets/remo/target.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import { VisionSwitch } from "../src/vision/switch.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
@@ -326,5 +327,7 @@ function buildTarget(
       return new FolderTarget(target, share);
     case "onestepai":
       return new OnestepaiTarget(target, { memory, clock: seams.clock });
+    case "remo":
+      return new RemoTarget({ config: target, memory }, seams);
   }
 }

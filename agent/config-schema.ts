@@ -14,6 +14,7 @@ import { iotownConfig } from "../src/targets/iotown/config.ts";
 import { layernextConfig } from "../src/targets/layernext/config.ts";
 import { mqttTargetConfig } from "../src/targets/mqtt/config.ts";
 import { onestepaiConfig } from "../src/targets/onestepai/config.ts";
+import { remoConfig } from "../src/targets/remo/config.ts";
 
 /** The whole config file: the sections, and every driver and target there is. */
 
@@ -35,6 +36,7 @@ const target = z.discriminatedUnion("kind", [
   layernextConfig,
   onestepaiConfig,
   customVisionConfig,
+  remoConfig,
   mqttTargetConfig,
   folderTargetConfig,
 ]);

@@ -170,6 +170,10 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [/^PLATFORM_REFUSED$/, "put a token into this target's config that is valid; the platform's web page makes new ones"],
   [/^PLATFORM_CATEGORY$/, "give the category's id in category.ids of this target, or set createCategories: true"],
+  [/^REMO_SETTINGS$/, "mend datasetId, annotationSetId, task or sessions of this target"],
+  [/^REMO_(STUCK|PENDING|BUSY)$/, "look at the remo server: it does not get on with what it was sent; restart it"],
+  [/^REMO_FILE_/, "look at the picture; remo takes whole JPEGs"],
+  [/^REMO_/, "look at the log of the remo server"],
   [/^HTTP_401$/, "put the right token into this target's config; the platform's web page shows it"],
   [/^HTTP_403$/, "ask the platform's administrator what this account may do; a firewall may also refuse"],
   [

@@ -8,6 +8,8 @@ import { layernextFaults } from "../src/sandbox/layernext/faults.ts";
 import { LayernextSandbox } from "../src/sandbox/layernext/server.ts";
 import { onestepaiFaults } from "../src/sandbox/onestepai/faults.ts";
 import { OnestepaiSandbox, sandboxDatasetId } from "../src/sandbox/onestepai/server.ts";
+import { remoFaults } from "../src/sandbox/remo/faults.ts";
+import { RemoSandbox } from "../src/sandbox/remo/server.ts";
 
 /** A platform's stand-in, as `framepost sandbox` runs it. */
 export interface SandboxKind {
@@ -19,6 +21,8 @@ export interface SandboxKind {
   targetSettings(secret: string): string;
   readonly faults: Readonly<Record<string, SandboxFault>>;
 }
+
+const remoEmail = "sandbox@framepost.example";
 
 export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
   iotown: {
@@ -45,5 +49,11 @@ export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
     targetSettings: (accessToken) =>
       `accessToken: "${accessToken}", datasetId: ${sandboxDatasetId}, category: { default: gate }, createCategories: true`,
     faults: onestepaiFaults,
+  },
+  remo: {
+    title: "remo",
+    make: (password, port) => new RemoSandbox({ email: remoEmail, password, port }),
+    targetSettings: (password) => `email: ${remoEmail}, password: "${password}", datasetId: 1`,
+    faults: remoFaults,
   },
 };

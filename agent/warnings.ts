@@ -5,6 +5,7 @@ import { customVisionWarnings } from "../src/targets/customvision/config.ts";
 import { iotownWarnings } from "../src/targets/iotown/config.ts";
 import { layernextWarnings } from "../src/targets/layernext/config.ts";
 import { onestepaiWarnings } from "../src/targets/onestepai/config.ts";
+import { remoWarnings } from "../src/targets/remo/config.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 
 /** What an operator should know of the detector although it is allowed. */
@@ -44,6 +45,8 @@ export function targetWarnings(target: TargetConfig): readonly string[] {
       return mqttWarnings(target);
     case "onestepai":
       return onestepaiWarnings(target);
+    case "remo":
+      return remoWarnings(target);
     case "folder":
       return [];
   }

@@ -23,9 +23,13 @@ export async function datasetPull(context: CommandContext, options: DatasetPullO
   const { terminal, signal } = context;
   const kind = Object.hasOwn(pullKinds, options.from) ? pullKinds[options.from] : undefined;
   if (kind === undefined) {
-    throw new AgentError("USAGE_PLATFORM", `no labels from "${options.from}"; ${Object.keys(pullKinds).join(", ")}`, {
-      disposition: "fatal",
-    });
+    throw new AgentError(
+      "USAGE_PLATFORM",
+      `no labels from "${options.from}"; there is ${Object.keys(pullKinds).join(", ")}`,
+      {
+        disposition: "fatal",
+      },
+    );
   }
   const access = await accessOf(context, kind.account, options.target);
   if (options.dryRun === true) return dryRun(context, kind, access, options);

@@ -1,8 +1,9 @@
 import { customVisionPlatform } from "./customvision.ts";
-import { iotownPlatform } from "./iotown.ts";
+import { iotownPlatform } from "./iotown/iotown.ts";
 import { layernextPlatform } from "./layernext.ts";
 import { onestepaiPlatform } from "./onestepai.ts";
 import type { Platform } from "./platform.ts";
+import { remoPlatform } from "./remo.ts";
 
 /** Visits all that `framepost platform` knows. Each has its own kind of client, which only its own operations see. */
 export function eachPlatform(visit: <Client>(platform: Platform<Client>) => void): void {
@@ -10,4 +11,5 @@ export function eachPlatform(visit: <Client>(platform: Platform<Client>) => void
   visit(layernextPlatform);
   visit(onestepaiPlatform);
   visit(customVisionPlatform);
+  visit(remoPlatform);
 }

@@ -46,6 +46,7 @@ export async function downloadAll(
     for (let at = next++; at < wanted.length && !failed; at = next++) {
       const file = wanted[at];
       if (file === undefined) return;
+      signal.throwIfAborted();
       const path = join(folder, file.name);
       const kept = await lookAt(path);
       const away = failuresInARow >= pullLimits.failuresInARowMax;

@@ -1,5 +1,6 @@
 import type { HttpCaller } from "../../src/link/http.ts";
-import { iotownPlatform } from "../platforms/iotown.ts";
+import { iotownLabelAccess } from "../../src/targets/iotown/config.ts";
+import { iotownPlatform } from "../platforms/iotown/iotown.ts";
 import type { Platform, PlatformAccount } from "../platforms/platform.ts";
 import { iotownSource } from "./iotown.ts";
 import type { LabelSource } from "./source.ts";
@@ -14,8 +15,16 @@ export interface PullKind {
 
 export const pullKinds: Readonly<Record<string, PullKind>> = {
   iotown: {
-    account: iotownPlatform,
-    dryAnswer: (request) => iotownPlatform.dryAnswer(request),
-    open: (access, link) => iotownSource(iotownPlatform.connect(access, link), String(access["url"])),
+    account: { ...iotownPlatform, access: iotownLabelAccess },
+    dryAnswer(request) {
+      const { pathname, searchParams } = new URL(request.url);
+      if (!pathname.endsWith("/nn/images")) return iotownPlatform.dryAnswer(request);
+      const label = { name: searchParams.get("labels"), x: 0.5, y: 0.5, w: 0.5, h: 0.5 };
+      return { status: 200, body: { result: [{ id: "<id>", labels: [label] }] } };
+    },
+    open(access, link) {
+      const { url, boxOrigin } = iotownLabelAccess.parse(access);
+      return iotownSource(iotownPlatform.connect(access, link), { url, boxOrigin });
+    },
   },
 };

@@ -576,6 +576,27 @@ export const linkLimits = {
   reconnectMaxMs: 60_000,
 } as const;
 
+export const remoLimits = {
+  /** The vendor's own client sends its files in groups of this size. */
+  groupBytesMax: 8 * MB,
+  /** Records of one upload session: what was sent before an answer is lost has to be found again by name, one by one. */
+  recordsPerSessionMax: 24,
+  /** Sessions remembered over a restart: with the names of their records some 8 KB. */
+  sessionsMax: 4,
+  /** Looks at a session: the first comes soon, as small sessions are done within a second. */
+  pollFirstMs: 200,
+  pollMaxMs: 2_000,
+  /** A session that is not finished in one delivery is looked at again after this. */
+  laterMs: 15_000,
+  /** Looks in a row at a session that does not move, before it is given up: a server's worker that died ends no session. */
+  standStillsMax: 3,
+  /** Sets of a dataset and images by name are small answers; a contents page with annotations may be large. */
+  answerBytesMax: 8 * MB,
+  /** Exports and picture files. */
+  fileBytesMax: 256 * MB,
+  pagesMax: 10_000,
+} as const;
+
 export const onestepaiLimits = {
   /** One session takes so many, so that the few requests around them are no burden and the lock is short. */
   recordsPerSessionMax: 16,

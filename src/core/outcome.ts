@@ -122,7 +122,15 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   PROJECT_FULL: targetAway,
   /** The project wants another kind of annotation than the config sends. */
   PROJECT_MISMATCH: targetAway,
-
+  REMO_SETTINGS: targetAway,
+  REMO_BUSY: targetAway,
+  REMO_ANSWER: targetFailed,
+  REMO_REFUSED: targetFailed,
+  REMO_SESSION_FAILED: targetFailed,
+  REMO_STUCK: targetFailed,
+  REMO_PENDING: recordRetry,
+  REMO_FILE_FAILED: recordRetry,
+  REMO_FILE_REFUSED: recordRefused,
   /** A reduced copy could not be made now. Other failures of the vision process may be the picture's doing. */
   VISION_UNAVAILABLE: recordWaits,
   VISION_CRASHED: recordRetry,

@@ -1,5 +1,7 @@
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { iotownFaults } from "../../src/sandbox/iotown/faults.ts";
+import { onestepaiFaults } from "../../src/sandbox/onestepai/faults.ts";
+import { OnestepaiSandbox, sandboxDatasetId } from "../../src/sandbox/onestepai/server.ts";
 import type { SandboxTruth } from "../../src/sandbox/checks.ts";
 import type { SandboxFault } from "../../src/sandbox/faults.ts";
 import type { HttpSandbox } from "../../src/sandbox/http-sandbox.ts";
@@ -31,6 +33,21 @@ export const stormPlatforms = {
       expect: (sha256, truth) => sandbox.expect(sha256, truth),
       times: () => new Map(sandbox.stored().map((image) => [image.sha256, image.times])),
       duplicates: "it knows no key: a picture whose answer was lost is sent again",
+    };
+  },
+  onestepai(): StormPlatform {
+    const sandbox = new OnestepaiSandbox({ accessToken: token, unlockAfterMs: 5_000 });
+    const category = { default: "gate" };
+    return {
+      sandbox,
+      target: (url) => ({
+        ...{ kind: "onestepai", url, accessToken: token, datasetId: sandboxDatasetId },
+        ...{ category, createCategories: true, reduce: { enabled: false } },
+      }),
+      faults: onestepaiFaults,
+      expect: (sha256, truth) => sandbox.expect(sha256, truth),
+      times: () => new Map(sandbox.stored().map((image) => [image.sha256, image.times])),
+      duplicates: "it takes a chunk again whose answer was lost",
     };
   },
 } as const;

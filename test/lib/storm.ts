@@ -185,7 +185,7 @@ const callsInFlightMax = 2;
 /** The platform has stored what it was sent, and the agent cannot know. */
 function losesAnswer(fault: StormPlatform["faults"][string] | undefined): boolean {
   if (fault === undefined) return false;
-  return fault.kind === "late" || ("stores" in fault && fault.stores === true);
+  return fault.kind === "late" || ("stores" in fault && fault.stores);
 }
 
 async function fill(config: string, plan: StormPlan, tents: readonly Tent[]): Promise<void> {

@@ -1,0 +1,18 @@
+import { remoLimits } from "../../core/limits.ts";
+import type { Delivery } from "../../core/ports.ts";
+
+/** Deliveries in requests of at most 8 MiB of pictures each, as the vendor's client sends them; one larger goes alone. */
+export function groupsOf(deliveries: readonly Delivery[]): readonly (readonly Delivery[])[] {
+  const groups: Delivery[][] = [];
+  let bytes = Infinity;
+  for (const delivery of deliveries) {
+    const { imageBytes } = delivery.record;
+    if (bytes + imageBytes > remoLimits.groupBytesMax) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)?.push(delivery);
+    bytes += imageBytes;
+  }
+  return groups;
+}
