@@ -1,5 +1,5 @@
 import { customVisionPlatform } from "./customvision.ts";
-import { iotownPlatform } from "./iotown/iotown.ts";
+import { iotownPlatform } from "./iotown.ts";
 import { layernextPlatform } from "./layernext.ts";
 import { onestepaiPlatform } from "./onestepai.ts";
 import type { Platform } from "./platform.ts";

@@ -1,6 +1,6 @@
 import type { HttpCaller } from "../../src/link/http.ts";
 import { iotownLabelAccess } from "../../src/targets/iotown/config.ts";
-import { iotownPlatform } from "../platforms/iotown/iotown.ts";
+import { iotownPlatform } from "../platforms/iotown.ts";
 import type { Platform, PlatformAccount } from "../platforms/platform.ts";
 import { iotownSource } from "./iotown.ts";
 import type { LabelSource } from "./source.ts";

@@ -92,7 +92,7 @@ export class BatchUpload {
       return { ...(await this.#completed(files, records, signal)), refused: [] };
     } catch (error) {
       const failure = error instanceof InterruptedUpload ? error.error : error;
-      if (failure instanceof AgentError && (isRefusal(failure) || failure.code === "PLATFORM_REFUSED"))
+      if (failure instanceof AgentError && (isRefusal(failure) || failure.code === "UPLOAD_REFUSED"))
         return undefined;
       throw error;
     }
@@ -163,5 +163,5 @@ async function forBatch<T>(answer: Promise<T>): Promise<T> {
 
 export function notTheRecords(error: AgentError): AgentError {
   if (outcomeOf(error).kind !== "rejected") return error;
-  return new AgentError("PLATFORM_REFUSED", error.message, { disposition: "retry", cause: error });
+  return new AgentError("UPLOAD_REFUSED", error.message, { disposition: "retry", cause: error });
 }
