@@ -31,6 +31,7 @@ import { IotownTarget } from "../src/targets/iotown/target.ts";
 import { LayernextTarget } from "../src/targets/layernext/target.ts";
 import { MqttTarget } from "../src/targets/mqtt/target.ts";
 import { OnestepaiTarget } from "../src/targets/onestepai/target.ts";
+import { reducedTarget } from "../src/targets/reduced.ts";
 import { RemoTarget } from "../src/targets/remo/target.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import { VisionSwitch } from "../src/vision/switch.ts";
@@ -107,7 +108,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   for (const target of config.targets) {
     const share = target.kind === "folder" ? await shareOf(budget, target, dataFolder) : undefined;
     const memory = new TargetMemoryFile(join(dataFolder, "state"), target.id);
-    targets.push(wrapTarget(buildTarget(target, { device, share, memory }, seams)));
+    const built = buildTarget(target, { device, share, memory }, seams);
+    targets.push(wrapTarget(withReducedCopies(built, target, vision, seams)));
   }
   const waiting = spoolTargets(config, targets);
   const spool = buildSpool(config, { dataFolder, device, targets: waiting, budget }, seams);
@@ -294,6 +296,13 @@ export function buildDriver(camera: CameraConfig, vision: Vision, { clock, rando
     case "simulated":
       return new SimulatedDriver(camera, (svg, options, signal) => vision.render(svg, options, signal));
   }
+}
+
+/** Where its other side may refuse a size. */
+function withReducedCopies(target: Target, config: TargetConfig, vision: Vision, { clock }: Seams): Target {
+  if (!("reduce" in config) || !config.reduce.enabled) return target;
+  const reencode: Vision["reencode"] = (jpeg, options, signal) => vision.reencode(jpeg, options, signal);
+  return reducedTarget(target, config.reduce, reencode, clock);
 }
 
 function buildTarget(

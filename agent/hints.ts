@@ -163,7 +163,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^PROJECT_FULL$/, "delete images in the project, or move it to a larger tier; then it goes on by itself"],
   [/^PROJECT_MISMATCH$/, "set this target's annotations to auto, or projectId to a project of the other kind"],
   [/^TAG_REFUSED$/, "make the tag in the project, or delete unused ones there; then: framepost queue retry"],
-  [/^USAGE_CUSTOMVISION$/, "split it into several requests; the limits stand in docs/platforms.md"],
+  [/^USAGE_CUSTOMVISION$/, "mend the arguments, or split them into several requests: the message names the limit"],
   [
     /^PLATFORM_LOCKED$/,
     "wait for the other upload to end, or end it in the platform's web page; give each agent a dataset of its own",

@@ -1,4 +1,5 @@
 import type { IotownClient } from "../../src/targets/iotown/client.ts";
+import type { BoxOrigin, IotownLabel } from "../../src/targets/iotown/encode.ts";
 import type { LabelSource, SourceBox, SourceImage } from "./source.ts";
 
 /**
@@ -7,10 +8,21 @@ import type { LabelSource, SourceBox, SourceImage } from "./source.ts";
  */
 export function iotownSource(
   client: Pick<IotownClient, "downloadAnnotations" | "downloadImage">,
-  url: string,
+  {
+    url,
+    grpid,
+    boxOrigin,
+  }: { readonly url: string; readonly grpid?: string | undefined; readonly boxOrigin: BoxOrigin },
 ): LabelSource {
+  const shift = boxOrigin === "center" ? 0.5 : 0;
+  /** The whole size, in fractions. */
+  const asBox = ({ name, x, y, w, h }: IotownLabel): SourceBox => ({
+    label: name,
+    unit: "fraction",
+    box: { left: x - w * shift, top: y - h * shift, width: w, height: h },
+  });
   return {
-    origin: `iotown ${url}`,
+    origin: `iotown ${url}${grpid === undefined ? "" : ` group ${grpid}`}`,
     async list(classes, signal) {
       const boxes = new Map<string, SourceBox[]>();
       for (const label of classes) {
@@ -26,9 +38,4 @@ export function iotownSource(
       }));
     },
   };
-}
-
-/** The centre and the whole size, in fractions. */
-function asBox({ name, x, y, w, h }: { name: string; x: number; y: number; w: number; h: number }): SourceBox {
-  return { label: name, unit: "fraction", box: { left: x - w / 2, top: y - h / 2, width: w, height: h } };
 }

@@ -507,6 +507,16 @@ export const reduceLimits = {
   defaultScaleMin: 0.5,
   /** Copies made of one picture before it is given up. */
   copiesMax: 6,
+  /** Cameras write 75 to 95: a copy above this is no smaller as a rule. */
+  firstQuality: 80,
+  /** Nobody knows the quality of an original; the first copy towards a size tells how wrong this was. */
+  originalQuality: 85,
+  /** A copy aims a little below what is taken: the prediction is rough, and one copy less is worth more than 5 %. */
+  aimShare: 0.95,
+  /** What was taken and what was refused are close enough: to narrow the limit down further costs more than it brings. */
+  closeRatio: 1.15,
+  /** A limit may be raised: after this one picture is sent in its full size again. */
+  learnedForMs: 10 * 60_000,
 } as const;
 
 export const iotownLimits = {

@@ -19,14 +19,17 @@ interface Verdict {
   readonly scope: "target" | "record";
   /** The record itself may be what makes the target fail: three such failures between successes of others are charged to it. */
   readonly suspect: boolean;
-  /** False where the record is in order and its camera is held: it waits as long as it takes. */
+  /** False where the record is in order: it waits as long as it takes. */
   readonly charged: boolean;
+  /** All others of its camera wait with it. */
+  readonly holdsCamera?: true;
 }
 
 const targetAway: Verdict = { kind: "retry", scope: "target", suspect: false, charged: true };
 const targetFailed: Verdict = { kind: "retry", scope: "target", suspect: true, charged: true };
 const recordRetry: Verdict = { kind: "retry", scope: "record", suspect: false, charged: true };
-const cameraHeld: Verdict = { kind: "retry", scope: "record", suspect: false, charged: false };
+const recordWaits: Verdict = { kind: "retry", scope: "record", suspect: false, charged: false };
+const cameraHeld: Verdict = { ...recordWaits, holdsCamera: true };
 const recordRefused: Verdict = { kind: "rejected", scope: "record", suspect: false, charged: true };
 
 /**
@@ -128,6 +131,10 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   REMO_PENDING: recordRetry,
   REMO_FILE_FAILED: recordRetry,
   REMO_FILE_REFUSED: recordRefused,
+  /** A reduced copy could not be made now. Other failures of the vision process may be the picture's doing. */
+  VISION_UNAVAILABLE: recordWaits,
+  VISION_CRASHED: recordRetry,
+  VISION_TIMEOUT: recordRetry,
 
   RECORD_UNREADABLE: recordRefused,
   ENCODE_FAILED: recordRefused,
@@ -169,7 +176,17 @@ export function suspectsRecord(error: AgentError): boolean {
   return verdictOf(error).suspect;
 }
 
-/** False when the record waits with all others of its camera, and no attempt is counted against it. */
+/** False when the record waits for what is not its own fault, and no attempt is counted against it. */
 export function chargesRecord(error: AgentError): boolean {
   return verdictOf(error).charged;
+}
+
+/** True when all other records of its camera have to wait as well. */
+export function holdsCamera(error: AgentError): boolean {
+  return verdictOf(error).holdsCamera === true;
+}
+
+/** True when the other side refused the size: of the picture, the message or the request that carries it. */
+export function isTooLarge({ code }: AgentError): boolean {
+  return code === "HTTP_413" || code === "MQTT_TOO_LARGE" || code === "IMAGE_TOO_LARGE";
 }

@@ -3,7 +3,7 @@ import { Summary } from "../core/counters.ts";
 import type { AgentError } from "../core/errors.ts";
 import type { DeliveryHealth, LastError } from "../core/health.ts";
 import { LogGate } from "../core/log-gate.ts";
-import { chargesRecord, type Outcome } from "../core/outcome.ts";
+import { holdsCamera, type Outcome } from "../core/outcome.ts";
 import type { Delivery, Logger, Seams, Settlement, Target } from "../core/ports.ts";
 import { needsPerson } from "./breaker.ts";
 
@@ -47,7 +47,7 @@ export class Books {
       return;
     }
     this.#remember(outcome.error);
-    if (!chargesRecord(outcome.error)) this.#cameraHeld(delivery, outcome.error);
+    if (holdsCamera(outcome.error)) this.#cameraHeld(delivery, outcome.error);
     if (settlement.kind !== "rejected") {
       this.#retried += 1;
       this.#log.debug("record.retried", { ...facts, code: outcome.error.code, message: outcome.error.message });

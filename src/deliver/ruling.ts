@@ -1,7 +1,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import type { AgentError } from "../core/errors.ts";
 import { deliverLimits, spoolLimits } from "../core/limits.ts";
-import { chargesRecord, type Outcome, suspectsRecord } from "../core/outcome.ts";
+import { chargesRecord, holdsCamera, type Outcome, suspectsRecord } from "../core/outcome.ts";
 import type { Delivery, Random, Settlement } from "../core/ports.ts";
 import type { Cursor } from "../core/types.ts";
 import type { HeldCameras } from "./held-cameras.ts";
@@ -38,10 +38,11 @@ export function ruleOn(
       if (outcome.scope === "record") {
         // An emptied cursor starts over, which is no step forward.
         if (moved && cursor !== "") return { settlement: onward(outcome), target: "unknown" };
-        const settlement = chargesRecord(outcome.error)
-          ? charged(delivery, outcome, random)
-          : waiting(outcome.error, held.failed(delivery, outcome.error, outcome.afterMs));
-        return { settlement, target: "unknown" };
+        if (chargesRecord(outcome.error)) return { settlement: charged(delivery, outcome, random), target: "unknown" };
+        const afterMs = holdsCamera(outcome.error)
+          ? held.failed(delivery, outcome.error, outcome.afterMs)
+          : Math.max(deliverLimits.recordBackoffFirstMs, outcome.afterMs ?? 0);
+        return { settlement: waiting(outcome.error, afterMs), target: "unknown" };
       }
       const guilty = suspectsRecord(outcome.error) && suspects.failed(delivery, alone);
       if (guilty) return { settlement: charged(delivery, outcome, random), target: "unknown" };
@@ -77,7 +78,7 @@ function charged(delivery: Delivery, outcome: Retry, random: Random): Settlement
   return { kind: "retry", afterMs, charged: true, ...errorOf(outcome.error), ...cursorOf(outcome.cursor) };
 }
 
-/** For a record whose camera is held. */
+/** For a record that is in order: its camera is held, or something of ours is away. */
 export function waiting(error: AgentError, afterMs: number): Settlement {
   return { kind: "retry", afterMs: waitMs(afterMs), charged: false, ...errorOf(error) };
 }

@@ -7,6 +7,9 @@ import { networkMeaning, type Meaning } from "./network-errors.ts";
  * ever holds the user name or the password.
  */
 
+/** Packet too large: of a DISCONNECT, and of Mosquitto's PUBACK. */
+export const tooLargeReason = 149;
+
 /** CONNACK codes of 3.1.1 (1–5) and of MQTT 5 (128 and up). Others count as the broker being unavailable. */
 const connackMeanings: Readonly<Record<number, Meaning>> = {
   1: { code: "MQTT_PROTOCOL_VERSION", disposition: "fatal", text: "it does not speak this version of MQTT" },
@@ -65,7 +68,7 @@ export function lostError(broker: string, reason: number | undefined, thrown: un
 
 function lostMeaning(reason: number | undefined, thrown: unknown): { readonly code: string; readonly text: string } {
   if (reason === 142) return { code: "MQTT_TAKEN_OVER", text: "another client came with the same client id" };
-  if (reason === 149) return { code: "MQTT_CLOSED", text: "the broker found a packet too large" };
+  if (reason === tooLargeReason) return { code: "MQTT_CLOSED", text: "the broker found a packet too large" };
   if (reason !== undefined) return { code: "MQTT_CLOSED", text: `the broker ended it with reason ${reason}` };
   if (thrown === undefined) return { code: "MQTT_CLOSED", text: "the broker closed it" };
   const errno = errnoOf(thrown);
@@ -83,7 +86,7 @@ export function publishRefused(topic: string, broker: string, reason: number): A
       disposition: "fatal",
     });
   }
-  if (reason === 149) return tooLarge(attempted, "the broker found the packet too large");
+  if (reason === tooLargeReason) return tooLarge(attempted, "the broker found the packet too large");
   if (reason === 151) {
     return new AgentError("MQTT_QUOTA", `${attempted}: the broker's quota is used up`, { disposition: "retry" });
   }

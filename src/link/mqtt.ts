@@ -3,7 +3,8 @@ import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { AgentError } from "../core/errors.ts";
 import { linkLimits } from "../core/limits.ts";
 import { unlessAborted } from "./deadline.ts";
-import { connectError, lostError, publishRefused, subscribeRefused, tooLarge } from "./mqtt-errors.ts";
+import { AnswerReader } from "./mqtt-answers.ts";
+import { connectError, lostError, publishRefused, subscribeRefused, tooLarge, tooLargeReason } from "./mqtt-errors.ts";
 import { publishBytes, publishHead, type PublishOptions } from "./mqtt-packet.ts";
 import { SendWindow } from "./mqtt-window.ts";
 import type { TlsOptions } from "./tls.ts";
@@ -78,6 +79,8 @@ export class MqttConnection {
   #window = new SendWindow({ placesMax: 0, bytesMax: 0, waitingMax: 0 });
   #limits: MqttLimits | undefined;
   #ended = false;
+  /** Over such an answer MQTT.js ends the connection. */
+  #refusedSize = false;
   #ponged: () => void = () => {};
 
   constructor(settings: MqttSettings, version: MqttVersion) {
@@ -209,6 +212,7 @@ export class MqttConnection {
     if (this.#client?.stream instanceof Socket) {
       this.#client.stream.setNoDelay(true);
       this.#liveByProgress(this.#client, this.#client.stream);
+      this.#readRefusals(this.#client.stream);
     }
     this.#limits = {
       version: this.#version,
@@ -235,6 +239,17 @@ export class MqttConnection {
       const error = new AgentError("MQTT_CLOSED", message, { disposition: "retry" });
       this.#finish(error, error);
     });
+  }
+
+  /** Before MQTT.js reads the same bytes and gives the connection up. */
+  #readRefusals(socket: Socket): void {
+    if (this.#version !== 5) return;
+    const answers = new AnswerReader((id, reason) => {
+      if (reason !== tooLargeReason) return;
+      this.#acknowledged(id, reason);
+      this.#refusedSize = true;
+    });
+    socket.prependListener("data", (chunk: Buffer) => answers.read(chunk));
   }
 
   async #send(topic: string, payload: Buffer, options: PublishOptions): Promise<void> {
@@ -305,8 +320,8 @@ export class MqttConnection {
       this.#finish(error, error);
       return;
     }
-    const error = lostError(this.#broker, reason, thrown);
-    if (reason === 149) this.#blameLargest(error);
+    const error = lostError(this.#broker, reason ?? (this.#refusedSize ? tooLargeReason : undefined), thrown);
+    if (reason === tooLargeReason) this.#blameLargest(error);
     const underWay =
       error.code === "MQTT_PROTOCOL"
         ? error

@@ -27,6 +27,8 @@ export const html = { "Content-Type": "text/html; charset=utf-8" };
 /** What a captive portal or a proxy says. */
 export const page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Welcome</body></html>";
 
+export const tooLargePage = "<html><h1>413 Too Large</h1></html>";
+
 /** The faults that every platform can have, by their name on the command line; `refusal` is how the platform says no. */
 export function commonFaults(refusal: (status: number, text: string) => string) {
   const refused = (status: number, text: string) =>
@@ -38,7 +40,7 @@ export function commonFaults(refusal: (status: number, text: string) => string) 
     "unauthorized-401": refused(401, "Invalid Token"),
     "forbidden-403": refused(403, "Forbidden"),
     "not-found-404": refused(404, "Not Found"),
-    "too-large-413": { kind: "answer", status: 413, headers: html, body: "<html><h1>413 Too Large</h1></html>" },
+    "too-large-413": { kind: "answer", status: 413, headers: html, body: tooLargePage },
     "too-many-429": { kind: "answer", status: 429, headers: { ...json, "Retry-After": "7" }, body: "{}" },
     "server-error-500": refused(500, "Internal Server Error"),
     "bad-gateway-502": { kind: "answer", status: 502, headers: html, body: page },

@@ -4,11 +4,13 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { ContractViolation } from "./checks.ts";
-import type { SandboxFault } from "./faults.ts";
+import { html, type SandboxFault, tooLargePage } from "./faults.ts";
 
 export interface SandboxOptions {
   /** 0 picks a free one. */
   readonly port?: number;
+  /** Larger bodies are answered with 413, as soon as their length is known: by the web server before the platform. */
+  readonly bodyBytesMax?: number;
   /** PEM texts, for https; `clientCa` demands a client certificate. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string };
 }
@@ -41,8 +43,11 @@ export interface SandboxCounts {
 /** Chooses what becomes of a request by its `METHOD /path`: undefined for no fault. */
 export type SandboxStorm = (operation: string) => SandboxFault | undefined;
 
-const bodyBytesMax = 64 * 1024 * 1024;
+const keptBytesMax = 64 * 1024 * 1024;
 const violationsMax = 1_000;
+
+/** In the words of a web server that stands before the platform, which never sees the request. */
+const tooLarge: SandboxAnswer = { status: 413, headers: html, body: tooLargePage };
 
 /**
  * A stand-in for a platform on this machine: strict about its contract, with faults on demand. A violation is answered
@@ -154,8 +159,15 @@ export abstract class HttpSandbox {
       request.socket.resetAndDestroy();
       return;
     }
+    const { bodyBytesMax = Infinity } = this.#options;
+    const isAnnounced = Number(request.headers["content-length"] ?? 0) > bodyBytesMax;
+    if (isAnnounced) send(response, tooLarge);
     const body = await this.#readBody(request);
-    if (body === undefined) return;
+    if (body === undefined || isAnnounced) return;
+    if (body.length > bodyBytesMax) {
+      send(response, tooLarge);
+      return;
+    }
     const effect = this.#judged(operation, asSandboxRequest(request, body));
     if (fault !== undefined) return this.#misbehave(fault, effect, request, response);
     send(response, effect());
@@ -188,7 +200,7 @@ export abstract class HttpSandbox {
       for await (const chunk of request as AsyncIterable<Buffer>) {
         sizeBytes += chunk.length;
         this.#bodyBytes += chunk.length;
-        if (sizeBytes <= bodyBytesMax) chunks.push(chunk);
+        if (sizeBytes <= keptBytesMax) chunks.push(chunk);
       }
     } catch {
       return undefined;

@@ -9,6 +9,7 @@ import { motionGate } from "./motion-gate.ts";
 import { mqttUpload } from "./mqtt-upload.ts";
 import { parity } from "./parity.ts";
 import { payload } from "./payload.ts";
+import { platformUpload } from "./platform-upload.ts";
 import { spoolAppend } from "./spool-append.ts";
 import { spoolBoot } from "./spool-boot.ts";
 import { spoolDevice } from "./spool-device.ts";
@@ -29,6 +30,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   payload,
   "iotown-upload": iotownUpload,
   "mqtt-upload": mqttUpload,
+  "platform-upload": platformUpload,
   "vision-boundary": visionBoundary,
   "vision-share": visionShare,
   "vision-memory": visionMemory,

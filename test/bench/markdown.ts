@@ -2,13 +2,14 @@ import { cpus, totalmem } from "node:os";
 import type { BenchTable } from "./table.ts";
 
 /** One section of a page; `command` repeats the figures. */
-export function markdownOf({ title, columns, rows, verdicts, leftOut = [] }: BenchTable, command: string): string {
+export function markdownOf({ title, columns, rows, verdicts, notes = [], leftOut = [] }: BenchTable, command: string): string {
   const line = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
   return [
     `## ${title}`,
     "",
     ...(columns.length === 0 ? [] : [columns, columns.map(() => "---"), ...rows].map(line)),
     ...(columns.length === 0 ? [] : [""]),
+    ...notes.flatMap((note) => [note, ""]),
     ...verdicts.map(
       (verdict) =>
         `- ${verdict.name}: **${verdict.value}**, bound ${verdict.bound}: ${verdict.holds ? "holds" : "MISSED"}`,

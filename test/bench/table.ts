@@ -4,6 +4,8 @@ export interface BenchTable {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | number)[])[];
   readonly verdicts: readonly Verdict[];
+  /** What a reader has to know of how it was measured: a paragraph each. */
+  readonly notes?: readonly string[];
   /** What this machine could not measure, and why. */
   readonly leftOut?: readonly string[];
 }

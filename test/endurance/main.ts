@@ -14,6 +14,7 @@ import { motionGate } from "./motion-gate.ts";
 import { modelSwitches } from "./model-switches.ts";
 import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
+import { platforms } from "./platforms.ts";
 import { powerCut } from "./power-cut.ts";
 import { visionFuzz } from "./vision-fuzz.ts";
 import { visionSlope } from "./vision-slope.ts";
@@ -35,6 +36,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "vision-fuzz": visionFuzz,
   "vision-slope": visionSlope,
   "broken-downloads": brokenDownloads,
+  platforms,
 };
 
 const names = Object.keys(suites);

@@ -220,13 +220,39 @@ describe("MQTT link", () => {
     }
   });
 
-  it("throws away a connection whose answer makes no sense", async () => {
+  it("knows which message a broker found too large, although that ends the connection", async () => {
     const broker = await mosquitto({ lines: ["allow_anonymous true", "message_size_limit 100000"] });
     const link = linkTo(broker.port);
     await link.connected(soon());
-    await assert.rejects(link.publish("pictures", picture, qos1, soon()), codeIs("MQTT_PROTOCOL"));
+    await assert.rejects(link.publish("pictures", picture, qos1, soon()), codeIs("MQTT_TOO_LARGE"));
     await link.connected(soon());
     await link.publish("pictures", Buffer.from("small"), qos1, soon());
+  });
+
+  it("throws away a connection whose answer makes no sense", async () => {
+    const broker = new ScriptedBroker();
+    toStop.push(broker);
+    const link = linkTo(await broker.start(), { protocol: "5" });
+    await link.connected(soon());
+    const sent = link.publish("pictures", Buffer.from("small"), qos1, soon());
+    const judged = assert.rejects(sent, codeIs("MQTT_PROTOCOL"));
+    broker.say(Buffer.from([0x40, 3, 0, 1, 0x7f]));
+    await judged;
+  });
+
+  it("hears what it subscribed to with MQTT 5 and with 3.1.1, also what it publishes itself", async () => {
+    const broker = await mosquitto();
+    for (const protocol of ["5", "3.1.1"] as const) {
+      const heard: string[] = [];
+      const onMessage = (topic: string, payload: Buffer): void => void heard.push(`${topic} ${payload.toString()}`);
+      const subscription = { filters: ["a/+", "b/#"], qos: 2, onMessage } as const;
+      const link = linkTo(broker.port, { protocol, subscription, clientId: `gate-${protocol}` });
+      await link.connected(soon());
+      for (const topic of ["a/1", "a/1/2", "b/1/2"]) await link.publish(topic, Buffer.from(protocol), qos1, soon());
+      await eventually("both that were asked for", () => heard.length === 2);
+      assert.deepEqual(heard, [`a/1 ${protocol}`, `b/1/2 ${protocol}`]);
+      await link.close();
+    }
   });
 
   it("tells a forbidden topic from a message that nobody wants", async () => {

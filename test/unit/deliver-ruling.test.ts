@@ -54,6 +54,15 @@ describe("ruling on an outcome", () => {
     });
   }
 
+  it("lets a record wait for what is ours, uncharged, and holds nobody else up", () => {
+    const held = new HeldCameras(new SimulatedClock(), half);
+    const outcome = outcomeOf(error("VISION_UNAVAILABLE"));
+    const { settlement } = ruleOn(delivery({ attempts: 4 }), outcome, true, new Suspects(), held, half);
+    const waits = { kind: "retry", charged: false, afterMs: 5_000, code: "VISION_UNAVAILABLE", message: "text" };
+    assert.deepEqual(settlement, waits);
+    assert.equal(held.waiting(delivery()), undefined);
+  });
+
   const charged = (attempts: number, afterMs: number) => ({
     settlement: { kind: "retry", charged: true, afterMs, code: "MQTT_REFUSED", message: "text" },
     target: "unknown",

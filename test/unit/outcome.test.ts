@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { AgentError, asAgentError, type Disposition } from "../../src/core/errors.ts";
-import { chargesRecord, outcomeOf, suspectsRecord } from "../../src/core/outcome.ts";
+import { chargesRecord, holdsCamera, isTooLarge, outcomeOf, suspectsRecord } from "../../src/core/outcome.ts";
 
 const error = (code: string, disposition: Disposition = "retry") =>
   new AgentError(code, "tried, failed", { disposition });
@@ -24,7 +24,10 @@ const expected = {
     ...["MQTT_ACK_TIMEOUT", "MQTT_CLOSED", "MQTT_PROTOCOL", "DISK_FAILED", "UNEXPECTED"],
     ...["REMO_ANSWER", "REMO_REFUSED", "REMO_SESSION_FAILED", "REMO_STUCK"],
   ],
-  "the record is charged": ["MQTT_REFUSED", "IMAGE_UNCERTAIN", "REMO_PENDING", "REMO_FILE_FAILED"],
+  "the record is charged": [
+    ...["MQTT_REFUSED", "IMAGE_UNCERTAIN", "REMO_PENDING", "REMO_FILE_FAILED", "VISION_CRASHED", "VISION_TIMEOUT"],
+  ],
+  "the record waits": ["VISION_UNAVAILABLE"],
   "the camera is held": ["MQTT_NO_SUBSCRIBER", "MQTT_NOT_AUTHORISED", "PLATFORM_CATEGORY"],
   "the record is refused": [
     ...["HTTP_400", "HTTP_409", "HTTP_411", "HTTP_413", "HTTP_415", "HTTP_422", "HTTP_418"],
@@ -37,7 +40,8 @@ function reading(of: AgentError): string {
   const outcome = outcomeOf(of);
   if (outcome.kind === "accepted") return "accepted";
   if (outcome.kind === "rejected") return "the record is refused";
-  if (outcome.scope === "record") return chargesRecord(of) ? "the record is charged" : "the camera is held";
+  if (holdsCamera(of)) return "the camera is held";
+  if (outcome.scope === "record") return chargesRecord(of) ? "the record is charged" : "the record waits";
   return suspectsRecord(of) ? "the target failed, perhaps at this record" : "the target is away";
 }
 
@@ -52,6 +56,12 @@ describe("retry-or-not table", () => {
       });
     }
   }
+
+  it("knows which refusals are about a size", () => {
+    const codes = Object.values(expected).flat();
+    const about = codes.filter((code) => isTooLarge(error(code)));
+    assert.deepEqual(about.sort(), ["HTTP_413", "IMAGE_TOO_LARGE", "MQTT_TOO_LARGE"]);
+  });
 
   it("follows the disposition of a code it does not know", () => {
     assert.equal(reading(error("NEW_ONE", "retry")), "the target failed, perhaps at this record");

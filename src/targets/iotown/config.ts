@@ -47,8 +47,16 @@ const accessFields = {
   ...connectionFields,
 };
 
+const boxOrigin = z
+  .enum(["center", "top-left"])
+  .default("center")
+  .describe("What x and y of a label mean; the vendor's reference says the centre");
+
 /** What reaches the account, out of a target's config or the environment. */
 export const iotownAccess = z.object(accessFields);
+
+/** The same for whoever reads labels. */
+export const iotownLabelAccess = z.object({ ...accessFields, boxOrigin });
 
 export const iotownConfig = z
   .strictObject({
@@ -73,10 +81,7 @@ export const iotownConfig = z
       .boolean()
       .default(true)
       .describe("With mode data: also name, camera, capture time and detections; false sends the frame alone"),
-    boxOrigin: z
-      .enum(["center", "top-left"])
-      .default("center")
-      .describe("What x and y of a label mean; the vendor's reference says the centre"),
+    boxOrigin,
     ...filterFields,
     ...queueFields,
     ...reduceFields,

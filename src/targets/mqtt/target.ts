@@ -104,11 +104,15 @@ export class MqttTarget implements Target {
   #mustFit(record: StoredRecord, payloadBytes: number, packetBytes: number): void {
     const { payloadBytesMax = Infinity } = this.#config;
     const packetBytesMax = this.#link.limits()?.maximumPacketSize ?? Infinity;
-    if (payloadBytes <= payloadBytesMax && packetBytes <= packetBytesMax) return;
+    const overBytes = Math.max(payloadBytes - payloadBytesMax, packetBytes - packetBytesMax);
+    if (overBytes <= 0) return;
     const max = Math.min(payloadBytesMax, packetBytesMax);
     const attempted = `publish ${record.name} to ${this.#link.broker()}`;
+    const base64BytesMax = Math.ceil(record.imageBytes / 3) * 4 - overBytes;
     throw new AgentError("MQTT_TOO_LARGE", `${attempted}: it takes ${payloadBytes} bytes, the limit is ${max}`, {
       disposition: "reject",
+      // Of the picture itself.
+      facts: { bytesMax: Math.max(0, Math.floor(base64BytesMax / 4) * 3) },
     });
   }
 }

@@ -200,7 +200,10 @@ export class RemoSessions {
         look.kind === "session" && look.id === id && look.mark === mark ? Math.max(most, look.stands + 1) : most,
       0,
     );
-    if (stands >= remoLimits.standStillsMax) return await this.#giveUp(id, deliveries, call);
+    if (stands >= remoLimits.standStillsMax) {
+      await this.#giveUp(id, deliveries, call);
+      return;
+    }
     const afterMs = remoLimits.laterMs * (stands + 1);
     for (const delivery of deliveries) {
       const cursor = sessionCursor(id, mark, stands, isLabelsOnly(delivery));
@@ -242,7 +245,9 @@ export class RemoSessions {
   ): Promise<readonly Delivery[]> {
     const known = (await this.#journal.sessions()).find((session) => session.id === id);
     const session: JournalledSession = known ?? { id, names: namesOf(deliveries), doubtful: [] };
-    const verdicts = imageVerdicts(status, session.names, session.doubtful.length > 0);
+    // Without the names of all its files the session's counts prove nothing.
+    const someInDoubt = known === undefined || known.doubtful.length > 0;
+    const verdicts = imageVerdicts(status, session.names, someInDoubt);
     const labels = labelsVerdict(status, csvName(id), [...session.names, ...namesOf(deliveries)]);
     const again: Delivery[] = [];
     for (const delivery of deliveries) {
