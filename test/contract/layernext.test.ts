@@ -5,7 +5,7 @@ import { MemoryForTarget } from "../lib/target-memory.ts";
 import { targetContract } from "./target.ts";
 
 const [apiKey, secret] = ["layernext-key", "layernext-secret-canary-4711"];
-const pace = { pollFirstMs: 5, pollMaxMs: 5, waitMs: 500 };
+const pace = { pollFirstMs: 5, pollMaxMs: 5, waitMs: 500, callMs: 5_000 };
 
 for (const api of ["3.x", "1.x"] as const) {
   targetContract(`layernext ${api}`, async () => {

@@ -5,13 +5,31 @@ import { LayernextSandbox, type LayernextSandboxOptions } from "../../src/sandbo
 import { layernextConfig } from "../../src/targets/layernext/config.ts";
 import type { JobPace } from "../../src/targets/layernext/job.ts";
 import { LayernextTarget } from "../../src/targets/layernext/target.ts";
-import { assertClean } from "./outcome-words.ts";
+import { assertClean, inWords } from "./outcome-words.ts";
+import { sampleDelivery, sampleJpeg } from "./records.ts";
 import { SimulatedClock } from "./seams.ts";
 import { MemoryForTarget } from "./target-memory.ts";
 
 export const [apiKey, secret] = ["layernext-key", "layernext-fault-canary"];
 export const basic = Buffer.from(`${apiKey}:${secret}`).toString("base64");
 const never = new AbortController().signal;
+
+export const deliveries = (count: number): readonly Delivery[] =>
+  Array.from({ length: count }, (_, at) => sampleDelivery(at + 1, sampleJpeg(at + 1)));
+
+export const words = (outcomes: readonly Outcome[]) => outcomes.map(inWords);
+
+/** What a fault may hit. */
+export const steps = {
+  references: /label\/references/,
+  begin: /uploadMetadataInCollection/,
+  initialize: /initializeMultipartUpload/,
+  sign: /getMultipartPreSignedUrls/,
+  finalize: /finalizeMultipartUpload/,
+  complete: /complete$/,
+  job: /getStatus/,
+  run: /operationdata/,
+} as const;
 
 /** A sandbox, a memory, and targets that share it: a new one is a process that was killed and started again. */
 export class LayernextBench {
@@ -39,7 +57,7 @@ export class LayernextBench {
     const target = new LayernextTarget(config, {
       memory,
       clock,
-      pace: { pollFirstMs: 250, pollMaxMs: 4_000, waitMs: 10_000, ...pace },
+      pace: { pollFirstMs: 250, pollMaxMs: 4_000, waitMs: 10_000, callMs: 20_000, ...pace },
       timeouts: { idleTimeoutMs: 300 },
     });
     this.#targets.push(target);
