@@ -60,7 +60,9 @@ async function dryRun(
     shown.push(request);
     if (!json) terminal.data(requestLines(request));
   };
-  const source = kind.open(access.fields, new DryRunLink(access.secrets, (request) => kind.dryAnswer(request), show));
+  const [label = ""] = options.class;
+  const dryLink = new DryRunLink(access.secrets, (request) => kind.dryAnswer(request, label), show);
+  const source = kind.open(access.fields, dryLink);
   for (const image of await source.list(options.class, signal)) await image.fetch(signal);
   if (json) terminal.data(JSON.stringify({ requests: shown }));
   return exitCodes.ok;
@@ -81,8 +83,11 @@ function tell(
   const untold = missing + skips.reduce((sum, [, count]) => sum + count, 0) - problems.length;
   if (untold > 0) terminal.note(`and ${untold} more`);
   terminal.data(
-    `${counted(images, "image")} with ${boxes} boxes of ${classes.join(", ")} in ${to}, ${fetched} fetched now`,
+    `${counted(images, "image")} with ${boxes} boxes of ${Object.keys(classes).join(", ")} in ${to}, ${fetched} fetched now`,
   );
+  for (const [name, count] of Object.entries(classes)) {
+    if (count === 0) terminal.note(`nothing is labelled ${name}; is that how the platform spells it?`);
+  }
   for (const [why, count] of skips) terminal.data(`${counted(count, "image")} left out: ${why}`);
   if (emptyBoxes > 0) terminal.data(`${emptyBoxes} boxes left out: they have no area inside their image`);
   if (withdrawn > 0) terminal.data(`${counted(withdrawn, "image")} moved to withdrawn/: not labelled so any more`);

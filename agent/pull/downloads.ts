@@ -1,11 +1,9 @@
 import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { backoffMs } from "../../src/core/backoff.ts";
-import type { Clock } from "../../src/core/clock.ts";
-import { type AgentError, asAgentError, errnoOf } from "../../src/core/errors.ts";
+import { asAgentError, errnoOf } from "../../src/core/errors.ts";
 import { scanJpeg } from "../../src/core/jpeg.ts";
 import { captureLimits, pullLimits } from "../../src/core/limits.ts";
-import type { Random } from "../../src/core/ports.ts";
+import { patiently, type PullSeams } from "./patience.ts";
 import type { SourceImage } from "./source.ts";
 
 /** What became of one picture. `missing`: the platform has it, this disk does not; `unusable`: it is nothing to learn from. */
@@ -19,11 +17,6 @@ export interface WantedFile {
   readonly name: string;
 }
 
-export interface DownloadSeams {
-  readonly clock: Clock;
-  readonly random: Random;
-}
-
 /**
  * Brings pictures into a folder, a few at a time. What lies there is whole: a picture gets its name only once all of it
  * is on the disk, and one that is there whole is not fetched again, so that a download may be broken off at any time.
@@ -33,7 +26,7 @@ export async function downloadAll(
   folder: string,
   wanted: readonly WantedFile[],
   onDone: (done: number) => void,
-  seams: DownloadSeams,
+  seams: PullSeams,
   signal: AbortSignal,
 ): Promise<readonly Pulled[]> {
   const results: Pulled[] = [];
@@ -69,31 +62,17 @@ export async function downloadAll(
   return results;
 }
 
-async function download(image: SourceImage, path: string, seams: DownloadSeams, signal: AbortSignal): Promise<Pulled> {
-  const bytes = await fetched(image, seams, signal);
-  if (!Buffer.isBuffer(bytes)) return missing(bytes.message);
+async function download(image: SourceImage, path: string, seams: PullSeams, signal: AbortSignal): Promise<Pulled> {
+  let bytes: Buffer;
+  try {
+    bytes = await patiently(() => image.fetch(signal), seams, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    return missing(asAgentError(error, `fetching ${image.id}`).message);
+  }
   const pulled = judged(bytes, true);
   if (pulled.kind === "there") await writeWhole(path, bytes);
   return pulled;
-}
-
-/** The error of the last try, where all of them failed. */
-async function fetched(
-  image: SourceImage,
-  { clock, random }: DownloadSeams,
-  signal: AbortSignal,
-): Promise<Buffer | AgentError> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await image.fetch(signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      const failure = asAgentError(error, `fetching ${image.id}`);
-      if (failure.disposition !== "retry" || tries >= pullLimits.triesMax) return failure;
-      const ownMs = backoffMs(tries, pullLimits.backoffFirstMs, pullLimits.backoffMaxMs, random);
-      await clock.sleep(Math.max(ownMs, Math.min(failure.afterMs ?? 0, pullLimits.backoffMaxMs)), signal);
-    }
-  }
 }
 
 /** Undefined where nothing usable lies, which then is fetched. */

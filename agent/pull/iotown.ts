@@ -8,7 +8,11 @@ import type { LabelSource, SourceBox, SourceImage } from "./source.ts";
  */
 export function iotownSource(
   client: Pick<IotownClient, "downloadAnnotations" | "downloadImage">,
-  { url, boxOrigin }: { readonly url: string; readonly boxOrigin: BoxOrigin },
+  {
+    url,
+    grpid,
+    boxOrigin,
+  }: { readonly url: string; readonly grpid?: string | undefined; readonly boxOrigin: BoxOrigin },
 ): LabelSource {
   const shift = boxOrigin === "center" ? 0.5 : 0;
   /** The whole size, in fractions. */
@@ -18,7 +22,7 @@ export function iotownSource(
     box: { left: x - w * shift, top: y - h * shift, width: w, height: h },
   });
   return {
-    origin: `iotown ${url}`,
+    origin: `iotown ${url}${grpid === undefined ? "" : ` group ${grpid}`}`,
     async list(classes, signal) {
       const boxes = new Map<string, SourceBox[]>();
       for (const label of classes) {

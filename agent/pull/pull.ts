@@ -7,9 +7,10 @@ import {
   type DatasetFormatName,
   type ExampleDetection,
 } from "../../src/targets/folder/dataset-writer.ts";
-import { downloadAll, type DownloadSeams, type Pulled, type WantedFile } from "./downloads.ts";
+import { downloadAll, type Pulled, type WantedFile } from "./downloads.ts";
 import { isPulledName, pulledName } from "./file-name.ts";
-import type { LabelSource, SourceBox } from "./source.ts";
+import { patiently, type PullSeams } from "./patience.ts";
+import type { LabelSource, SourceBox, SourceImage } from "./source.ts";
 
 export interface PullJob {
   readonly kind: string;
@@ -26,7 +27,8 @@ export interface PullSummary {
   readonly boxes: number;
   /** Of the images, those that had to be fetched now. */
   readonly fetched: number;
-  readonly classes: readonly string[];
+  /** Boxes of each class, in the order of the classes' numbers. */
+  readonly classes: Readonly<Record<string, number>>;
   /** On the platform, but not here. */
   readonly missing: number;
   /** How many were left out, by the reason. */
@@ -47,12 +49,12 @@ export interface PullSummary {
 export async function pullDataset(
   job: PullJob,
   source: LabelSource,
-  seams: DownloadSeams,
+  seams: PullSeams,
   signal: AbortSignal,
 ): Promise<PullSummary> {
   const writer = await DatasetWriter.open({ to: job.to, format: job.format, source: source.origin });
   const classes = [...new Set([...writer.classes, ...job.classes])];
-  const wanted = await wantedFiles(job.kind, source, classes, signal);
+  const wanted = wantedFiles(job.kind, await patiently(() => source.list(classes, signal), seams, signal));
   try {
     await writer.begin(classes);
     const { imagesFolder } = writer;
@@ -61,22 +63,16 @@ export async function pullDataset(
     const { added, ...summary } = await writeExamples(writer, wanted, pulled, signal);
     await writer.finish();
     const withdrawn = await writer.attempt(() => withdraw(job, imagesFolder, added));
-    return { ...summary, images: added.size, classes, withdrawn };
+    return { ...summary, images: added.size, withdrawn };
   } catch (error) {
     await writer.abandon();
     throw error;
   }
 }
 
-async function wantedFiles(
-  kind: string,
-  source: LabelSource,
-  classes: readonly string[],
-  signal: AbortSignal,
-): Promise<readonly WantedFile[]> {
-  const images = await source.list(classes, signal);
+function wantedFiles(kind: string, images: readonly SourceImage[]): readonly WantedFile[] {
   if (images.length > pullLimits.imagesMax) {
-    throw new AgentError("PULL_TOO_MANY", `pull from ${source.origin}: more than ${pullLimits.imagesMax} images`, {
+    throw new AgentError("PULL_TOO_MANY", `pull from ${kind}: more than ${pullLimits.imagesMax} images`, {
       disposition: "fatal",
     });
   }
@@ -90,8 +86,9 @@ async function writeExamples(
   wanted: readonly WantedFile[],
   pulled: readonly Pulled[],
   signal: AbortSignal,
-): Promise<Omit<PullSummary, "images" | "classes" | "withdrawn"> & { readonly added: ReadonlySet<string> }> {
+): Promise<Omit<PullSummary, "images" | "withdrawn"> & { readonly added: ReadonlySet<string> }> {
   const count = { boxes: 0, fetched: 0, missing: 0, emptyBoxes: 0 };
+  const classes: Record<string, number> = Object.fromEntries(writer.classes.map((name) => [name, 0]));
   const added = new Set<string>();
   const skipped: Record<string, number> = {};
   const problems: { image: string; why: string }[] = [];
@@ -127,10 +124,11 @@ async function writeExamples(
       await writer.add(at + 1, { name, width, height }, boxes);
       added.add(name);
       count.boxes += boxes.length;
+      for (const { label } of boxes) classes[label] = (classes[label] ?? 0) + 1;
       count.fetched += result.fetched ? 1 : 0;
     }
   }
-  return { ...count, added, skipped, problems };
+  return { ...count, classes, added, skipped, problems };
 }
 
 function inPixels({ label, unit, box, polygon }: SourceBox, width: number, height: number): ExampleDetection {

@@ -6,11 +6,18 @@ import type { Delivery, Target } from "../../src/core/ports.ts";
 import type { Box, Detection } from "../../src/core/types.ts";
 import type { HttpSandbox } from "../../src/sandbox/http-sandbox.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
+import { CustomVisionSandbox, sandboxProjectId } from "../../src/sandbox/customvision/server.ts";
+import { RemoSandbox } from "../../src/sandbox/remo/server.ts";
+import { customVisionConfig } from "../../src/targets/customvision/config.ts";
+import { CustomVisionTarget } from "../../src/targets/customvision/target.ts";
+import { remoConfig } from "../../src/targets/remo/config.ts";
+import { RemoTarget } from "../../src/targets/remo/target.ts";
 import { iotownConfig } from "../../src/targets/iotown/config.ts";
 import { IotownTarget } from "../../src/targets/iotown/target.ts";
 import { commandLine } from "../lib/platform-cases.ts";
 import { sampleDelivery, sampleJpeg } from "../lib/records.ts";
-import { seededRandom } from "../lib/seams.ts";
+import { seededRandom, SimulatedClock } from "../lib/seams.ts";
+import { MemoryForTarget } from "../lib/target-memory.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const secret = "pull-canary-secret";
@@ -33,6 +40,34 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
     const target = new IotownTarget(iotownConfig.parse({ id: "t", kind: "iotown", url, token: secret }));
     const environment = { FRAMEPOST_IOTOWN_URL: url, FRAMEPOST_IOTOWN_TOKEN: secret };
     return { sandbox, target, environment, pictureRequest: /^GET .*\/file\// };
+  },
+  async remo() {
+    const sandbox = new RemoSandbox({ email: "edge@site.example", password: secret });
+    const { url } = await sandbox.start();
+    const account = { url, email: "edge@site.example", password: secret };
+    const config = remoConfig.parse({ id: "t", kind: "remo", ...account, datasetId: 1 });
+    const target = new RemoTarget({ config, memory: new MemoryForTarget() }, { clock: new SimulatedClock() });
+    const environment = {
+      FRAMEPOST_REMO_URL: url,
+      FRAMEPOST_REMO_EMAIL: account.email,
+      FRAMEPOST_REMO_PASSWORD: secret,
+      FRAMEPOST_REMO_DATASET_ID: "1",
+    };
+    return { sandbox, target, environment, pictureRequest: /^GET \/media\// };
+  },
+  async customvision() {
+    const switches = { keepBytes: true, requestsPerSecondMax: Infinity };
+    const sandbox = new CustomVisionSandbox({ trainingKey: secret, switches });
+    const { url } = await sandbox.start();
+    const account = { url, trainingKey: secret, projectId: sandboxProjectId };
+    const config = customVisionConfig.parse({ id: "t", kind: "customvision", ...account });
+    const target = new CustomVisionTarget(config, { clock: new SimulatedClock() });
+    const environment = {
+      FRAMEPOST_CUSTOMVISION_URL: url,
+      FRAMEPOST_CUSTOMVISION_TRAINING_KEY: secret,
+      FRAMEPOST_CUSTOMVISION_PROJECT_ID: sandboxProjectId,
+    };
+    return { sandbox, target, environment, pictureRequest: /^GET \/(blobs\/|<image>|%3Cimage%3E)/ };
   },
 };
 
@@ -169,7 +204,7 @@ for (const [kind, make] of Object.entries(benches)) {
           return JSON.parse(run.stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
         };
         const first = await pull("coco", ["--class", "person"]);
-        assert.deepEqual([first["missing"], first["classes"]], [0, ["person"]]);
+        assert.deepEqual([first["missing"], first["classes"]], [0, { person: first["boxes"] }]);
         await assertSame(await cocoIn(join(folder.path, "coco")), deliveries, ["person"]);
         const both = await pull("coco", ["--class", "fork lift & co"]);
         assert.deepEqual([both["images"], both["missing"]], [pictures, 0]);

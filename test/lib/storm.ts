@@ -171,7 +171,9 @@ class Tent {
       missing: counts.filter((count) => count === 0).length,
       doubled: counts.filter((count) => count > 1).length,
       copies: counts.reduce((sum, count) => sum + Math.max(0, count - 1), 0),
-      copiesMax: lost.reduce((sum, [, count]) => sum + count, 0) + this.#plan.kills * callsInFlightMax,
+      copiesMax:
+        lost.reduce((sum, [, count]) => sum + count, 0) +
+        this.#plan.kills * (this.platform.recordsInFlightMax ?? callsInFlightMax),
       duplicates: this.platform.duplicates,
       refused: this.refused,
       violations: sandbox.violations(),

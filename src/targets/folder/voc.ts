@@ -44,12 +44,15 @@ function annotationXml({ image, boxes }: Example): string {
   ].join("\n");
 }
 
+/** Less than this is what fractions of an image leave behind, and touches no pixel. */
+const touchPixels = 0.01;
+
 function objectXml({ label, box }: ExampleBox): string {
   // Whole pixels that the box touches, counted from 1 as the original data set does.
-  const xmin = Math.floor(box.left) + 1;
-  const ymin = Math.floor(box.top) + 1;
-  const xmax = Math.max(xmin, Math.ceil(box.left + box.width));
-  const ymax = Math.max(ymin, Math.ceil(box.top + box.height));
+  const xmin = Math.floor(box.left + touchPixels) + 1;
+  const ymin = Math.floor(box.top + touchPixels) + 1;
+  const xmax = Math.max(xmin, Math.ceil(box.left + box.width - touchPixels));
+  const ymax = Math.max(ymin, Math.ceil(box.top + box.height - touchPixels));
   const corners = `<xmin>${xmin}</xmin><ymin>${ymin}</ymin><xmax>${xmax}</xmax><ymax>${ymax}</ymax>`;
   const flags = "<pose>Unspecified</pose><truncated>0</truncated><difficult>0</difficult>";
   return `  <object><name>${escaped(label)}</name>${flags}<bndbox>${corners}</bndbox></object>`;

@@ -29,6 +29,8 @@ export interface Labels {
 export interface RunCall {
   readonly labels: Labels;
   readonly outcomes: Map<string, Outcome>;
+  /** Until the call has to end. */
+  readonly leftMs: () => number;
   readonly signal: AbortSignal;
 }
 

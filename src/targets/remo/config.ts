@@ -17,6 +17,13 @@ export const remoAccess = z.object(accessFields);
 
 const id = z.int().min(1);
 
+/** The same for whoever reads labels; from the environment numbers come as texts. */
+export const remoLabelAccess = z.object({
+  ...accessFields,
+  datasetId: z.coerce.number<unknown>().int().min(1),
+  annotationSetId: z.coerce.number<unknown>().int().min(1).optional(),
+});
+
 export const remoConfig = z.strictObject({
   id: identifier.describe("Name of this target in logs, commands and the spool"),
   kind: z.literal("remo"),
