@@ -94,6 +94,16 @@ describe("LayerNext target, step by step", () => {
     assert.equal(bench.count("uploadMetadataInCollection"), 1);
   });
 
+  it("fits a model run to the copy that the server has, when another one is at hand after a kill", async () => {
+    bench.sandbox.fault({ kind: "reset-late", stores: true }, 1, steps.complete);
+    await outcomesOf(bench.target(), deliveries(1));
+    const box = { left: 8, top: 4, width: 40, height: 18 };
+    const twice = { imageWidth: 128, imageHeight: 96, detections: [sampleDetection({ box })] };
+    assert.deepEqual(words(await outcomesOf(bench.target(), [sampleDelivery(1, sampleJpeg(9), twice)])), ["accepted"]);
+    assert.deepEqual(bench.sandbox.annotations()[0]?.shapes[0]?.box, { x: 4, y: 2, w: 20, h: 9 });
+    assert.equal(bench.puts(), 1);
+  });
+
   it("begins anew with what is at hand when a file of the open upload is gone", async () => {
     bench.sandbox.fault({ kind: "reset-late", stores: true }, 1, steps.complete);
     bench.sandbox.storage.fault({ kind: "late", delayMs: 0 });

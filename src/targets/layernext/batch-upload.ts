@@ -5,7 +5,7 @@ import type { Cursor } from "../../core/types.ts";
 import type { LayernextClient } from "./client.ts";
 import type { LayernextConfig } from "./config.ts";
 import type { NewUpload } from "./images.ts";
-import type { FileStep, Journal, OpenBatch } from "./journal.ts";
+import type { FileStep, Journal, JournalledFile, OpenBatch } from "./journal.ts";
 import { isRefusal, transferFile } from "./transfer.ts";
 
 export interface ReadRecord {
@@ -23,7 +23,7 @@ export interface UploadCall {
 export interface Uploaded {
   /** Absent where the server has no jobs. */
   readonly jobId: string | undefined;
-  readonly files: readonly { readonly delivery: Delivery; readonly step: FileStep }[];
+  readonly files: readonly { readonly delivery: Delivery; readonly step: JournalledFile }[];
   /** Not among the files: the server refused them. */
   readonly refused: readonly { readonly delivery: Delivery; readonly error: AgentError }[];
 }
@@ -136,7 +136,10 @@ export class BatchUpload {
       if (current !== batch && call.isOver()) throw new PausedUpload(current);
       const { name } = delivery.record;
       const note = async (step: FileStep): Promise<void> => {
-        current = { ...current, files: new Map([...current.files, [name, step]]) };
+        const { imageWidth, imageHeight } = delivery.record;
+        const size = step.step === "sent" ? ([imageWidth, imageHeight] as const) : current.files.get(name)?.size;
+        const file = { ...step, ...(size === undefined ? {} : { size }) };
+        current = { ...current, files: new Map([...current.files, [name, file]]) };
         await this.#journal.write(current);
       };
       const file = { name, bytes: jpeg, step: current.files.get(name) ?? { step: "open" as const }, note };

@@ -144,7 +144,10 @@ export class LayernextTarget implements Target {
       const uploaded = takenIn(files, outcomes);
       if (uploaded.length > 0) await this.#finish(jobId, uploaded, Math.min(this.#pace.waitMs, call.leftMs()), call);
     } catch (error) {
-      if (error instanceof PausedUpload) { settleAll(group, outcomes, paused(error)); return; }
+      if (error instanceof PausedUpload) {
+        settleAll(group, outcomes, paused(error));
+        return;
+      }
       const left = group.filter(({ delivery }) => !outcomes.has(delivery.record.id));
       for (const { delivery } of left) outcomes.set(delivery.record.id, outcomeOf(failureFor(delivery, left, error)));
     }
@@ -213,7 +216,7 @@ async function readAll(deliveries: readonly Delivery[], outcomes: Outcomes): Pro
 function takenIn(files: Uploaded["files"], outcomes: Outcomes): readonly UploadedRecord[] {
   return files.flatMap(({ delivery, step }) => {
     if (step.step !== "removed") {
-      return [{ delivery, polls: 0, fileKey: step.step === "done" ? step.fileKey : undefined }];
+      return [{ delivery, polls: 0, fileKey: step.step === "done" ? step.fileKey : undefined, size: step.size }];
     }
     const { name, id } = delivery.record;
     const message = `sending ${name}: it was removed from the collection before, and LayerNext does not take it again`;
