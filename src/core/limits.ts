@@ -667,6 +667,8 @@ export const layernextLimits = {
   pollMaxMs: 4_000,
   /** In one call; a job that takes longer is asked for again in a later one, so that it holds up nobody. */
   jobWaitMs: 10_000,
+  /** A call ends after this and what its bytes need, between two files or without waiting on for a job: before its deadline. */
+  callMs: 20_000,
   laterPollFirstMs: 15_000,
   laterPollMaxMs: 5 * 60_000,
   /** Some 90 minutes in all; then the job counts as stuck and its images begin anew. */

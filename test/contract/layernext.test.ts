@@ -5,26 +5,37 @@ import { MemoryForTarget } from "../lib/target-memory.ts";
 import { targetContract } from "./target.ts";
 
 const [apiKey, secret] = ["layernext-key", "layernext-secret-canary-4711"];
+const pace = { pollFirstMs: 5, pollMaxMs: 5, waitMs: 500, callMs: 5_000 };
 
-for (const api of ["3.x", "1.x", "layerx"] as const) {
+for (const api of ["3.x", "1.x"] as const) {
   targetContract(`layernext ${api}`, async () => {
     const sandbox = new LayernextSandbox({ apiKey, secret, api, jobPolls: 1 });
     const { url } = await sandbox.start();
-    const given = { id: "lake", kind: "layernext", url, apiKey, secret, api, collection: "dock-3" };
-    const target = new LayernextTarget(layernextConfig.parse(given), {
-      memory: new MemoryForTarget(),
-      pace: { pollFirstMs: 5, pollMaxMs: 5, waitMs: 500 },
-    });
+    const config = { id: "lake", kind: "layernext", url, apiKey, secret, api, collection: "dock-3" };
+    const memory = new MemoryForTarget();
+    const makeTarget = () => new LayernextTarget(layernextConfig.parse(config), { memory, pace });
+    const targets = [makeTarget()];
+    const [target = makeTarget()] = targets;
     return {
       target,
       secrets: [secret, Buffer.from(`${apiKey}:${secret}`).toString("base64")],
       received: () => Promise.resolve(sandbox.stored().length),
+      stored: () => Promise.resolve(sandbox.storage.counts().accepted),
+      tellsDuplicates: true,
+      remoteIdOf: ({ name }) => Promise.resolve(`dock-3_${name}`),
+      async restarted() {
+        targets.push(makeTarget());
+        return targets.at(-1) ?? target;
+      },
+      async refuse({ record }) {
+        sandbox.refuseFile(record.name);
+      },
       async freeze() {
         sandbox.fault({ kind: "hang", stores: false }, Infinity);
       },
       vanish: () => sandbox.stop(),
       async [Symbol.asyncDispose]() {
-        await target.close();
+        for (const each of targets) await each.close();
         await sandbox.stop();
       },
     };

@@ -20,9 +20,19 @@ targetContract("onestepai", async () => {
     createCategories: true,
   });
   const limits = { ...onestepaiLimits, stoppedFinishTimeoutMs: 100 };
-  const target = new OnestepaiTarget(config, { memory: new MemoryForTarget(), limits });
+  const memory = new MemoryForTarget();
+  const targets: OnestepaiTarget[] = [];
+  const make = () => {
+    const target = new OnestepaiTarget(config, { memory, limits });
+    targets.push(target);
+    return target;
+  };
   return {
-    target,
+    target: make(),
+    async refuse({ record }) {
+      sandbox.refuse(record.imageSha256);
+    },
+    restarted: () => Promise.resolve(make()),
     secrets: [accessToken],
     received: () => Promise.resolve(sandbox.stored().length),
     async freeze() {
@@ -30,7 +40,7 @@ targetContract("onestepai", async () => {
     },
     vanish: () => sandbox.stop(),
     async [Symbol.asyncDispose]() {
-      await target.close();
+      for (const target of targets) await target.close();
       await sandbox.stop();
     },
   };

@@ -240,6 +240,21 @@ describe("MQTT link", () => {
     await judged;
   });
 
+  it("hears what it subscribed to with MQTT 5 and with 3.1.1, also what it publishes itself", async () => {
+    const broker = await mosquitto();
+    for (const protocol of ["5", "3.1.1"] as const) {
+      const heard: string[] = [];
+      const onMessage = (topic: string, payload: Buffer): void => void heard.push(`${topic} ${payload.toString()}`);
+      const subscription = { filters: ["a/+", "b/#"], qos: 2, onMessage } as const;
+      const link = linkTo(broker.port, { protocol, subscription, clientId: `gate-${protocol}` });
+      await link.connected(soon());
+      for (const topic of ["a/1", "a/1/2", "b/1/2"]) await link.publish(topic, Buffer.from(protocol), qos1, soon());
+      await eventually("both that were asked for", () => heard.length === 2);
+      assert.deepEqual(heard, [`a/1 ${protocol}`, `b/1/2 ${protocol}`]);
+      await link.close();
+    }
+  });
+
   it("tells a forbidden topic from a message that nobody wants", async () => {
     const lines = ["allow_anonymous true", "acl_file @/acl"];
     const broker = await mosquitto({ lines, files: { acl: "topic write allowed/#\n" } });

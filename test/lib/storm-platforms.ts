@@ -1,4 +1,5 @@
 import type { Clock } from "../../src/core/clock.ts";
+import { linkLimits, onestepaiLimits } from "../../src/core/limits.ts";
 import type { SandboxTruth } from "../../src/sandbox/checks.ts";
 import { customVisionFaults } from "../../src/sandbox/customvision/faults.ts";
 import { CustomVisionSandbox, sandboxProjectId } from "../../src/sandbox/customvision/server.ts";
@@ -34,8 +35,11 @@ export interface StormPlatform {
   copies(): CopiesOf;
   /** How the platform tells a picture that comes again from a new one. */
   readonly tellsBy: string;
-  /** Of pictures whose answers are lost together. 0 where none can lie there twice. */
-  readonly copiesPerLoss: number;
+  /**
+   * Records of the calls under way: so many may be there and not be noted when the agent is killed or a call runs out of
+   * time. 0 where nothing lies there twice.
+   */
+  readonly recordsInFlightMax: number;
 }
 
 const secret = "storm-secret";
@@ -61,7 +65,7 @@ export const stormPlatforms = {
       faults: iotownFaults,
       copies: () => bySha256(sandbox.stored()),
       tellsBy: "nothing",
-      copiesPerLoss: 1,
+      recordsInFlightMax: linkLimits.socketsPerTargetMax,
     };
   },
   layernext(): StormPlatform {
@@ -78,7 +82,7 @@ export const stormPlatforms = {
         return (picture) => (annotated.has(`${collection}_${picture.name}`) ? stored(picture) : 0);
       },
       tellsBy: "its file name",
-      copiesPerLoss: 0,
+      recordsInFlightMax: 0,
     };
   },
   onestepai(clock: Clock): StormPlatform {
@@ -91,7 +95,7 @@ export const stormPlatforms = {
       faults: onestepaiFaults,
       copies: () => bySha256(sandbox.stored()),
       tellsBy: "nothing",
-      copiesPerLoss: 1,
+      recordsInFlightMax: onestepaiLimits.recordsPerSessionMax,
     };
   },
   customvision(clock: Clock): StormPlatform {
@@ -107,7 +111,7 @@ export const stormPlatforms = {
         return ({ sha256 }) => (stored.has(sha256) ? 1 : 0);
       },
       tellsBy: "its bytes",
-      copiesPerLoss: 0,
+      recordsInFlightMax: 0,
     };
   },
   remo(): StormPlatform {
@@ -119,7 +123,7 @@ export const stormPlatforms = {
       faults: remoFaults,
       copies: () => bySha256(sandbox.stored().filter(({ labels }) => labels.length > 0)),
       tellsBy: "its file name",
-      copiesPerLoss: 0,
+      recordsInFlightMax: 0,
     };
   },
 } as const satisfies Readonly<Record<string, (clock: Clock) => StormPlatform>>;

@@ -170,13 +170,15 @@ class Tent {
   }
 
   result(): StormResult {
-    const { sandbox, storage, tellsBy, copiesPerLoss } = this.platform;
+    const { sandbox, storage, tellsBy, recordsInFlightMax } = this.platform;
     const copiesOf = this.platform.copies();
     const counts = this.#wanted.map(copiesOf);
     const lying = counts.reduce((sum, count) => sum + count, 0);
     const there = counts.filter((count) => count > 0).length;
-    const lost = [...this.#broken].filter(([name]) => losesAnswer(this.platform.faults[name]));
-    const losses = lost.reduce((sum, [, count]) => sum + count, 0) + this.#plan.kills * callsInFlightMax;
+    const losses = [...this.#broken].map(([name, count]) => {
+      const lost = recordsLost(this.platform.faults[name], recordsInFlightMax);
+      return count * lost;
+    });
     return {
       kind: this.kind,
       requests: sandbox.counts().requests + (storage?.counts().requests ?? 0),
@@ -184,7 +186,7 @@ class Tent {
       there,
       missing: counts.length - there,
       copies: lying - there,
-      copiesMax: losses * copiesPerLoss,
+      copiesMax: losses.reduce((sum, count) => sum + count, this.#plan.kills * recordsInFlightMax),
       recognised: sandbox.counts().accepted - lying,
       tellsBy,
       refused: this.refused,
@@ -194,12 +196,17 @@ class Tent {
   }
 }
 
-const callsInFlightMax = 2;
-
 /** The platform has stored what it was sent, and the agent cannot know. */
-function losesAnswer(fault: StormPlatform["faults"][string] | undefined): boolean {
-  if (fault === undefined) return false;
-  return fault.kind === "late" || ("stores" in fault && fault.stores);
+function recordsLost(fault: StormPlatform["faults"][string] | undefined, recordsInFlightMax: number): number {
+  switch (fault?.kind) {
+    case "hang":
+    case "drip":
+    case "late":
+      // The call ends by its deadline, and with it what else it has sent.
+      return recordsInFlightMax;
+    default:
+      return fault !== undefined && "stores" in fault && fault.stores ? Math.min(1, recordsInFlightMax) : 0;
+  }
 }
 
 async function fill(config: string, plan: StormPlan, tents: readonly Tent[]): Promise<void> {

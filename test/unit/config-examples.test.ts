@@ -75,7 +75,7 @@ describe("the configs that ship with Framepost", () => {
     await using temp = await tempFolder();
     const { config } = await parseConfig(all, "all.yaml", configSchema, await everythingNamed(all, temp.path));
     assert.equal(config.cameras.length, 8);
-    assert.equal(config.targets.length, 4);
+    assert.equal(config.targets.length, 7);
     assert.equal(config.spool.encryption?.key, spoolKey);
   });
 

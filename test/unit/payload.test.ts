@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { KeptBuffers } from "../../src/core/kept-buffers.ts";
-import { jsonWithBase64 } from "../../src/link/payload.ts";
+import { base64Bytes, jsonOfPieces, jsonWithBase64 } from "../../src/link/payload.ts";
 import { sampleJpeg } from "../lib/records.ts";
 
 describe("payload", () => {
@@ -16,6 +16,19 @@ describe("payload", () => {
       assert.equal(built.length, Buffer.byteLength(expected));
       JSON.parse(built.toString("utf8"));
     }
+  });
+
+  it("holds several images, each as base64 between its texts", () => {
+    const images = [sampleJpeg(1, 100_001), Buffer.alloc(0), sampleJpeg(2, 301)];
+    const expected = JSON.stringify({
+      images: images.map((image) => ({ name: "é", contents: image.toString("base64") })),
+    });
+    const pieces = images.flatMap((image, at) => [`${at === 0 ? "" : ","}{"name":"é","contents":"`, image, '"}']);
+    assert.equal(jsonOfPieces(['{"images":[', ...pieces, "]}"]).toString(), expected);
+    assert.deepEqual(
+      images.map(({ length }) => base64Bytes(length)),
+      images.map((image) => image.toString("base64").length),
+    );
   });
 
   it("leaves no trace of a longer picture that was in the same buffer", () => {

@@ -60,6 +60,7 @@ export class Lake {
   readonly #sessions = new Map<string, { readonly total: number; readonly uploaded: number }>();
   readonly #annotations = new Map<string, SandboxAnnotations>();
   readonly #removed = new Set<string>();
+  readonly #refused = new Set<string>();
   jobsEnd: JobsEnd = "complete";
 
   constructor(api: SandboxApi, storage: StorageSandbox, labels: Labels, jobPolls: number) {
@@ -83,6 +84,11 @@ export class Lake {
 
   annotations(): readonly SandboxAnnotations[] {
     return [...this.#annotations.values()];
+  }
+
+  /** A file of this name is not taken. */
+  refuse(name: string): void {
+    this.#refused.add(name);
   }
 
   /** A file of this name was removed: it is not taken again. */
@@ -112,6 +118,7 @@ export class Lake {
     const upload = this.#uploads.get(uploadId) ?? violated("no such upload", 406);
     if (upload.collection.name !== collection) violated("the upload is another collection's");
     if (!upload.names.includes(name)) violated(`"${name}" was not in objectKeyList`);
+    if (this.#refused.has(name)) violated(`"${name}" is not taken`);
     return upload;
   }
 

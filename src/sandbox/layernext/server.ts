@@ -30,6 +30,8 @@ export interface LayernextSandboxOptions extends SandboxOptions {
   readonly jobPolls?: number;
 }
 
+const stepsMax = 100_000;
+
 type Effect = () => SandboxAnswer;
 
 const ok = (body: unknown): SandboxAnswer => ({ status: 200, body });
@@ -49,6 +51,7 @@ export class LayernextSandbox extends HttpSandbox {
   readonly #api: SandboxApi;
   readonly #labels: Labels;
   readonly #lake: Lake;
+  readonly #steps: string[] = [];
 
   constructor(options: LayernextSandboxOptions) {
     super(options);
@@ -87,6 +90,16 @@ export class LayernextSandbox extends HttpSandbox {
     this.#lake.jobsEnd = end;
   }
 
+  /** A file of this name is refused. */
+  refuseFile(name: string): void {
+    this.#lake.refuse(name);
+  }
+
+  /** The last word of the path of every request that came whole, met by a fault or not. */
+  steps(): readonly string[] {
+    return [...this.#steps];
+  }
+
   /** A file of this name counts as removed and is not taken again. */
   removeFile(name: string): void {
     this.#lake.remove(name);
@@ -108,6 +121,7 @@ export class LayernextSandbox extends HttpSandbox {
   protected override judge(request: SandboxRequest): Effect {
     const { basePath = this.#api === "3.x" ? "" : "/datalake" } = this.#options;
     const { method, path, headers, body } = request;
+    if (this.#steps.length < stepsMax) this.#steps.push(path.split("/").at(-1) ?? "");
     const root = `${basePath}/api/`;
     if (!path.startsWith(root)) violated("no such method and path", 404);
     this.#checkAccess(headers, body);

@@ -64,6 +64,11 @@ export class OnestepaiSandbox extends HttpSandbox {
     this.#store.expect(sha256, truth);
   }
 
+  /** From now on this picture is answered with 400, which is no violation of the contract. */
+  refuse(sha256: string): void {
+    this.#store.refuse(sha256);
+  }
+
   stored(): readonly StoredImage<LabelledBox>[] {
     return this.#store.images();
   }
@@ -214,6 +219,9 @@ export class OnestepaiSandbox extends HttpSandbox {
     if (!dataset.issued.has(chunk.uploadId)) violated("the upload id was never given out for this dataset");
     if (this.#holder(dataset) !== chunk.uploadId) return () => this.refusal(400, "this upload is over");
     const { picture } = chunk;
+    if (picture !== undefined && this.#store.refuses(picture.sha256)) {
+      return () => this.refusal(400, "this picture is not taken");
+    }
     const truth = picture === undefined ? undefined : this.#store.truthOf(picture.sha256);
     if (truth !== undefined) requireTruth(chunk.boxes ?? [], truth);
     else if (this.#store.knowsAllImages) violated("the image is none of those that were captured");

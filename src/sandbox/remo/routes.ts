@@ -46,7 +46,7 @@ export class RouteTools {
     following.set("limit", String(limit));
     following.set("offset", String(offset + limit));
     const origin = { relative: "", absolute: this.origin(request), foreign: "http://127.0.0.1:9" }[nextPages];
-    const next = offset + limit < items.length ? `${origin}${request.path}?${following}` : null;
+    const next = offset + limit < items.length ? `${origin}${request.path}?${following.toString()}` : null;
     return { status: 200, body: { count: items.length, next, previous: null, results } };
   }
 }

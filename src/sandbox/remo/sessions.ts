@@ -59,7 +59,7 @@ export class RemoUploadSessions {
       id: randomUUID(),
       dataset,
       createdAt: new Date().toISOString(),
-      status: "not complete",
+      status: this.#switches.completedAtOnce ? "pending" : "not complete",
       files: [],
       set: undefined,
       folderId: undefined,

@@ -12,6 +12,8 @@ export interface RemoSwitches {
   duplicates: "skipped" | "kept";
   /** An upload to a session that has been completed: refused, or taken with 200 and dropped, as server 0.6.1 does. */
   completedSession: "refused" | "dropped";
+  /** A session counts as complete from the start, as if somebody else had completed it. */
+  completedAtOnce: boolean;
   /** `before-sessions`: what is uploaded is worked through at once, and there is nothing to open. */
   generation: "sessions" | "before-sessions";
   nextPages: "relative" | "absolute" | "foreign";
@@ -39,6 +41,7 @@ export function defaultSwitches(): RemoSwitches {
     doneWithFailed: false,
     duplicates: "skipped",
     completedSession: "refused",
+    completedAtOnce: false,
     generation: "sessions",
     nextPages: "relative",
     pageSize: 32,

@@ -18,8 +18,9 @@ export function uploadRoutes(tools: RouteTools, sessions: RemoUploadSessions, lo
         requireSessions(tools);
         const json = jsonObjectBody(request.headers["content-type"] ?? "", request.body);
         onlyKeys(json, ["dataset_id"], "the session");
-        if (typeof json["dataset_id"] !== "number") violated("dataset_id is no number");
-        const dataset = tools.world.datasets.get(Number(json["dataset_id"]));
+        const datasetId = json["dataset_id"];
+        if (typeof datasetId !== "number") return violated("dataset_id is no number");
+        const dataset = tools.world.datasets.get(datasetId);
         if (dataset === undefined) return () => ({ status: 404, body: { error: "Dataset not found" } });
         return () => ({ status: 201, body: statusBody(sessions.open(dataset)) });
       },
@@ -32,7 +33,10 @@ export function uploadRoutes(tools: RouteTools, sessions: RemoUploadSessions, lo
         return () => {
           const session = sessions.get(id);
           const begun = session?.status === "not complete";
-          if (begun) session.status = "pending";
+          if (begun) {
+            session.status = "pending";
+            session.polls = 0;
+          }
           return { status: begun ? 200 : 404, body: { session_id: id } };
         };
       },

@@ -20,6 +20,9 @@ export type SendResult =
 /** Doubtful answers in a row, without one image accepted in between, that are still believed to be the images' own. */
 const unknownsInRowMax = 6;
 
+/** So many requests of a learned size that went well before twice as much is tried: a limit that was a passing one. */
+const triesBeforeGrowth = 32;
+
 /** Codes of a 400 that speaks of tag ids: they are the project's no more. */
 const tagCodes: ReadonlySet<string> = new Set(["BadRequestInvalidIds", "BadRequestImageTags", "NotFoundTag"]);
 const fullCodes: ReadonlySet<string> = new Set(["BadRequestExceededQuota", "BadRequestExceedImagePerProjectLimit"]);
@@ -28,12 +31,15 @@ const fullCodes: ReadonlySet<string> = new Set(["BadRequestExceededQuota", "BadR
 export class BatchSender {
   readonly #client: CustomVisionClient;
   readonly #tags: ProjectTags;
+  readonly #bytesWanted: number;
   #bytesMax: number;
+  #wentWell = 0;
   #unknownsInRow = 0;
 
   constructor(client: CustomVisionClient, tags: ProjectTags, bytesMax: number) {
     this.#client = client;
     this.#tags = tags;
+    this.#bytesWanted = bytesMax;
     this.#bytesMax = bytesMax;
   }
 
@@ -48,6 +54,7 @@ export class BatchSender {
     if (items.length === 0) return { kind: "answered", outcomes };
     try {
       const { images: results } = await this.#client.createImagesFromFiles(images, {}, signal);
+      this.#unlearnBytes();
       return this.#judged(items, matched(results, items), outcomes);
     } catch (error) {
       return this.#failed(items, asAgentError(error, `sending ${items.length} images`), outcomes);
@@ -122,6 +129,14 @@ export class BatchSender {
     if (items.length < 2) return;
     const sent = items.reduce((sum, { delivery }) => sum + base64Bytes(delivery.record.imageBytes), 0);
     this.#bytesMax = Math.max(1, Math.min(this.#bytesMax, Math.floor(sent / 2)));
+    this.#wentWell = 0;
+  }
+
+  #unlearnBytes(): void {
+    this.#wentWell += 1;
+    if (this.#wentWell < triesBeforeGrowth) return;
+    this.#wentWell = 0;
+    this.#bytesMax = Math.min(this.#bytesWanted, this.#bytesMax * 2);
   }
 }
 

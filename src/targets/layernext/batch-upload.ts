@@ -1,10 +1,11 @@
 import { AgentError, asAgentError } from "../../core/errors.ts";
 import { outcomeOf } from "../../core/outcome.ts";
 import type { Delivery } from "../../core/ports.ts";
+import type { Cursor } from "../../core/types.ts";
 import type { LayernextClient } from "./client.ts";
 import type { LayernextConfig } from "./config.ts";
 import type { NewUpload } from "./images.ts";
-import type { FileStep, Journal, OpenBatch } from "./journal.ts";
+import type { FileStep, Journal, JournalledFile, OpenBatch } from "./journal.ts";
 import { isRefusal, transferFile } from "./transfer.ts";
 
 export interface ReadRecord {
@@ -12,11 +13,17 @@ export interface ReadRecord {
   readonly jpeg: Buffer;
 }
 
+export interface UploadCall {
+  /** Time is up: no further file is begun. */
+  readonly isOver: () => boolean;
+  readonly signal: AbortSignal;
+}
+
 /** An upload that the server was told the end of. */
 export interface Uploaded {
   /** Absent where the server has no jobs. */
   readonly jobId: string | undefined;
-  readonly files: readonly { readonly delivery: Delivery; readonly step: FileStep }[];
+  readonly files: readonly { readonly delivery: Delivery; readonly step: JournalledFile }[];
   /** Not among the files: the server refused them. */
   readonly refused: readonly { readonly delivery: Delivery; readonly error: AgentError }[];
 }
@@ -31,6 +38,19 @@ export class InterruptedUpload extends Error {
     super(error.message);
     this.delivery = delivery;
     this.error = error;
+  }
+}
+
+/** Time is up between two files: the journal knows where to go on. */
+export class PausedUpload extends Error {
+  override readonly name = "PausedUpload";
+  /** Different after each step forward. */
+  readonly cursor: Cursor;
+
+  constructor({ upload, files }: OpenBatch) {
+    const open = [...files.values()].filter(({ step }) => step === "open").length;
+    super(`${files.size - open} of ${files.size} files of this upload are sent`);
+    this.cursor = JSON.stringify({ upload: upload.uploadId, open });
   }
 }
 
@@ -58,24 +78,24 @@ export class BatchUpload {
     return [records.filter(isIn), records.filter((record) => !isIn(record))].filter(({ length }) => length > 0);
   }
 
-  /** Of one group of `split`. Fails with an `InterruptedUpload`, or an AgentError that is nobody's own. */
-  async upload(records: readonly ReadRecord[], signal: AbortSignal): Promise<Uploaded> {
+  /** Of one group of `split`. Fails with an `InterruptedUpload`, a `PausedUpload`, or an AgentError that is nobody's own. */
+  async upload(records: readonly ReadRecord[], call: UploadCall): Promise<Uploaded> {
     const open = await this.#journal.batch();
     if (
       open !== undefined &&
       canFinish(open, records) &&
       records.every(({ delivery }) => open.files.has(delivery.record.name))
     ) {
-      const resumed = await this.#resume(open, records, signal);
+      const resumed = await this.#resume(open, records, call);
       if (resumed !== undefined) return resumed;
     }
     const refused: Uploaded["refused"][number][] = [];
     let left = records;
     // Each round loses at least one record, or is the last.
     while (left.length > 0) {
-      const batch = await this.#begin(left, signal);
-      const { files, refusals } = await this.#sendAll(batch, left, signal);
-      if (refusals.length === 0) return { ...(await this.#completed(files, left, signal)), refused };
+      const batch = await this.#begin(left, call);
+      const { files, refusals } = await this.#sendAll(batch, left, call);
+      if (refusals.length === 0) return { ...(await this.#completed(files, left, call)), refused };
       // The server expects every file that it was told of: without these, it has to be told anew.
       refused.push(...refusals);
       left = left.filter(({ delivery }) => refusals.every((refusal) => refusal.delivery !== delivery));
@@ -84,21 +104,20 @@ export class BatchUpload {
   }
 
   /** Undefined where the server does not know this upload any more: its files begin anew, and nobody is to blame. */
-  async #resume(open: OpenBatch, records: readonly ReadRecord[], signal: AbortSignal): Promise<Uploaded | undefined> {
+  async #resume(open: OpenBatch, records: readonly ReadRecord[], call: UploadCall): Promise<Uploaded | undefined> {
     if (open.completed) return { ...resultOf(open, records), refused: [] };
     try {
-      const { files, refusals } = await this.#sendAll(open, records, signal);
+      const { files, refusals } = await this.#sendAll(open, records, call);
       if (refusals.length > 0) return undefined;
-      return { ...(await this.#completed(files, records, signal)), refused: [] };
+      return { ...(await this.#completed(files, records, call)), refused: [] };
     } catch (error) {
       const failure = error instanceof InterruptedUpload ? error.error : error;
-      if (failure instanceof AgentError && (isRefusal(failure) || failure.code === "PLATFORM_REFUSED"))
-        return undefined;
+      if (failure instanceof AgentError && (isRefusal(failure) || failure.code === "UPLOAD_REFUSED")) return undefined;
       throw error;
     }
   }
 
-  async #begin(records: readonly ReadRecord[], signal: AbortSignal): Promise<OpenBatch> {
+  async #begin(records: readonly ReadRecord[], { signal }: UploadCall): Promise<OpenBatch> {
     const names = records.map(({ delivery }) => delivery.record.name);
     const { collection, metadata, storagePrefix } = this.#config;
     const wanted: NewUpload = { collection, fileNames: names, metadata, storagePrefix };
@@ -109,18 +128,23 @@ export class BatchUpload {
     return batch;
   }
 
-  async #sendAll(batch: OpenBatch, records: readonly ReadRecord[], signal: AbortSignal) {
+  async #sendAll(batch: OpenBatch, records: readonly ReadRecord[], call: UploadCall) {
     const refusals: Uploaded["refused"][number][] = [];
     let current = batch;
     for (const { delivery, jpeg } of records) {
+      // After one file at least: then every call is a step forward.
+      if (current !== batch && call.isOver()) throw new PausedUpload(current);
       const { name } = delivery.record;
       const note = async (step: FileStep): Promise<void> => {
-        current = { ...current, files: new Map([...current.files, [name, step]]) };
+        const { imageWidth, imageHeight } = delivery.record;
+        const size = step.step === "sent" ? ([imageWidth, imageHeight] as const) : current.files.get(name)?.size;
+        const file = { ...step, ...(size === undefined ? {} : { size }) };
+        current = { ...current, files: new Map([...current.files, [name, file]]) };
         await this.#journal.write(current);
       };
       const file = { name, bytes: jpeg, step: current.files.get(name) ?? { step: "open" as const }, note };
       try {
-        await transferFile(this.#client.images, batch.upload, file, signal);
+        await transferFile(this.#client.images, batch.upload, file, call.signal);
       } catch (error) {
         const failure = asAgentError(error, `sending ${name}`);
         if (outcomeOf(failure).kind !== "rejected") throw new InterruptedUpload(delivery, failure);
@@ -130,7 +154,7 @@ export class BatchUpload {
     return { files: current, refusals };
   }
 
-  async #completed(batch: OpenBatch, records: readonly ReadRecord[], signal: AbortSignal) {
+  async #completed(batch: OpenBatch, records: readonly ReadRecord[], { signal }: UploadCall) {
     await forBatch(this.#client.images.complete(batch.upload, batch.files.size, signal));
     const completed = { ...batch, completed: true };
     await this.#journal.write(completed);
@@ -163,5 +187,5 @@ async function forBatch<T>(answer: Promise<T>): Promise<T> {
 
 export function notTheRecords(error: AgentError): AgentError {
   if (outcomeOf(error).kind !== "rejected") return error;
-  return new AgentError("PLATFORM_REFUSED", error.message, { disposition: "retry", cause: error });
+  return new AgentError("UPLOAD_REFUSED", error.message, { disposition: "retry", cause: error });
 }

@@ -10,8 +10,8 @@ export interface JobCursor {
   readonly fileKey?: string | undefined;
 }
 
-/** What the spool keeps beside a delivery. */
-const cursorBytesMax = 512;
+/** What the spool keeps beside a delivery, less the mark of a reduced copy. */
+const cursorBytesMax = 490;
 
 export function cursorOf({ jobId, polls, fileKey }: JobCursor): Cursor {
   const whole = JSON.stringify({ j: jobId, n: polls, k: fileKey });

@@ -9,19 +9,22 @@ export interface JobPace {
   readonly pollMaxMs: number;
   /** 0 asks once. */
   readonly waitMs: number;
+  /** Of a whole call, beside what its bytes need. */
+  readonly callMs: number;
 }
 
 export const jobPace: JobPace = {
   pollFirstMs: layernextLimits.pollFirstMs,
   pollMaxMs: layernextLimits.pollMaxMs,
   waitMs: layernextLimits.jobWaitMs,
+  callMs: layernextLimits.callMs,
 };
 
 /** Asks at once, then at doubling intervals, until the job has ended or the time is over. */
 export async function waitForJob(
   client: LayernextClient,
   jobId: string,
-  { pollFirstMs, pollMaxMs, waitMs }: JobPace,
+  { pollFirstMs, pollMaxMs, waitMs }: Omit<JobPace, "callMs">,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<JobState> {

@@ -17,10 +17,15 @@ export type FileStep =
   /** The server does not take it again. */
   | { readonly step: "removed" };
 
+/** Width and height of the picture that was sent: a reduced copy may have come, and the next try may bring another. */
+export type SentSize = readonly [widthPixels: number, heightPixels: number];
+
+export type JournalledFile = FileStep & { readonly size?: SentSize };
+
 export interface OpenBatch {
   readonly upload: Upload;
   /** By file name. */
-  readonly files: ReadonlyMap<string, FileStep>;
+  readonly files: ReadonlyMap<string, JournalledFile>;
   /** The server was told that this was all: the job is under way. */
   readonly completed: boolean;
 }
@@ -68,7 +73,9 @@ function parseBatch(value: unknown, account: string): OpenBatch | undefined {
   const { uploadId, collection, storageType, jobId, collectionId } = upload;
   if (!isId(uploadId) || !isId(collection)) return undefined;
   if (storageType !== "aws_s3" && storageType !== "gcs" && storageType !== "azure_blob") return undefined;
-  const steps = Object.entries(files).map(([name, step]) => [name, parseStep(step)] as const);
+  const steps = Object.entries(files).map(
+    ([name, step]) => [name, { ...parseStep(step), ...parseSize(step) }] as const,
+  );
   return {
     upload: {
       uploadId,
@@ -90,6 +97,13 @@ function parseStep(value: unknown): FileStep {
     return { step, fileId, fileKey, etag };
   }
   return { step: "open" };
+}
+
+function parseSize(value: unknown): { readonly size?: SentSize } {
+  const size = isFields(value) ? value["size"] : undefined;
+  const [width, height] = Array.isArray(size) ? (size as readonly unknown[]) : [];
+  const isPixels = (pixels: unknown): pixels is number => Number.isSafeInteger(pixels) && Number(pixels) > 0;
+  return isPixels(width) && isPixels(height) ? { size: [width, height] } : {};
 }
 
 function isId(value: unknown): value is string {

@@ -1,3 +1,6 @@
+import { scaledDetection } from "../../core/detections.ts";
+import type { RecordDraft } from "../../core/types.ts";
+import type { SentSize } from "./journal.ts";
 import type { Clock } from "../../core/clock.ts";
 import { asAgentError, type AgentError } from "../../core/errors.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
@@ -17,6 +20,8 @@ export interface UploadedRecord {
   /** Calls that found its job unfinished. */
   readonly polls: number;
   readonly fileKey: string | undefined;
+  /** Of the picture that was sent, where it is known; the record's own otherwise. */
+  readonly size?: SentSize | undefined;
 }
 
 export interface Labels {
@@ -29,6 +34,8 @@ export interface Labels {
 export interface RunCall {
   readonly labels: Labels;
   readonly outcomes: Map<string, Outcome>;
+  /** Until the call has to end. */
+  readonly leftMs: () => number;
   readonly signal: AbortSignal;
 }
 
@@ -106,9 +113,9 @@ export class ModelRun {
     run: readonly UploadedRecord[],
     { labels, signal }: RunCall,
   ): Promise<void> {
-    const images = run.map(({ delivery: { record } }) => ({
+    const images = run.map(({ delivery: { record }, size }) => ({
       address: this.#address(jobId, record.name),
-      annotations: layernextAnnotations(record, this.#config),
+      annotations: layernextAnnotations(inPixelsOf(record, size), this.#config),
       newId: shapeIdsOf(record, operationId),
     }));
     const { references } = labels;
@@ -147,6 +154,15 @@ export class ModelRun {
     const shape = { type: "points", points: [] } as const;
     return this.#client.labelReferences(wantedLabels(labels.map((label) => ({ label, shape }))), signal);
   }
+}
+
+/** The server may have another copy of the picture than the one at hand. */
+function inPixelsOf(record: RecordDraft, size: SentSize | undefined): RecordDraft {
+  const [imageWidth, imageHeight] = size ?? [record.imageWidth, record.imageHeight];
+  const [across, down] = [imageWidth / record.imageWidth, imageHeight / record.imageHeight];
+  if (across === 1 && down === 1) return record;
+  const detections = record.detections.map((detection) => scaledDetection(detection, across, down));
+  return { ...record, imageWidth, imageHeight, detections };
 }
 
 function accepted({ fileKey }: UploadedRecord): Outcome {

@@ -1,12 +1,19 @@
 import { SystemClock, type Clock } from "../../core/clock.ts";
 import { AgentError, asAgentError } from "../../core/errors.ts";
-import { layernextLimits } from "../../core/limits.ts";
+import { deliverLimits, layernextLimits } from "../../core/limits.ts";
 import { outcomeOf, suspectsRecord, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Target, TargetCapacity, TargetMemory } from "../../core/ports.ts";
 import type { RecordDraft } from "../../core/types.ts";
 import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
 import { filterWants } from "../filter.ts";
-import { BatchUpload, InterruptedUpload, notTheRecords, type ReadRecord, type Uploaded } from "./batch-upload.ts";
+import {
+  BatchUpload,
+  InterruptedUpload,
+  notTheRecords,
+  PausedUpload,
+  type ReadRecord,
+  type Uploaded,
+} from "./batch-upload.ts";
 import { LayernextClient } from "./client.ts";
 import type { LayernextConfig } from "./config.ts";
 import { cursorOf, parseCursor } from "./cursor.ts";
@@ -90,7 +97,9 @@ export class LayernextTarget implements Target {
       const labels = await this.#modelRun.prepare(deliveries, signal);
       for (const { delivery, error } of labels.refused) outcomes.set(delivery.record.id, outcomeOf(error));
       const ready = deliveries.filter(({ record }) => !outcomes.has(record.id));
-      await this.#sendAll(ready, { labels, outcomes, signal });
+      const endMs = this.#clock.monotonicMs() + callMsOf(deliveries, this.#pace);
+      const leftMs = () => Math.max(0, endMs - this.#clock.monotonicMs());
+      await this.#sendAll(ready, { labels, outcomes, leftMs, signal });
     } catch (error) {
       const outcome = outcomeOf(notTheRecords(asAgentError(error, "delivering to LayerNext")));
       for (const { record } of deliveries) if (!outcomes.has(record.id)) outcomes.set(record.id, outcome);
@@ -111,7 +120,7 @@ export class LayernextTarget implements Target {
   async #resumeJob(jobId: string, waiting: readonly UploadedRecord[], call: RunCall): Promise<void> {
     const { outcomes } = call;
     try {
-      await this.#finish(jobId, waiting, { ...this.#pace, waitMs: 0 }, call);
+      await this.#finish(jobId, waiting, 0, call);
     } catch (error) {
       const failure = asAgentError(error, `asking for job ${jobId}`);
       if (!isRefusal(failure)) {
@@ -127,11 +136,18 @@ export class LayernextTarget implements Target {
   async #sendGroup(group: readonly ReadRecord[], call: RunCall): Promise<void> {
     const { outcomes, signal } = call;
     try {
-      const { jobId, files, refused } = await this.#uploads.upload(group, signal);
+      const { jobId, files, refused } = await this.#uploads.upload(group, {
+        isOver: () => call.leftMs() === 0,
+        signal,
+      });
       for (const { delivery, error } of refused) outcomes.set(delivery.record.id, outcomeOf(error));
       const uploaded = takenIn(files, outcomes);
-      if (uploaded.length > 0) await this.#finish(jobId, uploaded, this.#pace, call);
+      if (uploaded.length > 0) await this.#finish(jobId, uploaded, Math.min(this.#pace.waitMs, call.leftMs()), call);
     } catch (error) {
+      if (error instanceof PausedUpload) {
+        settleAll(group, outcomes, paused(error));
+        return;
+      }
       const left = group.filter(({ delivery }) => !outcomes.has(delivery.record.id));
       for (const { delivery } of left) outcomes.set(delivery.record.id, outcomeOf(failureFor(delivery, left, error)));
     }
@@ -141,12 +157,12 @@ export class LayernextTarget implements Target {
   async #finish(
     jobId: string | undefined,
     records: readonly UploadedRecord[],
-    pace: JobPace,
+    waitMs: number,
     call: RunCall,
   ): Promise<void> {
     const { outcomes, signal } = call;
     if (jobId !== undefined) {
-      const state = await waitForJob(this.#client, jobId, pace, this.#clock, signal);
+      const state = await waitForJob(this.#client, jobId, { ...this.#pace, waitMs }, this.#clock, signal);
       if (state.status === "failed") {
         await this.#journal.forget(jobId);
         settleAll(records, outcomes, anew(jobFailed(jobId)));
@@ -200,7 +216,7 @@ async function readAll(deliveries: readonly Delivery[], outcomes: Outcomes): Pro
 function takenIn(files: Uploaded["files"], outcomes: Outcomes): readonly UploadedRecord[] {
   return files.flatMap(({ delivery, step }) => {
     if (step.step !== "removed") {
-      return [{ delivery, polls: 0, fileKey: step.step === "done" ? step.fileKey : undefined }];
+      return [{ delivery, polls: 0, fileKey: step.step === "done" ? step.fileKey : undefined, size: step.size }];
     }
     const { name, id } = delivery.record;
     const message = `sending ${name}: it was removed from the collection before, and LayerNext does not take it again`;
@@ -230,7 +246,18 @@ function anew(error: AgentError): Outcome {
   return outcome.kind === "retry" ? { ...outcome, cursor: "" } : outcome;
 }
 
-function settleAll(records: readonly UploadedRecord[], outcomes: Outcomes, outcome: Outcome): void {
+function paused({ message, cursor }: PausedUpload): Outcome {
+  const error = new AgentError("UPLOAD_PAUSED", message, { disposition: "retry" });
+  return { kind: "retry", scope: "record", error, cursor, afterMs: 0 };
+}
+
+/** Short of its deadline by the time of one file's steps. */
+function callMsOf(deliveries: readonly Delivery[], { callMs }: JobPace): number {
+  const bytes = deliveries.reduce((sum, { record }) => sum + record.imageBytes, 0);
+  return callMs + (bytes / deliverLimits.bytesPerSecondMin) * 1_000;
+}
+
+function settleAll(records: readonly { readonly delivery: Delivery }[], outcomes: Outcomes, outcome: Outcome): void {
   for (const { delivery } of records) outcomes.set(delivery.record.id, outcome);
 }
 

@@ -166,10 +166,9 @@ export class RemoAnnotationSets {
   ): Promise<readonly unknown[]> {
     const path = `/api/dataset/${datasetId}/annotation-set/${setId}/image/${imageId}/annotation/`;
     const value = await this.#calls.json({ method: "GET", path }, signal);
-    if (Array.isArray(value)) return value;
-    const objects = isObject(value) ? value["annotation_info"] : undefined;
+    const objects: unknown = isObject(value) ? value["annotation_info"] : value;
     if (!Array.isArray(objects)) throw answerError(path, "no annotation_info");
-    return objects;
+    return objects as readonly unknown[];
   }
 
   /**

@@ -74,7 +74,7 @@ export class RemoCalls {
    * The items of a page and of those behind it, up to `itemsMax`. A next page at another origin is refused: it would be
    * shown the token.
    */
-  async *pages(call: RemoCall, signal: AbortSignal, itemsMax = Infinity): AsyncGenerator<unknown> {
+  async *pages(call: RemoCall, signal: AbortSignal, itemsMax = Infinity): AsyncGenerator {
     let url = this.#urlOf(call);
     let items = 0;
     for (let page = 0; page < remoLimits.pagesMax; page += 1) {

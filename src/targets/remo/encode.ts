@@ -51,19 +51,29 @@ export function className(label: string): string {
   return name === "" ? "unnamed" : name;
 }
 
-/** Left, top, right, bottom: each at most a pixel off, never outside, never empty and never to be read as fractions. */
+/**
+ * Left, top, right, bottom: each within a pixel, never outside, never empty and never to be read as fractions. For the
+ * last a box that ends inside the very first pixel is stretched to two.
+ */
 function corners(box: Box, { imageWidth, imageHeight }: RecordDraft): readonly [number, number, number, number] {
   const [left, right] = span(box.left, box.left + box.width, imageWidth);
   const [top, bottom] = span(box.top, box.top + box.height, imageHeight);
   if (right > 1 || bottom > 1) return [left, top, right, bottom];
-  // In the corner pixel: stretched by one where the image allows it.
-  return imageWidth > 1 ? [left, top, 2, bottom] : [left, top, right, Math.min(2, imageHeight)];
+  const isWide = box.left + box.width >= box.top + box.height;
+  const across = imageHeight < 2 || (isWide && imageWidth > 1);
+  return across ? [left, top, Math.min(2, imageWidth), bottom] : [left, top, right, 2];
 }
 
 function span(from: number, to: number, size: number): readonly [number, number] {
-  const low = Math.min(Math.max(Math.round(from), 0), size - 1);
-  const high = Math.min(Math.max(Math.round(to), low + 1), size);
-  return [low, high];
+  const [low, high] = [clamped(Math.round(from), size), clamped(Math.round(to), size)];
+  if (low < high) return [low, high];
+  // Less than a pixel: the one that its middle lies in.
+  const pixel = Math.min(Math.floor((from + to) / 2), size - 1);
+  return [pixel, pixel + 1];
+}
+
+function clamped(value: number, size: number): number {
+  return Math.min(Math.max(value, 0), size);
 }
 
 /** The polygon as x, y, x, y, …; the box's four corners where the model gave none that encloses anything. */

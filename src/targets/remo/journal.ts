@@ -18,17 +18,20 @@ export interface JournalledSession {
  */
 export class RemoJournal {
   readonly #memory: TargetMemory;
+  readonly #place: string;
   #sessions: readonly JournalledSession[] | undefined;
   /** Known to have ended; the others may still be worked on. */
   readonly #finished = new Set<string>();
 
-  constructor(memory: TargetMemory) {
+  /** `place`: server and dataset. Sessions of another one say nothing here. */
+  constructor(memory: TargetMemory, place: string) {
     this.#memory = memory;
+    this.#place = place;
   }
 
   /** Reads it at the first use. What is no journal counts as none. */
   async sessions(): Promise<readonly JournalledSession[]> {
-    this.#sessions ??= parsed(await this.#memory.read());
+    this.#sessions ??= parsed(await this.#memory.read(), this.#place);
     return this.#sessions;
   }
 
@@ -86,14 +89,14 @@ export class RemoJournal {
   }
 
   async #write(sessions: readonly JournalledSession[]): Promise<void> {
-    await this.#memory.write({ sessions });
+    await this.#memory.write({ place: this.#place, sessions });
     this.#sessions = sessions;
     for (const id of this.#finished) if (!sessions.some((session) => session.id === id)) this.#finished.delete(id);
   }
 }
 
-function parsed(value: unknown): readonly JournalledSession[] {
-  const sessions = isObject(value) ? value["sessions"] : undefined;
+function parsed(value: unknown, place: string): readonly JournalledSession[] {
+  const sessions = isObject(value) && value["place"] === place ? value["sessions"] : undefined;
   if (!Array.isArray(sessions)) return [];
   const good = sessions.flatMap((item: unknown) => {
     if (!isObject(item)) return [];

@@ -120,10 +120,8 @@ export class RemoSessions {
         const alone = files.length === 1 && failure.code === "HTTP_413";
         const outcome = outcomeOf(alone ? failure : blamingTarget(failure));
         for (const { delivery } of read) outcomes.set(delivery.record.id, outcome);
-        await this.#journal.doubt(
-          id,
-          read.map(({ delivery }) => delivery.record.name),
-        );
+        const names = namesOf(read.map(({ delivery }) => delivery));
+        await (tookNothing(failure) ? this.#journal.forget(names) : this.#journal.doubt(id, names));
         // Whoever is away stays away for the rest of this session.
         if (outcome.kind === "retry" && !suspectsRecord(outcome.error)) {
           const unsent = groups.slice(at + 1).flat();
@@ -200,7 +198,10 @@ export class RemoSessions {
         look.kind === "session" && look.id === id && look.mark === mark ? Math.max(most, look.stands + 1) : most,
       0,
     );
-    if (stands >= remoLimits.standStillsMax) return await this.#giveUp(id, deliveries, call);
+    if (stands >= remoLimits.standStillsMax) {
+      await this.#giveUp(id, deliveries, call);
+      return;
+    }
     const afterMs = remoLimits.laterMs * (stands + 1);
     for (const delivery of deliveries) {
       const cursor = sessionCursor(id, mark, stands, isLabelsOnly(delivery));
@@ -242,7 +243,9 @@ export class RemoSessions {
   ): Promise<readonly Delivery[]> {
     const known = (await this.#journal.sessions()).find((session) => session.id === id);
     const session: JournalledSession = known ?? { id, names: namesOf(deliveries), doubtful: [] };
-    const verdicts = imageVerdicts(status, session.names, session.doubtful.length > 0);
+    // Without the names of all its files the session's counts prove nothing.
+    const someInDoubt = known === undefined || known.doubtful.length > 0;
+    const verdicts = imageVerdicts(status, session.names, someInDoubt);
     const labels = labelsVerdict(status, csvName(id), [...session.names, ...namesOf(deliveries)]);
     const again: Delivery[] = [];
     for (const delivery of deliveries) {
@@ -314,6 +317,11 @@ export function namesOf(deliveries: readonly Delivery[]): readonly string[] {
 function isLabelsOnly({ cursor }: Delivery): boolean {
   const at = cursorOf(cursor);
   return at.kind === "labels" || (at.kind === "session" && at.labelsOnly);
+}
+
+/** A refusal is certain; after anything else the files may have arrived all the same. */
+function tookNothing({ code }: AgentError): boolean {
+  return /^HTTP_4\d\d$/.test(code) && code !== "HTTP_408";
 }
 
 /** A full disk fails every picture alike, and none of them is to blame. */

@@ -41,7 +41,7 @@ export class RemoTarget implements Target {
     this.#config = config;
     this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...timeouts });
     this.#client = new RemoClient(config, this.#link);
-    this.#journal = new RemoJournal(memory);
+    this.#journal = new RemoJournal(memory, `${config.url} ${config.datasetId}`);
     this.#sessions = new RemoSessions(config, this.#client, this.#journal, clock);
     this.#annotationSetId = config.annotationSetId;
   }
@@ -86,12 +86,13 @@ export class RemoTarget implements Target {
       await this.#deliver(deliveries, outcomes, signal);
     } catch (error) {
       const failure = blamingTarget(asAgentError(error, `sending ${deliveries.length} records to ${this.id}`));
-      // The set may have been deleted; the next call looks again.
-      if (failure.code === "HTTP_404") this.#annotationSetId = this.#config.annotationSetId;
       for (const { record } of deliveries) {
         if (!outcomes.has(record.id)) outcomes.set(record.id, outcomeOf(failure));
       }
     }
+    // The set may have been deleted; the next call looks again.
+    const notFound = [...outcomes.values()].some((each) => each.kind === "retry" && each.error.code === "HTTP_404");
+    if (notFound) this.#annotationSetId = this.#config.annotationSetId;
     return outcomes;
   }
 
@@ -104,12 +105,9 @@ export class RemoTarget implements Target {
     const labelsOnly = deliveries.filter(({ cursor }) => cursorOf(cursor).kind === "labels");
     const others = deliveries.filter((delivery) => !labelsOnly.includes(delivery));
     if (!this.#config.sessions) {
-      return await sendWithoutSession(
-        this.#client,
-        this.#config,
-        { images: others, labelsOnly },
-        { annotationSetId, outcomes, signal },
-      );
+      const all = { images: others, labelsOnly };
+      await sendWithoutSession(this.#client, this.#config, all, { annotationSetId, outcomes, signal });
+      return;
     }
     const call: SessionCall = { annotationSetId, outcomes, signal, patienceMs: this.#config.sessionTimeout };
     const images: Delivery[] = [];

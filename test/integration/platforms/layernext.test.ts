@@ -69,9 +69,10 @@ async function pictureFile(folder: string, name: string, seed: number): Promise<
 function lastShape({ sandbox }: Bench, operationId: string) {
   const found = sandbox.annotations().filter((annotations) => annotations.operationId === operationId);
   assert.equal(found.length, 1);
-  const [{ shapes: [shape] = [], mode = 0, objectKey = "" } = {}] = found;
-  assert.ok(shape !== undefined);
-  return { ...shape, mode, objectKey };
+  const [run] = found;
+  const shape = run?.shapes[0];
+  assert.ok(run !== undefined && shape !== undefined);
+  return { ...shape, mode: run.mode, objectKey: run.objectKey };
 }
 
 function uploadedJob(result: unknown): string {
