@@ -1,6 +1,8 @@
-import { onestepaiLimits } from "../../src/core/limits.ts";
+import { layernextLimits, onestepaiLimits } from "../../src/core/limits.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { iotownFaults } from "../../src/sandbox/iotown/faults.ts";
+import { layernextFaults } from "../../src/sandbox/layernext/faults.ts";
+import { LayernextSandbox } from "../../src/sandbox/layernext/server.ts";
 import { onestepaiFaults } from "../../src/sandbox/onestepai/faults.ts";
 import { OnestepaiSandbox, sandboxDatasetId } from "../../src/sandbox/onestepai/server.ts";
 import type { SandboxTruth } from "../../src/sandbox/checks.ts";
@@ -36,6 +38,23 @@ export const stormPlatforms = {
       expect: (sha256, truth) => sandbox.expect(sha256, truth),
       times: () => new Map(sandbox.stored().map((image) => [image.sha256, image.times])),
       duplicates: "it knows no key: a picture whose answer was lost is sent again",
+    };
+  },
+  layernext(): StormPlatform {
+    const sandbox = new LayernextSandbox({ apiKey: "storm", secret: token, jobPolls: 1 });
+    const access = { apiKey: "storm", secret: token, collection: "storm" };
+    return {
+      sandbox,
+      target: (url) => ({ kind: "layernext", url, ...access, reduce: { enabled: false } }),
+      faults: layernextFaults,
+      expect: (sha256, truth) => sandbox.expect(sha256, truth),
+      times() {
+        const labelled = new Set(sandbox.annotations().map(({ sha256 }) => sha256));
+        const whole = sandbox.stored().filter(({ sha256 }) => labelled.has(sha256));
+        return new Map(whole.map(({ sha256, times }) => [sha256, times]));
+      },
+      duplicates: "a file's name is there once, so no picture is",
+      recordsInFlightMax: layernextLimits.batchRecordsDefault,
     };
   },
   onestepai(): StormPlatform {
