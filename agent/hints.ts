@@ -168,7 +168,10 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /^PLATFORM_LOCKED$/,
     "wait for the other upload to end, or end it in the platform's web page; give each agent a dataset of its own",
   ],
-  [/^PLATFORM_REFUSED$/, "put a token into this target's config that is valid; the platform's web page makes new ones"],
+  [
+    /^PLATFORM_REFUSED$/,
+    "put a token or key into this target's config that is valid, and check its ids; the platform's web page shows them",
+  ],
   [/^PLATFORM_CATEGORY$/, "give the category's id in category.ids of this target, or set createCategories: true"],
   [/^LABEL_UNKNOWN$/, "make the label: framepost platform layernext create-label NAME; then: framepost queue retry"],
   [/^UPLOAD_REMOVED$/, "the collection had this picture before and somebody removed it there: framepost queue drop"],

@@ -117,13 +117,17 @@ describe("Custom Vision target under faults", () => {
     for (const [fault, reading] of [
       ["gateway-401", "target HTTP_401"],
       ["gateway-404", "target HTTP_404"],
+      ["bad-request-400", "target PLATFORM_REFUSED"],
+      ["too-large-413", "target PLATFORM_REFUSED"],
       ["unavailable-503", "target? HTTP_503 after 11000"],
     ] as const) {
       sandbox.fault(customVisionFaults[fault]);
       assert.deepEqual(await deliver(row(2)), [reading, reading]);
     }
     const { requests } = sandbox.counts();
-    assert.equal(requests, 3, "no loop on a refusal");
+    assert.equal(requests, 5, "no loop on a refusal");
+    sandbox.fault(customVisionFaults["bad-request-400"], 1, /^GET .*\/tags$/);
+    assert.deepEqual(await deliver(row(2)), ["target PLATFORM_REFUSED", "target PLATFORM_REFUSED"]);
     assert.deepEqual(await deliver(row(2)), accepted(2));
   });
 

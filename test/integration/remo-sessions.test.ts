@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
+import { remoFaults } from "../../src/sandbox/remo/faults.ts";
 import { settleAll } from "../contract/target-rounds.ts";
 import { inWords } from "../lib/outcome-words.ts";
 import { batch, carriedOn, nameOf, RemoBench } from "../lib/remo-bench.ts";
@@ -136,6 +137,37 @@ describe("remo target and what a session says", () => {
     assert.equal(bench.sandbox.sessions.list().length, 4);
     assert.ok(JSON.stringify(bench.memory.value).length < 16 * 1024);
   });
+});
+
+describe("remo target under a fault at any step", () => {
+  const steps = {
+    login: /login\/$/,
+    "list of sets": /GET .*annotation-sets\/$/,
+    "new set": /POST .*annotation-sets\/$/,
+    "new session": /POST .*uploads\/$/,
+    upload: /upload\/$/,
+    completion: /complete\/$/,
+    status: /status\/$/,
+  };
+  for (const name of ["server-error-500", "reset-after-store", "not-json"] as const) {
+    it(`${name}: every picture arrives once and is labelled once`, async () => {
+      for (const [step, on] of Object.entries(steps)) {
+        await using bench = await RemoBench.make();
+        bench.sandbox.switches.duplicates = "kept";
+        bench.sandbox.fault(remoFaults[name], 1, on);
+        const endings = await settleAll(bench.target, batch(3));
+        assert.ok(
+          [...endings.values()].every(({ kind }) => kind === "accepted"),
+          step,
+        );
+        assert.deepEqual(
+          bench.holdings().map(([, , kept, labels]) => [kept, labels]),
+          Array(3).fill([1, 1]),
+          step,
+        );
+      }
+    });
+  }
 });
 
 describe("remo target killed between its steps", () => {

@@ -1,4 +1,6 @@
 import { layernextLimits, onestepaiLimits } from "../../src/core/limits.ts";
+import { customVisionFaults } from "../../src/sandbox/customvision/faults.ts";
+import { CustomVisionSandbox, sandboxProjectId } from "../../src/sandbox/customvision/server.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { iotownFaults } from "../../src/sandbox/iotown/faults.ts";
 import { layernextFaults } from "../../src/sandbox/layernext/faults.ts";
@@ -70,6 +72,22 @@ export const stormPlatforms = {
       times: () => new Map(sandbox.stored().map((image) => [image.sha256, image.times])),
       duplicates: "it knows no key: a picture whose answer was lost is sent again, as is an upload that a kill cut off",
       recordsInFlightMax: onestepaiLimits.recordsPerSessionMax,
+    };
+  },
+  customvision(): StormPlatform {
+    const sandbox = new CustomVisionSandbox({ trainingKey: token });
+    return {
+      sandbox,
+      target: (url) => ({
+        ...{ kind: "customvision", url, trainingKey: token, projectId: sandboxProjectId },
+        reduce: { enabled: false },
+      }),
+      faults: customVisionFaults,
+      expect: (sha256, truth) => sandbox.expect(sha256, truth),
+      // What comes again is the same image there.
+      times: () => new Map(sandbox.stored().map((image) => [image.sha256, 1])),
+      duplicates: "none: it knows the bytes, and answers that it has them",
+      recordsInFlightMax: 0,
     };
   },
 } as const;

@@ -87,7 +87,9 @@ export class CustomVisionTarget implements Target {
 
   /** Those that can be sent; the others have their outcome afterwards. */
   async #prepared(deliveries: readonly Delivery[], outcomes: Outcomes, signal: AbortSignal): Promise<readonly Item[]> {
-    const annotations = (this.#annotations ??= await annotationsOf(this.#client, this.#config.annotations, signal));
+    const annotations = (this.#annotations ??= await beforeAll(() =>
+      annotationsOf(this.#client, this.#config.annotations, signal),
+    ));
     const shown = deliveries.flatMap((delivery) => {
       const error = unfit(delivery);
       if (error !== undefined) outcomes.set(delivery.record.id, { kind: "rejected", error });
@@ -96,7 +98,7 @@ export class CustomVisionTarget implements Target {
         : [];
     });
     const labels = new Set(shown.flatMap((item) => labelsOf(item.shown)));
-    const refusals = await this.#tags.ensure([...labels], signal);
+    const refusals = await beforeAll(() => this.#tags.ensure([...labels], signal));
     return shown.flatMap(({ delivery, shown: seen }) => {
       const own = labelsOf(seen);
       const error = own.map((label) => refusals.get(label)).find((found) => found !== undefined) ?? overTagged(own);
@@ -121,6 +123,17 @@ export class CustomVisionTarget implements Target {
       if (result.kind === "stop") break;
     }
     for (const item of waiting.flat()) outcomes.set(item.delivery.record.id, notSent(doubted.has(item)));
+  }
+}
+
+/** A question that comes before any image: where it is refused no record is to blame, whatever the status. */
+async function beforeAll<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    const failure = asAgentError(error, "asking Custom Vision about the project");
+    if (outcomeOf(failure).kind !== "rejected") throw failure;
+    throw new AgentError("PLATFORM_REFUSED", failure.message, { disposition: "fatal", cause: failure });
   }
 }
 

@@ -20,8 +20,8 @@ const id = z.int().min(1);
 /** The same for whoever reads labels; from the environment numbers come as texts. */
 export const remoLabelAccess = z.object({
   ...accessFields,
-  datasetId: z.coerce.number<unknown>().int().min(1),
-  annotationSetId: z.coerce.number<unknown>().int().min(1).optional(),
+  datasetId: z.coerce.number().int().min(1),
+  annotationSetId: z.coerce.number().int().min(1).optional(),
 });
 
 export const remoConfig = z.strictObject({

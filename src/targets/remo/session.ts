@@ -120,10 +120,8 @@ export class RemoSessions {
         const alone = files.length === 1 && failure.code === "HTTP_413";
         const outcome = outcomeOf(alone ? failure : blamingTarget(failure));
         for (const { delivery } of read) outcomes.set(delivery.record.id, outcome);
-        await this.#journal.doubt(
-          id,
-          read.map(({ delivery }) => delivery.record.name),
-        );
+        const names = namesOf(read.map(({ delivery }) => delivery));
+        await (tookNothing(failure) ? this.#journal.forget(names) : this.#journal.doubt(id, names));
         // Whoever is away stays away for the rest of this session.
         if (outcome.kind === "retry" && !suspectsRecord(outcome.error)) {
           const unsent = groups.slice(at + 1).flat();
@@ -319,6 +317,11 @@ export function namesOf(deliveries: readonly Delivery[]): readonly string[] {
 function isLabelsOnly({ cursor }: Delivery): boolean {
   const at = cursorOf(cursor);
   return at.kind === "labels" || (at.kind === "session" && at.labelsOnly);
+}
+
+/** A refusal is certain; after anything else the files may have arrived all the same. */
+function tookNothing({ code }: AgentError): boolean {
+  return /^HTTP_4\d\d$/.test(code) && code !== "HTTP_408";
 }
 
 /** A full disk fails every picture alike, and none of them is to blame. */
