@@ -55,7 +55,7 @@ function tableOf({ platforms: results, findings }: StormOutcome): BenchTable {
     notes: [
       `One agent with all targets, its spool filled beforehand. Its clock runs ${hurry} times as fast, and with it every
 back-off, every deadline of a call, and what a target waits for its platform; the platforms and the network run at their
-own pace. Every fault of a platform's list comes in turn; what is refused with a 400, 409, 413, 415 or 422 is set aside,
+own pace. Every fault of a platform's list comes in turn; what is refused with a 400, 406, 409, 413, 415 or 422 is set aside,
 which is what these answers ask for, and made due again with \`queue retry\` once the platforms are well.`,
     ],
   };
@@ -86,7 +86,10 @@ function unexplained({ copies, copiesMax }: StormResult): number {
 
 /** The platform's own word about a record is what sets it aside, and nothing else. */
 function setAsideWrongly({ refused }: StormResult): number {
-  return [...refused].reduce((sum, [code, count]) => (/^HTTP_4(00|09|11|13|15|22)$/.test(code) ? sum : sum + count), 0);
+  return [...refused].reduce(
+    (sum, [code, count]) => (/^HTTP_4(00|06|09|11|13|15|22)$/.test(code) ? sum : sum + count),
+    0,
+  );
 }
 
 function sumOf(results: readonly StormResult[], key: "missing"): number {
