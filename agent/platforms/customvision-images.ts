@@ -108,7 +108,7 @@ const createImagesFromFiles: Operation<CustomVisionClient> = {
       results.push(...summary.images);
       progress(results.length, files.length, "images");
     }
-    return summaryOf(results);
+    return summaryOf(call, results);
   },
 };
 
@@ -214,7 +214,7 @@ export function listOf({ args }: Call, at: number): readonly string[] {
 
 /** Many more than one request takes, with a bar. */
 async function inBatches(
-  { progress }: Call,
+  call: Call,
   items: readonly string[],
   most: number,
   create: (part: readonly string[]) => Promise<ImageCreateSummary>,
@@ -223,9 +223,9 @@ async function inBatches(
   for (let at = 0; at < items.length; at += most) {
     const { images } = await create(items.slice(at, at + most));
     results.push(...images);
-    progress(Math.min(at + most, items.length), items.length, "images");
+    call.progress(Math.min(at + most, items.length), items.length, "images");
   }
-  return summaryOf(results);
+  return summaryOf(call, results);
 }
 
 /** By count and by size, each file read only when its turn comes. */
@@ -249,6 +249,8 @@ async function* fileBatches(files: readonly string[], { read, options }: Call): 
   yield batch;
 }
 
-function summaryOf(images: readonly CreatedImage[]): ImageCreateSummary {
+function summaryOf({ incomplete, dryRun }: Call, images: readonly CreatedImage[]): ImageCreateSummary {
+  const isStored = ({ status }: CreatedImage): boolean => status === "OK" || status === "OKDuplicate";
+  if (!dryRun && !images.every(isStored)) incomplete();
   return { isBatchSuccessful: images.every(({ status }) => status === "OK"), images };
 }

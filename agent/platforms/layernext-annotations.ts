@@ -53,7 +53,7 @@ export const layernextAnnotations: readonly Operation<LayernextClient>[] = [
 ];
 
 async function uploadAnnotations(
-  { client, args, options, read, progress, signal }: OperationCall<LayernextClient>,
+  { client, args, options, read, progress, signal, seams }: OperationCall<LayernextClient>,
   kind: AnnotationUpload["kind"],
 ): Promise<object> {
   const operationId = modelName(args[1]);
@@ -67,7 +67,7 @@ async function uploadAnnotations(
     files,
     place: placeOf(String(args[0]), options),
     isNormalized: options["normalized"] === true,
-    nowMs: Date.now(),
+    nowMs: seams.clock.nowMs(),
     onProgress: (done: number, total: number) => progress(done, total, "images"),
   };
   await uploadAnnotatedFiles(client, upload, signal);

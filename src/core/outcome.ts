@@ -80,8 +80,9 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   HTTP_415: recordRefused,
   HTTP_422: recordRefused,
 
-  /** Every record for it is refused alike, until somebody registers the node or mends the config. */
-  IOTOWN_NODE_UNKNOWN: targetAway,
+  /** Every record for it is refused alike, until somebody registers the node or mends the config; or the server cannot
+   * be asked for nodes, and it is this record alone. */
+  IOTOWN_NODE_UNKNOWN: targetFailed,
 
   MQTT_OFFLINE: targetAway,
   MQTT_BUSY: targetAway,

@@ -98,7 +98,10 @@ function unexplained({ copies, copiesMax }: StormResult): number {
 
 /** The platform's own word about a record is what sets it aside, and nothing else. */
 function setAsideWrongly({ refused }: StormResult): number {
-  return [...refused].reduce((sum, [code, count]) => (/^HTTP_4(00|06|09|11|13|15|22)$/.test(code) ? sum : sum + count), 0);
+  return [...refused].reduce(
+    (sum, [code, count]) => (/^HTTP_4(00|06|09|11|13|15|22)$/.test(code) ? sum : sum + count),
+    0,
+  );
 }
 
 function sumOf(results: readonly StormResult[], key: "missing"): number {

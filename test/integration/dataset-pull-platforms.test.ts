@@ -56,7 +56,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
     return { sandbox, target, environment, pictureRequest: /^GET \/media\// };
   },
   async customvision() {
-    const switches = { keepBytes: true, requestsPerSecondMax: Infinity };
+    const switches = { requestsPerSecondMax: Infinity };
     const sandbox = new CustomVisionSandbox({ trainingKey: secret, switches });
     const { url } = await sandbox.start();
     const account = { url, trainingKey: secret, projectId: sandboxProjectId };
