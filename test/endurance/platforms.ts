@@ -79,6 +79,7 @@ function rowOf(result: StormResult): readonly (string | number)[] {
     tellsBy,
     refused,
     violations,
+    misled,
     seconds,
   } = result;
   const brokenAnswers = [...broken.values()].reduce((sum, count) => sum + count, 0);
