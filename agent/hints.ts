@@ -172,6 +172,10 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /^PLATFORM_REFUSED$/,
     "put a token or key into this target's config that is valid, and check its ids; the platform's web page shows them",
   ],
+  [
+    /^PLATFORM_UNCERTAIN$/,
+    "nothing this target sent has been taken: check its settings (category ids, dataDetails) and the platform's state",
+  ],
   [/^PLATFORM_CATEGORY$/, "give the category's id in category.ids of this target, or set createCategories: true"],
   [/^LABEL_UNKNOWN$/, "make the label: framepost platform layernext create-label NAME; then: framepost queue retry"],
   [/^UPLOAD_REMOVED$/, "the collection had this picture before and somebody removed it there: framepost queue drop"],

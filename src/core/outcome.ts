@@ -63,9 +63,9 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   HTTP_404: targetAway,
   HTTP_405: targetAway,
   HTTP_407: targetAway,
+  HTTP_408: targetFailed,
   /** A service that has ended says this; like 404 it is about the address. */
   HTTP_410: targetAway,
-  HTTP_408: targetFailed,
   HTTP_425: targetAway,
   HTTP_429: targetAway,
   HTTP_500: targetFailed,
@@ -83,8 +83,9 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   HTTP_415: recordRefused,
   HTTP_422: recordRefused,
 
-  /** Every record for it is refused alike, until somebody registers the node or mends the config. */
-  IOTOWN_NODE_UNKNOWN: targetAway,
+  /** Every record for it is refused alike, until somebody registers the node or mends the config; or the server cannot
+   * be asked for nodes, and it is this record alone. */
+  IOTOWN_NODE_UNKNOWN: targetFailed,
 
   MQTT_OFFLINE: targetAway,
   MQTT_BUSY: targetAway,

@@ -5,7 +5,7 @@ import { type StormKind, stormPlatforms } from "../lib/storm-platforms.ts";
 const records = Number(process.env["FRAMEPOST_STORM_RECORDS"] ?? 1_000);
 const kills = 5;
 const brokenShare = 0.05;
-const hurry = 40;
+const hurry = 60;
 const imageBytes = 200_000;
 
 /** `npm run test:endurance -- platforms` */
@@ -29,8 +29,8 @@ function tableOf({ platforms: results, findings }: StormOutcome): BenchTable {
       "answers broken (kinds)",
       "there",
       "missing",
-      "copies too many",
-      "why",
+      "copies",
+      "came again, recognised by",
       "refused, then sent again by hand",
       "violations",
       "s",
@@ -55,15 +55,27 @@ function tableOf({ platforms: results, findings }: StormOutcome): BenchTable {
     notes: [
       `One agent with all targets, its spool filled beforehand. Its clock runs ${hurry} times as fast, and with it every
 back-off, every deadline of a call, and what a target waits for its platform; the platforms and the network run at their
-own pace. Every fault of a platform's list comes in turn; what is refused with a 400, 409, 413, 415 or 422 is set aside,
+own pace. Custom Vision gets two images a request. Every fault of a platform's list comes in turn; what is refused with a 400, 406, 409, 413, 415 or 422 is set aside,
 which is what these answers ask for, and made due again with \`queue retry\` once the platforms are well.`,
     ],
   };
 }
 
 function rowOf(result: StormResult): readonly (string | number)[] {
-  const { kind, requests, broken, there, missing, copies, copiesMax, duplicates, refused, violations, seconds } =
-    result;
+  const {
+    kind,
+    requests,
+    broken,
+    there,
+    missing,
+    copies,
+    copiesMax,
+    recognised,
+    tellsBy,
+    refused,
+    violations,
+    seconds,
+  } = result;
   const brokenAnswers = [...broken.values()].reduce((sum, count) => sum + count, 0);
   const refusals = [...refused].map(([code, count]) => `${count} ${code}`).join(", ");
   return [
@@ -72,8 +84,8 @@ function rowOf(result: StormResult): readonly (string | number)[] {
     `${brokenAnswers} (${broken.size})`,
     there,
     missing,
-    `${copies} of at most ${copiesMax}`,
-    duplicates,
+    copiesMax === 0 ? copies : `${copies} of ${copiesMax} possible`,
+    `${recognised}, ${tellsBy}`,
     refusals === "" ? "0" : refusals,
     violations.length,
     Math.round(seconds),
@@ -86,7 +98,10 @@ function unexplained({ copies, copiesMax }: StormResult): number {
 
 /** The platform's own word about a record is what sets it aside, and nothing else. */
 function setAsideWrongly({ refused }: StormResult): number {
-  return [...refused].reduce((sum, [code, count]) => (/^HTTP_4(00|09|11|13|15|22)$/.test(code) ? sum : sum + count), 0);
+  return [...refused].reduce(
+    (sum, [code, count]) => (/^HTTP_4(00|06|09|11|13|15|22)$/.test(code) ? sum : sum + count),
+    0,
+  );
 }
 
 function sumOf(results: readonly StormResult[], key: "missing"): number {

@@ -25,7 +25,7 @@ const category = /\/Categories$/;
 /** What the delivery comes to when the image itself meets the fault, and whether it is at the server afterwards. */
 const onImage: Readonly<Record<Exclude<keyof typeof onestepaiFaults, "slow">, readonly [string, 0 | 1]>> = {
   html: ["target? HTTP_NOT_THE_PLATFORM", 0],
-  "bad-request-400": ["rejected HTTP_400", 0],
+  "bad-request-400": ["target? PLATFORM_UNCERTAIN", 0],
   "html-400": ["target? HTTP_NOT_THE_PLATFORM", 0],
   "unauthorized-401": ["accepted", 1],
   "forbidden-403": ["target? HTTP_403", 0],

@@ -204,6 +204,69 @@ describe("OneStepAI sessions", () => {
     assert.equal(sandbox.counts().requests - before, 3);
   });
 
+  it("sends an image once more where a fresh upload's end is refused as well, since its lock was taken away", async () => {
+    const [first, late, last] = some(3);
+    const robbed = {
+      ...(late ?? assert.fail()),
+      image() {
+        sandbox.unlock();
+        return Promise.resolve(sampleJpeg(2));
+      },
+    };
+    assert.ok(first !== undefined && last !== undefined);
+    assert.deepEqual(await deliver(targetWith(), [first, robbed, last]), Array(3).fill("accepted"));
+    assert.deepEqual(names(), ["gw-07-aaaa-1.jpg", "gw-07-aaaa-2.jpg", "gw-07-aaaa-3.jpg"]);
+    assert.equal(sandbox.lockOf(), undefined);
+  });
+
+  it("gives nothing up while its category has never worked, which may be what is refused", async () => {
+    const target = targetWith(undefined, { category: { default: 4711 } });
+    assert.deepEqual(await deliver(target, some(2)), Array(2).fill("target? PLATFORM_UNCERTAIN"));
+    assert.equal(sandbox.lockOf(), undefined);
+    const mended = targetWith();
+    assert.deepEqual(await deliver(mended, some(2)), ["accepted", "accepted"]);
+  });
+
+  it("judges a refused image by the others of its batch, also when it is the first", async () => {
+    const [odd, ...good] = some(3);
+    sandbox.refuse(odd?.record.imageSha256 ?? "");
+    assert.deepEqual(await deliver(targetWith(), [odd ?? assert.fail(), ...good]), [
+      "rejected HTTP_400",
+      "accepted",
+      "accepted",
+    ]);
+  });
+
+  for (const name of ["hang", "html", "reset-late", "no-content-204"] as const) {
+    it(`starts its own upload although the end of an earlier one meets ${name}`, async () => {
+      const upload = { datasetId: String(sandboxDatasetId), uploadId: "9", startedAt: "2026-01-01T00:00:00.000Z" };
+      sandbox.fault(onestepaiFaults[name], 1, finish);
+      const target = targetWith(new MemoryForTarget({ url, upload, categories: [] }));
+      assert.deepEqual(await deliver(target, some(1)), ["accepted"]);
+      assert.equal(sandbox.lockOf(), undefined);
+    });
+  }
+
+  it("ends at once when it is stopped while an old upload is ended for another try", async () => {
+    const stop = new AbortController();
+    const target = targetWith();
+    const late = {
+      ...sampleDelivery(2, sampleJpeg(2)),
+      image() {
+        clock.advance(700_000);
+        sandbox.fault(onestepaiFaults.hang, Infinity, finish);
+        return Promise.resolve(sampleJpeg(2));
+      },
+    };
+    const before = sandbox.counts().requests;
+    const delivering = deliver(target, [...some(1), late], stop.signal);
+    // Sign-in, category, start, two images, and the end that hangs.
+    while (sandbox.counts().requests < before + 6) await tick();
+    stop.abort();
+    assert.deepEqual(await delivering, ["accepted", "target ABORTED"]);
+    assert.equal(sandbox.counts().requests, before + 6);
+  });
+
   it("lets one bad record of a batch go alone", async () => {
     const odd = sampleDelivery(2, Buffer.from("GIF89a, which is no JPEG"));
     const deliveries = [...some(1), odd, ...some(1, 3)];
