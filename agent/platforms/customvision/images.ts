@@ -1,8 +1,8 @@
 import { basename } from "node:path";
-import type { CustomVisionClient } from "../../src/targets/customvision/client.ts";
-import { customVisionLimits } from "../../src/targets/customvision/limits.ts";
-import type { CreatedImage, ImageCreateSummary, ImageFile } from "../../src/targets/customvision/models.ts";
-import { base64Bytes } from "../../src/link/payload.ts";
+import type { CustomVisionClient } from "../../../src/targets/customvision/client.ts";
+import { customVisionLimits } from "../../../src/targets/customvision/limits.ts";
+import type { CreatedImage, ImageCreateSummary, ImageFile } from "../../../src/targets/customvision/models.ts";
+import { base64Bytes } from "../../../src/link/payload.ts";
 import {
   annotationsFor,
   batchOptions,
@@ -12,10 +12,10 @@ import {
   regionsByImage,
   tagsByImage,
   wholeNumber,
-} from "./customvision-values.ts";
-import type { Operation, OperationCall, OperationOption } from "./platform.ts";
-import { patiently } from "../pull/patience.ts";
-import { usageError } from "./run-operation.ts";
+} from "./values.ts";
+import type { Operation, OperationCall, OperationOption } from "../platform.ts";
+import { patiently } from "../../pull/patience.ts";
+import { usageError } from "../run-operation.ts";
 
 /** The nine operations of the user's document. */
 
