@@ -1,13 +1,13 @@
 import { basename } from "node:path";
-import { AgentError } from "../../src/core/errors.ts";
-import { remoLimits } from "../../src/core/limits.ts";
-import type { RemoClient } from "../../src/targets/remo/client.ts";
-import { isFinished } from "../../src/targets/remo/session-status.ts";
-import type { RemoFile, UploadOptions } from "../../src/targets/remo/uploads.ts";
-import { collected } from "../option-values.ts";
-import type { Operation, OperationCall } from "./platform.ts";
-import { datasetArgument, idAt, numberOption, taskOf, textsOption, uploadOptions } from "./remo-options.ts";
-import { usageError } from "./run-operation.ts";
+import { AgentError } from "../../../src/core/errors.ts";
+import { remoLimits } from "../../../src/core/limits.ts";
+import type { RemoClient } from "../../../src/targets/remo/client.ts";
+import { isFinished } from "../../../src/targets/remo/session-status.ts";
+import type { RemoFile, UploadOptions } from "../../../src/targets/remo/uploads.ts";
+import { collected } from "../../option-values.ts";
+import type { Operation, OperationCall } from "../platform.ts";
+import { datasetArgument, idAt, numberOption, taskOf, textsOption, uploadOptions } from "./options.ts";
+import { usageError } from "../run-operation.ts";
 
 type Call = OperationCall<RemoClient>;
 
