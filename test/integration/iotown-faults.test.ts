@@ -59,18 +59,20 @@ for (const [doing, settings] of Object.entries(modes)) {
       sandbox = new IotownSandbox({ token, nodes: ["WF1"] });
       const { url } = await sandbox.start();
       const config = { id: "town", kind: "iotown", url, token, ...settings };
-      target = new IotownTarget(iotownConfig.parse(config), { idleTimeoutMs: 300 });
+      target = new IotownTarget(iotownConfig.parse(config), { idleTimeoutMs: 100 });
     });
     afterEach(async () => {
       await target.close();
       await sandbox.stop();
     });
 
-    for (const [name, [reading, stored]] of Object.entries(expected)) {
+    for (const [name, [usual, stored]] of Object.entries(expected)) {
+      // A first frame may be refused for its details.
+      const reading = "mode" in settings && name === "bad-request-400" ? "target? PLATFORM_UNCERTAIN" : usual;
       it(`${name}: ${reading}`, async () => {
         const jpeg = sampleJpeg(7);
         sandbox.fault(iotownFaults[name as keyof typeof iotownFaults]);
-        const signal = name === "drip" ? AbortSignal.timeout(400) : never;
+        const signal = name === "drip" ? AbortSignal.timeout(150) : never;
         assert.equal(inWords(await delivered(target, sampleDelivery(1, jpeg), signal)), reading);
         assert.equal(sandbox.stored().length, stored);
         // A 400 may mean the node, so the server is asked for it.
@@ -112,7 +114,7 @@ describe("IoT.own target and what else can go wrong", () => {
 
   const targetFor = (address: string, useToken = token): IotownTarget =>
     new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url: address, token: useToken }), {
-      idleTimeoutMs: 300,
+      idleTimeoutMs: 150,
     });
 
   const deliver = (delivery: Delivery): Promise<Outcome> => delivered(target, delivery);
@@ -128,7 +130,7 @@ describe("IoT.own target and what else can go wrong", () => {
   }
 
   it("accepts an answer that comes late but in time", async () => {
-    sandbox.fault({ kind: "late", delayMs: 150 });
+    sandbox.fault({ kind: "late", delayMs: 60 });
     assert.equal((await deliver(sampleDelivery(1, sampleJpeg()))).kind, "accepted");
   });
 
@@ -150,8 +152,8 @@ describe("IoT.own target and what else can go wrong", () => {
     assert.ok(sandbox.stored().every(({ times }) => times === 1));
   });
 
-  it("sends a picture of 8 MB as base64 once, and nothing more", async () => {
-    const jpeg = sampleJpeg(3, 8_000_000);
+  it("sends a picture of 4 MB as base64 once, and nothing more", async () => {
+    const jpeg = sampleJpeg(3, 4_000_000);
     assert.equal((await deliver(sampleDelivery(1, jpeg))).kind, "accepted");
     const { bodyBytes } = sandbox.counts();
     assert.ok(bodyBytes < (jpeg.length * 4) / 3 + 500, `${bodyBytes} bytes`);

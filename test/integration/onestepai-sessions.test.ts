@@ -57,12 +57,17 @@ describe("OneStepAI sessions", () => {
     await sandbox.stop();
   });
 
-  function targetWith(memory: TargetMemory = new MemoryForTarget(), changes: object = {}): OnestepaiTarget {
+  function targetWith(
+    memory: TargetMemory = new MemoryForTarget(),
+    changes: object = {},
+    ends: object = {},
+  ): OnestepaiTarget {
     const place = { url, accessToken, datasetId: sandboxDatasetId };
     const config = { id: "osai", kind: "onestepai", ...place, category: { default: "gate" }, createCategories: true };
     const target = new OnestepaiTarget(onestepaiConfig.parse({ ...config, ...changes }), {
-      ...{ memory, limits, clock: new AgeingClock(clock) },
-      timeouts: { idleTimeoutMs: 80 },
+      ...{ memory, limits: { ...limits, ...ends }, clock: new AgeingClock(clock) },
+      // Where the end may take long, silence must not cut it short.
+      timeouts: { idleTimeoutMs: "finishTimeoutMs" in ends ? 60_000 : 80 },
     });
     open.push(target);
     return target;
@@ -265,6 +270,29 @@ describe("OneStepAI sessions", () => {
     stop.abort();
     assert.deepEqual(await delivering, ["accepted", "target ABORTED"]);
     assert.equal(sandbox.counts().requests, before + 6);
+  });
+
+  it("ends soon after a stop although the end of its upload hangs", async () => {
+    const stop = new AbortController();
+    const target = targetWith(undefined, {}, { finishTimeoutMs: 60_000 });
+    const last = {
+      ...sampleDelivery(2, sampleJpeg(2)),
+      image() {
+        sandbox.fault(onestepaiFaults.hang, Infinity, finish);
+        stop.abort();
+        return Promise.resolve(sampleJpeg(2));
+      },
+    };
+    assert.deepEqual(await deliver(target, [...some(1), last], stop.signal), ["accepted", "target ABORTED"]);
+  });
+
+  it("starts nothing for an account that is refused already at the end of an earlier upload", async () => {
+    const upload = { datasetId: String(sandboxDatasetId), uploadId: "9", startedAt: "2026-01-01T00:00:00.000Z" };
+    const target = targetWith(new MemoryForTarget({ url, upload, categories: [] }), { category: { default: 77 } });
+    sandbox.fault(onestepaiFaults["unauthorized-401"], Infinity, finish);
+    assert.deepEqual(await deliver(target, some(2)), ["target HTTP_401", "target NOT_SENT"]);
+    // Sign-in, the end, sign-in, the end.
+    assert.equal(sandbox.counts().requests, 4);
   });
 
   it("lets one bad record of a batch go alone", async () => {
