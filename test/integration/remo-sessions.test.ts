@@ -204,6 +204,55 @@ describe("remo target killed between its steps", () => {
     });
   }
 
+  it("asks for each picture by name when the session's others were dealt with before, and loses none", async () => {
+    await using bench = await RemoBench.make();
+    const shown = { detections: [] };
+    // Two requests of two pictures each, of which the second never arrives.
+    const all = [1, 2, 3, 4].map((each) => sampleDelivery(each, sampleJpeg(each, 3_500_000), shown));
+    bench.sandbox.fault({ kind: "late", delayMs: 0 }, 1, /upload\/$/);
+    bench.sandbox.fault({ kind: "hang", stores: false }, 1, /upload\/$/);
+    const dying = new AbortController();
+    const death = setInterval(() => {
+      if (bench.sandbox.counts().requests >= 6) dying.abort();
+    }, 2);
+    await bench.deliver(all, dying.signal);
+    clearInterval(death);
+    await bench.memory.write(JSON.parse(JSON.stringify(bench.memory.value)) as object);
+    await bench.restart();
+    // The third is found missing while the first two are not asked for.
+    for (const sequence of [3, 4, 1, 2]) {
+      const [outcome] = await bench.deliver(all.slice(sequence - 1, sequence));
+      assert.equal(outcome?.kind, "accepted");
+    }
+    assert.deepEqual(
+      bench.holdings().map(([name, received]) => [name, received]),
+      [1, 2, 3, 4].map((each) => [nameOf(each), 1]),
+    );
+    assert.deepEqual(bench.sandbox.violations(), []);
+  });
+
+  it("sends annotations again where the memory of a session is lost, rather than believing that they went", async () => {
+    await using bench = await RemoBench.make({ sessionTimeout: "1s" });
+    const { switches } = bench.sandbox;
+    switches.progressPolls = 100;
+    bench.sandbox.fault(remoFaults["reset-after-store"], 1, /upload\/$/);
+    const all = [1, 2, 3].map((each) => sampleDelivery(each, sampleJpeg(each, 3_500_000)));
+    const first = await bench.deliver(all);
+    assert.deepEqual(first.map(inWords), ["target? NET_RESET", "target? NET_RESET", "record REMO_PENDING after 15000"]);
+    const pending = carriedOn(all, first);
+    const second = await bench.deliver(pending);
+    assert.ok(second.every((outcome) => outcome.kind === "retry" && outcome.error.code === "REMO_PENDING"));
+    await bench.memory.write({});
+    await bench.restart();
+    switches.progressPolls = 0;
+    const endings = await settleAll(bench.target, carriedOn(pending, second));
+    assert.ok([...endings.values()].every(({ kind }) => kind === "accepted"));
+    assert.deepEqual(
+      bench.holdings().map(([, ...counts]) => counts),
+      Array(3).fill([1, 1, 1]),
+    );
+  });
+
   it("finds its pictures by name where the server has lost the session", async () => {
     await using bench = await RemoBench.make();
     await bench.deliver(batch(2));
