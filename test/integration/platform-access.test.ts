@@ -74,6 +74,11 @@ describe("the access of framepost platform", () => {
     }
   });
 
+  it("is named by the help of a platform", async () => {
+    const run = await commandLine(["platform", "remo", "--help"], {});
+    assert.match(run.stdout, /FRAMEPOST_REMO_EMAIL, FRAMEPOST_REMO_PASSWORD \(and where wanted FRAMEPOST_REMO_URL/);
+  });
+
   it("says which variable is wrong, and shows no token", async () => {
     const run = await upload([], { FRAMEPOST_IOTOWN_URL: "town.example", FRAMEPOST_IOTOWN_TOKEN: token });
     assert.equal(run.code, 78);
