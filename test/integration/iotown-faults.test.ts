@@ -54,15 +54,19 @@ for (const [doing, settings] of Object.entries(modes)) {
   describe(`IoT.own target under faults, ${doing}`, () => {
     let sandbox: IotownSandbox;
     let target: IotownTarget;
+    let impatient: IotownTarget;
 
     beforeEach(async () => {
       sandbox = new IotownSandbox({ token, nodes: ["WF1"] });
       const { url } = await sandbox.start();
       const config = { id: "town", kind: "iotown", url, token, ...settings };
-      target = new IotownTarget(iotownConfig.parse(config), { idleTimeoutMs: 100 });
+      target = new IotownTarget(iotownConfig.parse(config));
+      // Only where the server hangs: on a busy machine any answer may take a while.
+      impatient = new IotownTarget(iotownConfig.parse(config), { idleTimeoutMs: 250 });
     });
     afterEach(async () => {
       await target.close();
+      await impatient.close();
       await sandbox.stop();
     });
 
@@ -72,8 +76,9 @@ for (const [doing, settings] of Object.entries(modes)) {
       it(`${name}: ${reading}`, async () => {
         const jpeg = sampleJpeg(7);
         sandbox.fault(iotownFaults[name as keyof typeof iotownFaults]);
+        const first = name.startsWith("hang") ? impatient : target;
         const signal = name === "drip" ? AbortSignal.timeout(150) : never;
-        assert.equal(inWords(await delivered(target, sampleDelivery(1, jpeg), signal)), reading);
+        assert.equal(inWords(await delivered(first, sampleDelivery(1, jpeg), signal)), reading);
         assert.equal(sandbox.stored().length, stored);
         // A 400 may mean the node, so the server is asked for it.
         const asked = "mode" in settings && name === "bad-request-400" ? 2 : 1;
@@ -113,9 +118,7 @@ describe("IoT.own target and what else can go wrong", () => {
   });
 
   const targetFor = (address: string, useToken = token): IotownTarget =>
-    new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url: address, token: useToken }), {
-      idleTimeoutMs: 150,
-    });
+    new IotownTarget(iotownConfig.parse({ id: "town", kind: "iotown", url: address, token: useToken }));
 
   const deliver = (delivery: Delivery): Promise<Outcome> => delivered(target, delivery);
 

@@ -22,7 +22,6 @@ import { MemoryForTarget } from "../lib/target-memory.ts";
 const accessToken = "onestepai-session-canary";
 const never = new AbortController().signal;
 const [start, chunk, finish] = [/\/StartUploading$/, /\/UploadChunk$/, /\/FinishUploading$/];
-const limits = { ...onestepaiLimits, finishTimeoutMs: 100, stoppedFinishTimeoutMs: 50 };
 
 /** Sleeps in real time; ages as the simulated clock does. */
 class AgeingClock extends SystemClock {
@@ -65,9 +64,7 @@ describe("OneStepAI sessions", () => {
     const place = { url, accessToken, datasetId: sandboxDatasetId };
     const config = { id: "osai", kind: "onestepai", ...place, category: { default: "gate" }, createCategories: true };
     const target = new OnestepaiTarget(onestepaiConfig.parse({ ...config, ...changes }), {
-      ...{ memory, limits: { ...limits, ...ends }, clock: new AgeingClock(clock) },
-      // Where the end may take long, silence must not cut it short.
-      timeouts: { idleTimeoutMs: "finishTimeoutMs" in ends ? 60_000 : 80 },
+      ...{ memory, limits: { ...onestepaiLimits, ...ends }, clock: new AgeingClock(clock) },
     });
     open.push(target);
     return target;
@@ -246,15 +243,19 @@ describe("OneStepAI sessions", () => {
     it(`starts its own upload although the end of an earlier one meets ${name}`, async () => {
       const upload = { datasetId: String(sandboxDatasetId), uploadId: "9", startedAt: "2026-01-01T00:00:00.000Z" };
       sandbox.fault(onestepaiFaults[name], 1, finish);
-      const target = targetWith(new MemoryForTarget({ url, upload, categories: [] }));
+      const ends = name === "hang" ? { finishTimeoutMs: 250 } : {};
+      const target = targetWith(new MemoryForTarget({ url, upload, categories: [] }), {}, ends);
       assert.deepEqual(await deliver(target, some(1)), ["accepted"]);
       assert.equal(sandbox.lockOf(), undefined);
     });
   }
 
+  /** A stop cuts the end of an upload short, and nothing else does. */
+  const soon = { finishTimeoutMs: 60_000, stoppedFinishTimeoutMs: 50 };
+
   it("ends at once when it is stopped while an old upload is ended for another try", async () => {
     const stop = new AbortController();
-    const target = targetWith();
+    const target = targetWith(undefined, {}, soon);
     const late = {
       ...sampleDelivery(2, sampleJpeg(2)),
       image() {
@@ -274,7 +275,7 @@ describe("OneStepAI sessions", () => {
 
   it("ends soon after a stop although the end of its upload hangs", async () => {
     const stop = new AbortController();
-    const target = targetWith(undefined, {}, { finishTimeoutMs: 60_000 });
+    const target = targetWith(undefined, {}, soon);
     const last = {
       ...sampleDelivery(2, sampleJpeg(2)),
       image() {
