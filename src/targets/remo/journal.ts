@@ -109,7 +109,14 @@ function parsed(value: unknown, place: string): readonly JournalledSession[] {
     if (!isObject(item)) return [];
     const { id } = item;
     if (typeof id !== "string" || !/^[A-Za-z0-9_-]{1,64}$/.test(id)) return [];
-    return [{ id, names: textsOf(item["names"]), doubtful: textsOf(item["doubtful"]), isPartial: item["isPartial"] !== false }];
+    return [
+      {
+        id,
+        names: textsOf(item["names"]),
+        doubtful: textsOf(item["doubtful"]),
+        isPartial: item["isPartial"] !== false,
+      },
+    ];
   });
   return good.slice(-remoLimits.sessionsMax);
 }
