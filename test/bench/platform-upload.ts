@@ -11,10 +11,10 @@ import { type PlainPicture, type PlatformWay, platformWays } from "./platform-wa
 import { atLeast, type BenchTable, median, rounded } from "./table.ts";
 
 const imageBytes = 200_000;
-/** Many short rounds: what else the machine does then falls on both ways alike. */
-const rounds = 40;
-const warmUpRounds = 8;
-const recordsPerRound = 64;
+/** Rounds long enough that a way finds its own pictures in the processor's caches, and not what the other left there. */
+const recordsPerRound = 192;
+const rounds = 20;
+const warmUpRounds = 4;
 /** Beyond it a call is only longer. */
 const recordsPerCallMost = 32;
 const plainMin = 1.7;
@@ -117,6 +117,8 @@ interface Round {
 
 async function timed(call: () => Promise<void>, recordsPerCall: number): Promise<Round> {
   const calls = Math.ceil(recordsPerRound / recordsPerCall);
+  // What the other way has left behind is not this one's to collect.
+  globalThis.gc?.();
   const cpuBefore = process.cpuUsage();
   const startedMs = performance.now();
   for (let at = 0; at < calls; at += 1) await call();
