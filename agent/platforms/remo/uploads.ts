@@ -45,7 +45,9 @@ const uploadFiles: Operation<RemoClient> = {
         group.push(fileOf(path, await read(path)));
         const bytes = group.reduce((sum, file) => sum + file.bytes.length, 0);
         if (bytes < remoLimits.groupBytesMax && at + 1 < paths.length) continue;
-        answer = await client.uploads.files(datasetId, group, options, signal);
+        // Without a session the server opens one for the first group, into which the others go: only one is completed.
+        const sessionId = options.sessionId ?? sessionIn(answer);
+        answer = await client.uploads.files(datasetId, group, { ...options, sessionId }, signal);
         done += group.length;
         group = [];
         progress(done, paths.length, "files");
