@@ -186,11 +186,11 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^REMO_(STUCK|PENDING|BUSY)$/, "look at the remo server: it does not get on with what it was sent; restart it"],
   [/^REMO_FILE_/, "look at the picture; remo takes whole JPEGs"],
   [/^REMO_/, "look at the log of the remo server"],
-  [/^HTTP_401$/, "put the right token into this target's config; the platform's web page shows it"],
+  [/^HTTP_401$/, "put the right token, key or password into this target's config; the platform's web page shows it"],
   [/^HTTP_403$/, "ask the platform's administrator what this account may do; a firewall may also refuse"],
   [
     /^HTTP_(404|405|REDIRECT|NOT_THE_PLATFORM)$/,
-    "check this target's url: scheme, host and port of the platform itself",
+    "check this target's url: scheme, host and port of the platform itself; and that what was named by its id exists there",
   ],
   [/^(HTTP_407|PROXY_)/, "check this target's proxy, its user and password, and that it allows CONNECT"],
   [/^HTTP_5/, "the platform itself is in trouble: ask its administrator, or wait"],

@@ -142,8 +142,8 @@ describe("Custom Vision target under faults", () => {
       assert.equal(fourth?.kind, "accepted");
       assert.ok(second !== undefined && third !== undefined);
       assert.deepEqual([inWords(second), inWords(third)], ["rejected IMAGE_REFUSED", "rejected IMAGE_TOO_LARGE"]);
-      // The wish of a service that refuses what keeps to its own limit: three quarters of it.
-      assert.deepEqual(third.kind === "rejected" && third.error.facts, { bytesMax: 384 });
+      // It keeps to the documented limit, so nobody knows how small is small enough.
+      assert.deepEqual(third.kind === "rejected" && third.error.facts, {});
     }
     assert.equal(sandbox.stored().length, 2, "the second time all are duplicates, which count as accepted");
   });
@@ -164,6 +164,12 @@ describe("Custom Vision target under faults", () => {
     assert.deepEqual(await deliver(row(4)), ["accepted", "accepted", "target PROJECT_FULL", "target PROJECT_FULL"]);
     sandbox.turn({ imagesMax: 4 });
     assert.deepEqual(await deliver(row(4)), accepted(4));
+  });
+
+  it("pauses when one image alone is one too many", async () => {
+    sandbox.fault({ kind: "answer", status: 400, body: '{"code":"BadRequestImageExceededCount"}' }, 2, upload);
+    assert.deepEqual(await deliver(row(2)), ["target PROJECT_FULL", "target NOT_SENT"]);
+    assert.deepEqual(await deliver(row(2)), accepted(2));
   });
 
   it("tries a storage error again: as the record's where others were stored, else as the platform's", async () => {
@@ -316,6 +322,37 @@ describe("Custom Vision target under faults", () => {
     );
     const plain = sampleDelivery(2, sampleJpeg(2), { detections: [sampleDetection({ label: "car" })] });
     assert.deepEqual(await deliver([...row(1), plain]), ["rejected TAG_REFUSED", "accepted"]);
+  });
+
+  it("asks for a tag that was refused once a minute, so that many of them do not use up the service's rate", async () => {
+    const clock = new VirtualClock();
+    const given = { id: "azure", kind: "customvision", url, trainingKey, projectId: sandboxProjectId };
+    target = new CustomVisionTarget(customVisionConfig.parse(given), { clock });
+    const full = { kind: "answer", status: 400, body: '{"code":"BadRequestExceedTagPerProjectLimit"}' } as const;
+    const detections = Array.from({ length: 12 }, (_, at) => sampleDetection({ label: `label-${at}` }));
+    const many = sampleDelivery(1, sampleJpeg(1), { detections });
+    sandbox.fault(full, 12, /^POST .*\/tags$/);
+    assert.deepEqual(await deliver([many]), ["rejected TAG_REFUSED"]);
+    const { requests } = sandbox.counts();
+    assert.deepEqual(await deliver([many]), ["rejected TAG_REFUSED"]);
+    assert.equal(uploads(requests), 0);
+    await clock.run(60_000);
+    assert.deepEqual(await deliver([many]), ["accepted"]);
+  });
+
+  it("comes to an end with an image whose answers alternate", async () => {
+    const [delivery] = row(1);
+    assert.ok(delivery !== undefined);
+    let cursor = "";
+    const words: string[] = [];
+    for (const status of ["ErrorUnknown", "ErrorInvalidTag", "ErrorUnknown", "ErrorUnknown", "ErrorInvalidTag"]) {
+      sandbox.turn({ statusOf: () => status });
+      const [outcome] = await outcomesOf([{ ...delivery, cursor }]);
+      assert.ok(outcome !== undefined);
+      words.push(outcome.kind);
+      cursor = outcome.kind === "retry" ? (outcome.cursor ?? cursor) : cursor;
+    }
+    assert.deepEqual(words, ["retry", "retry", "retry", "retry", "rejected"]);
   });
 
   it("leaves boxes without a tag out where the config says so, and finds a tag that was added later", async () => {
