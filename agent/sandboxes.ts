@@ -22,6 +22,8 @@ export interface SandboxKind {
   readonly faults: Readonly<Record<string, SandboxFault>>;
 }
 
+/** A secret, so no word that stands anywhere else: it is masked in every line. */
+const layernextKey = "key-of-the-sandbox";
 const remoEmail = "sandbox@framepost.example";
 
 export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
@@ -33,8 +35,8 @@ export const sandboxKinds: Readonly<Record<string, SandboxKind>> = {
   },
   layernext: {
     title: "LayerNext",
-    make: (secret, port) => new LayernextSandbox({ apiKey: "framepost", secret, port }),
-    targetSettings: (secret) => `apiKey: framepost, secret: "${secret}", collection: framepost`,
+    make: (secret, port) => new LayernextSandbox({ apiKey: layernextKey, secret, port }),
+    targetSettings: (secret) => `apiKey: ${layernextKey}, secret: "${secret}", collection: framepost`,
     faults: layernextFaults,
   },
   customvision: {

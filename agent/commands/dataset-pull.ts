@@ -86,7 +86,7 @@ function tell(
     `${counted(images, "image")} with ${boxes} boxes of ${Object.keys(classes).join(", ")} in ${to}, ${fetched} fetched now`,
   );
   for (const [name, count] of Object.entries(classes)) {
-    if (count === 0) terminal.note(`nothing is labelled ${name}; is that how the platform spells it?`);
+    if (count === 0 && missing === 0) terminal.note(`nothing is labelled ${name}; is that how the platform spells it?`);
   }
   for (const [why, count] of skips) terminal.data(`${counted(count, "image")} left out: ${why}`);
   if (emptyBoxes > 0) terminal.data(`${emptyBoxes} boxes left out: they have no area inside their image`);

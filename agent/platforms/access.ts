@@ -1,3 +1,4 @@
+import { findingsOf } from "../../src/config/findings.ts";
 import { secretValues } from "../../src/config/redact.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import type { CommandContext } from "../context.ts";
@@ -39,8 +40,7 @@ async function settingsOr(context: CommandContext, platform: PlatformAccount): R
     return await loadSettings(context);
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== "CONFIG_NOT_FOUND") throw error;
-    const names = fieldsOf(platform).map((field) => variableName(platform, field));
-    const message = `${error.message}; give one with -c and --target, or set ${names.join(", ")}`;
+    const message = `${error.message}; give one with -c and --target, or set ${variablesText(platform)}`;
     throw new AgentError("CONFIG_NOT_FOUND", message, { disposition: "fatal", cause: error });
   }
 }
@@ -76,6 +76,18 @@ function variablesOf({ environment }: CommandContext, platform: PlatformAccount)
   return new Map(found);
 }
 
+/** The variables that every account needs, then the others. */
+export function variablesText(platform: PlatformAccount): string {
+  const result = platform.access.safeParse({});
+  const needed = new Set(result.success ? [] : result.error.issues.map(({ path }) => path.join(".")));
+  const names = (isNeeded: boolean): string =>
+    fieldsOf(platform)
+      .filter((field) => needed.has(field) === isNeeded)
+      .map((field) => variableName(platform, field))
+      .join(", ");
+  return `${names(true)} (and where wanted ${names(false)})`;
+}
+
 /** Certificates are no text: they need a config. */
 function fieldsOf({ access, groups = {} }: PlatformAccount): readonly string[] {
   const fields = Object.keys(access.shape).filter((field) => field !== "tls");
@@ -90,11 +102,13 @@ function variableName({ kind }: PlatformAccount, field: string): string {
 function checked(platform: PlatformAccount, value: unknown): Readonly<Record<string, unknown>> {
   const result = platform.access.safeParse(value);
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => {
+  const problems = new Map<string, string>();
+  for (const { path, message } of findingsOf(platform.access, value, result.error.issues)) {
     const field = path.join(".");
-    return `${field} (${variableName(platform, field)}): ${message}`;
-  });
-  throw new AgentError("CONFIG_INVALID", `the access to ${platform.title}: ${problems.join("; ")}`, {
+    // The first of a field is the plainest: what an address lacks is no news where it is none.
+    if (!problems.has(field)) problems.set(field, `${field} (${variableName(platform, field)}): ${message}`);
+  }
+  throw new AgentError("CONFIG_INVALID", `the access to ${platform.title}: ${[...problems.values()].join("; ")}`, {
     disposition: "fatal",
   });
 }

@@ -1,4 +1,5 @@
 import type { Seams } from "../../src/core/ports.ts";
+import type { findingsOf } from "../../src/config/findings.ts";
 import type { secretValues } from "../../src/config/redact.ts";
 import type { HttpAnswer } from "../../src/link/http-status.ts";
 import type { HttpCaller, HttpRequest } from "../../src/link/http.ts";
@@ -41,9 +42,7 @@ export interface AccessSchema extends MarkedSchema {
     | { readonly success: true; readonly data: Readonly<Record<string, unknown>> }
     | {
         readonly success: false;
-        readonly error: {
-          readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
-        };
+        readonly error: { readonly issues: Parameters<typeof findingsOf>[2] };
       };
 }
 

@@ -66,7 +66,9 @@ function tools(
       if (!dryRun) await writeOutput(file, bytes);
       return { file, sizeBytes: bytes.length };
     },
-    progress: (done, total, what) => terminal.status(`${progressBar(done, total)} ${done}/${total} ${what}`),
+    progress(done, total, what) {
+      if (!dryRun) terminal.status(`${progressBar(done, total)} ${done}/${total} ${what}`);
+    },
     note: (line) => terminal.note(line),
   };
 }

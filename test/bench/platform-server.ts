@@ -7,18 +7,25 @@ export function platformServer(
   kind: string,
   onRequest?: (request: IncomingMessage, body: Buffer) => void,
 ): http.Server {
+  let count = 0;
   const server = http.createServer((request, response) => {
+    const path = (request.url ?? "").split("?", 1)[0] ?? "";
+    const { status = 200, headers, body } = answerTo(kind, `${request.method ?? ""} ${path}`) ?? { status: 404 };
     const chunks: Buffer[] = [];
-    if (onRequest === undefined) request.resume();
-    else request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    const isWanted = onRequest !== undefined || typeof body === "function";
+    if (isWanted) request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    else request.resume();
+    count += 1;
+    const number = count;
     request.on("end", () => {
-      onRequest?.(request, Buffer.concat(chunks));
-      const path = (request.url ?? "").split("?", 1)[0] ?? "";
-      const { status = 200, headers, body } = answerTo(kind, `${request.method ?? ""} ${path}`) ?? { status: 404 };
-      const isText = typeof body === "string";
-      const text = body === undefined ? "" : isText ? body : JSON.stringify(body);
-      const bytes = Buffer.from(text.replaceAll("{origin}", `http://${request.headers.host ?? ""}`));
-      const type = body === undefined ? {} : { "Content-Type": isText ? "text/plain" : "application/json" };
+      const sent = Buffer.concat(chunks);
+      onRequest?.(request, sent);
+      const said: unknown = typeof body === "function" ? (body as (request: Buffer) => unknown)(sent) : body;
+      const isText = typeof said === "string";
+      const text = said === undefined ? "" : isText ? said : JSON.stringify(said);
+      const filled = text.replaceAll("{origin}", `http://${request.headers.host ?? ""}`);
+      const bytes = Buffer.from(filled.replaceAll("{count}", String(number)));
+      const type = said === undefined ? {} : { "Content-Type": isText ? "text/plain" : "application/json" };
       response.writeHead(status, { ...type, "Content-Length": bytes.length, ...headers }).end(bytes);
     });
   });

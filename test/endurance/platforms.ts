@@ -5,7 +5,7 @@ import { type StormKind, stormPlatforms } from "../lib/storm-platforms.ts";
 const records = Number(process.env["FRAMEPOST_STORM_RECORDS"] ?? 1_000);
 const kills = 5;
 const brokenShare = 0.05;
-const hurry = 40;
+const hurry = 60;
 const imageBytes = 200_000;
 
 /** `npm run test:endurance -- platforms` */
@@ -29,10 +29,10 @@ function tableOf({ platforms: results, findings }: StormOutcome): BenchTable {
       "answers broken (kinds)",
       "there",
       "missing",
-      "copies too many",
-      "why",
+      "copies",
+      "came again, recognised by",
       "refused, then sent again by hand",
-      "violations",
+      "violations (after an untrue success)",
       "s",
     ],
     rows: results.map(rowOf),
@@ -53,17 +53,35 @@ function tableOf({ platforms: results, findings }: StormOutcome): BenchTable {
       none("findings in the spool afterwards", findings.length),
     ],
     notes: [
-      `One agent with all targets, its spool filled beforehand. Its clock runs ${hurry} times as fast, and with it every
+      `One agent with all targets, its spool filled beforehand. Its clock runs ${hurry} times as fast (10 times for what lasts up to a second), and with it every
 back-off, every deadline of a call, and what a target waits for its platform; the platforms and the network run at their
-own pace. Every fault of a platform's list comes in turn; what is refused with a 400, 409, 413, 415 or 422 is set aside,
-which is what these answers ask for, and made due again with \`queue retry\` once the platforms are well.`,
+own pace. Every fault of a platform's list comes in turn, at any request.`,
+      `What is refused with a 400, 406, 409, 413, 415 or 422, or where LayerNext answers 204 about a label, is set aside, as these
+answers ask for, and made due again with \`queue retry\` once the platforms are well. An untrue success is a 2xx for a step
+that the platform has not done: LayerNext's 204 for an upload, remo's 200 with another session. The agent cannot tell, goes
+on, is refused, and begins that part anew.`,
+      `Copies: a call that is cut off by a kill or by its deadline may have sent all its records. Custom Vision gets two images
+a request, so that there are enough requests for its faults.`,
     ],
   };
 }
 
 function rowOf(result: StormResult): readonly (string | number)[] {
-  const { kind, requests, broken, there, missing, copies, copiesMax, duplicates, refused, violations, seconds } =
-    result;
+  const {
+    kind,
+    requests,
+    broken,
+    there,
+    missing,
+    copies,
+    copiesMax,
+    recognised,
+    tellsBy,
+    refused,
+    violations,
+    misled,
+    seconds,
+  } = result;
   const brokenAnswers = [...broken.values()].reduce((sum, count) => sum + count, 0);
   const refusals = [...refused].map(([code, count]) => `${count} ${code}`).join(", ");
   return [
@@ -72,10 +90,10 @@ function rowOf(result: StormResult): readonly (string | number)[] {
     `${brokenAnswers} (${broken.size})`,
     there,
     missing,
-    `${copies} of at most ${copiesMax}`,
-    duplicates,
+    copiesMax === 0 ? copies : `${copies} of ${copiesMax} possible`,
+    `${recognised}, ${tellsBy}`,
     refusals === "" ? "0" : refusals,
-    violations.length,
+    `${violations.length} (${misled})`,
     Math.round(seconds),
   ];
 }
@@ -86,7 +104,11 @@ function unexplained({ copies, copiesMax }: StormResult): number {
 
 /** The platform's own word about a record is what sets it aside, and nothing else. */
 function setAsideWrongly({ refused }: StormResult): number {
-  return [...refused].reduce((sum, [code, count]) => (/^HTTP_4(00|09|11|13|15|22)$/.test(code) ? sum : sum + count), 0);
+  return [...refused].reduce(
+    (sum, [code, count]) =>
+      /^(HTTP_4(00|06|09|11|13|15|22)|IMAGE_TOO_LARGE|LABEL_UNKNOWN)$/.test(code) ? sum : sum + count,
+    0,
+  );
 }
 
 function sumOf(results: readonly StormResult[], key: "missing"): number {

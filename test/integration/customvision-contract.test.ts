@@ -216,7 +216,7 @@ for (const apiVersion of ["v1.2", "v3.3"] as const) {
     let link: HttpLink;
 
     before(async () => {
-      sandbox = new CustomVisionSandbox({ trainingKey, switches: { ...noLimit, keepBytes: true, quotedNames: true } });
+      sandbox = new CustomVisionSandbox({ trainingKey, switches: { ...noLimit, quotedNames: true } });
       const { url } = await sandbox.start();
       link = new HttpLink();
       client = new CustomVisionClient({ url, trainingKey, projectId: sandboxProjectId, apiVersion }, link);

@@ -37,6 +37,14 @@ describe("LayerNext target, step by step", () => {
     assert.equal(bench.count("uploadMetadataInCollection"), 1);
   });
 
+  it("does not believe a finalizing whose 200 says no", async () => {
+    bench.sandbox.fault(layernextFaults["no-success-200"], 1, steps.finalize);
+    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(1))), ["target? PLATFORM_FAILED"]);
+    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(1))), ["accepted"]);
+    assert.equal(bench.puts(), 1);
+    assert.deepEqual(bench.sandbox.violations(), []);
+  });
+
   const requestsOfTwo = 12;
   for (const stores of [true, false]) {
     it(`comes through a kill ${stores ? "after" : "before"} each of its requests without a second PUT`, async () => {

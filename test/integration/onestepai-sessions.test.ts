@@ -22,7 +22,6 @@ import { MemoryForTarget } from "../lib/target-memory.ts";
 const accessToken = "onestepai-session-canary";
 const never = new AbortController().signal;
 const [start, chunk, finish] = [/\/StartUploading$/, /\/UploadChunk$/, /\/FinishUploading$/];
-const limits = { ...onestepaiLimits, finishTimeoutMs: 100, stoppedFinishTimeoutMs: 50 };
 
 /** Sleeps in real time; ages as the simulated clock does. */
 class AgeingClock extends SystemClock {
@@ -57,12 +56,15 @@ describe("OneStepAI sessions", () => {
     await sandbox.stop();
   });
 
-  function targetWith(memory: TargetMemory = new MemoryForTarget(), changes: object = {}): OnestepaiTarget {
+  function targetWith(
+    memory: TargetMemory = new MemoryForTarget(),
+    changes: object = {},
+    ends: object = {},
+  ): OnestepaiTarget {
     const place = { url, accessToken, datasetId: sandboxDatasetId };
     const config = { id: "osai", kind: "onestepai", ...place, category: { default: "gate" }, createCategories: true };
     const target = new OnestepaiTarget(onestepaiConfig.parse({ ...config, ...changes }), {
-      ...{ memory, limits, clock: new AgeingClock(clock) },
-      timeouts: { idleTimeoutMs: 80 },
+      ...{ memory, limits: { ...onestepaiLimits, ...ends }, clock: new AgeingClock(clock) },
     });
     open.push(target);
     return target;
@@ -202,6 +204,96 @@ describe("OneStepAI sessions", () => {
     const before = sandbox.counts().requests;
     assert.deepEqual(await deliver(target, some(1, 4)), ["rejected HTTP_400"]);
     assert.equal(sandbox.counts().requests - before, 3);
+  });
+
+  it("sends an image once more where a fresh upload's end is refused as well, since its lock was taken away", async () => {
+    const [first, late, last] = some(3);
+    const robbed = {
+      ...(late ?? assert.fail()),
+      image() {
+        sandbox.unlock();
+        return Promise.resolve(sampleJpeg(2));
+      },
+    };
+    assert.ok(first !== undefined && last !== undefined);
+    assert.deepEqual(await deliver(targetWith(), [first, robbed, last]), Array(3).fill("accepted"));
+    assert.deepEqual(names(), ["gw-07-aaaa-1.jpg", "gw-07-aaaa-2.jpg", "gw-07-aaaa-3.jpg"]);
+    assert.equal(sandbox.lockOf(), undefined);
+  });
+
+  it("gives nothing up while its category has never worked, which may be what is refused", async () => {
+    const target = targetWith(undefined, { category: { default: 4711 } });
+    assert.deepEqual(await deliver(target, some(2)), Array(2).fill("target? PLATFORM_UNCERTAIN"));
+    assert.equal(sandbox.lockOf(), undefined);
+    const mended = targetWith();
+    assert.deepEqual(await deliver(mended, some(2)), ["accepted", "accepted"]);
+  });
+
+  it("judges a refused image by the others of its batch, also when it is the first", async () => {
+    const [odd, ...good] = some(3);
+    sandbox.refuse(odd?.record.imageSha256 ?? "");
+    assert.deepEqual(await deliver(targetWith(), [odd ?? assert.fail(), ...good]), [
+      "rejected HTTP_400",
+      "accepted",
+      "accepted",
+    ]);
+  });
+
+  for (const name of ["hang", "html", "reset-late", "no-content-204"] as const) {
+    it(`starts its own upload although the end of an earlier one meets ${name}`, async () => {
+      const upload = { datasetId: String(sandboxDatasetId), uploadId: "9", startedAt: "2026-01-01T00:00:00.000Z" };
+      sandbox.fault(onestepaiFaults[name], 1, finish);
+      const ends = name === "hang" ? { finishTimeoutMs: 250 } : {};
+      const target = targetWith(new MemoryForTarget({ url, upload, categories: [] }), {}, ends);
+      assert.deepEqual(await deliver(target, some(1)), ["accepted"]);
+      assert.equal(sandbox.lockOf(), undefined);
+    });
+  }
+
+  /** A stop cuts the end of an upload short, and nothing else does. */
+  const soon = { finishTimeoutMs: 60_000, stoppedFinishTimeoutMs: 50 };
+
+  it("ends at once when it is stopped while an old upload is ended for another try", async () => {
+    const stop = new AbortController();
+    const target = targetWith(undefined, {}, soon);
+    const late = {
+      ...sampleDelivery(2, sampleJpeg(2)),
+      image() {
+        clock.advance(700_000);
+        sandbox.fault(onestepaiFaults.hang, Infinity, finish);
+        return Promise.resolve(sampleJpeg(2));
+      },
+    };
+    const before = sandbox.counts().requests;
+    const delivering = deliver(target, [...some(1), late], stop.signal);
+    // Sign-in, category, start, two images, and the end that hangs.
+    while (sandbox.counts().requests < before + 6) await tick();
+    stop.abort();
+    assert.deepEqual(await delivering, ["accepted", "target ABORTED"]);
+    assert.equal(sandbox.counts().requests, before + 6);
+  });
+
+  it("ends soon after a stop although the end of its upload hangs", async () => {
+    const stop = new AbortController();
+    const target = targetWith(undefined, {}, soon);
+    const last = {
+      ...sampleDelivery(2, sampleJpeg(2)),
+      image() {
+        sandbox.fault(onestepaiFaults.hang, Infinity, finish);
+        stop.abort();
+        return Promise.resolve(sampleJpeg(2));
+      },
+    };
+    assert.deepEqual(await deliver(target, [...some(1), last], stop.signal), ["accepted", "target ABORTED"]);
+  });
+
+  it("starts nothing for an account that is refused already at the end of an earlier upload", async () => {
+    const upload = { datasetId: String(sandboxDatasetId), uploadId: "9", startedAt: "2026-01-01T00:00:00.000Z" };
+    const target = targetWith(new MemoryForTarget({ url, upload, categories: [] }), { category: { default: 77 } });
+    sandbox.fault(onestepaiFaults["unauthorized-401"], Infinity, finish);
+    assert.deepEqual(await deliver(target, some(2)), ["target HTTP_401", "target NOT_SENT"]);
+    // Sign-in, the end, sign-in, the end.
+    assert.equal(sandbox.counts().requests, 4);
   });
 
   it("lets one bad record of a batch go alone", async () => {

@@ -12,11 +12,13 @@ import { ControlClient } from "../../src/control/client.ts";
 import type { SpoolListing, TargetBacklog } from "../../src/core/ports.ts";
 import type { QueueStats } from "../../src/core/queue.ts";
 import type { Detection } from "../../src/core/types.ts";
+import type { SandboxFault } from "../../src/sandbox/faults.ts";
 import { writeConfig } from "./agent.ts";
 import { commandContext } from "./command-context.ts";
 import { sampleDraft, sampleJpeg } from "./records.ts";
+import { HurriedClock } from "./hurried-clock.ts";
 import { seededRandom } from "./seams.ts";
-import { type StormKind, type StormPlatform, stormPlatforms } from "./storm-platforms.ts";
+import { type StormKind, type StormPicture, type StormPlatform, stormPlatforms } from "./storm-platforms.ts";
 import { tempFolder } from "./temp.ts";
 import { findingsOf } from "./verify.ts";
 
@@ -47,15 +49,18 @@ export interface StormResult {
   readonly broken: ReadonlyMap<string, number>;
   readonly there: number;
   readonly missing: number;
-  /** Pictures that lie there more than once, and how many copies too many. */
-  readonly doubled: number;
+  /** Pictures that lie there beside one of the same bytes. */
   readonly copies: number;
-  /** Copies that the lost answers and the kills allow. */
+  /** How many of them lost answers and kills can explain. */
   readonly copiesMax: number;
-  readonly duplicates: string;
+  /** Pictures that came again and were recognised. */
+  readonly recognised: number;
+  readonly tellsBy: string;
   /** Records set aside because the platform refused them, by code; a person has them sent again in the end. */
   readonly refused: ReadonlyMap<string, number>;
+  /** Those that follow from an untrue success are counted apart. */
   readonly violations: readonly string[];
+  readonly misled: number;
   readonly seconds: number;
 }
 
@@ -120,38 +125,46 @@ class Tent {
   readonly refused = new Map<string, number>();
   readonly #plan: StormPlan;
   readonly #random: () => number;
-  readonly #wanted = new Set<string>();
+  readonly #wanted: StormPicture[] = [];
   readonly #broken = new Map<string, number>();
   #startedMs = 0;
   #seconds = 0;
 
   constructor(kind: StormKind, plan: StormPlan, random: () => number) {
     this.kind = kind;
-    this.platform = stormPlatforms[kind]();
+    this.platform = stormPlatforms[kind](new HurriedClock(plan.hurry));
     this.#plan = plan;
     this.#random = random;
   }
 
-  expect(sha256: string, detections: readonly Detection[]): void {
-    this.#wanted.add(sha256);
-    this.platform.expect(sha256, { boxes: detections });
+  expect(picture: StormPicture, detections: readonly Detection[]): void {
+    this.#wanted.push(picture);
+    this.platform.sandbox.expect(picture.sha256, { boxes: detections });
   }
 
   begin(): void {
     const faults = Object.entries(this.platform.faults).filter(([name]) => this.#plan.without?.includes(name) !== true);
     let next = Math.floor(this.#random() * faults.length);
     this.#startedMs = performance.now();
-    this.platform.sandbox.storm(() => {
+    const breaking = (): SandboxFault | undefined => {
       if (this.#random() >= this.#plan.brokenShare) return undefined;
       const [name, fault] = faults[(next += 1) % faults.length] ?? [];
       if (name !== undefined) this.#broken.set(name, (this.#broken.get(name) ?? 0) + 1);
       return fault;
-    });
+    };
+    this.platform.sandbox.storm(breaking);
+    this.platform.storage?.storm(breaking);
+  }
+
+  heal(): void {
+    this.platform.sandbox.heal();
+    this.platform.storage?.heal();
   }
 
   /** Of the records, those that are there. */
   share(): number {
-    return this.platform.times().size / this.#wanted.size;
+    const copies = this.platform.copies();
+    return this.#wanted.filter((picture) => copies(picture) > 0).length / this.#wanted.length;
   }
 
   drained(): void {
@@ -159,35 +172,45 @@ class Tent {
   }
 
   result(): StormResult {
-    const { sandbox } = this.platform;
-    const times = this.platform.times();
-    const counts = [...this.#wanted].map((sha256) => times.get(sha256) ?? 0);
-    const lost = [...this.#broken].filter(([name]) => losesAnswer(this.platform.faults[name]));
+    const { sandbox, storage, tellsBy, recordsInFlightMax, misled } = this.platform;
+    const all = [...sandbox.violations(), ...(storage?.violations() ?? [])];
+    const copiesOf = this.platform.copies();
+    const counts = this.#wanted.map(copiesOf);
+    const lying = counts.reduce((sum, count) => sum + count, 0);
+    const there = counts.filter((count) => count > 0).length;
+    const losses = [...this.#broken].map(([name, count]) => {
+      const lost = recordsLost(this.platform.faults[name], recordsInFlightMax);
+      return count * lost;
+    });
     return {
       kind: this.kind,
-      requests: sandbox.counts().requests,
+      requests: sandbox.counts().requests + (storage?.counts().requests ?? 0),
       broken: this.#broken,
-      there: counts.filter((count) => count > 0).length,
-      missing: counts.filter((count) => count === 0).length,
-      doubled: counts.filter((count) => count > 1).length,
-      copies: counts.reduce((sum, count) => sum + Math.max(0, count - 1), 0),
-      copiesMax:
-        lost.reduce((sum, [, count]) => sum + count, 0) +
-        this.#plan.kills * (this.platform.recordsInFlightMax ?? callsInFlightMax),
-      duplicates: this.platform.duplicates,
+      there,
+      missing: counts.length - there,
+      copies: lying - there,
+      copiesMax: losses.reduce((sum, count) => sum + count, this.#plan.kills * recordsInFlightMax),
+      recognised: sandbox.counts().accepted - lying,
+      tellsBy,
       refused: this.refused,
-      violations: sandbox.violations(),
+      violations: all.filter((sentence) => misled?.test(sentence) !== true),
+      misled: all.filter((sentence) => misled?.test(sentence) === true).length,
       seconds: this.#seconds,
     };
   }
 }
 
-const callsInFlightMax = 2;
-
 /** The platform has stored what it was sent, and the agent cannot know. */
-function losesAnswer(fault: StormPlatform["faults"][string] | undefined): boolean {
-  if (fault === undefined) return false;
-  return fault.kind === "late" || ("stores" in fault && fault.stores);
+function recordsLost(fault: StormPlatform["faults"][string] | undefined, recordsInFlightMax: number): number {
+  switch (fault?.kind) {
+    case "hang":
+    case "drip":
+    case "late":
+      // The call ends by its deadline, and with it what else it has sent.
+      return recordsInFlightMax;
+    default:
+      return fault !== undefined && "stores" in fault && fault.stores ? Math.min(1, recordsInFlightMax) : 0;
+  }
 }
 
 async function fill(config: string, plan: StormPlan, tents: readonly Tent[]): Promise<void> {
@@ -201,9 +224,9 @@ async function fill(config: string, plan: StormPlan, tents: readonly Tent[]): Pr
     for (let number = 1; number <= plan.records; number += 1) {
       const jpeg = sampleJpeg(plan.seed + number, plan.imageBytes);
       const detections = Array.from({ length: 1 + (number % 3) }, () => detectionOf(random));
-      await spool.append(sampleDraft({ detections }), jpeg, owedTo);
+      const { name } = await spool.append(sampleDraft({ detections }), jpeg, owedTo);
       const sha256 = createHash("sha256").update(jpeg).digest("hex");
-      for (const tent of tents) tent.expect(sha256, detections);
+      for (const tent of tents) tent.expect({ name, sha256 }, detections);
     }
   } finally {
     await spool.stop();
@@ -226,7 +249,7 @@ function isDrained(tents: readonly Tent[], stats: QueueStats): boolean {
 
 /** As a person does once the platforms are well: what they refused was in order. */
 async function sendRefusedAgain(agent: StormAgent, tents: readonly Tent[]): Promise<void> {
-  for (const { platform } of tents) platform.sandbox.heal();
+  for (const tent of tents) tent.heal();
   for (let afterSequence = 0; ;) {
     const page = await agent.queue.list({ afterSequence, recordsMax: 100, state: "quarantined" });
     if (page.length === 0) break;

@@ -30,9 +30,21 @@ describe("OneStepAI answers", () => {
     assert.equal(uploadIdOf(answerOf('"9f-aa"'), context), "9f-aa");
     assert.equal(uploadIdOf(answerOf('{"id":77,"x":1}'), context), "77");
     assert.equal(uploadIdOf(answerOf('{"id":"77"}'), context), "77");
+    assert.equal(uploadIdOf(answerOf("90310000000000000001\n"), context), "90310000000000000001");
   });
 
-  for (const body of ["null", "true", '""', "[9031]", "{}", '{"id":null}', "1.5", "-3", "90310000000000000001", "x"]) {
+  for (const body of [
+    "null",
+    "true",
+    '""',
+    "[9031]",
+    "{}",
+    '{"id":null}',
+    "1.5",
+    "-3",
+    '{"id":90310000000000000001}',
+    "x",
+  ]) {
     it(`takes ${body} for no id`, () => {
       assert.throws(() => uploadIdOf(answerOf(body), context), unexpected);
       assert.throws(() => idOf(answerOf(body), context), unexpected);

@@ -106,7 +106,7 @@ function store(
   const { picture } = judgement;
   const known = project.holds(picture.sha256);
   if (!known && project.images().length >= switches.imagesMax) return { status: "ErrorLimitExceed", image: null };
-  const kept = switches.keepBytes && bytes !== undefined ? { bytes } : {};
+  const kept = bytes === undefined ? {} : { bytes };
   const image = project.keep(picture, { name, tagIds, regions, metadata, ...kept });
   const shown = shownImage(version, image, { tags: project.tags(), origin });
   return { status: known ? "OKDuplicate" : "OK", image: shown };

@@ -9,7 +9,7 @@ export interface SandboxTag {
   readonly type: string;
 }
 
-/** One image of the project: its facts, and its bytes only where the sandbox was told to keep them. */
+/** One image of the project: its facts, and its bytes while there is room for them. */
 export interface SandboxImage extends SandboxPicture {
   readonly id: string;
   readonly name: string;
@@ -24,6 +24,8 @@ export interface SandboxImage extends SandboxPicture {
 }
 
 const imagesMax = 20_000;
+/** Pictures that can be fetched again. */
+const keptBytesMax = 64 * 1024 * 1024;
 const createdMs = Date.UTC(2026, 0, 1);
 
 /** What a project holds. The same bytes are one image, whatever their names; the oldest goes beyond the bound. */
@@ -32,6 +34,7 @@ export class SandboxProject {
   readonly #byHash = new Map<string, SandboxImage>();
   readonly #tags = new Map<string, SandboxTag>();
   #order = 0;
+  #keptBytes = 0;
   #accepted = 0;
 
   get accepted(): number {
@@ -109,6 +112,7 @@ export class SandboxProject {
     if (image === undefined) return;
     this.#images.delete(imageId);
     this.#byHash.delete(image.sha256);
+    this.#keptBytes -= image.bytes?.length ?? 0;
   }
 
   #added(
@@ -116,10 +120,13 @@ export class SandboxProject {
     { name, metadata, bytes }: Pick<SandboxImage, "name" | "metadata" | "bytes">,
   ): SandboxImage {
     this.#order += 1;
+    const hasRoom = bytes !== undefined && this.#keptBytes + bytes.length <= keptBytesMax;
+    if (hasRoom) this.#keptBytes += bytes.length;
     const image: SandboxImage = {
       ...{ id: randomUUID(), name, order: this.#order, sha256, width, height, sizeBytes, metadata, times: 0 },
       ...{ tagIds: new Set(), regions: new Map() },
-      ...(bytes === undefined ? {} : { bytes }),
+      // A copy: a view would keep the whole request.
+      ...(hasRoom ? { bytes: Buffer.from(bytes) } : {}),
     };
     this.#images.set(image.id, image);
     this.#byHash.set(sha256, image);

@@ -17,8 +17,6 @@ export interface CustomVisionSwitches {
   bodyBytesMax: number;
   /** More are answered 429. */
   requestsPerSecondMax: number;
-  /** Whether images can be fetched again; memory grows with them. */
-  keepBytes: boolean;
 }
 
 export const usualSwitches: Readonly<CustomVisionSwitches> = {
@@ -29,5 +27,4 @@ export const usualSwitches: Readonly<CustomVisionSwitches> = {
   imagesMax: Infinity,
   bodyBytesMax: 32 * 1024 * 1024,
   requestsPerSecondMax: 10,
-  keepBytes: false,
 };

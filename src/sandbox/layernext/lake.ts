@@ -41,6 +41,8 @@ export interface SandboxAnnotations {
   readonly operationId: string;
   readonly mode: number;
   readonly objectKey: string;
+  /** Of the image. */
+  readonly sha256: string;
   readonly shapes: readonly SandboxShape[];
 }
 
@@ -205,8 +207,9 @@ export class Lake {
   update(call: DataCall, operationId: string, mode: number): void {
     this.#sessions.set(`${operationId} ${call.sessionId}`, { total: call.total, uploaded: call.uploaded });
     for (const { address, shapes } of call.images) {
-      const objectKey = this.#find(address).key;
-      this.#annotations.set(`${operationId} ${objectKey}`, { operationId, mode, objectKey, shapes });
+      const { key: objectKey, picture } = this.#find(address);
+      const { sha256 } = picture;
+      this.#annotations.set(`${operationId} ${objectKey}`, { operationId, mode, objectKey, sha256, shapes });
     }
   }
 

@@ -20,6 +20,8 @@ export class IotownTarget implements Target {
   readonly #config: IotownConfig;
   readonly #link: HttpLink;
   readonly #client: IotownClient;
+  /** The server has taken a frame as data in this form. */
+  #dataProven = false;
 
   /** `timeouts` are for tests; the link's own limits hold otherwise. */
   constructor(config: IotownConfig, timeouts: Pick<HttpLinkOptions, "connectTimeoutMs" | "idleTimeoutMs"> = {}) {
@@ -85,11 +87,14 @@ export class IotownTarget implements Target {
     try {
       if (dataBody === "json") await this.#client.sendData(iotownFrameData(record, jpeg, encoding), signal);
       else await this.#client.sendDataWithFiles(iotownFrameFiles(record, jpeg, encoding), signal);
+      this.#dataProven = true;
     } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== "HTTP_400") throw error;
       // 400 is also the answer to a node that the server does not know, which is no record's fault. Its words do not
       // count, so the server is asked.
-      if (error instanceof AgentError && error.code === "HTTP_400") await this.#requireNode(nid, signal);
-      throw error;
+      await this.#requireNode(nid, signal);
+      const inForm = details && dataBody === "multipart";
+      throw inForm && !this.#dataProven ? uncertainDetails(error) : error;
     }
   }
 
@@ -102,6 +107,12 @@ export class IotownTarget implements Target {
     }
     throw unknownNode(nid);
   }
+}
+
+/** What `meta` has beside `type` and `file` is documented nowhere: a server that takes none of it must not cost all records. */
+function uncertainDetails(error: AgentError): AgentError {
+  const why = "no frame has been taken with its details yet; if the server takes none, set dataDetails: false";
+  return new AgentError("PLATFORM_UNCERTAIN", `${error.message} (${why})`, { disposition: "retry", cause: error });
 }
 
 function unknownNode(nid: string, cause?: AgentError): AgentError {

@@ -1,7 +1,7 @@
 import { AgentError } from "../../core/errors.ts";
 import { layernextLimits } from "../../core/limits.ts";
 import type { HttpAnswer, StatusContext } from "../../link/http-status.ts";
-import { jsonAnswer, unexpectedAnswer } from "../platform-answer.ts";
+import { jsonAnswer, jsonOf, requireStatus, unexpectedAnswer } from "../platform-answer.ts";
 
 /** LayerNext's answers, from foreign JSON to types. What is not as the vendor's clients read it is an error. */
 
@@ -19,8 +19,19 @@ export type Fields = Readonly<Record<string, unknown>>;
 export function objectAnswer({ answer, context }: Answered): Fields {
   const value = jsonAnswer(answer, context);
   if (!isFields(value)) throw unexpectedAnswer("JSON that is no object", answer, context);
-  const { error } = value;
-  if (value["isSuccess"] !== false && (error === undefined || error === null)) return value;
+  refuseRefusal(value, { answer, context });
+  return value;
+}
+
+/** A 200 or 204 whose body need not be anything, but must not say no. */
+export function emptyAnswer({ answer, context }: Answered): void {
+  requireStatus(answer, context, [200, 204]);
+  const value = jsonOf(answer.body);
+  if (isFields(value)) refuseRefusal(value, { answer, context });
+}
+
+function refuseRefusal({ isSuccess, error }: Fields, { answer, context }: Answered): void {
+  if (isSuccess !== false && (error === undefined || error === null)) return;
   const { message } = unexpectedAnswer("a refusal", answer, context);
   throw new AgentError("PLATFORM_FAILED", message, { disposition: "retry" });
 }

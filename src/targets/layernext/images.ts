@@ -1,6 +1,6 @@
 import type { HttpCaller } from "../../link/http.ts";
-import { jsonAnswer, requireStatus, unexpectedAnswer } from "../platform-answer.ts";
-import { idOf, isFields, objectAnswer, optionalIdOf, type Answered, type Fields } from "./answers.ts";
+import { jsonAnswer, unexpectedAnswer } from "../platform-answer.ts";
+import { emptyAnswer, idOf, isFields, objectAnswer, optionalIdOf, type Answered, type Fields } from "./answers.ts";
 import { type LayernextAccess, type LayernextRequests, pathPart } from "./api.ts";
 import { imageCollection, imageContentType, pythonBoolean, wire } from "./names.ts";
 import { putFile, storageTypeOf, type StorageType } from "./storage.ts";
@@ -127,12 +127,12 @@ export class LayernextImages {
   ): Promise<void> {
     const { signsContentType } = this.#requests.generation;
     const parts = [{ PartNumber: 1, ETag: etag }];
-    const { answer, context } = await this.#requests.post(
+    const answered = await this.#requests.post(
       "/client/fileUpload/finalizeMultipartUpload",
       { fileId, fileKey, parts, uploadId, ...(signsContentType ? { finalizeUrl } : {}) },
       signal,
     );
-    requireStatus(answer, context, [200, 204]);
+    emptyAnswer(answered);
   }
 
   /** Step 6: begins the job. The answer is the file's unique name, where there is one file and the server tells it. */

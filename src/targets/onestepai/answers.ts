@@ -28,6 +28,9 @@ export function idOf(answer: HttpAnswer, context: StatusContext): string {
 /** The whole answer of a start is the upload's id; an object with an id is taken too. */
 export function uploadIdOf(answer: HttpAnswer, context: StatusContext): string {
   const value = jsonAnswer(answer, context);
+  const text = answer.body.toString("utf8").trim();
+  // As it was received: as a number it would lose its last digits.
+  if (/^\d{16,}$/.test(text) && text.length <= onestepaiLimits.idCharsMax) return text;
   return idText(isObject(value) ? value["id"] : value) ?? contractChanged("no id of an upload", answer, context);
 }
 

@@ -1,3 +1,4 @@
+import { AgentError } from "../../core/errors.ts";
 import { KeptBuffers } from "../../core/kept-buffers.ts";
 import { linkLimits } from "../../core/limits.ts";
 import type { HttpCaller } from "../../link/http.ts";
@@ -67,7 +68,7 @@ export class OnestepaiClient {
    * id. The platform unlocks it by itself some time after the last image.
    */
   async startUploading(datasetId: string, signal: AbortSignal): Promise<string> {
-    const path = `/Datasets/${encodeURIComponent(datasetId)}/StartUploading`;
+    const path = `${datasetPath(datasetId)}/StartUploading`;
     const { answer, context } = await this.#account.request(path, { method: "POST", headers: {} }, signal);
     return uploadIdOf(answer, context);
   }
@@ -92,7 +93,7 @@ export class OnestepaiClient {
    */
   async finishUploading(datasetId: string, uploadId: string, signal: AbortSignal, timeoutMs?: number): Promise<void> {
     const query = `datasetUploadId=${encodeURIComponent(uploadId)}`;
-    const path = `/Datasets/${encodeURIComponent(datasetId)}/FinishUploading?${query}`;
+    const path = `${datasetPath(datasetId)}/FinishUploading?${query}`;
     const deadline = timeoutMs === undefined ? {} : { deadlineMs: timeoutMs };
     const { answer, context } = await this.#account.request(path, { method: "POST", headers: {}, ...deadline }, signal);
     // Nobody has published what it answers: any success will do, but for a page of something else.
@@ -105,6 +106,12 @@ export class OnestepaiClient {
     const body = Buffer.from(JSON.stringify(fields));
     return this.#account.request(path, { method: "POST", headers, body }, signal);
   }
+}
+
+/** `..` would be resolved before it is sent, also percent-encoded. */
+function datasetPath(datasetId: string): string {
+  if (!/^\.{0,2}$/.test(datasetId)) return `/Datasets/${encodeURIComponent(datasetId)}`;
+  throw new AgentError("CONFIG_INVALID", `"${datasetId}" is no id of a dataset`, { disposition: "fatal" });
 }
 
 /** In the order, and with the omissions, of the document's own sample. */

@@ -23,7 +23,7 @@ const accessFields = {
 /** What reaches the account, out of a target's config or the environment. */
 export const onestepaiAccess = z.object(accessFields);
 
-const platformId = z.union([z.int().min(0), z.string().regex(/^[\x21-\x7e]{1,128}$/)]);
+const platformId = z.union([z.int().min(0), z.string().regex(/^(?!\.{1,2}$)[\x21-\x7e]{1,128}$/)]);
 
 const name = z
   .string()

@@ -17,7 +17,8 @@ interface Open extends OpenUpload {
  * finished.
  *
  * - It is in the book before its first image, so that the next one, also after a crash, ends it first.
- * - An image that is refused in an old upload is sent once more in a new one: the lock may have been lost.
+ * - An image that is refused in an old upload, or in one whose end is refused too, is sent once more in a new one: the
+ *   lock was not ours any more.
  */
 export class UploadSession {
   readonly #datasetId: string;
@@ -48,8 +49,10 @@ export class UploadSession {
       try {
         await this.#upload(open, image, signal);
       } catch (error) {
-        if (!this.#mayHaveLostLock(error, open)) throw error;
-        await this.end(signal);
+        if (!isRefusal(error)) throw error;
+        const isOld = this.#clock.monotonicMs() - open.sinceMonotonicMs >= this.#limits.freshSessionMs;
+        const wasHeld = await this.end(signal);
+        if (wasHeld && !isOld) throw error;
         await this.#upload(await this.#start(signal), image, signal);
       }
     } catch (error) {
@@ -58,12 +61,15 @@ export class UploadSession {
     }
   }
 
-  /** Never fails: an upload that could not be ended stays in the book, for the next one to end. */
-  async end(signal: AbortSignal): Promise<void> {
+  /** False where it could not be ended: then it stays in the book, for the next one to end. Never fails. */
+  async end(signal: AbortSignal): Promise<boolean> {
     const open = this.#open;
     this.#open = undefined;
-    if (open === undefined || this.#hopeless) return;
-    await this.#finish(open, signal).catch(() => undefined);
+    if (open === undefined || this.#hopeless) return false;
+    return this.#finish(open, signal).then(
+      () => true,
+      () => false,
+    );
   }
 
   async #upload(
@@ -75,8 +81,10 @@ export class UploadSession {
   }
 
   async #start(signal: AbortSignal): Promise<Open> {
-    await this.#finishEarlier(signal);
     const datasetId = this.#datasetId;
+    requireGoing(signal, datasetId);
+    await this.#finishEarlier(signal);
+    requireGoing(signal, datasetId);
     const uploadId = await this.#client.startUploading(datasetId, signal).catch((error: unknown) => {
       throw startError(asAgentError(error, `starting an upload to dataset ${datasetId}`), datasetId, this.#limits);
     });
@@ -93,9 +101,9 @@ export class UploadSession {
     try {
       await this.#finish(earlier, signal);
     } catch (error) {
-      // Whatever the platform says about it: whether the dataset is free, the start tells.
-      const answered = error instanceof AgentError && /^HTTP_(4(?!01)|5)\d\d$/.test(error.code);
-      if (!answered) throw error;
+      // Whatever came back, or did not: whether the dataset is free, the start tells. An end that never gets through must
+      // not keep everything after it waiting.
+      if (error instanceof AgentError && error.code === "HTTP_401") throw error;
     }
   }
 
@@ -118,11 +126,12 @@ export class UploadSession {
     }
     await this.#book.setUpload(undefined);
   }
+}
 
-  #mayHaveLostLock(error: unknown, open: Open): boolean {
-    const ageMs = this.#clock.monotonicMs() - open.sinceMonotonicMs;
-    return isRefusal(error) && ageMs >= this.#limits.freshSessionMs;
-  }
+/** What ends an upload after a stop takes as long as may be: a second one would keep the call from telling what it did. */
+function requireGoing(signal: AbortSignal, datasetId: string): void {
+  if (!signal.aborted) return;
+  throw new AgentError("ABORTED", `starting an upload to dataset ${datasetId}: stopped`, { disposition: "retry" });
 }
 
 function isRefusal(error: unknown): boolean {

@@ -32,6 +32,8 @@ export class OnestepaiTarget implements Target {
   readonly #categories: Categories;
   readonly #clock: Clock;
   readonly #limits: SessionLimits;
+  /** Ids of categories under which the platform has taken a picture. */
+  readonly #proven = new Set<string>();
   #busy = false;
 
   constructor(config: OnestepaiConfig, { memory, clock, timeouts, limits }: OnestepaiTargetOptions) {
@@ -78,10 +80,12 @@ export class OnestepaiTarget implements Target {
     const parts = { client: this.#client, book: this.#book };
     const session = new UploadSession(String(this.#config.datasetId), parts, this.#clock, this.#limits);
     const outcomes = new Map<string, Outcome>();
+    const sent = new Map<string, string>();
     try {
       let failed: Outcome | undefined;
       for (const delivery of deliveries) {
-        const outcome = failed === undefined ? await this.#deliverOne(delivery, session, signal) : notSent(failed);
+        const outcome =
+          failed === undefined ? await this.#deliverOne(delivery, session, sent, signal) : notSent(failed);
         outcomes.set(delivery.record.id, outcome);
         // The target's trouble would be the next one's too.
         if (outcome.kind === "retry" && outcome.scope === "target") failed ??= outcome;
@@ -90,14 +94,20 @@ export class OnestepaiTarget implements Target {
       await session.end(signal);
       this.#busy = false;
     }
-    return outcomes;
+    return this.#judged(outcomes, sent);
   }
 
   async close(): Promise<void> {
     this.#link.close();
   }
 
-  async #deliverOne(delivery: Delivery, session: UploadSession, signal: AbortSignal): Promise<Outcome> {
+  /** `sent` is filled: category id by record id. */
+  async #deliverOne(
+    delivery: Delivery,
+    session: UploadSession,
+    sent: Map<string, string>,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
     const { record } = delivery;
     const attempted = `sending ${record.name}`;
     try {
@@ -105,14 +115,35 @@ export class OnestepaiTarget implements Target {
       // Before the upload begins: a record that cannot be read must not lock the dataset.
       const jpeg = await delivery.image();
       const categoryId = await this.#categories.idFor(record, signal);
+      sent.set(record.id, categoryId);
       const annotation = onestepaiAnnotation(record, this.#config);
       const { skipUnsupportedImages } = this.#config;
       await session.send({ name: record.name, image: jpeg, annotation, categoryId, skipUnsupportedImages }, signal);
+      this.#proven.add(categoryId);
       return { kind: "accepted" };
     } catch (error) {
       return outcomeOf(asAgentError(error, attempted));
     }
   }
+
+  /**
+   * A refusal says nothing of what it is about. Under a category that has never worked it may be the category, which would
+   * be every record's end: only one under which another picture was taken is the record's own.
+   */
+  #judged(outcomes: ReadonlyMap<string, Outcome>, sent: ReadonlyMap<string, string>): ReadonlyMap<string, Outcome> {
+    const judged = [...outcomes].map(([id, outcome]) => {
+      const categoryId = sent.get(id);
+      const isRefused = outcome.kind === "rejected" && outcome.error.code === "HTTP_400";
+      const isOwn = !isRefused || categoryId === undefined || this.#proven.has(categoryId);
+      return [id, isOwn ? outcome : uncertain(outcome.error, categoryId)] as const;
+    });
+    return new Map(judged);
+  }
+}
+
+function uncertain(error: AgentError, categoryId: string): Outcome {
+  const why = `no picture has been taken under category ${categoryId} yet, which may be what is refused`;
+  return outcomeOf(new AgentError("PLATFORM_UNCERTAIN", `${error.message} (${why})`, { ...retry, cause: error }));
 }
 
 const retry = { disposition: "retry" } as const;

@@ -1,3 +1,5 @@
+import { KeptBuffers } from "../../core/kept-buffers.ts";
+import { remoLimits } from "../../core/limits.ts";
 import { multipartBody, type FormPart } from "../../link/multipart.ts";
 import type { HttpAnswer, StatusContext } from "../../link/http-status.ts";
 import { jsonAnswer, jsonOf, refusalError } from "../platform-answer.ts";
@@ -28,6 +30,7 @@ export interface UploadOptions {
 /** Uploads into a dataset, and the sessions that bind them together. */
 export class RemoUploads {
   readonly #calls: RemoCalls;
+  readonly #buffers = new KeptBuffers(1, remoLimits.keptFormBytesMax);
 
   constructor(calls: RemoCalls) {
     this.#calls = calls;
@@ -56,7 +59,7 @@ export class RemoUploads {
         value: bytes,
       })),
     ];
-    const form = multipartBody(parts);
+    const form = multipartBody(parts, (sizeBytes) => this.#buffers.take(sizeBytes));
     return this.#upload(datasetId, { form }, options, signal);
   }
 
@@ -122,6 +125,8 @@ export class RemoUploads {
     const path = `/api/dataset/${datasetId}/upload/`;
     const query = { annotation_set_id: annotationSetId, folder_id: folderId };
     const { answer, context } = await this.#calls.answer({ method: "POST", path, query, ...body }, signal);
+    // After a failure the connection may still be reading it.
+    if ("form" in body && answer.requestSent === true) this.#buffers.giveBack(body.form.body);
     return uploadAnswer(answer, context);
   }
 }

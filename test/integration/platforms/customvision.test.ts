@@ -94,6 +94,7 @@ platformSuite("customvision", make, [
   {
     operation: "create-images-from-predictions",
     shows: "one that is there and one that is not",
+    exitCode: 1,
     words: ({ person, car }) => [
       ...[predictionId, "77777777-0000-4000-8000-000000000002", "--tag-ids", car],
       ...["--image-tags", JSON.stringify({ [predictionId]: [person] })],

@@ -1,18 +1,17 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { SystemClock } from "../../src/core/clock.ts";
-import { AgentError } from "../../src/core/errors.ts";
-import { layernextLimits } from "../../src/core/limits.ts";
-import type { Fields } from "../../src/targets/layernext/answers.ts";
-import { parseAnnotationFile } from "../../src/targets/layernext/annotation-file.ts";
-import { uploadAnnotatedFiles } from "../../src/targets/layernext/annotation-upload.ts";
-import type { JobState, LayernextClient } from "../../src/targets/layernext/client.ts";
-import { jobFailed, waitForJob } from "../../src/targets/layernext/job.ts";
-import { transferFile } from "../../src/targets/layernext/transfer.ts";
-import { fileProblem } from "../files.ts";
-import { jsonObject, modelName, textOption } from "./layernext-options.ts";
-import type { Operation, OperationCall } from "./platform.ts";
-import { usageError } from "./run-operation.ts";
+import { AgentError } from "../../../src/core/errors.ts";
+import { layernextLimits } from "../../../src/core/limits.ts";
+import type { Fields } from "../../../src/targets/layernext/answers.ts";
+import { parseAnnotationFile } from "../../../src/targets/layernext/annotation-file.ts";
+import { uploadAnnotatedFiles } from "../../../src/targets/layernext/annotation-upload.ts";
+import type { JobState, LayernextClient } from "../../../src/targets/layernext/client.ts";
+import { jobFailed, waitForJob } from "../../../src/targets/layernext/job.ts";
+import { transferFile } from "../../../src/targets/layernext/transfer.ts";
+import { fileProblem } from "../../files.ts";
+import { jsonObject, modelName, textOption } from "./options.ts";
+import type { Operation, OperationCall } from "../platform.ts";
+import { usageError } from "../run-operation.ts";
 
 type Call = OperationCall<LayernextClient>;
 
@@ -49,7 +48,7 @@ const uploadImages: Operation<LayernextClient> = {
 };
 
 async function uploadSome(
-  { client, args, options, read, progress, signal }: Call,
+  { client, args, options, read, progress, signal, incomplete }: Call,
   files: readonly string[],
   { done, total }: { readonly done: number; readonly total: number },
 ) {
@@ -66,10 +65,13 @@ async function uploadSome(
   const removed: string[] = [];
   for (const [at, file] of files.entries()) {
     const sending = { name: basename(file), bytes: await read(file), step: { step: "open" } as const };
-    const { step } = await transferFile(client.images, upload, sending, signal);
+    const { step } = await transferFile(client.images, upload, sending, signal).catch((error: unknown) => {
+      throw named(file, error);
+    });
     if (step === "removed") removed.push(file);
     progress(done + at + 1, total, "pictures");
   }
+  if (removed.length > 0) incomplete();
   const { uniqueName } = await client.images.complete(upload, files.length, signal);
   const { jobId, collectionId } = upload;
   return {
@@ -80,6 +82,13 @@ async function uploadSome(
   };
 }
 
+/** The storage speaks of addresses, and people of files. */
+function named(file: string, error: unknown): unknown {
+  if (!(error instanceof AgentError)) return error;
+  const { code, message, disposition, facts } = error;
+  return new AgentError(code, `${file}: ${message}`, { disposition, facts, cause: error });
+}
+
 async function annotationsOf({ options, read }: Call) {
   const [file, model] = [textOption(options, "annotations"), textOption(options, "modelId")];
   if (file === undefined && model === undefined) return undefined;
@@ -88,7 +97,7 @@ async function annotationsOf({ options, read }: Call) {
 }
 
 async function annotate(
-  { client, signal }: Call,
+  { client, signal, seams }: Call,
   jobId: string,
   files: readonly string[],
   { operationId, images }: NonNullable<Awaited<ReturnType<typeof annotationsOf>>>,
@@ -96,7 +105,7 @@ async function annotate(
   const names = new Set(files.map((file) => basename(file)));
   const place = { by: "job", jobId } as const;
   const of = images.filter(({ image }) => names.has(image));
-  const upload = { operationId, kind: "modelRun", files: of, place, nowMs: Date.now() } as const;
+  const upload = { operationId, kind: "modelRun", files: of, place, nowMs: seams.clock.nowMs() } as const;
   await uploadAnnotatedFiles(client, upload, signal);
 }
 
@@ -112,10 +121,10 @@ const jobStatus: Operation<LayernextClient> = {
 };
 
 /** As long as the person waits. Fails with `JOB_FAILED`. */
-async function finished({ client, signal }: Call, jobId: string): Promise<JobState> {
+async function finished({ client, signal, seams }: Call, jobId: string): Promise<JobState> {
   const { pollFirstMs, pollMaxMs } = layernextLimits;
   const pace = { pollFirstMs, pollMaxMs, waitMs: Infinity };
-  const state = await waitForJob(client, jobId, pace, new SystemClock(), signal);
+  const state = await waitForJob(client, jobId, pace, seams.clock, signal);
   if (state.status === "failed") throw jobFailed(jobId);
   return state;
 }

@@ -1,14 +1,13 @@
 import { basename } from "node:path";
-import { SystemClock } from "../../src/core/clock.ts";
-import { AgentError } from "../../src/core/errors.ts";
-import { remoLimits } from "../../src/core/limits.ts";
-import type { RemoClient } from "../../src/targets/remo/client.ts";
-import { isFinished } from "../../src/targets/remo/session-status.ts";
-import type { RemoFile, UploadOptions } from "../../src/targets/remo/uploads.ts";
-import { collected } from "../option-values.ts";
-import type { Operation, OperationCall } from "./platform.ts";
-import { datasetArgument, idAt, numberOption, taskOf, textsOption, uploadOptions } from "./remo-options.ts";
-import { usageError } from "./run-operation.ts";
+import { AgentError } from "../../../src/core/errors.ts";
+import { remoLimits } from "../../../src/core/limits.ts";
+import type { RemoClient } from "../../../src/targets/remo/client.ts";
+import { isFinished } from "../../../src/targets/remo/session-status.ts";
+import type { RemoFile, UploadOptions } from "../../../src/targets/remo/uploads.ts";
+import { collected } from "../../option-values.ts";
+import type { Operation, OperationCall } from "../platform.ts";
+import { datasetArgument, idAt, numberOption, taskOf, textsOption, uploadOptions } from "./options.ts";
+import { usageError } from "../run-operation.ts";
 
 type Call = OperationCall<RemoClient>;
 
@@ -152,13 +151,14 @@ async function inSession(
   }
 }
 
-async function finished({ client, signal, note }: Call, id: string): Promise<unknown> {
-  const clock = new SystemClock();
+async function finished({ client, signal, note, seams, incomplete }: Call, id: string): Promise<unknown> {
+  const { clock } = seams;
   const endMs = clock.monotonicMs() + waitMaxMs;
   for (let waitMs: number = remoLimits.pollFirstMs; ; waitMs = Math.min(2 * waitMs, remoLimits.pollMaxMs)) {
     const status = await client.uploads.sessionStatus(id, signal);
     if (status !== undefined && isFinished(status)) {
       for (const [name, text] of status.fileErrors) note(`${name}: ${text}`);
+      if (status.state === "failed" || status.images.failed > 0 || status.fileErrors.size > 0) incomplete();
       return shownStatus(status);
     }
     if (clock.monotonicMs() > endMs) {

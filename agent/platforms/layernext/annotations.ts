@@ -1,10 +1,10 @@
-import type { Geometry } from "../../src/targets/layernext/annotations.ts";
-import { parseAnnotationFile } from "../../src/targets/layernext/annotation-file.ts";
-import { uploadAnnotatedFiles, type ImagesPlace } from "../../src/targets/layernext/annotation-upload.ts";
-import type { AnnotationUpload, LayernextClient } from "../../src/targets/layernext/client.ts";
-import { modelName, textOption } from "./layernext-options.ts";
-import type { Operation, OperationArgument, OperationCall, OperationOption } from "./platform.ts";
-import { usageError } from "./run-operation.ts";
+import type { Geometry } from "../../../src/targets/layernext/annotations.ts";
+import { parseAnnotationFile } from "../../../src/targets/layernext/annotation-file.ts";
+import { uploadAnnotatedFiles, type ImagesPlace } from "../../../src/targets/layernext/annotation-upload.ts";
+import type { AnnotationUpload, LayernextClient } from "../../../src/targets/layernext/client.ts";
+import { modelName, textOption } from "./options.ts";
+import type { Operation, OperationArgument, OperationCall, OperationOption } from "../platform.ts";
+import { usageError } from "../run-operation.ts";
 
 /** Annotations from a JSON file, for images that the server has. */
 
@@ -53,7 +53,7 @@ export const layernextAnnotations: readonly Operation<LayernextClient>[] = [
 ];
 
 async function uploadAnnotations(
-  { client, args, options, read, progress, signal }: OperationCall<LayernextClient>,
+  { client, args, options, read, progress, signal, seams }: OperationCall<LayernextClient>,
   kind: AnnotationUpload["kind"],
 ): Promise<object> {
   const operationId = modelName(args[1]);
@@ -67,7 +67,7 @@ async function uploadAnnotations(
     files,
     place: placeOf(String(args[0]), options),
     isNormalized: options["normalized"] === true,
-    nowMs: Date.now(),
+    nowMs: seams.clock.nowMs(),
     onProgress: (done: number, total: number) => progress(done, total, "images"),
   };
   await uploadAnnotatedFiles(client, upload, signal);
