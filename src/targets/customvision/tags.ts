@@ -61,7 +61,6 @@ export class ProjectTags {
     const nowMs = this.#clock.monotonicMs();
     const before = this.#refusals.get(label);
     if (before !== undefined && nowMs - before.atMs < lookAgainMs) return before.error;
-    this.#refusals.delete(label);
     const error = await this.#create(label, signal);
     if (error === undefined) return undefined;
     if (this.#refusals.size >= refusalsMax) this.#refusals.clear();
