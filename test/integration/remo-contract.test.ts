@@ -186,6 +186,16 @@ describe("remo sandbox", () => {
       () => ({ path: uploadPath, json: { urls: ["http://x.example/a.jpg"], folder_id: String(folderId) } }),
     ],
     ["a completion with a body", 400, () => ({ path: `/api/v1/ui/uploads/${otherSession}/complete/`, json: {} })],
+    ["a key that the list of datasets has not", 400, () => ({ path: "/api/v1/ui/datasets/?archived=true" })],
+    [
+      "a login with a query",
+      400,
+      () => ({
+        path: "/api/rest-auth/login/?next=x",
+        headers: formType,
+        body: `email=${encodeURIComponent(email)}&password=${password}`,
+      }),
+    ],
     ["a flag in other words", 400, () => ({ path: "/api/v1/ui/datasets/?is_public=1" })],
     ["an outline of two points", 400, () => ({ path: uploadPath, parts: [...outline('"10; 6; 40; 7"'), image()] })],
     [
