@@ -180,6 +180,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^LABEL_UNKNOWN$/, "make the label: framepost platform layernext create-label NAME; then: framepost queue retry"],
   [/^UPLOAD_REMOVED$/, "the collection had this picture before and somebody removed it there: framepost queue drop"],
   [/^UPLOAD_REFUSED$/, "check this target's collection and api against the server"],
+  [/^STORAGE_REFUSED$/, "look at the bucket of the LayerNext server, at this machine's clock and at its line"],
   [/^STORAGE_UNSUPPORTED$/, "set otherStorage: unproven of this target, and look whether pictures arrive whole"],
   [/^JOB_/, "look at the server's jobs: framepost platform layernext job-status ID"],
   [/^REMO_SETTINGS$/, "mend datasetId, annotationSetId, task or sessions of this target"],

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "mocha";
+import { httpStatusError } from "../../src/link/http-status.ts";
 import { redirectFault, type SandboxFault } from "../../src/sandbox/faults.ts";
 import { layernextFaults } from "../../src/sandbox/layernext/faults.ts";
+import { signatureOf } from "../../src/targets/layernext/storage.ts";
 import { settleAll } from "../contract/target-rounds.ts";
 import { deliveries, LayernextBench, outcomesOf, steps, words } from "../lib/layernext-bench.ts";
 import { inWords } from "../lib/outcome-words.ts";
@@ -130,6 +132,45 @@ describe("LayerNext storage under faults", () => {
     assert.equal(bench.count("getMultipartPreSignedUrls"), 2);
     assert.equal(bench.sandbox.storage.counts().requests, 2);
     assert.deepEqual(bench.sandbox.storage.violations(), []);
+  });
+
+  for (const status of [400, 404]) {
+    it(`takes a storage's ${status} for a word about the address, and sets nothing aside`, async () => {
+      bench.sandbox.storage.fault(refused(status, "<Error><Code>RequestTimeout</Code></Error>"));
+      assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(1))), ["accepted"]);
+      const more = [sampleDelivery(2, sampleJpeg(2))];
+      bench.sandbox.storage.fault(refused(status), 2);
+      assert.deepEqual(words(await outcomesOf(bench.target(), more)), ["target? STORAGE_REFUSED"]);
+      assert.deepEqual(words(await outcomesOf(bench.target(), more)), ["accepted"]);
+    });
+  }
+
+  it("shows no signed address that comes in a strange answer, or is repeated in a refusal", async () => {
+    const address = "http://storage.example/f?X-Amz-Signature=aa%2Bbb%2Fcc-canary";
+    const parts = JSON.stringify({ parts: [{ PartNumber: "1", signedUrl: address }] });
+    bench.sandbox.fault({ kind: "answer", status: 200, body: parts }, 1, steps.sign);
+    const [strange] = await outcomesOf(bench.target(), deliveries(1));
+    assert.ok(strange?.kind === "retry" && !strange.error.message.includes("canary"), "in a strange answer");
+    const context = { attempted: "PUT x", secrets: signatureOf(address) };
+    for (const said of ["aa+bb/cc-canary", "aa%2Bbb%2Fcc-canary", "?X-Amz-Signature=aa%2Bbb%2Fcc-canary&"]) {
+      const { message } = httpStatusError({ status: 400, headers: {}, body: Buffer.from(`<E>${said}</E>`) }, context);
+      assert.ok(!message.includes("canary"), message);
+    }
+  });
+
+  it("shows no signed address that the server repeats when it refuses to finalize", async () => {
+    let shown = "";
+    const sign = bench.sandbox.storage.sign.bind(bench.sandbox.storage);
+    bench.sandbox.storage.sign = (...given) => {
+      shown = sign(...given);
+      const body = JSON.stringify({ error: { message: `cannot finalize ${shown}` } });
+      bench.sandbox.fault({ kind: "answer", status: 500, body }, 2, steps.finalize);
+      return shown;
+    };
+    const [outcome] = await outcomesOf(bench.target(), deliveries(1));
+    const signature = new URL(shown).searchParams.get("X-Amz-Signature") ?? "";
+    assert.ok(outcome?.kind === "retry" && /cannot finalize/.test(outcome.error.message));
+    assert.ok(signature !== "" && !outcome.error.message.includes(signature));
   });
 
   it("suspects the picture when fresh addresses are refused too, and not the others of its batch", async () => {

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { AgentError } from "../../src/core/errors.ts";
-import { layernextLimits } from "../../src/core/limits.ts";
-import type { Outcome } from "../../src/core/outcome.ts";
-import type { Delivery } from "../../src/core/ports.ts";
 import { layernextFaults } from "../../src/sandbox/layernext/faults.ts";
-import { settleAll } from "../contract/target-rounds.ts";
 import { deliveries, LayernextBench, outcomesOf, steps, words } from "../lib/layernext-bench.ts";
-import { inWords } from "../lib/outcome-words.ts";
 import { sampleDelivery, sampleDetection, sampleJpeg } from "../lib/records.ts";
 import { MemoryForTarget } from "../lib/target-memory.ts";
 
@@ -35,6 +29,43 @@ describe("LayerNext target, step by step", () => {
     assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(1))), ["accepted"]);
     assert.equal(bench.puts(), 1);
     assert.equal(bench.count("uploadMetadataInCollection"), 1);
+  });
+
+  it("begins a file anew that cannot be finalized, instead of trying for ever", async () => {
+    bench.sandbox.fault(layernextFaults["server-error-500"], 3, steps.finalize);
+    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(1))), ["target? HTTP_500"]);
+    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(1))), ["target? HTTP_500"]);
+    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(1))), ["accepted"]);
+    assert.equal(bench.count("uploadMetadataInCollection"), 1);
+    assert.equal(bench.puts(), 2);
+  });
+
+  it("sends no file again that was finalized although the server said that it failed", async () => {
+    bench.sandbox.fault({ kind: "answer", status: 500, stores: true }, 1, steps.finalize);
+    bench.sandbox.fault(layernextFaults["server-error-500"], 2, steps.finalize);
+    for (let at = 0; at < 2; at += 1) await outcomesOf(bench.target(), deliveries(1));
+    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(1))), ["accepted"]);
+    assert.equal(bench.puts(), 1);
+  });
+
+  it("begins anew when an upload cannot be completed a second time", async () => {
+    bench.sandbox.fault({ kind: "answer", status: 500, stores: true }, 2, steps.complete);
+    for (let at = 0; at < 2; at += 1) {
+      assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(2))), Array(2).fill("target? HTTP_500"));
+    }
+    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(2))), ["accepted", "accepted"]);
+    assert.equal(bench.count("uploadMetadataInCollection"), 2);
+    assert.equal(bench.puts(), 2);
+  });
+
+  it("blames a file for no 406, which speaks of the server", async () => {
+    for (const step of ["initialize", "sign", "finalize"] as const) {
+      await bench.stop();
+      await begin();
+      bench.sandbox.fault(layernextFaults["not-acceptable-406"], 1, steps[step]);
+      assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(1))), ["target? UPLOAD_REFUSED"], step);
+      assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(1))), ["accepted"], step);
+    }
   });
 
   it("does not believe a finalizing whose 200 says no", async () => {
@@ -102,6 +133,31 @@ describe("LayerNext target, step by step", () => {
     assert.equal(bench.count("uploadMetadataInCollection"), 1);
   });
 
+  it("keeps a paused upload from being replaced by that of others", async () => {
+    const target = bench.target({}, { callMs: -1e9 });
+    await outcomesOf(target, deliveries(3));
+    const five = await outcomesOf(target, deliveries(5));
+    assert.deepEqual(words(five), Array(5).fill("record? UPLOAD_PAUSED after 0"));
+    assert.equal(bench.count("uploadMetadataInCollection"), 1);
+    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(5))), Array(5).fill("accepted"));
+    assert.equal(bench.puts(), 5);
+  });
+
+  it("counts the time before the first file too", async () => {
+    const [first, second] = deliveries(2);
+    assert.ok(first !== undefined && second !== undefined);
+    const slow = {
+      ...second.record,
+      /** Read for its label references. */
+      get detections() {
+        bench.clock.advance(60_000);
+        return [];
+      },
+    };
+    const outcomes = await outcomesOf(bench.target(), [first, { ...second, record: slow }]);
+    assert.deepEqual(words(outcomes), Array(2).fill("record? UPLOAD_PAUSED after 0"));
+  });
+
   it("fits a model run to the copy that the server has, when another one is at hand after a kill", async () => {
     bench.sandbox.fault({ kind: "reset-late", stores: true }, 1, steps.complete);
     await outcomesOf(bench.target(), deliveries(1));
@@ -163,193 +219,5 @@ describe("LayerNext target, step by step", () => {
     const outcomes = await outcomesOf(bench.target(), [first, removed]);
     assert.deepEqual(words(outcomes), ["accepted", "rejected UPLOAD_REMOVED"]);
     assert.match(outcomes[1]?.kind === "rejected" ? outcomes[1].error.message : "", /was removed from the collection/);
-  });
-});
-
-describe("LayerNext jobs", () => {
-  beforeEach(() => begin());
-  afterEach(() => bench.stop());
-
-  it("says of a failed job that it failed, and uploads its pictures anew", async () => {
-    bench.sandbox.endJobs("fail");
-    const target = bench.target();
-    assert.deepEqual(words(await outcomesOf(target, deliveries(2))), Array(2).fill("target? JOB_FAILED"));
-    assert.deepEqual(bench.sandbox.annotations(), []);
-    bench.sandbox.endJobs("complete");
-    const endings = await settleAll(target, deliveries(2));
-    assert.deepEqual(
-      [...endings.values()].map(({ kind }) => kind),
-      ["accepted", "accepted"],
-    );
-    assert.equal(bench.puts(), 2);
-  });
-
-  const carried = (delivery: Delivery, outcome: Outcome | undefined): Delivery => {
-    assert.ok(outcome?.kind === "retry" && outcome.cursor !== undefined);
-    assert.ok(Buffer.byteLength(outcome.cursor) <= 512);
-    return { ...delivery, cursor: outcome.cursor };
-  };
-
-  it("puts a slow job off with a cursor, and sends neither picture nor model run twice", async () => {
-    bench.sandbox.endJobs("never");
-    const batch = deliveries(2);
-    const outcomes = await outcomesOf(bench.target({}, { waitMs: 0 }), batch);
-    assert.deepEqual(words(outcomes), Array(2).fill("record? JOB_PENDING after 15000"));
-    const later = batch.map((delivery, at) => carried(delivery, outcomes[at]));
-    const again = await outcomesOf(bench.target(), later);
-    assert.deepEqual(words(again), Array(2).fill("record? JOB_PENDING after 30000"));
-    assert.notEqual(
-      carried(batch[0] ?? assert.fail(), again[0]).cursor,
-      later[0]?.cursor,
-      "a step that is not charged",
-    );
-    assert.equal(bench.puts(), 2);
-    assert.equal(bench.count("uploadMetadataInCollection"), 1);
-  });
-
-  it("waits for a job within the call, at once and then less and less often", async () => {
-    await bench.stop();
-    await begin({ jobPolls: 4 });
-    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(1))), ["accepted"]);
-    assert.equal(bench.clock.monotonicMs(), 250 + 500 + 1_000 + 2_000);
-  });
-
-  it("gives up on a job that never ends, and charges its pictures with it", async () => {
-    bench.sandbox.endJobs("never");
-    const target = bench.target({}, { waitMs: 0 });
-    let [delivery] = deliveries(1);
-    assert.ok(delivery !== undefined);
-    for (let polls = 0; polls < layernextLimits.laterPollsMax; polls += 1) {
-      const [outcome] = await outcomesOf(target, [delivery]);
-      delivery = carried(delivery, outcome);
-    }
-    const [last] = await outcomesOf(target, [delivery]);
-    assert.ok(last?.kind === "retry" && last.error.code === "JOB_STUCK" && last.cursor === "");
-    bench.sandbox.endJobs("complete");
-    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(1))), ["accepted"]);
-    assert.equal(bench.puts(), 1);
-  });
-
-  it("uploads anew when the server has forgotten the job", async () => {
-    const [delivery] = deliveries(1);
-    assert.ok(delivery !== undefined);
-    const cursor = '{"j":"gone","n":3}';
-    const [outcome] = await outcomesOf(bench.target(), [{ ...delivery, cursor }]);
-    assert.ok(outcome?.kind === "retry" && outcome.scope === "record" && outcome.cursor === "");
-    assert.deepEqual(words(await outcomesOf(bench.target(), [{ ...delivery, cursor: "{nonsense" }])), ["accepted"]);
-  });
-});
-
-describe("LayerNext model runs", () => {
-  beforeEach(() => begin({ labels: ["person", "forklift"] }));
-  afterEach(() => bench.stop());
-
-  it("does not swallow a data call that fails, and then repeats it alone", async () => {
-    for (const name of ["server-error-500", "no-success-200"] as const) {
-      bench.sandbox.fault(layernextFaults[name], 1, steps.run);
-      const [outcome] = await outcomesOf(bench.target(), deliveries(1));
-      assert.ok(outcome?.kind === "retry" && outcome.cursor !== undefined);
-      const [delivery] = deliveries(1);
-      assert.ok(delivery !== undefined);
-      const uploads = bench.count("uploadMetadataInCollection");
-      assert.deepEqual(words(await outcomesOf(bench.target(), [{ ...delivery, cursor: outcome.cursor }])), [
-        "accepted",
-      ]);
-      assert.equal(bench.count("uploadMetadataInCollection"), uploads);
-    }
-  });
-
-  it("sets aside the one record whose annotations the server refuses", async () => {
-    const batch = deliveries(3);
-    for (const { record } of batch) {
-      const label = record.sequence === 2 ? "forklift" : "person";
-      bench.sandbox.expect(record.imageSha256, { boxes: [{ label, box: sampleDetection().box }] });
-    }
-    assert.deepEqual(words(await outcomesOf(bench.target(), batch)), ["accepted", "rejected HTTP_400", "accepted"]);
-  });
-
-  it("sends no picture whose label the server does not know, says which, and takes the others", async () => {
-    const strange = sampleDelivery(2, sampleJpeg(2), { detections: [sampleDetection({ label: "dog" })] });
-    const outcomes = await outcomesOf(bench.target(), [...deliveries(1), strange]);
-    assert.deepEqual(words(outcomes), ["accepted", "rejected LABEL_UNKNOWN"]);
-    assert.match(outcomes[1]?.kind === "rejected" ? outcomes[1].error.message : "", /no label "dog"/);
-    assert.equal(bench.puts(), 1);
-    const [alone] = await outcomesOf(bench.target(), [strange]);
-    assert.equal(alone === undefined ? "" : inWords(alone), "rejected LABEL_UNKNOWN");
-  });
-
-  it("asks for labels one by one when the server refuses to answer for all", async () => {
-    const other = sampleDelivery(2, sampleJpeg(2), { detections: [sampleDetection({ label: "forklift" })] });
-    bench.sandbox.fault(layernextFaults["not-acceptable-406"], 1, steps.references);
-    assert.deepEqual(words(await outcomesOf(bench.target(), [...deliveries(1), other])), ["accepted", "accepted"]);
-    assert.equal(bench.count("references"), 3);
-  });
-
-  it("sends one model run for each model and day, and none for frames that no model saw", async () => {
-    const model = { inputWidth: 1, inputHeight: 1, threshold: 0, nmsIou: 1, runtime: "x", sha256: "ab12".repeat(16) };
-    const batch = [
-      sampleDelivery(1, sampleJpeg(1), { model: { ...model, name: "dock" } }),
-      sampleDelivery(2, sampleJpeg(2), { model: { ...model, name: "yard/50%" } }),
-      sampleDelivery(3, sampleJpeg(3), { model: { ...model, name: "dock" }, detections: [] }),
-      sampleDelivery(4, sampleJpeg(4), { labelled: false, detections: [] }),
-    ];
-    const target = bench.target({ operationId: "{model} {version} {date}" });
-    assert.deepEqual(words(await outcomesOf(target, batch)), Array(4).fill("accepted"));
-    assert.deepEqual(
-      bench.sandbox.annotations().map(({ operationId, shapes }) => [operationId, shapes.length]),
-      [
-        ["dock ab12ab12ab12 2026-03-05", 1],
-        ["dock ab12ab12ab12 2026-03-05", 0],
-        ["yard-50- ab12ab12ab12 2026-03-05", 1],
-      ],
-    );
-    assert.equal(bench.sandbox.stored().length, 4);
-  });
-
-  it("carries outlines and lines where the model gives them, and their boxes where the config says so", async () => {
-    const points = [
-      { x: 4, y: 2 },
-      { x: 24, y: 2 },
-      { x: 24, y: 11 },
-    ];
-    const shapes = [sampleDetection({ polygon: points }), sampleDetection({ line: points }), sampleDetection()];
-    const batch = [sampleDelivery(1, sampleJpeg(1), { detections: shapes })];
-    const types = () => bench.sandbox.annotations().map((run) => run.shapes.map(({ type }) => type));
-    await outcomesOf(bench.target(), batch);
-    assert.deepEqual(types(), [["polygon", "line", "rectangle"]]);
-    await outcomesOf(bench.target({ geometry: "rectangle" }), batch);
-    assert.deepEqual(types(), [["rectangle", "rectangle", "rectangle"]]);
-  });
-
-  it("gives each shape the same id when a model run is sent again", async () => {
-    const ids = () => bench.sandbox.annotations().flatMap((run) => run.shapes.map(({ id }) => id));
-    await outcomesOf(bench.target(), deliveries(2));
-    const before = ids();
-    await outcomesOf(bench.target(), deliveries(2));
-    assert.deepEqual(ids(), before);
-    assert.equal(new Set(before).size, 2);
-  });
-
-  it("sends an unreadable record aside and tells the server nothing of it", async () => {
-    const error = new AgentError("RECORD_UNREADABLE", "its checksum is wrong", { disposition: "reject" });
-    const [first, second] = deliveries(2);
-    assert.ok(first !== undefined && second !== undefined);
-    const damaged = { ...first, image: () => Promise.reject(error) };
-    assert.deepEqual(words(await outcomesOf(bench.target(), [damaged, second])), [
-      "rejected RECORD_UNREADABLE",
-      "accepted",
-    ]);
-    assert.equal(bench.count("uploadMetadataInCollection"), 1);
-  });
-
-  it("speaks with servers from before 1.0, at the base path of the config", async () => {
-    await bench.stop();
-    await begin({ api: "layerx", basePath: "/lake" });
-    assert.deepEqual(words(await outcomesOf(bench.target({ basePath: "/lake" }), deliveries(2))), [
-      "accepted",
-      "accepted",
-    ]);
-    assert.match(bench.sandbox.annotations()[0]?.objectKey ?? "", /^dock-3\/gw-07/);
-    assert.deepEqual([...bench.sandbox.violations(), ...bench.sandbox.storage.violations()], []);
   });
 });

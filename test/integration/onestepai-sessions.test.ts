@@ -90,6 +90,14 @@ describe("OneStepAI sessions", () => {
     assert.deepEqual(sandbox.violations(), []);
   });
 
+  it("puts the boxes where the picture shows them, in the picture's own size", async () => {
+    const box = { left: 41, top: 5, width: 23, height: 7 };
+    const delivery = sampleDelivery(1, sampleJpeg(1), { detections: [sampleDetection({ box })] });
+    sandbox.expect(delivery.record.imageSha256, { boxes: [{ label: "person", box }] });
+    assert.deepEqual(await deliver(targetWith(), [delivery]), ["accepted"]);
+    assert.deepEqual(sandbox.violations(), []);
+  });
+
   it("starts nothing where there is nothing to send", async () => {
     const unreadable = { ...sampleDelivery(1, sampleJpeg()), image: () => Promise.reject(new Error("damaged")) };
     assert.deepEqual(await deliver(targetWith(), [unreadable]), ["target? UNEXPECTED"]);

@@ -26,6 +26,8 @@ describe("layernext config", () => {
     ["a batch that its journal cannot hold", { batch: { maxRecords: 13 } }],
     ["a generation that nobody knows", { api: "4.x" }],
     ["an empty collection", { collection: "" }],
+    ["a collection whose files' keys would be too long", { collection: "倉".repeat(34) }],
+    ["a folder whose files' keys would be too long", { storagePrefix: "p".repeat(101) }],
     ["an unknown key", { colection: "x" }],
   ];
   for (const [name, change] of wrong) {

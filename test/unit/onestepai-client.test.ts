@@ -59,6 +59,17 @@ describe("OneStepAI client", () => {
     }
   });
 
+  it("uses a body's memory again only when the connection has read all of it", async () => {
+    const image = { name: "a.jpg", datasetId: "1", uploadId: "2", categoryId: "3" };
+    for (const requestSent of [true, false]) {
+      const { platform, client } = clientOf({ requestSent });
+      for (let at = 0; at < 2; at += 1) await client.uploadChunk({ ...image, image: Buffer.alloc(90_000, at) }, never);
+      const [first, second] = platform.requests.map(({ body }) => body);
+      assert.ok(first !== undefined && second !== undefined);
+      assert.equal(first.buffer === second.buffer && first.byteOffset === second.byteOffset, requestSent);
+    }
+  });
+
   it("takes an image for stored on status 200 alone", async () => {
     const image = { name: "a.jpg", image: Buffer.from("x"), datasetId: "1", uploadId: "2", categoryId: "3" };
     await clientOf().client.uploadChunk(image, never);

@@ -153,8 +153,8 @@ export class Lake {
     const stored = this.#storage.object(request.fileId) ?? violated("nothing was stored for this file", 406);
     if (request.etag !== (proven ? stored.etag : ""))
       violated("ETag is not the one that the storage gave, without quotes");
-    if (request.finalizeUrl !== "" && !request.finalizeUrl.includes(`/bucket/${file.fileId}?`)) {
-      violated("finalizeUrl is not an address of this file");
+    if (request.finalizeUrl !== "" && request.finalizeUrl !== this.#storage.addressOf(file.fileId)) {
+      violated("finalizeUrl is not the last address of this file");
     }
     if (this.#store.knowsAllImages && this.#store.truthOf(stored.sha256) === undefined) {
       violated("the image is none of those that were captured");

@@ -20,6 +20,8 @@ const objectsMax = 20_000;
 export class StorageSandbox extends HttpSandbox {
   readonly #type: SandboxStorageType;
   readonly #grants = new Map<string, Grant>();
+  /** The last address of each file. */
+  readonly #addresses = new Map<string, string>();
   readonly #objects = new Map<string, StoredObject>();
   readonly #putsByHash = new Map<string, number>();
   #url = "";
@@ -40,7 +42,13 @@ export class StorageSandbox extends HttpSandbox {
   sign(fileId: string, contentType: string | null): string {
     const signature = randomBytes(16).toString("hex");
     this.#grants.set(signature, { fileId, contentType });
-    return `${this.#url}/bucket/${fileId}?X-Amz-Signature=${signature}`;
+    const address = `${this.#url}/bucket/${fileId}?X-Amz-Signature=${signature}`;
+    this.#addresses.set(fileId, address);
+    return address;
+  }
+
+  addressOf(fileId: string): string | undefined {
+    return this.#addresses.get(fileId);
   }
 
   /** All addresses handed out so far are refused from now on. */

@@ -47,8 +47,15 @@ export function optionalIdOf(fields: Fields, key: string, { answer, context }: A
   const id = fields[key];
   if (id === undefined || id === null) return undefined;
   const text = typeof id === "number" && Number.isSafeInteger(id) ? String(id) : id;
-  if (typeof text === "string" && text !== "" && Buffer.byteLength(text) <= layernextLimits.idBytesMax) return text;
+  if (isId(text)) return text;
   throw unexpectedAnswer(`a ${key} that is none`, answer, context);
+}
+
+/** What it takes in the target's memory counts, where a control character takes six bytes. */
+export function isId(value: unknown): value is string {
+  return (
+    typeof value === "string" && value !== "" && Buffer.byteLength(JSON.stringify(value)) <= layernextLimits.idBytesMax
+  );
 }
 
 export function numberOf(fields: Fields, key: string, { answer, context }: Answered): number {

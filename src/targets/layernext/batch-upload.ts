@@ -6,7 +6,7 @@ import type { LayernextClient } from "./client.ts";
 import type { LayernextConfig } from "./config.ts";
 import type { NewUpload } from "./images.ts";
 import type { FileStep, Journal, JournalledFile, OpenBatch } from "./journal.ts";
-import { isRefusal, transferFile } from "./transfer.ts";
+import { isRefusal, refusalOfOne, transferFile } from "./transfer.ts";
 
 export interface ReadRecord {
   readonly delivery: Delivery;
@@ -112,6 +112,9 @@ export class BatchUpload {
       return { ...(await this.#completed(files, records, call)), refused: [] };
     } catch (error) {
       const failure = error instanceof InterruptedUpload ? error.error : error;
+      // Should it fail at being completed a second time, for ever.
+      if (failure === error && failure instanceof AgentError && /^HTTP_5/.test(failure.code))
+        await this.#journal.drop();
       if (failure instanceof AgentError && (isRefusal(failure) || failure.code === "UPLOAD_REFUSED")) return undefined;
       throw error;
     }
@@ -146,7 +149,7 @@ export class BatchUpload {
       try {
         await transferFile(this.#client.images, batch.upload, file, call.signal);
       } catch (error) {
-        const failure = asAgentError(error, `sending ${name}`);
+        const failure = refusalOfOne(asAgentError(error, `sending ${name}`));
         if (outcomeOf(failure).kind !== "rejected") throw new InterruptedUpload(delivery, failure);
         refusals.push({ delivery, error: failure });
       }

@@ -12,6 +12,9 @@ import {
 } from "../config.ts";
 import { operationIdProblem } from "./operation-id.ts";
 
+/** Both are part of a file's key, which with the file's name has to stay below `idBytesMax`. */
+const keyPartBytesMax = 100;
+
 const accessFields = {
   url: serverUrl("https://api.example.layernext.ai", /\/(api|datalake)\//).describe(
     "Address of the LayerNext server, for example https://api.example.layernext.ai",
@@ -45,7 +48,7 @@ export const layernextConfig = z.strictObject({
   collection: z
     .string()
     .min(1)
-    .max(100)
+    .refine((name) => Buffer.byteLength(name) <= keyPartBytesMax, `expected at most ${keyPartBytesMax} bytes`)
     .regex(/^[^\p{C}]*$/u, "expected no control characters")
     .describe("Collection of images; made by the server where it is new"),
   operationId: z
@@ -65,7 +68,12 @@ export const layernextConfig = z.strictObject({
     .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
     .default({})
     .describe("Metadata of every image"),
-  storagePrefix: z.string().min(1).optional().describe("Folder in the server's bucket"),
+  storagePrefix: z
+    .string()
+    .min(1)
+    .refine((path) => Buffer.byteLength(path) <= keyPartBytesMax, `expected at most ${keyPartBytesMax} bytes`)
+    .optional()
+    .describe("Folder in the server's bucket"),
   batch: z
     .strictObject({
       maxRecords: z

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { layernextLimits } from "../../core/limits.ts";
 import type { TargetMemory } from "../../core/ports.ts";
-import { isFields } from "./answers.ts";
+import { isFields, isId } from "./answers.ts";
 import type { Upload } from "./images.ts";
 
 /**
@@ -59,8 +58,11 @@ export class Journal {
 
   /** For a job that came to nothing: its files begin anew. */
   async forget(jobId: string): Promise<void> {
-    if ((await this.batch())?.upload.jobId !== jobId) return;
-    this.#batch = undefined;
+    if ((await this.batch())?.upload.jobId === jobId) await this.drop();
+  }
+
+  async drop(): Promise<void> {
+    [this.#batch, this.#read] = [undefined, true];
     await this.#memory.write({});
   }
 }
@@ -71,7 +73,7 @@ function parseBatch(value: unknown, account: string): OpenBatch | undefined {
   const { upload, files, completed } = value;
   if (!isFields(upload) || !isFields(files) || typeof completed !== "boolean") return undefined;
   const { uploadId, collection, storageType, jobId, collectionId } = upload;
-  if (!isId(uploadId) || !isId(collection)) return undefined;
+  if (!isId(uploadId) || typeof collection !== "string") return undefined;
   if (storageType !== "aws_s3" && storageType !== "gcs" && storageType !== "azure_blob") return undefined;
   const steps = Object.entries(files).map(
     ([name, step]) => [name, { ...parseStep(step), ...parseSize(step) }] as const,
@@ -104,8 +106,4 @@ function parseSize(value: unknown): { readonly size?: SentSize } {
   const [width, height] = Array.isArray(size) ? (size as readonly unknown[]) : [];
   const isPixels = (pixels: unknown): pixels is number => Number.isSafeInteger(pixels) && Number(pixels) > 0;
   return isPixels(width) && isPixels(height) ? { size: [width, height] } : {};
-}
-
-function isId(value: unknown): value is string {
-  return typeof value === "string" && value !== "" && Buffer.byteLength(value) <= layernextLimits.idBytesMax;
 }

@@ -13,6 +13,7 @@ import { cursorOf } from "./cursor.ts";
 import { labelUnknown, layernextAnnotations, shapeIdsOf } from "./encode.ts";
 import { objectKeyOf } from "./generation.ts";
 import { operationIdOf } from "./operation-id.ts";
+import { isRefusal, refusalOfOne } from "./transfer.ts";
 
 /** A record whose image the server has. */
 export interface UploadedRecord {
@@ -65,7 +66,9 @@ export class ModelRun {
     const refused = deliveries.flatMap((delivery) => {
       const unknown = [...new Set(labelsOf(delivery))].filter((label) => !references.has(label));
       const [first] = unknown;
-      return first === undefined ? [] : [{ delivery, error: refusals.get(first) ?? labelUnknown(unknown) }];
+      return first === undefined
+        ? []
+        : [{ delivery, error: refusalOfOne(refusals.get(first) ?? labelUnknown(unknown)) }];
     });
     return { references, refused };
   }
@@ -93,12 +96,13 @@ export class ModelRun {
       await this.#upload(operationId, jobId, run, call);
       for (const uploaded of run) call.outcomes.set(uploaded.delivery.record.id, accepted(uploaded));
     } catch (error) {
-      const outcome = outcomeOf(asAgentError(error, `sending model run ${operationId}`));
-      if (outcome.kind === "rejected" && run.length > 1) {
+      const failure = asAgentError(error, `sending model run ${operationId}`);
+      if (isRefusal(failure) && run.length > 1) {
         // One of them is at fault: alone, each gets an answer of its own.
         for (const uploaded of run) await this.#sendRun(operationId, jobId, [uploaded], call);
         return;
       }
+      const outcome = outcomeOf(refusalOfOne(failure));
       for (const { delivery, polls, fileKey } of run) {
         const waits = outcome.kind === "retry" && jobId !== undefined;
         const cursor = waits ? { cursor: cursorOf({ jobId, polls, fileKey }) } : {};

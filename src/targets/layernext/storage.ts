@@ -1,7 +1,8 @@
-import { AgentError } from "../../core/errors.ts";
+import { AgentError, asAgentError } from "../../core/errors.ts";
 import type { HttpCaller, HttpRequest } from "../../link/http.ts";
 import { attemptedText, type HttpAnswer, type StatusContext } from "../../link/http-status.ts";
 import { requireStatus, unexpectedAnswer } from "../platform-answer.ts";
+import { isId } from "./answers.ts";
 import { imageContentType } from "./names.ts";
 
 /** Where LayerNext keeps files. Servers before 3.x write `AWS_S3`, `GCP` and `AZURE`. */
@@ -38,8 +39,22 @@ export async function putFile(
   const { url, headers, statuses } = requestOf(storageType, signedUrl, bytes.length, typed);
   const answer = await link.request({ method: "PUT", url, headers, body: bytes }, signal);
   const context = { attempted: attemptedText("PUT", url), secrets: signatureOf(url) };
-  requireStatus(answer, context, statuses);
+  requireAccepted(answer, context, statuses);
   return storageType === "aws_s3" ? etagOf(answer, context) : "";
+}
+
+/**
+ * A 413 is about the picture. The other refusals (S3 answers 400 to a line that was too slow and to a token that has
+ * expired, 404 to an upload that it has given up) are about this address or the storage.
+ */
+function requireAccepted(answer: HttpAnswer, context: StatusContext, statuses: readonly number[]): void {
+  try {
+    requireStatus(answer, context, statuses);
+  } catch (error) {
+    const { code, message } = asAgentError(error, context.attempted);
+    if (!/^HTTP_4(?!01|03|07|08|13|25|29)/.test(code)) throw error;
+    throw new AgentError("STORAGE_REFUSED", message, { disposition: "retry", cause: error });
+  }
 }
 
 export interface SignedPut {
@@ -82,10 +97,16 @@ function etagOf(answer: HttpAnswer, context: StatusContext): string {
   const etag = answer.headers["etag"] ?? "";
   // The quotes belong to the header's form, not to the tag.
   const bare = etag.replace(/^"(.*)"$/, "$1");
-  if (bare === "" || bare.length > 256) throw unexpectedAnswer("no ETag", answer, context);
+  if (!isId(bare)) throw unexpectedAnswer("no ETag", answer, context);
   return bare;
 }
 
-function signatureOf(url: string): readonly string[] {
-  return [...new URL(url).searchParams.values()].filter(({ length }) => length >= 8);
+/** What must not be shown of a signed address: its query as a whole, and each value, as it stands there and decoded. */
+export function signatureOf(url: string): readonly string[] {
+  const { search, searchParams } = new URL(url);
+  const asGiven = search
+    .slice(1)
+    .split("&")
+    .map((field) => field.slice(field.indexOf("=") + 1));
+  return [search.slice(1), ...asGiven, ...searchParams.values()].filter(({ length }) => length >= 8);
 }

@@ -14,7 +14,7 @@ import {
   type ReadRecord,
   type Uploaded,
 } from "./batch-upload.ts";
-import { LayernextClient } from "./client.ts";
+import { LayernextClient, type JobState } from "./client.ts";
 import type { LayernextConfig } from "./config.ts";
 import { cursorOf, parseCursor } from "./cursor.ts";
 import { jobFailed, jobPace, jobPending, jobStuck, laterMs, waitForJob, type JobPace } from "./job.ts";
@@ -92,13 +92,13 @@ export class LayernextTarget implements Target {
 
   async deliver(deliveries: readonly Delivery[], signal: AbortSignal): Promise<ReadonlyMap<string, Outcome>> {
     const outcomes: Outcomes = new Map();
+    const endMs = this.#clock.monotonicMs() + callMsOf(deliveries, this.#pace);
+    const leftMs = () => Math.max(0, endMs - this.#clock.monotonicMs());
     try {
       // Before anything is uploaded: an image whose labels the server does not know would lie there without them.
       const labels = await this.#modelRun.prepare(deliveries, signal);
       for (const { delivery, error } of labels.refused) outcomes.set(delivery.record.id, outcomeOf(error));
       const ready = deliveries.filter(({ record }) => !outcomes.has(record.id));
-      const endMs = this.#clock.monotonicMs() + callMsOf(deliveries, this.#pace);
-      const leftMs = () => Math.max(0, endMs - this.#clock.monotonicMs());
       await this.#sendAll(ready, { labels, outcomes, leftMs, signal });
     } catch (error) {
       const outcome = outcomeOf(notTheRecords(asAgentError(error, "delivering to LayerNext")));
@@ -111,8 +111,11 @@ export class LayernextTarget implements Target {
     for (const [jobId, waiting] of byJob(ready)) await this.#resumeJob(jobId, waiting, call);
     const fresh = ready.filter(({ cursor }) => parseCursor(cursor) === undefined);
     const records = await readAll(fresh, call.outcomes);
+    let pause: PausedUpload | undefined;
     for (const group of records.length === 0 ? [] : await this.#uploads.split(records)) {
-      await this.#sendGroup(group, call);
+      // There is one journal: another upload would take the place of the one that is to go on.
+      if (pause === undefined) pause = await this.#sendGroup(group, call);
+      else settleAll(group, call.outcomes, paused(pause));
     }
   }
 
@@ -127,13 +130,12 @@ export class LayernextTarget implements Target {
         settleAll(waiting, outcomes, outcomeOf(failure));
         return;
       }
-      // The server has forgotten the job, for example after months without a connection.
-      await this.#journal.forget(jobId);
       settleAll(waiting, outcomes, { kind: "retry", scope: "record", error: notTheRecords(failure), cursor: "" });
     }
   }
 
-  async #sendGroup(group: readonly ReadRecord[], call: RunCall): Promise<void> {
+  /** The pause, where time was up before the last file. */
+  async #sendGroup(group: readonly ReadRecord[], call: RunCall): Promise<PausedUpload | undefined> {
     const { outcomes, signal } = call;
     try {
       const { jobId, files, refused } = await this.#uploads.upload(group, {
@@ -146,11 +148,12 @@ export class LayernextTarget implements Target {
     } catch (error) {
       if (error instanceof PausedUpload) {
         settleAll(group, outcomes, paused(error));
-        return;
+        return error;
       }
       const left = group.filter(({ delivery }) => !outcomes.has(delivery.record.id));
       for (const { delivery } of left) outcomes.set(delivery.record.id, outcomeOf(failureFor(delivery, left, error)));
     }
+    return undefined;
   }
 
   /** Every record of the job gets its outcome. */
@@ -162,7 +165,7 @@ export class LayernextTarget implements Target {
   ): Promise<void> {
     const { outcomes, signal } = call;
     if (jobId !== undefined) {
-      const state = await waitForJob(this.#client, jobId, { ...this.#pace, waitMs }, this.#clock, signal);
+      const state = await this.#stateOf(jobId, waitMs, signal);
       if (state.status === "failed") {
         await this.#journal.forget(jobId);
         settleAll(records, outcomes, anew(jobFailed(jobId)));
@@ -173,17 +176,24 @@ export class LayernextTarget implements Target {
     await this.#modelRun.send(jobId, records, call);
   }
 
+  async #stateOf(jobId: string, waitMs: number, signal: AbortSignal): Promise<JobState> {
+    try {
+      return await waitForJob(this.#client, jobId, { ...this.#pace, waitMs }, this.#clock, signal);
+    } catch (error) {
+      // The server has forgotten the job, for example after months without a connection.
+      if (isRefusal(asAgentError(error, `asking for job ${jobId}`))) await this.#journal.forget(jobId);
+      throw error;
+    }
+  }
+
   async #later(jobId: string, records: readonly UploadedRecord[], error: AgentError, outcomes: Outcomes) {
     for (const { delivery, polls, fileKey } of records) {
       const stuck = polls >= layernextLimits.laterPollsMax;
       if (stuck) await this.#journal.forget(jobId);
-      outcomes.set(delivery.record.id, {
-        kind: "retry",
-        scope: "record",
-        ...(stuck
-          ? { error: jobStuck(jobId, polls), cursor: "" }
-          : { error, cursor: cursorOf({ jobId, polls: polls + 1, fileKey }), afterMs: laterMs(polls) }),
-      });
+      const cursor = cursorOf({ jobId, polls: polls + 1, fileKey });
+      const waits: Outcome = { kind: "retry", scope: "record", error, cursor, afterMs: laterMs(polls) };
+      // Where all jobs are stuck it is the server, and costs no record anything.
+      outcomes.set(delivery.record.id, stuck ? anew(jobStuck(jobId, polls)) : waits);
     }
   }
 }

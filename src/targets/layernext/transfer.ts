@@ -12,6 +12,8 @@ export interface FileToSend {
   readonly note?: (step: FileStep) => Promise<void>;
 }
 
+type SentStep = Extract<FileStep, { readonly step: "sent" }>;
+
 /**
  * Steps 2 to 5 of one file, from the step it had reached: `done` or `removed` at the end. Two failures are met at once,
  * once each: an address that has expired (fresh ones are asked for, the old is not tried again), and a finalizing that
@@ -29,7 +31,7 @@ export async function transferFile(
   };
   const { step } = file;
   if (step.step === "done" || step.step === "removed") return step;
-  if (step.step === "sent" && (await finalizedLater(images, upload, step, signal))) {
+  if (step.step === "sent" && (await finalizedLater(images, upload, { ...file, step, note }, signal))) {
     return note({ step: "done", fileKey: step.fileKey });
   }
   const opened = await images.initialize(upload, file.name, signal);
@@ -51,27 +53,40 @@ async function sent(images: LayernextImages, upload: Upload, file: OpenFile, byt
   try {
     return { signedUrl: first, etag: await images.put(upload, first, bytes, signal) };
   } catch (error) {
-    if (codeOf(error) !== "HTTP_403") throw error;
+    if (codeOf(error) !== "HTTP_403" && codeOf(error) !== "STORAGE_REFUSED") throw error;
   }
   const signedUrl = await images.signedUrl(file, signal);
   return { signedUrl, etag: await images.put(upload, signedUrl, bytes, signal) };
 }
 
-/** False where the server no longer knows what was sent: then the file begins anew. */
+/**
+ * False where the server no longer knows what was sent: then the file begins anew. So it does in the next call where the
+ * server fails again: a storage that has given the upload up may make it fail for ever.
+ */
 async function finalizedLater(
   images: LayernextImages,
   upload: Upload,
-  file: Extract<FileStep, { readonly step: "sent" }>,
+  { step, note }: { readonly step: SentStep; readonly note: (step: FileStep) => Promise<FileStep> },
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
-    await images.finalize(upload, file, "", signal);
+    await images.finalize(upload, step, "", signal);
     return true;
   } catch (error) {
     const failure = asAgentError(error, "finalizing an upload");
     if (isRefusal(failure)) return false;
+    if (/^HTTP_5/.test(failure.code)) await note({ step: "open" });
     throw failure;
   }
+}
+
+/**
+ * A refusal of one thing as its own outcome. 404 and 406 speak of the server's side (no such upload, job or file; whatever
+ * its business is), so they set no record aside: it waits, suspected.
+ */
+export function refusalOfOne(error: AgentError): AgentError {
+  if (error.code !== "HTTP_404" && error.code !== "HTTP_406") return error;
+  return new AgentError("UPLOAD_REFUSED", error.message, { disposition: "retry", cause: error });
 }
 
 /** The server understood and said no: neither away nor in trouble, and the credentials are right. */
