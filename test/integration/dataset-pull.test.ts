@@ -146,11 +146,12 @@ describe("dataset pull", () => {
     source.images.clear();
 
     source.add("aa-there");
+    await pull("yolo");
     for (let at = 0; at < many; at += 1) source.add(`gone-${at}`, [person], failing("HTTP_404", "fatal"));
     for (let at = 0; at < 20; at += 1) source.add(`half-${at}`, [person], () => sampleJpeg(1).subarray(0, 60));
     source.add("zz-there");
     const summary = await pull("yolo");
-    assert.deepEqual([summary.images, summary.missing], [2, many + 20], JSON.stringify(summary.problems.slice(-3)));
+    assert.deepEqual([summary.images, summary.missing], [2, many + 20]);
     assert.ok(summary.problems.every(({ why }) => !why.startsWith("not tried")));
   });
 
