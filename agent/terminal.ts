@@ -19,8 +19,6 @@ export class Terminal {
   #masker: Masker = (text) => text;
   #statusShown = false;
   #lastPlainStatusMs = -Infinity;
-  /** The newest plain status line, while it came too soon to be shown. */
-  #heldStatus: string | undefined;
 
   constructor(stdout: TerminalStream, stderr: TerminalStream, clock: Clock) {
     this.#stdout = stdout;
@@ -45,8 +43,8 @@ export class Terminal {
     this.#stderr.write(`${this.#masker(line)}\n`);
   }
 
-  /** Replaces the live status line; without a terminal, a plain line at most once a second. */
-  status(line: string): void {
+  /** Replaces the live status line; without a terminal, a plain line at most once a second, and the last one always. */
+  status(line: string, isLast = false): void {
     if (this.#stderr.isTTY === true) {
       // Some terminals do not know their width and say 0.
       const { columns = 0 } = this.#stderr;
@@ -55,17 +53,12 @@ export class Terminal {
       return;
     }
     const nowMs = this.#clock.monotonicMs();
-    this.#heldStatus = line;
-    if (nowMs - this.#lastPlainStatusMs < plainStatusEveryMs) return;
+    if (!isLast && nowMs - this.#lastPlainStatusMs < plainStatusEveryMs) return;
     this.#lastPlainStatusMs = nowMs;
-    this.#heldStatus = undefined;
     this.#stderr.write(`${line}\n`);
   }
 
-  /** What comes next ends the status: without a terminal its last line is shown, or it would end at a step halfway. */
   #clearStatus(): void {
-    if (this.#heldStatus !== undefined) this.#stderr.write(`${this.#heldStatus}\n`);
-    this.#heldStatus = undefined;
     if (!this.#statusShown) return;
     this.#stderr.write("\r\x1b[2K");
     this.#statusShown = false;

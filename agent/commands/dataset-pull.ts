@@ -37,7 +37,7 @@ export async function datasetPull(context: CommandContext, options: DatasetPullO
   try {
     const source = kind.open(access.fields, link);
     const onProgress = (done: number, total: number): void =>
-      terminal.status(`${progressBar(done, total)} ${done}/${total} images`);
+      terminal.status(`${progressBar(done, total)} ${done}/${total} images`, done === total);
     const { to, format } = options;
     const job = { kind: options.from, classes: options.class, to, format, onProgress };
     const summary = await pullDataset(job, source, context, signal);

@@ -47,6 +47,8 @@ export async function init(context: CommandContext, options: InitOptions): Promi
   // Our own checker has the last word, so that the next command finds no mistake of ours.
   await parseConfig(text, output, configSchema, { variables: context.environment });
   await writePrivate(output, text);
+  const examples = join(packageFolder, "config/framepost.yaml");
+  terminal.note(`LayerNext, OneStepAI, Custom Vision and remo: their entries for targets are in ${examples}`);
   if (context.json) terminal.data(JSON.stringify({ written: output, cameras: answers.cameras }));
   else terminal.data(`${options.output} written; next: framepost doctor -c ${options.output}`);
   return exitCodes.ok;

@@ -76,8 +76,8 @@ function variablesOf({ environment }: CommandContext, platform: PlatformAccount)
   return new Map(found);
 }
 
-/** Those that every account needs, then the others. */
-function variablesText(platform: PlatformAccount): string {
+/** The variables that every account needs, then the others. */
+export function variablesText(platform: PlatformAccount): string {
   const result = platform.access.safeParse({});
   const needed = new Set(result.success ? [] : result.error.issues.map(({ path }) => path.join(".")));
   const names = (isNeeded: boolean): string =>

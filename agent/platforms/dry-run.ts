@@ -1,4 +1,4 @@
-import { mask } from "../../src/core/mask.ts";
+import { mask, secretForms } from "../../src/core/mask.ts";
 import type { HttpAnswer } from "../../src/link/http-status.ts";
 import type { HttpCaller, HttpRequest } from "../../src/link/http.ts";
 
@@ -92,7 +92,7 @@ export class DryRunLink implements HttpCaller {
   }
 
   #hidden(text: string): string {
-    const forms = this.#secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]);
-    return forms.filter((form) => form !== "").reduce((shown, form) => shown.replaceAll(form, mask), text);
+    const forms = this.#secrets.filter((secret) => secret !== "").flatMap(secretForms);
+    return forms.reduce((shown, form) => shown.replaceAll(form, mask), text);
   }
 }

@@ -1,6 +1,7 @@
 import { Argument, type Command, Option } from "commander";
 import type { ContextOf, Finish } from "../program.ts";
 import type { Operation, OperationOption, Platform } from "./platform.ts";
+import { variablesText } from "./access.ts";
 import { eachPlatform } from "./platforms.ts";
 import { runOperation } from "./run-operation.ts";
 
@@ -8,6 +9,7 @@ import { runOperation } from "./run-operation.ts";
 export function addPlatformOperations(program: Command, contextOf: ContextOf, finish: Finish): void {
   eachPlatform((platform) => {
     const kind = program.command(platform.kind).description(`every operation of ${platform.title}`);
+    kind.addHelpText("after", `\nCredentials: -c FILE --target ID, or the variables\n  ${variablesText(platform)}`);
     for (const operation of platform.operations) addOperation(kind, platform, operation, contextOf, finish);
   });
 }

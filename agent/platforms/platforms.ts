@@ -1,9 +1,9 @@
-import { customVisionPlatform } from "./customvision.ts";
-import { iotownPlatform } from "./iotown.ts";
-import { layernextPlatform } from "./layernext.ts";
-import { onestepaiPlatform } from "./onestepai.ts";
+import { customVisionPlatform } from "./customvision/platform.ts";
+import { iotownPlatform } from "./iotown/platform.ts";
+import { layernextPlatform } from "./layernext/platform.ts";
+import { onestepaiPlatform } from "./onestepai/platform.ts";
 import type { Platform } from "./platform.ts";
-import { remoPlatform } from "./remo.ts";
+import { remoPlatform } from "./remo/platform.ts";
 
 /** Visits all that `framepost platform` knows. Each has its own kind of client, which only its own operations see. */
 export function eachPlatform(visit: <Client>(platform: Platform<Client>) => void): void {

@@ -67,7 +67,7 @@ function tools(
       return { file, sizeBytes: bytes.length };
     },
     progress(done, total, what) {
-      if (!dryRun) terminal.status(`${progressBar(done, total)} ${done}/${total} ${what}`);
+      if (!dryRun) terminal.status(`${progressBar(done, total)} ${done}/${total} ${what}`, done === total);
     },
     note: (line) => terminal.note(line),
   };

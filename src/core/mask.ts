@@ -35,3 +35,10 @@ export function pathSecrets(url: string): readonly string[] {
 export function urlsIn(text: string): readonly string[] {
   return text.match(urlPattern) ?? [];
 }
+
+/** How a secret may stand in a text: as it is, in JSON, in an address, in a form. */
+export function secretForms(secret: string): readonly string[] {
+  const inForm = new URLSearchParams({ a: secret }).toString().slice(2);
+  // A lone surrogate has no form in an address but the one with a replacement character.
+  return [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(Buffer.from(secret).toString()), inForm];
+}

@@ -57,12 +57,15 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   HTTP_BAD_REQUEST: targetAway,
   HTTP_REDIRECT: targetAway,
   HTTP_401: targetAway,
+  HTTP_402: targetAway,
   /** Mostly credentials, but firewalls also answer it for one picture whose base64 they dislike. */
   HTTP_403: targetFailed,
   HTTP_404: targetAway,
   HTTP_405: targetAway,
   HTTP_407: targetAway,
   HTTP_408: targetFailed,
+  /** A service that has ended says this; like 404 it is about the address. */
+  HTTP_410: targetAway,
   HTTP_425: targetAway,
   HTTP_429: targetAway,
   HTTP_500: targetFailed,
@@ -123,6 +126,17 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   PROJECT_FULL: targetAway,
   /** The project wants another kind of annotation than the config sends. */
   PROJECT_MISMATCH: targetAway,
+  /** The rest of a batch that another record has cut short. */
+  BATCH_INTERRUPTED: targetAway,
+  STORAGE_UNSUPPORTED: targetAway,
+  PLATFORM_FAILED: targetFailed,
+  UPLOAD_REFUSED: targetFailed,
+  JOB_FAILED: targetFailed,
+  JOB_STUCK: targetFailed,
+  JOB_PENDING: recordRetry,
+  UPLOAD_PAUSED: recordRetry,
+  LABEL_UNKNOWN: recordRefused,
+  UPLOAD_REMOVED: recordRefused,
   REMO_SETTINGS: targetAway,
   REMO_BUSY: targetAway,
   REMO_ANSWER: targetFailed,

@@ -1,5 +1,6 @@
 import { AgentError, type Disposition } from "../core/errors.ts";
 import { deliverLimits, linkLimits } from "../core/limits.ts";
+import { secretForms } from "../core/mask.ts";
 import { shownUrl } from "./http-errors.ts";
 
 export interface HttpAnswer {
@@ -14,7 +15,7 @@ export interface HttpAnswer {
 export interface StatusContext {
   /** What the error text begins with, for example `POST https://host/path`. */
   readonly attempted: string;
-  /** Masked wherever the answer repeats them, as they are or percent- or JSON-encoded. */
+  /** Masked wherever the answer repeats them, as they are or encoded for an address, a form or JSON. */
   readonly secrets?: readonly string[];
   /** Wall clock, for a Retry-After that is a date and comes without a Date header. */
   readonly nowMs?: number;
@@ -52,14 +53,12 @@ function statusReading(answer: HttpAnswer): { code: string; disposition: Disposi
 
 function statusDisposition(status: number): Disposition {
   if (status >= 500 || status === 408 || status === 425 || status === 429) return "retry";
-  return [401, 403, 404, 405, 407].includes(status) ? "fatal" : "reject";
+  return [401, 402, 403, 404, 405, 407, 410].includes(status) ? "fatal" : "reject";
 }
 
 /** The start of an answer as one line of at most 200 characters, secrets masked before it is cut. */
 export function answerSnippet(answer: HttpAnswer, secrets: readonly string[] = []): string {
-  const forms = secrets
-    .filter((secret) => secret !== "")
-    .flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]);
+  const forms = secrets.filter((secret) => secret !== "").flatMap(secretForms);
   let text = answer.body.toString("utf8", 0, linkLimits.snippetBytes);
   for (const form of forms) text = text.replaceAll(form, "***");
   // A secret may lie across this cut too, where the search cannot see it.

@@ -1,5 +1,5 @@
 import { logLimits } from "../core/limits.ts";
-import { mask, maskUrls } from "../core/mask.ts";
+import { mask, maskUrls, secretForms } from "../core/mask.ts";
 
 /** Text in, the same text without any secret and at most `stringChars` long out. */
 export type Masker = (text: string) => string;
@@ -34,18 +34,10 @@ function formsOf(secret: string): readonly string[] {
   const lines = secret.includes("\n") ? secret.split(/\r?\n/).filter((line) => line.length >= 8) : [];
   const plain = [...whole, ...lines].filter((text) => text.length >= logLimits.secretCharsMin);
   return plain.flatMap((text) => [
-    text,
-    ...urlForms(text),
-    JSON.stringify(text).slice(1, -1),
+    ...secretForms(text),
     JSON.stringify(JSON.stringify(text).slice(1, -1)).slice(1, -1),
     ...base64Forms(text),
   ]);
-}
-
-function urlForms(text: string): readonly string[] {
-  const inForm = new URLSearchParams({ a: text }).toString().slice(2);
-  // A lone surrogate has no URL form but the one with a replacement character.
-  return [encodeURIComponent(Buffer.from(text).toString()), inForm];
 }
 
 /**

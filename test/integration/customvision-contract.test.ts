@@ -58,6 +58,11 @@ describe("Custom Vision sandbox", () => {
   const many = <T>(count: number, make: (at: number) => T): readonly T[] =>
     Array.from({ length: count }, (_, at) => make(at));
 
+  const untag = (images: readonly string[], tags: readonly string[]): Sent => ({
+    method: "DELETE",
+    path: `${v33}/images/tags?imageIds=${images.join()}&tagIds=${tags.join()}`,
+  });
+
   it("takes what the specification shows, in both versions", async () => {
     const before = sandbox.violations().length;
     const names = { Images: [{ Name: "b.jpg", Contents: sampleJpeg(2).toString("base64"), TagIds: [tag] }] };
@@ -117,6 +122,20 @@ describe("Custom Vision sandbox", () => {
     ["allImages", 400, () => ({ method: "DELETE", path: `${v33}/images?allImages=true` })],
     ["257 ids", 400, () => ({ method: "DELETE", path: `${v33}/images?imageIds=${many(257, idOf).join()}` })],
     ["a tag's name in the body", 400, () => ({ path: `${v33}/tags`, body: { name: "car" } })],
+    ["a body beside a tag's name", 400, () => ({ path: `${v33}/tags?name=bike`, body: {} })],
+    ["65 images to untag", 400, () => untag(many(65, idOf), [tag])],
+    ["21 tags to take away", 400, () => untag([idOf(1)], many(21, idOf))],
+    [
+      "65 regions to delete",
+      400,
+      () => ({ method: "DELETE", path: `${v33}/images/regions?regionIds=${many(65, idOf).join()}` }),
+    ],
+    [
+      "65 regions for stored images",
+      400,
+      () => ({ path: `${v33}/images/regions`, body: { regions: many(65, () => region({ imageId: idOf(1) })) } }),
+    ],
+    ["no ids to delete", 400, () => ({ method: "DELETE", path: `${v33}/images` })],
     ["a name that exists", 400, () => ({ path: `${v33}/tags?name=person` })],
   ];
   for (const [name, status, sent] of refused) {
@@ -128,6 +147,20 @@ describe("Custom Vision sandbox", () => {
       assert.ok(!(sandbox.violations().at(-1) ?? "").includes(trainingKey));
     });
   }
+
+  it("refuses regions where the project classifies, also for stored images", async () => {
+    const other = new CustomVisionSandbox({ trainingKey, domainType: "Classification", switches: noLimit });
+    const { url: base } = await other.start();
+    for (const [path, body] of [
+      ["/images/files", withRegion({ tagId: other.addTag("person") })],
+      ["/images/regions", { regions: [region({ imageId: idOf(1) })] }],
+    ] as const) {
+      const headers = { "Content-Type": "application/json", "Training-Key": trainingKey };
+      const answer = await fetch(base + v33 + path, { method: "POST", headers, body: JSON.stringify(body) });
+      assert.deepEqual([answer.status, /classifies/.test(await answer.text())], [400, true]);
+    }
+    await other.stop();
+  });
 
   it("judges each image by itself and never the request", async () => {
     const png = Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), Buffer.alloc(8), Buffer.alloc(8)]);

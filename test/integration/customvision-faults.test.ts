@@ -142,8 +142,8 @@ describe("Custom Vision target under faults", () => {
       assert.equal(fourth?.kind, "accepted");
       assert.ok(second !== undefined && third !== undefined);
       assert.deepEqual([inWords(second), inWords(third)], ["rejected IMAGE_REFUSED", "rejected IMAGE_TOO_LARGE"]);
-      // The wish of a service that refuses what keeps to its own limit: three quarters of it.
-      assert.deepEqual(third.kind === "rejected" && third.error.facts, { bytesMax: 384 });
+      // It keeps to the documented limit, so nobody knows how small is small enough.
+      assert.deepEqual(third.kind === "rejected" && third.error.facts, {});
     }
     assert.equal(sandbox.stored().length, 2, "the second time all are duplicates, which count as accepted");
   });
@@ -164,6 +164,19 @@ describe("Custom Vision target under faults", () => {
     assert.deepEqual(await deliver(row(4)), ["accepted", "accepted", "target PROJECT_FULL", "target PROJECT_FULL"]);
     sandbox.turn({ imagesMax: 4 });
     assert.deepEqual(await deliver(row(4)), accepted(4));
+  });
+
+  it("reads a code in each shape that a refusal has", async () => {
+    for (const body of [{ Code: "BadRequestExceededQuota" }, { error: { code: "BadRequestExceededQuota" } }]) {
+      sandbox.fault({ kind: "answer", status: 400, body: JSON.stringify(body) }, 1, upload);
+      assert.deepEqual(await deliver(row(1)), ["target PROJECT_FULL"]);
+    }
+  });
+
+  it("pauses when one image alone is one too many", async () => {
+    sandbox.fault({ kind: "answer", status: 400, body: '{"code":"BadRequestImageExceededCount"}' }, 2, upload);
+    assert.deepEqual(await deliver(row(2)), ["target PROJECT_FULL", "target NOT_SENT"]);
+    assert.deepEqual(await deliver(row(2)), accepted(2));
   });
 
   it("tries a storage error again: as the record's where others were stored, else as the platform's", async () => {
@@ -223,6 +236,22 @@ describe("Custom Vision target under faults", () => {
     );
   });
 
+  it("takes two answers for one image for no answer at all", async () => {
+    const images = ["OK", "ErrorImageFormat"].map((status) => ({ sourceUrl: nameOf(1), status, image: null }));
+    const body = JSON.stringify({ isBatchSuccessful: false, images });
+    sandbox.fault({ kind: "answer", status: 200, body, stores: false }, 1, upload);
+    assert.deepEqual(await deliver(row(1)), ["target? HTTP_NOT_THE_PLATFORM"]);
+  });
+
+  it("goes on blaming images as long as others are accepted in between", async () => {
+    const doubtful = row(9).slice(1);
+    sandbox.turn({ statusOf: (name) => (name === nameOf(1) ? undefined : "ErrorUnknown") });
+    for (const [at, delivery] of doubtful.entries()) {
+      if (at === 4) await deliver(row(1));
+      assert.deepEqual(await deliver([delivery]), ["record IMAGE_UNCERTAIN after 5000"]);
+    }
+  });
+
   it("finds the image that makes a batch be refused, and sends all others", async () => {
     const label = { label: "person", box: { left: 0, top: 0, width: 5, height: 5 } };
     const [third] = row(3).slice(2);
@@ -247,6 +276,10 @@ describe("Custom Vision target under faults", () => {
     assert.ok(target.capacity().bytesPerCallMax > small, "after a while more is tried again");
     sandbox.turn({ bodyBytesMax: 100 });
     assert.deepEqual([...new Set(await deliver(row(2)))], ["rejected HTTP_413"]);
+    target = newTarget();
+    const { bytesPerCallMax } = target.capacity();
+    assert.deepEqual(await deliver(row(1)), ["rejected HTTP_413"]);
+    assert.equal(target.capacity().bytesPerCallMax, bytesPerCallMax, "one image alone is not the request's size");
   });
 
   it("stops a call when the service is away, and what was not sent pays for nothing", async () => {
@@ -270,12 +303,14 @@ describe("Custom Vision target under faults", () => {
     sandbox.expect(bad.record.imageSha256, { boxes: [] });
     let open = row(60);
     const words: string[] = [];
+    const cursors = new Set<string | undefined>();
     for (let second = 0; second < 20 && open.length > 0; second += 1) {
       const outcomes = await outcomesOf(open);
       words.push(...outcomes.map(inWords));
       open = open.flatMap((delivery, at) => {
         const outcome = outcomes[at];
         if (outcome?.kind !== "retry") return [];
+        cursors.add(outcome.cursor);
         return [outcome.cursor === undefined ? delivery : { ...delivery, cursor: outcome.cursor }];
       });
       clock.nowMs += 1_000;
@@ -284,6 +319,7 @@ describe("Custom Vision target under faults", () => {
     assert.equal(sandbox.stored().length, 59);
     assert.equal(words.filter((word) => word === "rejected HTTP_400").length, 1);
     assert.ok(words.includes("target HTTP_429 after 1000"));
+    assert.ok(cursors.has("alone"), "a halving that was cut short does not begin anew");
   });
 
   it("reads the tags anew when an image's tag is gone, and stores it then", async () => {
@@ -298,6 +334,21 @@ describe("Custom Vision target under faults", () => {
       assert.equal(outcome.scope, "record");
       assert.deepEqual(await deliver([{ ...record, cursor: outcome.cursor ?? "" }]), ["accepted"]);
     }
+  });
+
+  it("reads the tags anew when a whole request is refused for its ids, blames each image once, and stores them", async () => {
+    assert.deepEqual(await deliver(row(1)), ["accepted"]);
+    sandbox.removeTag("person");
+    const refusal = { kind: "answer", status: 400, body: '{"code":"BadRequestInvalidIds","message":"no"}' } as const;
+    sandbox.fault(refusal, 1, upload);
+    const outcomes = await outcomesOf(row(3));
+    assert.deepEqual(outcomes.map(inWords), Array(3).fill("record IMAGE_REFUSED"));
+    const again = row(3).map((delivery, at) => {
+      const outcome = outcomes[at];
+      return { ...delivery, cursor: outcome?.kind === "retry" ? (outcome.cursor ?? "") : "" };
+    });
+    sandbox.fault(refusal, 1, upload);
+    assert.deepEqual(await deliver(again), ["rejected IMAGE_REFUSED", "accepted", "accepted"]);
   });
 
   it("adopts a tag that somebody else has just made, whatever its case", async () => {
@@ -316,6 +367,37 @@ describe("Custom Vision target under faults", () => {
     );
     const plain = sampleDelivery(2, sampleJpeg(2), { detections: [sampleDetection({ label: "car" })] });
     assert.deepEqual(await deliver([...row(1), plain]), ["rejected TAG_REFUSED", "accepted"]);
+  });
+
+  it("asks for a tag that was refused once a minute, so that many of them do not use up the service's rate", async () => {
+    const clock = new VirtualClock();
+    const given = { id: "azure", kind: "customvision", url, trainingKey, projectId: sandboxProjectId };
+    target = new CustomVisionTarget(customVisionConfig.parse(given), { clock });
+    const full = { kind: "answer", status: 400, body: '{"code":"BadRequestExceedTagPerProjectLimit"}' } as const;
+    const detections = Array.from({ length: 12 }, (_, at) => sampleDetection({ label: `label-${at}` }));
+    const many = sampleDelivery(1, sampleJpeg(1), { detections });
+    sandbox.fault(full, 12, /^POST .*\/tags$/);
+    assert.deepEqual(await deliver([many]), ["rejected TAG_REFUSED"]);
+    const { requests } = sandbox.counts();
+    assert.deepEqual(await deliver([many]), ["rejected TAG_REFUSED"]);
+    assert.equal(uploads(requests), 0);
+    await clock.run(60_000);
+    assert.deepEqual(await deliver([many]), ["accepted"]);
+  });
+
+  it("comes to an end with an image whose answers alternate", async () => {
+    const [delivery] = row(1);
+    assert.ok(delivery !== undefined);
+    let cursor = "";
+    const words: string[] = [];
+    for (const status of ["ErrorUnknown", "ErrorInvalidTag", "ErrorUnknown", "ErrorUnknown", "ErrorInvalidTag"]) {
+      sandbox.turn({ statusOf: () => status });
+      const [outcome] = await outcomesOf([{ ...delivery, cursor }]);
+      assert.ok(outcome !== undefined);
+      words.push(outcome.kind);
+      cursor = outcome.kind === "retry" ? (outcome.cursor ?? cursor) : cursor;
+    }
+    assert.deepEqual(words, ["retry", "retry", "retry", "retry", "rejected"]);
   });
 
   it("leaves boxes without a tag out where the config says so, and finds a tag that was added later", async () => {

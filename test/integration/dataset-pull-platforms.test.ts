@@ -246,6 +246,30 @@ for (const [kind, make] of Object.entries(benches)) {
 }
 
 describe("dataset pull", () => {
+  it("refuses a project that has tags and no boxes, and writes nothing", async () => {
+    const sandbox = new CustomVisionSandbox({ trainingKey: secret, domainType: "Classification" });
+    const { url } = await sandbox.start();
+    await using folder = await tempFolder();
+    const to = join(folder.path, "to");
+    const account = { URL: url, TRAINING_KEY: secret, PROJECT_ID: sandboxProjectId };
+    const words = ["dataset", "pull", "--from", "customvision", "--class", "person", "--to", to, "--format", "coco"];
+    try {
+      for (const [version, why] of [
+        ["v3.3", /classifies whole images/],
+        ["v1.2", /v1\.2 knows only tags/],
+      ] as const) {
+        const entries = Object.entries({ ...account, API_VERSION: version });
+        const named = entries.map(([name, value]) => [`FRAMEPOST_CUSTOMVISION_${name}`, value] as const);
+        const run = await commandLine(words, Object.fromEntries(named));
+        assert.equal(run.code, 1);
+        assert.match(run.stderr, why);
+      }
+    } finally {
+      await sandbox.stop();
+    }
+    assert.deepEqual(await readdir(folder.path), []);
+  });
+
   it("says which platforms there are", async () => {
     const words = ["dataset", "pull", "--from", "elsewhere", "--to", "x", "--format", "coco", "--class", "a"];
     const run = await commandLine(words, {});

@@ -86,6 +86,9 @@ describe("IoT.own sandbox", () => {
     ["a label without a name", 400, { body: { ...payload, labels: [{ ...label, name: "" }] } }],
     ["a number in a string", 400, { body: { ...payload, labels: [{ ...label, x: "0.5" }] } }],
     ["no number", 400, { body: JSON.stringify(payload).replace("0.5125", "null") }],
+    ["an empty box", 400, { body: { ...payload, labels: [{ ...label, h: 0 }] } }],
+    ["a centre outside the picture", 400, { body: { ...payload, labels: [{ ...label, x: -0.1 }] } }],
+    ["a query", 400, { path: "/api/v1.0/nn/image?x=1" }],
     ["pixels instead of fractions", 400, { body: { ...payload, labels: [{ ...label, x: 320 }] } }],
   ];
   for (const [name, status, sent] of refused) {

@@ -110,6 +110,7 @@ describe("IoT.own sandbox, data of nodes", () => {
   const wrongForms: readonly (readonly [string, readonly FormPart[]])[] = [
     ["a file before the texts", [file, ...texts]],
     ["the texts in another order", [node, type, ...texts.slice(2), file]],
+    ["another type", [{ name: "type", value: "3" }, ...texts.slice(1), file]],
     ["meta that is no JSON", [type, node, { name: "meta", value: "{oops" }, file]],
     ["meta that names no part", [...texts, { ...file, name: "other" }]],
     ["meta that names a part twice", [type, node, withMeta({ a: meta.snap, b: meta.snap }), file]],
@@ -117,6 +118,10 @@ describe("IoT.own sandbox, data of nodes", () => {
     ["two parts of one name", [...texts, file, file]],
     ["a file that meta does not name", [...texts, file, { ...file, name: "more" }]],
     ["a file without a name", [...texts, { name: "snap0", value: jpeg }]],
+    [
+      "a file called data",
+      [type, node, withMeta({ v: { type: "video", file: "data" } }), { name: "data", fileName: "d", value: "x" }],
+    ],
     ["data beside meta", [...texts, { name: "data", value: "{}" }, file]],
     ["an image that is none", [...texts, { ...file, value: "GIF89a" }]],
     ["a node that is not registered", [type, { name: "nid", value: "WF9" }, ...texts.slice(2), file]],
@@ -128,6 +133,13 @@ describe("IoT.own sandbox, data of nodes", () => {
       assert.equal(sandbox.counts().accepted, 0);
     });
   }
+
+  it("refuses a bare file under another name than its part's, and two of them", async () => {
+    const bare = { name: "snap", fileName: "snap", value: "x" };
+    assert.equal(await sendForm(`${api}/file`, [{ ...bare, fileName: "a.jpg" }]), 400);
+    assert.equal(await sendForm(`${api}/file`, [bare, { ...bare, name: "other", fileName: "other" }]), 400);
+    assert.equal(sandbox.violations().length, 2);
+  });
 
   const command = { nid, type: "string", command: "x" };
   const wrongRequests: readonly (readonly [string, number, Parameters<typeof send>])[] = [

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import {
   OnestepaiSandbox,
@@ -119,6 +120,8 @@ describe("OneStepAI sandbox", () => {
       401,
       () => post("/Datasets", "{}", { ...json, Authorization: `Bearer ${accessToken}` }),
     ],
+    ["a sign-in with a query", 400, () => post("/Users/SignIn?x=1", JSON.stringify(accessToken), json)],
+    ["an access token in a body", 400, () => post("/Datasets", JSON.stringify({ name: accessToken }), json)],
     ["an access token in a query", 400, () => post(`/Datasets?token=${accessToken}`, '{"name":"x"}', json)],
     ["another path", 404, () => post("/datasets", '{"name":"x"}', json)],
     ["a dataset without a name", 400, () => post("/Datasets", '{"name":""}', json)],
@@ -161,6 +164,7 @@ describe("OneStepAI sandbox", () => {
   const annotations: readonly (readonly [string, string])[] = [
     ["an annotation of another size", voc.replace("<width>64", "<width>65")],
     ["a box out of the image", voc.replace("<xmax>24", "<xmax>65")],
+    ["a box below the image", voc.replace(/<ymax>\d+/, "<ymax>49")],
     ["an empty box", voc.replace("<xmax>24", "<xmax>4")],
     ["half a pixel", voc.replace("<xmin>4", "<xmin>4.5")],
     ["an object without a name", voc.replace("<name>person</name>", "")],
@@ -185,6 +189,24 @@ describe("OneStepAI sandbox", () => {
       const told = sandbox.violations().at(-1) ?? "";
       assert.ok(!told.includes(accessToken) && !told.includes(jwt), name);
     }
+  });
+
+  it("compares the boxes with what the image is known to show, once that was said", async () => {
+    const sha256 = createHash("sha256").update(sampleJpeg()).digest("hex");
+    assert.equal(await send(good()), 200);
+    const [shown] = sandbox.chunks()[0]?.boxes ?? [];
+    assert.ok(shown !== undefined);
+    sandbox.expect(sha256, { boxes: [shown] });
+    assert.equal(await send(good()), 200);
+    assert.equal(await send(unannotated()), 400);
+    assert.equal(await send(changed("imagesFiles", sampleJpeg(2))), 400);
+    const { box } = shown;
+    const across = { ...box, left: box.top, top: box.left, width: box.height, height: box.width };
+    for (const wrong of [{ ...box, left: box.left + 2 }, { ...box, height: box.height - 2 }, across]) {
+      sandbox.expect(sha256, { boxes: [{ ...shown, box: wrong }] });
+      assert.equal(await send(good()), 400);
+    }
+    assert.equal(sandbox.counts().violations, 5);
   });
 
   it("passes over a picture of another kind where it is asked to", async () => {

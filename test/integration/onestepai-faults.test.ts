@@ -77,10 +77,12 @@ describe("OneStepAI target under faults", () => {
   let sandbox: OnestepaiSandbox;
   let target: OnestepaiTarget;
   let url: string;
+  let memory: MemoryForTarget;
 
   beforeEach(async () => {
     sandbox = new OnestepaiSandbox({ accessToken });
     ({ url } = await sandbox.start());
+    memory = new MemoryForTarget();
     target = targetFor();
   });
   afterEach(async () => {
@@ -88,19 +90,20 @@ describe("OneStepAI target under faults", () => {
     await sandbox.stop();
   });
 
-  const targetFor = (token = accessToken): OnestepaiTarget => {
+  /** Only where the server hangs: on a busy machine any answer may take a while. */
+  const impatient = { timeouts: { idleTimeoutMs: 250 }, limits: { ...onestepaiLimits, finishTimeoutMs: 250 } };
+
+  const targetFor = (token = accessToken, options: object = {}): OnestepaiTarget => {
     const place = { url, accessToken: token, datasetId: sandboxDatasetId };
     const category = { default: "gate" };
     const config = { id: "osai", kind: "onestepai", ...place, category, createCategories: true };
     return new OnestepaiTarget(onestepaiConfig.parse(config), {
-      memory: new MemoryForTarget(),
-      timeouts: { idleTimeoutMs: 80 },
-      limits: { ...onestepaiLimits, finishTimeoutMs: 100, stoppedFinishTimeoutMs: 50 },
+      ...{ memory, ...options },
     });
   };
 
-  async function deliver(delivery: Delivery, signal = never): Promise<Outcome> {
-    const outcome = (await target.deliver([delivery], signal)).get(delivery.record.id);
+  async function deliver(delivery: Delivery, signal = never, by = target): Promise<Outcome> {
+    const outcome = (await by.deliver([delivery], signal)).get(delivery.record.id);
     assert.ok(outcome !== undefined);
     if (outcome.kind !== "accepted") assertClean(outcome.error, secrets);
     return outcome;
@@ -117,9 +120,12 @@ describe("OneStepAI target under faults", () => {
       const delivery = sampleDelivery(1, sampleJpeg(7));
       sandbox.fault(onestepaiFaults[name as keyof typeof onImage], 1, chunk);
       const signal = name === "drip" ? AbortSignal.timeout(120) : never;
-      assert.equal(inWords(await deliver(delivery, signal)), reading);
+      const first = name.startsWith("hang") ? targetFor(accessToken, impatient) : target;
+      assert.equal(inWords(await deliver(delivery, signal, first)), reading);
+      await first.close();
       assert.equal(sandbox.chunks().length, stored);
       assert.equal(sandbox.lockOf(), undefined, "the upload was ended all the same");
+      target = targetFor();
       await goesThrough(delivery);
       // Nothing is lost; what is there twice has one name and the same bytes.
       assert.deepEqual(
@@ -134,7 +140,9 @@ describe("OneStepAI target under faults", () => {
     it(`${name} at the ${step}: ${reading}`, async () => {
       sandbox.fault(onestepaiFaults[name], 1, on);
       const delivery = sampleDelivery(1, sampleJpeg(7));
-      assert.equal(inWords(await deliver(delivery)), reading);
+      const first = targetFor(accessToken, name === "hang" ? impatient : {});
+      assert.equal(inWords(await deliver(delivery, never, first)), reading);
+      await first.close();
       assert.equal(sandbox.chunks().length, reading === "accepted" ? 1 : 0);
       await goesThrough(sampleDelivery(2, sampleJpeg(8)));
       assert.equal(sandbox.stored().length, reading === "accepted" ? 2 : 1);

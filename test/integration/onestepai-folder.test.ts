@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { readPicture } from "../../agent/files.ts";
-import { uploadFolder } from "../../agent/platforms/onestepai-folder.ts";
+import { uploadFolder } from "../../agent/platforms/onestepai/folder.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import { HttpLink } from "../../src/link/http.ts";
 import { onestepaiFaults } from "../../src/sandbox/onestepai/faults.ts";

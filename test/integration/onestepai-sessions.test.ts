@@ -22,7 +22,6 @@ import { MemoryForTarget } from "../lib/target-memory.ts";
 const accessToken = "onestepai-session-canary";
 const never = new AbortController().signal;
 const [start, chunk, finish] = [/\/StartUploading$/, /\/UploadChunk$/, /\/FinishUploading$/];
-const limits = { ...onestepaiLimits, finishTimeoutMs: 100, stoppedFinishTimeoutMs: 50 };
 
 /** Sleeps in real time; ages as the simulated clock does. */
 class AgeingClock extends SystemClock {
@@ -57,12 +56,15 @@ describe("OneStepAI sessions", () => {
     await sandbox.stop();
   });
 
-  function targetWith(memory: TargetMemory = new MemoryForTarget(), changes: object = {}): OnestepaiTarget {
+  function targetWith(
+    memory: TargetMemory = new MemoryForTarget(),
+    changes: object = {},
+    ends: object = {},
+  ): OnestepaiTarget {
     const place = { url, accessToken, datasetId: sandboxDatasetId };
     const config = { id: "osai", kind: "onestepai", ...place, category: { default: "gate" }, createCategories: true };
     const target = new OnestepaiTarget(onestepaiConfig.parse({ ...config, ...changes }), {
-      ...{ memory, limits, clock: new AgeingClock(clock) },
-      timeouts: { idleTimeoutMs: 80 },
+      ...{ memory, limits: { ...onestepaiLimits, ...ends }, clock: new AgeingClock(clock) },
     });
     open.push(target);
     return target;
@@ -85,6 +87,14 @@ describe("OneStepAI sessions", () => {
     assert.deepEqual(await deliver(target, some(2, 5)), ["accepted", "accepted"]);
     assert.equal(sandbox.counts().requests, 12);
     assert.equal(sandbox.lockOf(), undefined);
+    assert.deepEqual(sandbox.violations(), []);
+  });
+
+  it("puts the boxes where the picture shows them, in the picture's own size", async () => {
+    const box = { left: 41, top: 5, width: 23, height: 7 };
+    const delivery = sampleDelivery(1, sampleJpeg(1), { detections: [sampleDetection({ box })] });
+    sandbox.expect(delivery.record.imageSha256, { boxes: [{ label: "person", box }] });
+    assert.deepEqual(await deliver(targetWith(), [delivery]), ["accepted"]);
     assert.deepEqual(sandbox.violations(), []);
   });
 
@@ -241,15 +251,19 @@ describe("OneStepAI sessions", () => {
     it(`starts its own upload although the end of an earlier one meets ${name}`, async () => {
       const upload = { datasetId: String(sandboxDatasetId), uploadId: "9", startedAt: "2026-01-01T00:00:00.000Z" };
       sandbox.fault(onestepaiFaults[name], 1, finish);
-      const target = targetWith(new MemoryForTarget({ url, upload, categories: [] }));
+      const ends = name === "hang" ? { finishTimeoutMs: 250 } : {};
+      const target = targetWith(new MemoryForTarget({ url, upload, categories: [] }), {}, ends);
       assert.deepEqual(await deliver(target, some(1)), ["accepted"]);
       assert.equal(sandbox.lockOf(), undefined);
     });
   }
 
+  /** A stop cuts the end of an upload short, and nothing else does. */
+  const soon = { finishTimeoutMs: 60_000, stoppedFinishTimeoutMs: 50 };
+
   it("ends at once when it is stopped while an old upload is ended for another try", async () => {
     const stop = new AbortController();
-    const target = targetWith();
+    const target = targetWith(undefined, {}, soon);
     const late = {
       ...sampleDelivery(2, sampleJpeg(2)),
       image() {
@@ -265,6 +279,29 @@ describe("OneStepAI sessions", () => {
     stop.abort();
     assert.deepEqual(await delivering, ["accepted", "target ABORTED"]);
     assert.equal(sandbox.counts().requests, before + 6);
+  });
+
+  it("ends soon after a stop although the end of its upload hangs", async () => {
+    const stop = new AbortController();
+    const target = targetWith(undefined, {}, soon);
+    const last = {
+      ...sampleDelivery(2, sampleJpeg(2)),
+      image() {
+        sandbox.fault(onestepaiFaults.hang, Infinity, finish);
+        stop.abort();
+        return Promise.resolve(sampleJpeg(2));
+      },
+    };
+    assert.deepEqual(await deliver(target, [...some(1), last], stop.signal), ["accepted", "target ABORTED"]);
+  });
+
+  it("starts nothing for an account that is refused already at the end of an earlier upload", async () => {
+    const upload = { datasetId: String(sandboxDatasetId), uploadId: "9", startedAt: "2026-01-01T00:00:00.000Z" };
+    const target = targetWith(new MemoryForTarget({ url, upload, categories: [] }), { category: { default: 77 } });
+    sandbox.fault(onestepaiFaults["unauthorized-401"], Infinity, finish);
+    assert.deepEqual(await deliver(target, some(2)), ["target HTTP_401", "target NOT_SENT"]);
+    // Sign-in, the end, sign-in, the end.
+    assert.equal(sandbox.counts().requests, 4);
   });
 
   it("lets one bad record of a batch go alone", async () => {

@@ -74,11 +74,31 @@ describe("the access of framepost platform", () => {
     }
   });
 
+  it("is named by the help of a platform", async () => {
+    const run = await commandLine(["platform", "remo", "--help"], {});
+    assert.match(run.stdout, /FRAMEPOST_REMO_EMAIL, FRAMEPOST_REMO_PASSWORD \(and where wanted FRAMEPOST_REMO_URL/);
+  });
+
   it("says which variable is wrong, and shows no token", async () => {
     const run = await upload([], { FRAMEPOST_IOTOWN_URL: "town.example", FRAMEPOST_IOTOWN_TOKEN: token });
     assert.equal(run.code, 78);
     assert.match(run.stderr, /FRAMEPOST_IOTOWN_URL.*expected an address/);
     assert.ok(!run.stderr.includes(token));
+  });
+
+  it("says which variable is missing", async () => {
+    const run = await upload([], { FRAMEPOST_IOTOWN_URL: url });
+    assert.equal(run.code, 78);
+    assert.match(run.stderr, /token \(FRAMEPOST_IOTOWN_TOKEN\): missing; expected string/);
+  });
+
+  it("shows no password in the form of a request's body", async () => {
+    const run = await commandLine(["platform", "remo", "login", "--dry-run"], {
+      ...{ FRAMEPOST_REMO_URL: url, FRAMEPOST_REMO_EMAIL: "a@b.example" },
+      FRAMEPOST_REMO_PASSWORD: "a pass!word's (canary)~",
+    });
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stdout, /&password=\*\*\*\n/);
   });
 
   it("shows a request without secrets, and sends none, with --dry-run", async () => {

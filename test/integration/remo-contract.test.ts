@@ -142,7 +142,7 @@ describe("remo sandbox", () => {
         parts: [value("annotation_task", "Image classification"), image()],
       }),
     ],
-    ["a session that is not there", 400, () => ({ path: uploadPath, parts: [value("session_id", "s-1"), image()] })],
+    ["a session that is not there", 404, () => ({ path: uploadPath, parts: [value("session_id", "s-1"), image()] })],
     [
       "a session of another dataset",
       400,
@@ -247,6 +247,16 @@ describe("remo sandbox", () => {
     };
     assert.notEqual(renamed.id, id);
     assert.equal((await send({ method: "PUT", path: `${base}${id}/`, json: { name: "cow" } })).status, 404);
+  });
+
+  it("renames a tag to another id, and knows the old one no more", async () => {
+    const of = `/api/v1/ui/annotation-sets/${setId}/tags/`;
+    const old = sandbox.world.tagId("night");
+    sandbox.world.sets.get(setId)?.tags.push({ tagId: old, imageId: 1 });
+    const renamed = await send({ method: "PUT", path: `${of}${old}/`, json: { name: "dusk" } });
+    assert.equal(renamed.status, 200);
+    assert.notEqual((renamed.body as { id: number }).id, old);
+    assert.equal((await send({ method: "PUT", path: `${of}${old}/`, json: { name: "dawn" } })).status, 404);
   });
 
   it("exports a zip unless tags are refused in words", async () => {

@@ -84,6 +84,19 @@ describe("remo target under faults at the upload", () => {
     assert.deepEqual(bench.sandbox.violations(), []);
   });
 
+  it("sends less at once where something before the server refuses the size of a request", async () => {
+    await using bench = await RemoBench.make();
+    bench.sandbox.fault(remoFaults["too-large-413"], 1, /upload\/$/);
+    assert.deepEqual((await bench.deliver(batch(4))).map(inWords), Array(4).fill("accepted"));
+    const first = bench.sandbox.counts().requests;
+    const later = [5, 6, 7, 8].map((each) => sampleDelivery(each, sampleJpeg(each)));
+    assert.deepEqual((await bench.deliver(later)).map(inWords), Array(4).fill("accepted"));
+    // Without the login, the two questions for the set, and the request that was refused: as small as what was taken.
+    assert.equal(bench.sandbox.counts().requests - first, first - 4);
+    assert.ok(bench.holdings().every(([, received, kept, labels]) => received === 1 && kept === 1 && labels === 1));
+    assert.deepEqual(bench.sandbox.violations(), []);
+  });
+
   it("shows the token to nobody whom a redirect names", async () => {
     await using bench = await RemoBench.make();
     await using other = await tcpServer(() => undefined);

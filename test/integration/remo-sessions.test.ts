@@ -109,12 +109,19 @@ describe("remo target and what a session says", () => {
     bench.sandbox.switches.neverFinishes = true;
     let pending = batch(2);
     const words: string[] = [];
+    // The server's worker died between the two pictures.
+    const picture = { sha256: pending[0]?.record.imageSha256 ?? "", width: 64, height: 48, sizeBytes: 512 };
+    bench.sandbox.world.addPicture({ datasetId: 1, folderId: undefined, name: nameOf(1) }, picture, undefined);
     for (let looks = 0; looks < 8 && words.at(-1) !== "target? REMO_STUCK"; looks += 1) {
       const outcomes = await bench.deliver(pending);
       words.push(inWords(outcomes[0] ?? { kind: "accepted" }));
       pending = carriedOn(pending, outcomes);
     }
     assert.deepEqual(words.at(-1), "target? REMO_STUCK");
+    assert.deepEqual(
+      pending.map(({ cursor }) => cursor),
+      ["labels", undefined],
+    );
     bench.sandbox.switches.neverFinishes = false;
     for (const session of bench.sandbox.sessions.list())
       if (session.status === "in progress") bench.sandbox.sessions.process(session);
@@ -124,6 +131,25 @@ describe("remo target and what a session says", () => {
       bench.holdings().map(([, , kept, labels]) => [kept, labels]),
       Array(2).fill([1, 1]),
     );
+  });
+
+  it("remembers a session that is worked on rather than newer ones that have ended", async () => {
+    await using bench = await RemoBench.make({ sessionTimeout: "1s" });
+    bench.sandbox.switches.neverFinishes = true;
+    await bench.deliver(batch(1));
+    bench.sandbox.switches.neverFinishes = false;
+    for (const delivery of batch(7).slice(1)) await bench.deliver([delivery]);
+    assert.ok(JSON.stringify(bench.memory.value).includes(`"${nameOf(1)}"`));
+  });
+
+  it("looks for its set anew when the one that it used is gone", async () => {
+    await using bench = await RemoBench.make();
+    await bench.deliver(batch(1));
+    bench.sandbox.world.sets.clear();
+    const next = batch(2).slice(1);
+    assert.deepEqual((await bench.deliver(next)).map(inWords), ["target HTTP_404"]);
+    assert.deepEqual((await bench.deliver(next)).map(inWords), ["accepted"]);
+    assert.equal(bench.holdings().at(-1)?.[3], 1);
   });
 
   it("opens no more sessions than it can remember while the server finishes none", async () => {
@@ -203,6 +229,54 @@ describe("remo target killed between its steps", () => {
       }
     });
   }
+
+  it("asks for each picture by name when the session's others were dealt with before, and loses none", async () => {
+    await using bench = await RemoBench.make();
+    // Two requests of two pictures each, of which the second never arrives. Its pictures show nothing.
+    const all = [{}, {}, { detections: [] }, { detections: [] }].map((changes, at) =>
+      sampleDelivery(at + 1, sampleJpeg(at + 1, 3_500_000), changes),
+    );
+    bench.sandbox.fault({ kind: "late", delayMs: 0 }, 1, /upload\/$/);
+    bench.sandbox.fault({ kind: "hang", stores: false }, 1, /upload\/$/);
+    const dying = new AbortController();
+    const death = setInterval(() => {
+      if (bench.sandbox.counts().requests >= 6) dying.abort();
+    }, 2);
+    await bench.deliver(all, dying.signal);
+    clearInterval(death);
+    await bench.restart();
+    const words: string[] = [];
+    for (const delivery of all) words.push(...(await bench.deliver([delivery])).map(inWords));
+    // The first two are there without their annotations; that their session counts two says nothing of the others.
+    assert.deepEqual(words, ["record REMO_PENDING", "record REMO_PENDING", "accepted", "accepted"]);
+    assert.deepEqual(
+      bench.holdings().map(([name, received]) => [name, received]),
+      [1, 2, 3, 4].map((each) => [nameOf(each), 1]),
+    );
+    assert.deepEqual(bench.sandbox.violations(), []);
+  });
+
+  it("sends annotations again where the memory of a session is lost, rather than believing that they went", async () => {
+    await using bench = await RemoBench.make({ sessionTimeout: "1s" });
+    const { switches } = bench.sandbox;
+    switches.progressPolls = 100;
+    bench.sandbox.fault(remoFaults["reset-after-store"], 1, /upload\/$/);
+    const all = [1, 2, 3].map((each) => sampleDelivery(each, sampleJpeg(each, 3_500_000)));
+    const first = await bench.deliver(all);
+    assert.deepEqual(first.map(inWords), ["target? NET_RESET", "target? NET_RESET", "record REMO_PENDING after 15000"]);
+    const pending = carriedOn(all, first);
+    const second = await bench.deliver(pending);
+    assert.ok(second.every((outcome) => outcome.kind === "retry" && outcome.error.code === "REMO_PENDING"));
+    await bench.memory.write({});
+    await bench.restart();
+    switches.progressPolls = 0;
+    const endings = await settleAll(bench.target, carriedOn(pending, second));
+    assert.ok([...endings.values()].every(({ kind }) => kind === "accepted"));
+    assert.deepEqual(
+      bench.holdings().map(([, ...counts]) => counts),
+      Array(3).fill([1, 1, 1]),
+    );
+  });
 
   it("finds its pictures by name where the server has lost the session", async () => {
     await using bench = await RemoBench.make();

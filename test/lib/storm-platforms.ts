@@ -40,6 +40,8 @@ export interface StormPlatform {
    * time. 0 where nothing lies there twice.
    */
   readonly recordsInFlightMax: number;
+  /** Violations that follow from an untrue success: the agent was told that a step was done which was not. */
+  readonly misled?: RegExp;
 }
 
 const secret = "storm-secret";
@@ -83,6 +85,7 @@ export const stormPlatforms = {
       },
       tellsBy: "its file name",
       recordsInFlightMax: 0,
+      misled: /\d+ files are not finalized/,
     };
   },
   onestepai(clock: Clock): StormPlatform {
@@ -124,6 +127,7 @@ export const stormPlatforms = {
       copies: () => bySha256(sandbox.stored().filter(({ labels }) => labels.length > 0)),
       tellsBy: "its file name",
       recordsInFlightMax: 0,
+      misled: /session_id: \S+ was not found|the CSV names "\S+", which is neither in dataset nor session/,
     };
   },
 } as const satisfies Readonly<Record<string, (clock: Clock) => StormPlatform>>;

@@ -58,7 +58,9 @@ export interface StormResult {
   readonly tellsBy: string;
   /** Records set aside because the platform refused them, by code; a person has them sent again in the end. */
   readonly refused: ReadonlyMap<string, number>;
+  /** Those that follow from an untrue success are counted apart. */
   readonly violations: readonly string[];
+  readonly misled: number;
   readonly seconds: number;
 }
 
@@ -170,7 +172,8 @@ class Tent {
   }
 
   result(): StormResult {
-    const { sandbox, storage, tellsBy, recordsInFlightMax } = this.platform;
+    const { sandbox, storage, tellsBy, recordsInFlightMax, misled } = this.platform;
+    const all = [...sandbox.violations(), ...(storage?.violations() ?? [])];
     const copiesOf = this.platform.copies();
     const counts = this.#wanted.map(copiesOf);
     const lying = counts.reduce((sum, count) => sum + count, 0);
@@ -190,7 +193,8 @@ class Tent {
       recognised: sandbox.counts().accepted - lying,
       tellsBy,
       refused: this.refused,
-      violations: [...sandbox.violations(), ...(storage?.violations() ?? [])],
+      violations: all.filter((sentence) => misled?.test(sentence) !== true),
+      misled: all.filter((sentence) => misled?.test(sentence) === true).length,
       seconds: this.#seconds,
     };
   }

@@ -120,6 +120,12 @@ describe("IoT.own client: storage", () => {
     assert.equal(urls()[1], "https://town.example:8888/api/v1.0/storage?lastKey=a%202");
   });
 
+  it("ends where the key of the next page is null", async () => {
+    const { client, link } = clientOf(() => ({ json: { data: [{ _id: "a" }], lastKey: null } }));
+    assert.equal((await all(client.storage({}, never))).length, 1);
+    assert.equal(link.requests.length, 1);
+  });
+
   it("ends with an error where a key comes again, also after others", async () => {
     const keys = ["a", "b", "a"];
     const { client, link } = clientOf((_, at) => ({ json: { data: [], lastKey: keys[at % 3] } }));
@@ -146,6 +152,18 @@ describe("IoT.own client: storage", () => {
     ]);
     await assert.rejects(client.deleteData({ nid: "" }, never), { code: "ENCODE_FAILED" });
     assert.equal(link.requests.length, 2);
+  });
+});
+
+describe("IoT.own client: pictures", () => {
+  it("uses a body's memory again only when the connection has read all of it", async () => {
+    for (const requestSent of [true, false]) {
+      const { client, link } = clientOf(() => ({ requestSent }));
+      for (let at = 0; at < 2; at += 1) await client.uploadImage({ jpeg: Buffer.alloc(90_000, at), labels: [] }, never);
+      const [first, second] = link.requests.map(({ body }) => body);
+      assert.ok(first !== undefined && second !== undefined);
+      assert.equal(first.buffer === second.buffer && first.byteOffset === second.byteOffset, requestSent);
+    }
   });
 });
 

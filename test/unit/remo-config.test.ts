@@ -34,5 +34,6 @@ describe("remo config", () => {
     assert.match(warnings[0] ?? "", /the password and the pictures go to remo\.example unencrypted/);
     assert.match(warnings[1] ?? "", /sessions is false/);
     assert.equal(warnings.length, 2);
+    assert.match(remoWarnings(remoConfig.parse({ ...least, folderId: 3 })).join(), /answers 500 .* folderId/);
   });
 });

@@ -65,6 +65,8 @@ describe("remo's session status", () => {
     assert.deepEqual(verdictsOf(2, [], names, true), ["unproven", "unproven"]);
     assert.deepEqual(verdictsOf(1, [duplicate], names), ["arrived", "unproven"]);
     assert.deepEqual(verdictsOf(1, [bad], names), ["refused", "arrived"]);
+    const ofDatabase = { filename: "a.jpg", errors: ["Failed, error: duplicate key value violates unique constraint"] };
+    assert.deepEqual(verdictsOf(1, [ofDatabase], names), ["refused", "arrived"]);
   });
 
   it("blames the annotations of those that the server names, of all where it names nobody", () => {

@@ -146,7 +146,7 @@ class Upload {
   #sessionOf({ sessionId }: UploadRequest, dataset: Dataset): UploadSession | undefined {
     if (sessionId === undefined) return undefined;
     requireSessions(this.#tools);
-    const session = this.#sessions.get(sessionId) ?? violated(`session_id: ${sessionId} was not found`);
+    const session = this.#sessions.get(sessionId) ?? violated(`session_id: ${sessionId} was not found`, 404);
     if (session.dataset !== dataset) violated(`session ${sessionId} is for dataset ${session.dataset.id}`);
     return session;
   }

@@ -25,7 +25,9 @@ const triesBeforeGrowth = 32;
 
 /** Codes of a 400 that speaks of tag ids: they are the project's no more. */
 const tagCodes: ReadonlySet<string> = new Set(["BadRequestInvalidIds", "BadRequestImageTags", "NotFoundTag"]);
-const fullCodes: ReadonlySet<string> = new Set(["BadRequestExceededQuota", "BadRequestExceedImagePerProjectLimit"]);
+/** The second is said of too many images in a request too; of one alone it can only mean the project. */
+const fullCode = "BadRequestExceededQuota";
+const countCode = "BadRequestImageExceededCount";
 
 /** Sends one batch and judges each of its images by its own status. */
 export class BatchSender {
@@ -107,7 +109,8 @@ export class BatchSender {
     const platformCode = platformCodeOf(error) ?? "";
     if (error.code === "HTTP_413") this.#learnBytes(items);
     const outcome = outcomeOf(error);
-    if (fullCodes.has(platformCode)) return stopped(items, outcomeOf(projectFull(platformCode)), outcomes);
+    const isFull = platformCode === fullCode || (platformCode === countCode && items.length === 1);
+    if (isFull) return stopped(items, outcomeOf(projectFull(platformCode)), outcomes);
     if (tagCodes.has(platformCode)) {
       this.#tags.forget();
       for (const { delivery } of items) outcomes.set(delivery.record.id, invalidTag(delivery, error.message));

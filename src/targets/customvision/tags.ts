@@ -6,8 +6,10 @@ import type { CustomVisionClient } from "./client.ts";
 
 export type MissingTags = "create" | "leave-out" | "refuse";
 
-/** A label without a tag is looked for again this often: a person may have added it. */
+/** A label without a tag is looked for again this often: a person may have added it, or made room for it. */
 const lookAgainMs = 60_000;
+/** More labels than a detector has; the service's largest projects hold 500. */
+const refusalsMax = 1_000;
 
 /** The project's tags by name, read once and again when there is a reason. Not for calls side by side. */
 export class ProjectTags {
@@ -16,6 +18,8 @@ export class ProjectTags {
   readonly #clock: Clock;
   #ids: Map<string, string> | undefined;
   #readAtMs = 0;
+  /** The service would not make these tags: asked for each call they would use up its requests of a second. */
+  readonly #refusals = new Map<string, { readonly error: AgentError; readonly atMs: number }>();
 
   constructor(client: CustomVisionClient, missing: MissingTags, clock: Clock) {
     this.#client = client;
@@ -46,10 +50,22 @@ export class ProjectTags {
     }
     for (const label of labels.filter((candidate) => !ids.has(candidate))) {
       if (this.#missing === "leave-out") continue;
-      const error = this.#missing === "create" ? await this.#create(label, signal) : tagRefused(label, "there is none");
+      const error =
+        this.#missing === "create" ? await this.#createOnce(label, signal) : tagRefused(label, "there is none");
       if (error !== undefined) refused.set(label, error);
     }
     return refused;
+  }
+
+  async #createOnce(label: string, signal: AbortSignal): Promise<AgentError | undefined> {
+    const nowMs = this.#clock.monotonicMs();
+    const before = this.#refusals.get(label);
+    if (before !== undefined && nowMs - before.atMs < lookAgainMs) return before.error;
+    const error = await this.#create(label, signal);
+    if (error === undefined) return undefined;
+    if (this.#refusals.size >= refusalsMax) this.#refusals.clear();
+    this.#refusals.set(label, { error, atMs: nowMs });
+    return error;
   }
 
   async #create(label: string, signal: AbortSignal): Promise<AgentError | undefined> {

@@ -41,12 +41,11 @@ export function verdictOf(result: CreatedImage | undefined, { record }: Delivery
   return { kind: "unknown", status: status.slice(0, 64) };
 }
 
-/** A smaller copy may be taken: `bytesMax` says how small. */
+/** A smaller copy may be taken. `bytesMax` says how small, where the documented limit is what was broken. */
 export function tooLarge(name: string, sizeBytes: number): AgentError {
-  const { imageBytesMax } = customVisionLimits;
-  // What is refused although it keeps to the documented limit gets another chance at three quarters.
-  const bytesMax = sizeBytes > imageBytesMax ? imageBytesMax : Math.floor((sizeBytes * 3) / 4);
-  return reject("IMAGE_TOO_LARGE", `${name} has ${sizeBytes} bytes, too many for the service`, { facts: { bytesMax } });
+  const { imageBytesMax: bytesMax } = customVisionLimits;
+  const message = `${name} has ${sizeBytes} bytes, too many for the service`;
+  return reject("IMAGE_TOO_LARGE", message, sizeBytes > bytesMax ? { facts: { bytesMax } } : {});
 }
 
 export function refused(what: string): AgentError {
@@ -62,24 +61,36 @@ const waitsMs = [5_000, 60_000, 600_000] as const;
 
 /** The next try of an image that the service says neither yes nor no to, or its end. */
 export function uncertain({ record, cursor }: Delivery, status: string): Outcome {
-  const tries = triesIn(cursor, "unknown");
-  const error = new AgentError("IMAGE_UNCERTAIN", `${record.name}: ${status}, ${tries + 1} times`, {
+  const tries = triesOf(cursor);
+  const error = new AgentError("IMAGE_UNCERTAIN", `${record.name}: ${status}, ${tries.unknown + 1} times`, {
     disposition: "retry",
   });
-  const afterMs = waitsMs[tries];
+  const afterMs = waitsMs[tries.unknown];
   if (afterMs === undefined) return { kind: "rejected", error };
-  return { kind: "retry", scope: "record", error, afterMs, cursor: `unknown:${tries + 1}` };
+  const next = cursorOf({ ...tries, unknown: tries.unknown + 1 });
+  return { kind: "retry", scope: "record", error, afterMs, cursor: next };
 }
 
 /** Once with tags that were read anew, then no more. */
 export function invalidTag({ record, cursor }: Delivery, why: string): Outcome {
+  const tries = triesOf(cursor);
   const error = refused(`${record.name}: ${why}`);
-  if (triesIn(cursor, "tag") > 0) return { kind: "rejected", error };
-  return { kind: "retry", scope: "record", error, cursor: "tag:1" };
+  if (tries.tag > 0) return { kind: "rejected", error };
+  return { kind: "retry", scope: "record", error, cursor: cursorOf({ ...tries, tag: 1 }) };
+}
+
+/** Counted apart and carried on together, so that answers that alternate come to an end too. */
+interface Tries {
+  readonly unknown: number;
+  readonly tag: number;
 }
 
 /** What else a cursor says is another's affair and counts as none. */
-function triesIn(cursor: Cursor | undefined, kind: "unknown" | "tag"): number {
-  const [word, count] = (cursor ?? "").split(":");
-  return word === kind && /^\d$/.test(count ?? "") ? Number(count) : 0;
+function triesOf(cursor: Cursor | undefined): Tries {
+  const [, unknown, tag] = /^unknown:(\d) tag:(\d)$/.exec(cursor ?? "") ?? [];
+  return { unknown: Number(unknown ?? 0), tag: Number(tag ?? 0) };
+}
+
+function cursorOf({ unknown, tag }: Tries): Cursor {
+  return `unknown:${unknown} tag:${tag}`;
 }

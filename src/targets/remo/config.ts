@@ -64,5 +64,8 @@ export function remoWarnings(config: RemoConfig): readonly string[] {
   if (!config.sessions) {
     warnings.push(`${config.id}: sessions is false, which servers since May 2020 refuse or leave unprocessed`);
   }
+  if (config.folderId !== undefined) {
+    warnings.push(`${config.id}: server 0.6.1 answers 500 to every upload with folderId, and the target would wait`);
+  }
   return warnings;
 }

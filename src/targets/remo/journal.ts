@@ -9,6 +9,8 @@ export interface JournalledSession {
   readonly names: readonly string[];
   /** Their request failed, so that nobody knows whether they arrived. Not in the CSV. */
   readonly doubtful: readonly string[];
+  /** Names of files that the session was sent are no longer here: its counts say nothing about those that are. */
+  readonly isPartial: boolean;
 }
 
 /**
@@ -52,12 +54,12 @@ export class RemoJournal {
 
   /** In the place of the oldest one that has ended. */
   async add(id: string, names: readonly string[]): Promise<void> {
-    const kept = [...(await this.#without(names))];
+    const kept = [...(await this.#without(names, true))];
     while (kept.length >= remoLimits.sessionsMax) {
       const at = kept.findIndex((session) => this.#finished.has(session.id));
       kept.splice(Math.max(0, at), 1);
     }
-    await this.#write([...kept, { id, names, doubtful: [] }]);
+    await this.#write([...kept, { id, names, doubtful: [], isPartial: false }]);
   }
 
   async doubt(id: string, doubted: readonly string[]): Promise<void> {
@@ -65,7 +67,7 @@ export class RemoJournal {
       session.id !== id
         ? session
         : {
-            id,
+            ...session,
             names: session.names.filter((name) => !doubted.includes(name)),
             doubtful: [...session.doubtful, ...doubted],
           },
@@ -73,18 +75,23 @@ export class RemoJournal {
     await this.#write(sessions);
   }
 
-  /** These are to be sent again. */
-  async forget(names: readonly string[]): Promise<void> {
-    if (names.length > 0) await this.#write(await this.#without(names));
+  /** These never reached their session. */
+  async withdraw(names: readonly string[]): Promise<void> {
+    if (names.length > 0) await this.#write(await this.#without(names, false));
   }
 
-  async #without(names: readonly string[]): Promise<readonly JournalledSession[]> {
+  /** These are to be sent again, in another session. */
+  async release(names: readonly string[]): Promise<void> {
+    if (names.length > 0) await this.#write(await this.#without(names, true));
+  }
+
+  async #without(names: readonly string[], wereSent: boolean): Promise<readonly JournalledSession[]> {
     const others = (name: string): boolean => !names.includes(name);
-    const sessions = (await this.sessions()).map((session) => ({
-      id: session.id,
-      names: session.names.filter(others),
-      doubtful: session.doubtful.filter(others),
-    }));
+    const sessions = (await this.sessions()).map((session) => {
+      const [left, doubtful] = [session.names.filter(others), session.doubtful.filter(others)];
+      const fewer = left.length + doubtful.length < session.names.length + session.doubtful.length;
+      return { id: session.id, names: left, doubtful, isPartial: session.isPartial || (wereSent && fewer) };
+    });
     return sessions.filter(({ names: left, doubtful }) => left.length + doubtful.length > 0);
   }
 
@@ -102,7 +109,14 @@ function parsed(value: unknown, place: string): readonly JournalledSession[] {
     if (!isObject(item)) return [];
     const { id } = item;
     if (typeof id !== "string" || !/^[A-Za-z0-9_-]{1,64}$/.test(id)) return [];
-    return [{ id, names: textsOf(item["names"]), doubtful: textsOf(item["doubtful"]) }];
+    return [
+      {
+        id,
+        names: textsOf(item["names"]),
+        doubtful: textsOf(item["doubtful"]),
+        isPartial: item["isPartial"] !== false,
+      },
+    ];
   });
   return good.slice(-remoLimits.sessionsMax);
 }

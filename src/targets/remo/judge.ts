@@ -35,9 +35,12 @@ export function saysServerTrouble(text: string): boolean {
   return /errno|no space|database|connection|permission/i.test(text);
 }
 
-/** The server knows each file name once, and passes over one that it has: `not added (Duplicated image)`. */
+/**
+ * The server knows each file name once, and passes over one that it has: `not added (Duplicated image)`, before sessions
+ * `Found duplicated image, it will be skipped`. What its database says of a duplicate key is something else.
+ */
 export function saysDuplicate(text: string): boolean {
-  return /duplicat/i.test(text);
+  return /duplicated image/i.test(text);
 }
 
 /** Of the annotation file that went with the images. `blamed`: names whose rows were not taken. */

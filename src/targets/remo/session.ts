@@ -17,8 +17,8 @@ import {
   stuck,
   withCursor,
 } from "./failures.ts";
-import { groupsOf } from "./groups.ts";
-import type { JournalledSession, RemoJournal } from "./journal.ts";
+import { groupsOf, halvesOf, imageBytesOf } from "./groups.ts";
+import type { RemoJournal } from "./journal.ts";
 import { imageVerdicts, labelsVerdict, saysServerTrouble, type ImageVerdict, type LabelsVerdict } from "./judge.ts";
 import { isFinished, progressMark, type RemoSessionStatus } from "./session-status.ts";
 import type { UploadOptions } from "./uploads.ts";
@@ -45,6 +45,8 @@ export class RemoSessions {
   readonly #client: RemoClient;
   readonly #journal: RemoJournal;
   readonly #clock: Clock;
+  /** Of pictures in one request: less where a request was refused for its size. */
+  #groupBytesMax: number = remoLimits.groupBytesMax;
 
   constructor(config: RemoConfig, client: RemoClient, journal: RemoJournal, clock: Clock) {
     this.#config = config;
@@ -101,8 +103,8 @@ export class RemoSessions {
   async #sendImages(id: string, images: readonly Delivery[], call: SessionCall): Promise<readonly Delivery[]> {
     const { signal, outcomes } = call;
     const sent: Delivery[] = [];
-    const groups = groupsOf(images);
-    for (const [at, group] of groups.entries()) {
+    const groups = [...groupsOf(images, this.#groupBytesMax)];
+    for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
       const read = await this.#read(group, outcomes);
       const files = read.map(({ delivery, jpeg }) => ({
         name: delivery.record.name,
@@ -117,16 +119,22 @@ export class RemoSessions {
       } catch (error) {
         const failure = asAgentError(error, `upload to session ${id}`);
         signal.throwIfAborted();
-        const alone = files.length === 1 && failure.code === "HTTP_413";
-        const outcome = outcomeOf(alone ? failure : blamingTarget(failure));
+        const isTooLarge = failure.code === "HTTP_413";
+        if (isTooLarge && read.length > 1) {
+          // Something before the server takes less at once; each picture by itself may be small enough.
+          this.#groupBytesMax = Math.floor(imageBytesOf(read.map(({ delivery }) => delivery)) / 2);
+          groups.unshift(...halvesOf(read.map(({ delivery }) => delivery)));
+          continue;
+        }
+        const outcome = outcomeOf(isTooLarge ? failure : blamingTarget(failure));
         for (const { delivery } of read) outcomes.set(delivery.record.id, outcome);
         const names = namesOf(read.map(({ delivery }) => delivery));
-        await (tookNothing(failure) ? this.#journal.forget(names) : this.#journal.doubt(id, names));
+        await (tookNothing(failure) ? this.#journal.withdraw(names) : this.#journal.doubt(id, names));
         // Whoever is away stays away for the rest of this session.
         if (outcome.kind === "retry" && !suspectsRecord(outcome.error)) {
-          const unsent = groups.slice(at + 1).flat();
+          const unsent = groups.flat();
           for (const { record } of unsent) outcomes.set(record.id, outcome);
-          await this.#journal.forget(namesOf(unsent));
+          await this.#journal.withdraw(namesOf(unsent));
           return sent;
         }
       }
@@ -145,7 +153,7 @@ export class RemoSessions {
         unreadable.push(delivery);
       }
     }
-    await this.#journal.forget(namesOf(unreadable));
+    await this.#journal.withdraw(namesOf(unreadable));
     return read;
   }
 
@@ -227,7 +235,7 @@ export class RemoSessions {
       if (await this.#isThere(delivery, call)) this.#owesLabels(delivery, labelsMissing(delivery.record.name), call);
       else absent.push(delivery);
     }
-    await this.#journal.forget(namesOf(deliveries));
+    await this.#journal.release(namesOf(deliveries));
     return absent;
   }
 
@@ -242,27 +250,27 @@ export class RemoSessions {
     call: JudgedCall,
   ): Promise<readonly Delivery[]> {
     const known = (await this.#journal.sessions()).find((session) => session.id === id);
-    const session: JournalledSession = known ?? { id, names: namesOf(deliveries), doubtful: [] };
+    const names = known?.names ?? namesOf(deliveries);
     // Without the names of all its files the session's counts prove nothing.
-    const someInDoubt = known === undefined || known.doubtful.length > 0;
-    const verdicts = imageVerdicts(status, session.names, someInDoubt);
-    const labels = labelsVerdict(status, csvName(id), [...session.names, ...namesOf(deliveries)]);
+    const someInDoubt = known === undefined || known.isPartial || known.doubtful.length > 0;
+    const verdicts = imageVerdicts(status, names, someInDoubt);
+    const labels = labelsVerdict(status, csvName(id), [...names, ...namesOf(deliveries)]);
     const again: Delivery[] = [];
     for (const delivery of deliveries) {
       const { name } = delivery.record;
       const verdict = verdicts.get(name) ?? { kind: "unproven" };
       if (verdict.kind === "refused") {
-        const allFailed = session.names.length > 1 && status.images.successful === 0;
+        const allFailed = names.length > 1 && status.images.successful === 0;
         call.outcomes.set(delivery.record.id, outcomeOf(refusalOf(name, verdict, allFailed)));
       } else if (isLabelsOnly(delivery) || verdict.kind === "arrived" || (await this.#isThere(delivery, call))) {
-        const inCsv = isLabelsOnly(delivery) || session.names.includes(name);
+        const inCsv = isLabelsOnly(delivery) || known?.names.includes(name) === true;
         this.#judgeLabels(delivery, inCsv ? labels : { kind: "missing" }, call);
       } else {
         again.push(delivery);
       }
     }
     const done = ({ record }: Delivery): boolean => call.outcomes.get(record.id)?.kind === "accepted";
-    await this.#journal.forget(namesOf(deliveries.filter((delivery) => !done(delivery))));
+    await this.#journal.release(namesOf(deliveries.filter((delivery) => !done(delivery))));
     return again;
   }
 

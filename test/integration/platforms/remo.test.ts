@@ -92,6 +92,19 @@ const uploads: readonly Case[] = [
     check: (_, { world }) => assert.ok(world.pictureNamed(1, "plain.jpg") !== undefined),
   },
   {
+    operation: "upload-files",
+    shows: "several requests without a session, all of them worked through",
+    words: async (_, temp) => [
+      "1",
+      await file(temp, "large.jpg", sampleJpeg(7, 8_400_000)),
+      await file(temp, "small.jpg", sampleJpeg(8)),
+      "--no-session",
+    ],
+    check(_, { world }) {
+      for (const name of ["large.jpg", "small.jpg"]) assert.ok(world.pictureNamed(1, name) !== undefined, name);
+    },
+  },
+  {
     operation: "link-files",
     shows: "paths on the server and addresses",
     words: ({ set, folder }) => [

@@ -1,6 +1,6 @@
-import type { RemoClient } from "../../src/targets/remo/client.ts";
-import { collected } from "../option-values.ts";
-import type { Operation, OperationCall } from "./platform.ts";
+import type { RemoClient } from "../../../src/targets/remo/client.ts";
+import { collected } from "../../option-values.ts";
+import type { Operation, OperationCall } from "../platform.ts";
 import {
   booleanOption,
   booleanValue,
@@ -14,8 +14,8 @@ import {
   taskOption,
   textAt,
   textsOption,
-} from "./remo-options.ts";
-import { usageError } from "./run-operation.ts";
+} from "./options.ts";
+import { usageError } from "../run-operation.ts";
 
 type Call = OperationCall<RemoClient>;
 

@@ -1,12 +1,12 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
-import { asAgentError } from "../../src/core/errors.ts";
-import { onestepaiLimits } from "../../src/core/limits.ts";
-import { outcomeOf } from "../../src/core/outcome.ts";
-import type { OnestepaiClient } from "../../src/targets/onestepai/client.ts";
-import { aboutFile, fileProblem } from "../files.ts";
-import type { OperationCall } from "./platform.ts";
-import { usageError } from "./run-operation.ts";
+import { asAgentError } from "../../../src/core/errors.ts";
+import { onestepaiLimits } from "../../../src/core/limits.ts";
+import { outcomeOf } from "../../../src/core/outcome.ts";
+import type { OnestepaiClient } from "../../../src/targets/onestepai/client.ts";
+import { aboutFile, fileProblem } from "../../files.ts";
+import type { OperationCall } from "../platform.ts";
+import { usageError } from "../run-operation.ts";
 
 /** One picture as the document's example finds it. */
 interface FolderImage {

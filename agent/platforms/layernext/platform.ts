@@ -1,10 +1,10 @@
-import { isFields, type Fields } from "../../src/targets/layernext/answers.ts";
-import { LayernextClient } from "../../src/targets/layernext/client.ts";
-import { layernextAccess } from "../../src/targets/layernext/config.ts";
-import { layernextAnnotations } from "./layernext-annotations.ts";
-import { layernextImages } from "./layernext-images.ts";
-import type { Operation, Platform } from "./platform.ts";
-import { jsonObject } from "./layernext-options.ts";
+import { isFields, type Fields } from "../../../src/targets/layernext/answers.ts";
+import { LayernextClient } from "../../../src/targets/layernext/client.ts";
+import { layernextAccess } from "../../../src/targets/layernext/config.ts";
+import { layernextAnnotations } from "./annotations.ts";
+import { layernextImages } from "./images.ts";
+import type { Operation, Platform } from "../platform.ts";
+import { jsonObject } from "./options.ts";
 
 const labelReferences: Operation<LayernextClient> = {
   name: "label-references",

@@ -1,13 +1,13 @@
 import { basename } from "node:path";
-import { AgentError } from "../../src/core/errors.ts";
-import { remoLimits } from "../../src/core/limits.ts";
-import type { RemoClient } from "../../src/targets/remo/client.ts";
-import { isFinished } from "../../src/targets/remo/session-status.ts";
-import type { RemoFile, UploadOptions } from "../../src/targets/remo/uploads.ts";
-import { collected } from "../option-values.ts";
-import type { Operation, OperationCall } from "./platform.ts";
-import { datasetArgument, idAt, numberOption, taskOf, textsOption, uploadOptions } from "./remo-options.ts";
-import { usageError } from "./run-operation.ts";
+import { AgentError } from "../../../src/core/errors.ts";
+import { remoLimits } from "../../../src/core/limits.ts";
+import type { RemoClient } from "../../../src/targets/remo/client.ts";
+import { isFinished } from "../../../src/targets/remo/session-status.ts";
+import type { RemoFile, UploadOptions } from "../../../src/targets/remo/uploads.ts";
+import { collected } from "../../option-values.ts";
+import type { Operation, OperationCall } from "../platform.ts";
+import { datasetArgument, idAt, numberOption, taskOf, textsOption, uploadOptions } from "./options.ts";
+import { usageError } from "../run-operation.ts";
 
 type Call = OperationCall<RemoClient>;
 
@@ -45,7 +45,9 @@ const uploadFiles: Operation<RemoClient> = {
         group.push(fileOf(path, await read(path)));
         const bytes = group.reduce((sum, file) => sum + file.bytes.length, 0);
         if (bytes < remoLimits.groupBytesMax && at + 1 < paths.length) continue;
-        answer = await client.uploads.files(datasetId, group, options, signal);
+        // Without a session the server opens one for the first group, into which the others go: only one is completed.
+        const sessionId = options.sessionId ?? sessionIn(answer);
+        answer = await client.uploads.files(datasetId, group, { ...options, sessionId }, signal);
         done += group.length;
         group = [];
         progress(done, paths.length, "files");

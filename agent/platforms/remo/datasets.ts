@@ -1,6 +1,6 @@
-import type { RemoClient } from "../../src/targets/remo/client.ts";
-import type { RemoImage } from "../../src/targets/remo/parse.ts";
-import type { Operation, OperationOption } from "./platform.ts";
+import type { RemoClient } from "../../../src/targets/remo/client.ts";
+import type { RemoImage } from "../../../src/targets/remo/parse.ts";
+import type { Operation, OperationOption } from "../platform.ts";
 import {
   booleanOption,
   booleanValue,
@@ -13,8 +13,8 @@ import {
   setArgument,
   textAt,
   wholeNumber,
-} from "./remo-options.ts";
-import { positiveInteger } from "../option-values.ts";
+} from "./options.ts";
+import { positiveInteger } from "../../option-values.ts";
 
 const login: Operation<RemoClient> = {
   name: "login",

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "commander";
-import { isFields, type Fields } from "../../src/targets/layernext/answers.ts";
-import { modelNameProblem } from "../../src/targets/layernext/operation-id.ts";
-import { usageError } from "./run-operation.ts";
+import { isFields, type Fields } from "../../../src/targets/layernext/answers.ts";
+import { modelNameProblem } from "../../../src/targets/layernext/operation-id.ts";
+import { usageError } from "../run-operation.ts";
 
 export function jsonObject(text: string): Fields {
   let value: unknown;

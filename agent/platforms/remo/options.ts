@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from "commander";
-import { remoTasks, type RemoTask } from "../../src/targets/remo/uploads.ts";
-import { positiveInteger } from "../option-values.ts";
-import type { OperationCall, OperationOption } from "./platform.ts";
-import { usageError } from "./run-operation.ts";
+import { remoTasks, type RemoTask } from "../../../src/targets/remo/uploads.ts";
+import { positiveInteger } from "../../option-values.ts";
+import type { OperationCall, OperationOption } from "../platform.ts";
+import { usageError } from "../run-operation.ts";
 
 /** Options and arguments that several operations of remo have. */
 

@@ -1,10 +1,10 @@
-import type { HttpRequest } from "../../src/link/http.ts";
-import { IotownClient } from "../../src/targets/iotown/client.ts";
-import { iotownAccess } from "../../src/targets/iotown/config.ts";
-import type { Platform } from "./platform.ts";
-import { dataOperations } from "./iotown/data.ts";
-import { imageOperations } from "./iotown/images.ts";
-import { nodeOperations } from "./iotown/nodes.ts";
+import type { HttpRequest } from "../../../src/link/http.ts";
+import { IotownClient } from "../../../src/targets/iotown/client.ts";
+import { iotownAccess } from "../../../src/targets/iotown/config.ts";
+import type { Platform } from "../platform.ts";
+import { dataOperations } from "./data.ts";
+import { imageOperations } from "./images.ts";
+import { nodeOperations } from "./nodes.ts";
 
 export const iotownPlatform: Platform<IotownClient> = {
   kind: "iotown",

@@ -1,9 +1,9 @@
-import type { HttpRequest } from "../../src/link/http.ts";
-import { CustomVisionClient } from "../../src/targets/customvision/client.ts";
-import { customVisionAccess } from "../../src/targets/customvision/config.ts";
-import { documentOperations, listOf } from "./customvision-images.ts";
-import { imageRegions } from "./customvision-values.ts";
-import type { Operation, Platform } from "./platform.ts";
+import type { HttpRequest } from "../../../src/link/http.ts";
+import { CustomVisionClient } from "../../../src/targets/customvision/client.ts";
+import { customVisionAccess } from "../../../src/targets/customvision/config.ts";
+import { documentOperations, listOf } from "./images.ts";
+import { imageRegions } from "./values.ts";
+import type { Operation, Platform } from "../platform.ts";
 
 /** What the document needs around its nine operations: tags, project, domains, and the boxes of v3.3. */
 

@@ -1,5 +1,10 @@
-import type { BatchOptions, ImageTagPair, NewImageRegion, NewRegion } from "../../src/targets/customvision/models.ts";
-import { usageError } from "./run-operation.ts";
+import type {
+  BatchOptions,
+  ImageTagPair,
+  NewImageRegion,
+  NewRegion,
+} from "../../../src/targets/customvision/models.ts";
+import { usageError } from "../run-operation.ts";
 
 /** What the command line's texts mean for Custom Vision. Ids and numbers are checked by the client. */
 

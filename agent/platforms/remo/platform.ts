@@ -1,10 +1,10 @@
-import type { HttpRequest } from "../../src/link/http.ts";
-import { RemoClient } from "../../src/targets/remo/client.ts";
-import { remoAccess } from "../../src/targets/remo/config.ts";
-import type { Platform } from "./platform.ts";
-import { remoDatasetOperations } from "./remo-datasets.ts";
-import { remoSetOperations } from "./remo-sets.ts";
-import { remoUploadOperations } from "./remo-uploads.ts";
+import type { HttpRequest } from "../../../src/link/http.ts";
+import { RemoClient } from "../../../src/targets/remo/client.ts";
+import { remoAccess } from "../../../src/targets/remo/config.ts";
+import type { Platform } from "../platform.ts";
+import { remoDatasetOperations } from "./datasets.ts";
+import { remoSetOperations } from "./sets.ts";
+import { remoUploadOperations } from "./uploads.ts";
 
 export const remoPlatform: Platform<RemoClient> = {
   kind: "remo",

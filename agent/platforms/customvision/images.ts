@@ -1,8 +1,8 @@
 import { basename } from "node:path";
-import type { CustomVisionClient } from "../../src/targets/customvision/client.ts";
-import { customVisionLimits } from "../../src/targets/customvision/limits.ts";
-import type { CreatedImage, ImageCreateSummary, ImageFile } from "../../src/targets/customvision/models.ts";
-import { base64Bytes } from "../../src/link/payload.ts";
+import type { CustomVisionClient } from "../../../src/targets/customvision/client.ts";
+import { customVisionLimits } from "../../../src/targets/customvision/limits.ts";
+import type { CreatedImage, ImageCreateSummary, ImageFile } from "../../../src/targets/customvision/models.ts";
+import { base64Bytes } from "../../../src/link/payload.ts";
 import {
   annotationsFor,
   batchOptions,
@@ -12,9 +12,10 @@ import {
   regionsByImage,
   tagsByImage,
   wholeNumber,
-} from "./customvision-values.ts";
-import type { Operation, OperationCall, OperationOption } from "./platform.ts";
-import { usageError } from "./run-operation.ts";
+} from "./values.ts";
+import type { Operation, OperationCall, OperationOption } from "../platform.ts";
+import { patiently } from "../../pull/patience.ts";
+import { usageError } from "../run-operation.ts";
 
 /** The nine operations of the user's document. */
 
@@ -100,11 +101,12 @@ const createImagesFromFiles: Operation<CustomVisionClient> = {
   arguments: [{ name: "file", description: "JPEG, PNG, GIF or BMP of at most 6 MB", many: true }],
   options: [tagIdsOption, imageTagsOption, regionsOption, metadataOption],
   async run(call) {
-    const { client, options, signal, progress } = call;
+    const { client, options, signal, progress, seams } = call;
     const files = listOf(call, 0);
     const results: CreatedImage[] = [];
     for await (const images of fileBatches(files, call)) {
-      const summary = await client.createImagesFromFiles(images, batchOptions(options), signal);
+      const send = () => client.createImagesFromFiles(images, batchOptions(options), signal);
+      const summary = await patiently(send, seams, signal);
       results.push(...summary.images);
       progress(results.length, files.length, "images");
     }
@@ -212,7 +214,7 @@ export function listOf({ args }: Call, at: number): readonly string[] {
   return typeof value === "string" ? [value] : (value ?? []);
 }
 
-/** Many more than one request takes, with a bar. */
+/** Many more than one request takes, with a bar; patient, as the service takes ten requests a second. */
 async function inBatches(
   call: Call,
   items: readonly string[],
@@ -221,7 +223,7 @@ async function inBatches(
 ): Promise<ImageCreateSummary> {
   const results: CreatedImage[] = [];
   for (let at = 0; at < items.length; at += most) {
-    const { images } = await create(items.slice(at, at + most));
+    const { images } = await patiently(() => create(items.slice(at, at + most)), call.seams, call.signal);
     results.push(...images);
     call.progress(Math.min(at + most, items.length), items.length, "images");
   }

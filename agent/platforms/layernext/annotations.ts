@@ -1,10 +1,10 @@
-import type { Geometry } from "../../src/targets/layernext/annotations.ts";
-import { parseAnnotationFile } from "../../src/targets/layernext/annotation-file.ts";
-import { uploadAnnotatedFiles, type ImagesPlace } from "../../src/targets/layernext/annotation-upload.ts";
-import type { AnnotationUpload, LayernextClient } from "../../src/targets/layernext/client.ts";
-import { modelName, textOption } from "./layernext-options.ts";
-import type { Operation, OperationArgument, OperationCall, OperationOption } from "./platform.ts";
-import { usageError } from "./run-operation.ts";
+import type { Geometry } from "../../../src/targets/layernext/annotations.ts";
+import { parseAnnotationFile } from "../../../src/targets/layernext/annotation-file.ts";
+import { uploadAnnotatedFiles, type ImagesPlace } from "../../../src/targets/layernext/annotation-upload.ts";
+import type { AnnotationUpload, LayernextClient } from "../../../src/targets/layernext/client.ts";
+import { modelName, textOption } from "./options.ts";
+import type { Operation, OperationArgument, OperationCall, OperationOption } from "../platform.ts";
+import { usageError } from "../run-operation.ts";
 
 /** Annotations from a JSON file, for images that the server has. */
 

@@ -1,9 +1,9 @@
 import { basename } from "node:path";
-import { OnestepaiClient } from "../../src/targets/onestepai/client.ts";
-import { onestepaiAccess } from "../../src/targets/onestepai/config.ts";
-import { uploadFolder } from "./onestepai-folder.ts";
-import type { Operation, OperationOption, Platform } from "./platform.ts";
-import { usageError } from "./run-operation.ts";
+import { OnestepaiClient } from "../../../src/targets/onestepai/client.ts";
+import { onestepaiAccess } from "../../../src/targets/onestepai/config.ts";
+import { uploadFolder } from "./folder.ts";
+import type { Operation, OperationOption, Platform } from "../platform.ts";
+import { usageError } from "../run-operation.ts";
 
 const skipUnsupported: OperationOption = {
   flags: "--skip-unsupported",
