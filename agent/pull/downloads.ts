@@ -6,11 +6,20 @@ import { captureLimits, pullLimits } from "../../src/core/limits.ts";
 import { patiently, type PullSeams } from "./patience.ts";
 import type { SourceImage } from "./source.ts";
 
-/** What became of one picture. `missing`: the platform has it, this disk does not; `unusable`: it is nothing to learn from. */
+/**
+ * What became of one picture. `missing`: the platform has it, this disk does not (`isPictures`: which says nothing about
+ * the others); `unusable`: it is nothing to learn from.
+ */
 export type Pulled =
   | { readonly kind: "there"; readonly width: number; readonly height: number; readonly fetched: boolean }
-  | { readonly kind: "missing"; readonly why: string }
+  | Missing
   | { readonly kind: "unusable"; readonly why: string };
+
+interface Missing {
+  readonly kind: "missing";
+  readonly why: string;
+  readonly isPictures?: true;
+}
 
 export interface WantedFile {
   readonly image: SourceImage;
@@ -20,7 +29,8 @@ export interface WantedFile {
 /**
  * Brings pictures into a folder, a few at a time. What lies there is whole: a picture gets its name only once all of it
  * is on the disk, and one that is there whole is not fetched again, so that a download may be broken off at any time.
- * A platform that has failed several times in a row is left alone. Fails when the disk does, and when it is stopped.
+ * A platform that has failed several times in a row is left alone, and so is one that has none of many pictures: then it
+ * is the address that is wrong. Fails when the disk does, and when it is stopped.
  */
 export async function downloadAll(
   folder: string,
@@ -33,6 +43,8 @@ export async function downloadAll(
   let next = 0;
   let done = 0;
   let failuresInARow = 0;
+  let got = 0;
+  let gone = 0;
   let lastFailure = "";
   let failed = false;
   const lane = async (): Promise<void> => {
@@ -42,13 +54,18 @@ export async function downloadAll(
       signal.throwIfAborted();
       const path = join(folder, file.name);
       const kept = await lookAt(path);
-      const away = failuresInARow >= pullLimits.failuresInARowMax;
+      const away =
+        failuresInARow >= pullLimits.failuresInARowMax || (got === 0 && gone >= pullLimits.goneBeforeFirstMax);
       const pulled =
         kept ?? (away ? missing(`not tried after: ${lastFailure}`) : await download(file.image, path, seams, signal));
-      if (pulled.kind === "missing") {
-        failuresInARow += 1;
-        if (!away) lastFailure = pulled.why;
-      } else if (kept === undefined) failuresInARow = 0;
+      if (pulled.kind !== "missing") {
+        got += 1;
+        if (kept === undefined) failuresInARow = 0;
+      } else if (!away) {
+        if (pulled.isPictures === true) gone += 1;
+        else failuresInARow += 1;
+        lastFailure = pulled.why;
+      }
       results[at] = pulled;
       onDone((done += 1));
     }
@@ -68,7 +85,8 @@ async function download(image: SourceImage, path: string, seams: PullSeams, sign
     bytes = await patiently(() => image.fetch(signal), seams, signal);
   } catch (error) {
     signal.throwIfAborted();
-    return missing(asAgentError(error, `fetching ${image.id}`).message);
+    const { code, message } = asAgentError(error, `fetching ${image.id}`);
+    return { ...missing(message), ...(ofPicture.has(code) ? { isPictures: true } : {}) };
   }
   const pulled = judged(bytes, true);
   if (pulled.kind === "there") await writeWhole(path, bytes);
@@ -94,13 +112,16 @@ async function lookAt(path: string): Promise<Pulled | undefined> {
 function judged(bytes: Buffer, wasFetched: boolean): Pulled {
   if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return { kind: "unusable", why: "it is no JPEG" };
   const scan = scanJpeg(bytes);
-  if (scan.kind === "damaged") return missing(`what came is no whole JPEG: ${scan.why}`);
+  if (scan.kind === "damaged") return { ...missing(`what came is no whole JPEG: ${scan.why}`), isPictures: true };
   const { width, height, orientation } = scan.facts;
   if (orientation !== 1) return { kind: "unusable", why: "its EXIF data turns it" };
   return { kind: "there", width, height, fetched: wasFetched };
 }
 
-function missing(why: string): Pulled {
+/** Somebody removed it; or its name is not to be found, or not clear. */
+const ofPicture: ReadonlySet<string> = new Set(["HTTP_404", "HTTP_410", "PULL_NO_IMAGE"]);
+
+function missing(why: string): Missing {
   return { kind: "missing", why };
 }
 

@@ -47,7 +47,11 @@ function sourceImage(
     return { id: String(image.id), boxes, fetch: (signal) => client.imageFile(image, signal) };
   }
   const why = image === undefined ? "the dataset has no image of this name" : "several images have this name";
-  return { id: name, boxes, fetch: () => Promise.reject(new AgentError("REMO_ANSWER", why, { disposition: "fatal" })) };
+  return {
+    id: name,
+    boxes,
+    fetch: () => Promise.reject(new AgentError("PULL_NO_IMAGE", why, { disposition: "fatal" })),
+  };
 }
 
 async function imagesByName(

@@ -496,6 +496,8 @@ export const pullLimits = {
   backoffMaxMs: 30_000,
   /** So many pictures in a row cannot be fetched: the platform is away, and each of the rest would take a minute. */
   failuresInARowMax: 10,
+  /** So many that the platform does not have, and not one that it has: the address is wrong. */
+  goneBeforeFirstMax: 100,
   /** Pictures named with their trouble in the summary. */
   problemsToldMax: 100,
 } as const;

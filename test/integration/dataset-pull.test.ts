@@ -137,6 +137,24 @@ describe("dataset pull", () => {
     assert.ok(away.problems.some(({ why }) => /^not tried after: .*NET_REFUSED/.test(why)));
   });
 
+  it("gives up nothing for pictures that are gone or damaged, unless the platform has none at all", async () => {
+    const many = pullLimits.goneBeforeFirstMax + 20;
+    for (let at = 0; at < many; at += 1) source.add(`gone-${at}`, [person], failing("HTTP_404", "fatal"));
+    await pull("yolo");
+    const asked = source.fetched.length;
+    assert.ok(asked >= pullLimits.goneBeforeFirstMax && asked <= pullLimits.goneBeforeFirstMax + pullLimits.lanes);
+    source.images.clear();
+
+    source.add("aa-there");
+    await pull("yolo");
+    for (let at = 0; at < many; at += 1) source.add(`gone-${at}`, [person], failing("HTTP_404", "fatal"));
+    for (let at = 0; at < 20; at += 1) source.add(`half-${at}`, [person], () => sampleJpeg(1).subarray(0, 60));
+    source.add("zz-there");
+    const summary = await pull("yolo");
+    assert.deepEqual([summary.images, summary.missing], [2, many + 20]);
+    assert.ok(summary.problems.every(({ why }) => !why.startsWith("not tried")));
+  });
+
   it("keeps the numbers of its classes, and pulls those of before again", async () => {
     source.add("one", [person]);
     await pull("yolo", ["person"]);

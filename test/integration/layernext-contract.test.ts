@@ -267,6 +267,18 @@ describe("LayerNext sandbox", () => {
     assert.equal((await update([good])).status, 200);
   });
 
+  it("counts the images of a session over its calls", async () => {
+    const { jobId } = await stored();
+    await done(jobId);
+    const one = async () => update([await element(jobId)], { totalImageCount: 2 });
+    assert.equal((await one()).status, 200);
+    assert.equal((await one()).status, 400, "it does not count on");
+    const counted = { uploadedImageCount: 2, totalImageCount: 3 };
+    assert.equal((await update([await element(jobId)], counted)).status, 400, "another total");
+    assert.equal((await update([await element(jobId)], { ...counted, totalImageCount: 2 })).status, 200);
+    assert.equal((await one()).status, 200, "a session that has ended is over");
+  });
+
   it("reads each annotation strictly", async () => {
     const { jobId } = await stored();
     await done(jobId);

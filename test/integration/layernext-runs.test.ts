@@ -198,6 +198,21 @@ describe("LayerNext model runs", () => {
     assert.deepEqual(types(), [["rectangle", "rectangle", "rectangle"]]);
   });
 
+  it("sends at most 1,000 images in a call, counted on within one session", async () => {
+    await outcomesOf(bench.target(), deliveries(1));
+    const client = bench.client();
+    const references = await client.labelReferences(new Map([["person", new Map()]]), new AbortController().signal);
+    const objectKey = bench.sandbox.annotations()[0]?.objectKey ?? "";
+    const image = { address: { by: "key", objectKey }, annotations: [], newId: () => "" } as const;
+    const images = Array.from({ length: 2_001 }, () => image);
+    const told: number[] = [];
+    const upload = { operationId: "bulk", kind: "modelRun", images, references, nowMs: 1_772_705_700_104 } as const;
+    const onProgress = (done: number): void => void told.push(done);
+    await client.uploadAnnotations({ ...upload, onProgress }, new AbortController().signal);
+    assert.deepEqual(told, [1_000, 2_000, 2_001]);
+    assert.deepEqual(bench.sandbox.violations(), []);
+  });
+
   it("gives each shape the same id when a model run is sent again", async () => {
     const ids = () => bench.sandbox.annotations().flatMap((run) => run.shapes.map(({ id }) => id));
     await outcomesOf(bench.target(), deliveries(2));

@@ -178,6 +178,14 @@ describe("LayerNext target, step by step", () => {
     bench.sandbox.heal();
     assert.deepEqual(words(await outcomesOf(bench.target(), [first])), ["accepted"]);
     assert.equal(bench.puts(), 1, "what is finalized is not sent again");
+    assert.deepEqual(bench.sandbox.violations(), [], "the upload without its second file is not completed");
+  });
+
+  it("completes an upload once, also when it is killed while it waits for the job", async () => {
+    bench.sandbox.fault({ kind: "reset-early" }, 1, steps.job);
+    await outcomesOf(bench.target(), deliveries(2));
+    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(2))), ["accepted", "accepted"]);
+    assert.equal(bench.count("complete"), 1);
   });
 
   it("begins anew when the server has forgotten the open upload", async () => {

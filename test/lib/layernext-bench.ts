@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import type { Outcome } from "../../src/core/outcome.ts";
 import type { Delivery, TargetMemory } from "../../src/core/ports.ts";
 import { LayernextSandbox, type LayernextSandboxOptions } from "../../src/sandbox/layernext/server.ts";
+import { HttpLink } from "../../src/link/http.ts";
+import { LayernextClient } from "../../src/targets/layernext/client.ts";
 import { layernextConfig } from "../../src/targets/layernext/config.ts";
 import type { JobPace } from "../../src/targets/layernext/job.ts";
 import { LayernextTarget } from "../../src/targets/layernext/target.ts";
@@ -38,6 +40,7 @@ export class LayernextBench {
   readonly clock = new SimulatedClock();
   readonly #api: LayernextSandboxOptions["api"];
   readonly #targets: LayernextTarget[] = [];
+  readonly #link = new HttpLink({});
   #url = "";
 
   constructor(options: Partial<LayernextSandboxOptions> = {}, memory = new MemoryForTarget()) {
@@ -64,8 +67,14 @@ export class LayernextBench {
     return target;
   }
 
+  client(): LayernextClient {
+    const { api = "3.x" } = { api: this.#api };
+    return new LayernextClient({ url: this.#url, apiKey, secret, api, otherStorage: "refuse" }, this.#link);
+  }
+
   async stop(): Promise<void> {
     for (const target of this.#targets) await target.close();
+    this.#link.close();
     await this.sandbox.stop();
   }
 

@@ -197,7 +197,8 @@ export class Lake {
 
   mayUpdate(call: DataCall, operationId: string, mode: number, normalized: boolean): void {
     const before = this.#sessions.get(`${operationId} ${call.sessionId}`);
-    const earlier = call.uploaded === call.images.length ? 0 : (before?.uploaded ?? 0);
+    const isOpen = before !== undefined && before.uploaded < before.total;
+    const earlier = isOpen ? before.uploaded : 0;
     if (call.uploaded !== earlier + call.images.length) violated("uploadedImageCount is not cumulative");
     if (call.uploaded > call.total) violated("uploadedImageCount exceeds totalImageCount");
     if (earlier > 0 && before?.total !== call.total) violated("totalImageCount changed within a session");

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { clipBox } from "../../core/detections.ts";
 import { AgentError, errnoOf } from "../../core/errors.ts";
@@ -28,6 +28,9 @@ export type ExampleDetection = Omit<Detection, "score"> & Partial<Pick<Detection
 
 /** Says that a folder is ours to write into, and how classes are numbered there. */
 const markFile = "framepost-export.json";
+
+/** Half of a mark would lock its owner out. */
+const newMarkFile = `${markFile}.new`;
 
 /** Below a hundredth of a pixel the decimals of the formats leave nothing of a box. */
 const sideMinPixels = 0.01;
@@ -64,7 +67,8 @@ export class DatasetWriter {
       await mkdir(this.imagesFolder, { recursive: true });
       const mark = { format, ...(source === undefined ? {} : { source }), classes: this.classes };
       // First, so that a run that was broken off can be repeated.
-      await writeFile(join(to, markFile), `${JSON.stringify(mark, undefined, 2)}\n`);
+      await writeFile(join(to, newMarkFile), `${JSON.stringify(mark, undefined, 2)}\n`);
+      await rename(join(to, newMarkFile), join(to, markFile));
       await this.#format.start(to, this.classes);
     });
   }
