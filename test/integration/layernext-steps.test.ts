@@ -12,6 +12,31 @@ async function begin(options: ConstructorParameters<typeof LayernextBench>[0] = 
   await bench.start();
 }
 
+/** A process that is killed, or whose power is cut, writes nothing down any more. */
+class MemoryUntilCut extends MemoryForTarget {
+  isCutOff = (): boolean => false;
+  writes = 0;
+
+  override async write(value: object): Promise<void> {
+    if (this.isCutOff()) return;
+    this.writes += 1;
+    await super.write(value);
+  }
+}
+
+/** The request number `at`, from 0, is the last thing that the process does. */
+async function beginCutOff(at: number, stores: boolean) {
+  await bench.stop();
+  const memory = new MemoryUntilCut();
+  bench = new LayernextBench({}, memory);
+  await bench.start();
+  if (at > 0) bench.sandbox.fault({ kind: "late", delayMs: 0 }, at);
+  bench.sandbox.fault({ kind: "reset-late", stores });
+  memory.isCutOff = () => bench.sandbox.counts().requests > at;
+  const finalizing = () => [4, 7].includes(at);
+  return { memory, finalizing };
+}
+
 describe("LayerNext target, step by step", () => {
   beforeEach(() => begin());
   afterEach(() => bench.stop());
@@ -99,6 +124,57 @@ describe("LayerNext target, step by step", () => {
       }
     });
   }
+
+  for (const stores of [true, false]) {
+    it(`sends nothing again that was finalized when it is cut off without a last word ${stores ? "after" : "before"} any request`, async () => {
+      for (let at = 0; at < requestsOfTwo; at += 1) {
+        const { memory, finalizing } = await beginCutOff(at, stores);
+        await outcomesOf(bench.target(), deliveries(2));
+        memory.isCutOff = () => false;
+        assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(2))), ["accepted", "accepted"]);
+        const unfinished = finalizing() && !stores ? 1 : 0;
+        assert.equal(bench.puts(), 2 + unfinished, `request ${at}`);
+        assert.equal(bench.sandbox.annotations().length, 2);
+        assert.ok(bench.sandbox.stored().every(({ times }) => times === 1));
+        assert.deepEqual(bench.sandbox.violations(), []);
+      }
+    });
+  }
+
+  it("fits a model run to the copy that the server has, also after a cut without a last word", async () => {
+    const box = { left: 8, top: 4, width: 40, height: 18 };
+    const twice = () => sampleDelivery(1, sampleJpeg(9), { imageWidth: 128, imageHeight: 96, detections: [found] });
+    const found = sampleDetection({ box });
+    const { memory } = await beginCutOff(4, true);
+    await outcomesOf(bench.target(), deliveries(1));
+    memory.isCutOff = () => false;
+    assert.deepEqual(words(await outcomesOf(bench.target(), [twice()])), ["accepted"]);
+    assert.deepEqual(bench.sandbox.annotations()[0]?.shapes[0]?.box, { x: 4, y: 2, w: 20, h: 9 });
+    assert.equal(bench.puts(), 1);
+  });
+
+  it("knows which copy went last, when the first was cut off before it was finalized", async () => {
+    const box = { left: 8, top: 4, width: 40, height: 18 };
+    const changes = { imageWidth: 128, imageHeight: 96, detections: [sampleDetection({ box })] };
+    const { memory } = await beginCutOff(4, false);
+    await outcomesOf(bench.target(), [sampleDelivery(1, sampleJpeg(9), changes)]);
+    const after = bench.sandbox.counts().requests;
+    // The label, initialize, the address, and the finalizing of the other copy.
+    memory.isCutOff = () => bench.sandbox.counts().requests >= after + 4;
+    bench.sandbox.fault({ kind: "reset-late", stores: true }, 1, steps.finalize);
+    await outcomesOf(bench.target(), deliveries(1));
+    memory.isCutOff = () => false;
+    const last = sampleDelivery(1, sampleJpeg(9), changes);
+    assert.deepEqual(words(await outcomesOf(bench.target(), [last])), ["accepted"]);
+    assert.deepEqual(bench.sandbox.annotations()[0]?.shapes[0]?.box, { x: 4, y: 2, w: 20, h: 9 });
+  });
+
+  it("writes to its memory twice for a batch that nothing befalls", async () => {
+    const { memory } = await beginCutOff(1e6, true);
+    bench.sandbox.heal();
+    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(8))), Array(8).fill("accepted"));
+    assert.equal(memory.writes, 2);
+  });
 
   it("sends a file again that was cut off on its way to the storage, and only that", async () => {
     bench.sandbox.storage.fault({ kind: "late", delayMs: 0 });
