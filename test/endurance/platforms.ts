@@ -33,7 +33,7 @@ function tableOf({ platforms: results, findings }: StormOutcome): BenchTable {
       "came again, recognised by",
       "refused, then sent again by hand",
       "violations (after an untrue success)",
-      "s",
+      "s at most",
     ],
     rows: results.map(rowOf),
     verdicts: [

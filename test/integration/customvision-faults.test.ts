@@ -63,13 +63,9 @@ describe("Custom Vision target under faults", () => {
     await sandbox.stop();
   });
 
-  function newTarget(config: object = {}): CustomVisionTarget {
+  function newTarget(config: object = {}, clock = new VirtualClock()): CustomVisionTarget {
     const given = { id: "azure", kind: "customvision", url, trainingKey, projectId: sandboxProjectId, ...config };
-    return new CustomVisionTarget(
-      customVisionConfig.parse(given),
-      { clock: new VirtualClock() },
-      { idleTimeoutMs: 200 },
-    );
+    return new CustomVisionTarget(customVisionConfig.parse(given), { clock }, { idleTimeoutMs: 200 });
   }
 
   async function deliver(deliveries: readonly Delivery[], signal = never): Promise<readonly string[]> {
@@ -371,8 +367,7 @@ describe("Custom Vision target under faults", () => {
 
   it("asks for a tag that was refused once a minute, so that many of them do not use up the service's rate", async () => {
     const clock = new VirtualClock();
-    const given = { id: "azure", kind: "customvision", url, trainingKey, projectId: sandboxProjectId };
-    target = new CustomVisionTarget(customVisionConfig.parse(given), { clock });
+    target = newTarget({}, clock);
     const full = { kind: "answer", status: 400, body: '{"code":"BadRequestExceedTagPerProjectLimit"}' } as const;
     const detections = Array.from({ length: 12 }, (_, at) => sampleDetection({ label: `label-${at}` }));
     const many = sampleDelivery(1, sampleJpeg(1), { detections });
@@ -402,9 +397,7 @@ describe("Custom Vision target under faults", () => {
 
   it("leaves boxes without a tag out where the config says so, and finds a tag that was added later", async () => {
     const clock = new VirtualClock();
-    const given = { id: "azure", kind: "customvision", url, trainingKey, projectId: sandboxProjectId };
-    const config = customVisionConfig.parse({ ...given, missingTags: "leave-out" });
-    target = new CustomVisionTarget(config, { clock });
+    target = newTarget({ missingTags: "leave-out" }, clock);
     assert.deepEqual(await deliver(row(1)), ["accepted"]);
     assert.deepEqual(sandbox.stored()[0]?.boxes, []);
     sandbox.addTag("person");

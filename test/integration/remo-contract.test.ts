@@ -107,6 +107,11 @@ describe("remo sandbox", () => {
     assert.deepEqual(sandbox.violations(), []);
   });
 
+  const outline = (points: string) => [
+    value("annotation_task", "Instance segmentation"),
+    csv(`file_name,class_name,coordinates\r\na.jpg,x,${points}\r\n`),
+  ];
+
   const refused: readonly (readonly [string, number, () => Sent | Promise<Sent>])[] = [
     ["a login as JSON", 400, () => ({ path: "/api/rest-auth/login/", json: { email, password } })],
     ["a login without a password", 400, () => ({ path: "/api/rest-auth/login/", headers: formType, body: "email=a" })],
@@ -163,6 +168,41 @@ describe("remo sandbox", () => {
       () => ({ path: `${uploadPath}?folder_id=${folderId}`, parts: [value("folder_id", "77"), image()] }),
     ],
     ["a folder that is not there", 400, () => ({ path: `${uploadPath}?folder_id=77`, parts: [image()] })],
+    [
+      "two sessions in an upload",
+      400,
+      () => ({ path: uploadPath, parts: [value("session_id", "a"), value("session_id", "b"), image()] }),
+    ],
+    [
+      "two sets in the query",
+      400,
+      () => ({ path: `${uploadPath}?annotation_set_id=${setId}&annotation_set_id=${setId}`, parts: [image()] }),
+    ],
+    ["a part that nobody knows", 400, () => ({ path: uploadPath, parts: [value("label", "x"), image()] })],
+    ["a key that nobody knows", 400, () => ({ path: `${uploadPath}?session=1`, parts: [image()] })],
+    [
+      "a folder in words",
+      400,
+      () => ({ path: uploadPath, json: { urls: ["http://x.example/a.jpg"], folder_id: String(folderId) } }),
+    ],
+    ["a completion with a body", 400, () => ({ path: `/api/v1/ui/uploads/${otherSession}/complete/`, json: {} })],
+    ["a key that the list of datasets has not", 400, () => ({ path: "/api/v1/ui/datasets/?archived=true" })],
+    [
+      "a login with a query",
+      400,
+      () => ({
+        path: "/api/rest-auth/login/?next=x",
+        headers: formType,
+        body: `email=${encodeURIComponent(email)}&password=${password}`,
+      }),
+    ],
+    ["a flag in other words", 400, () => ({ path: "/api/v1/ui/datasets/?is_public=1" })],
+    ["an outline of two points", 400, () => ({ path: uploadPath, parts: [...outline('"10; 6; 40; 7"'), image()] })],
+    [
+      "an outline that ends in half a point",
+      400,
+      () => ({ path: uploadPath, parts: [...outline('"10; 6; 40; 7; 12; 30; 5"'), image()] }),
+    ],
     ["links that are no list", 400, () => ({ path: uploadPath, json: { urls: "http://x.example/a.jpg" } })],
     ["a link that is no address", 400, () => ({ path: uploadPath, json: { urls: ["a.jpg"] } })],
     ["nothing to link", 400, () => ({ path: uploadPath, json: {} })],

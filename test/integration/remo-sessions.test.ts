@@ -278,6 +278,17 @@ describe("remo target killed between its steps", () => {
     );
   });
 
+  it("believes nothing of sessions that another dataset had", async () => {
+    await using bench = await RemoBench.make();
+    await bench.deliver(batch(1));
+    const { id } = bench.sandbox.world.addDataset("another");
+    const target = bench.makeTarget({ datasetId: id });
+    const endings = await settleAll(target, batch(1));
+    await target.close();
+    assert.ok([...endings.values()].every(({ kind }) => kind === "accepted"));
+    assert.ok(bench.sandbox.world.pictureNamed(id, nameOf(1)) !== undefined);
+  });
+
   it("finds its pictures by name where the server has lost the session", async () => {
     await using bench = await RemoBench.make();
     await bench.deliver(batch(2));
