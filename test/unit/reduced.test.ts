@@ -135,6 +135,14 @@ describe("reduced copies", () => {
     );
   });
 
+  it("are made of no picture that the target has begun with, although its size was refused since", async () => {
+    const { answer, sizes } = limited({ bytes: 41_000 });
+    const { deliver } = bench(answer);
+    await deliver(delivery(1, 100_000));
+    await deliver({ ...delivery(2, 100_000), cursor: "begun" });
+    assert.equal(sizes.filter((size) => size === -100_000).length, 2);
+  });
+
   it("do not aim at what was taken before the limit came down", () => {
     const learned = new LearnedSize(new SimulatedClock());
     learned.refused(100_000);
