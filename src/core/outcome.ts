@@ -131,6 +131,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   STORAGE_UNSUPPORTED: targetAway,
   PLATFORM_FAILED: targetFailed,
   UPLOAD_REFUSED: targetFailed,
+  STORAGE_REFUSED: targetFailed,
   JOB_FAILED: targetFailed,
   JOB_STUCK: targetFailed,
   JOB_PENDING: recordRetry,

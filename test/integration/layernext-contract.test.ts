@@ -156,7 +156,14 @@ describe("LayerNext sandbox", () => {
 
   it("compares credentials whole", async () => {
     const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
-    for (const wrong of ["", "Basic", basic(`${apiKey}:wrong`), basic(apiKey), `Bearer ${secret}`]) {
+    for (const wrong of [
+      "",
+      "Basic",
+      basic(`${apiKey}:wrong`),
+      basic(apiKey),
+      `Bearer ${secret}`,
+      authorization.replace("Basic", "Bearer"),
+    ]) {
       const { status } = await caller.call("GET", "/api/client/getDetails/system", undefined, { authorization: wrong });
       assert.equal(status, 401);
     }
@@ -198,6 +205,9 @@ describe("LayerNext sandbox", () => {
     const { etag } = await put(await signed(file));
     for (const wrong of ["", `"${etag}"`, etag.toUpperCase()]) assert.equal((await finalize(file, wrong)).status, 400);
     assert.equal((await finalize(file, etag, "http://127.0.0.1/other?x=1")).status, 400);
+    assert.equal((await finalize({ ...file, fileKey: "dock_b.jpg" }, etag)).status, 400, "another file's key");
+    const other = await opened();
+    assert.equal((await finalize({ ...file, uploadId: other.uploadId }, etag)).status, 400, "another upload");
     assert.equal((await finalize(file, etag)).status, 204);
     assert.equal((await complete(file.uploadId, "isReturnedUniqueName=true")).status, 400);
     assert.equal((await complete(file.uploadId, "")).status, 400);
@@ -251,13 +261,14 @@ describe("LayerNext sandbox", () => {
       ["a session that is no time", [good], { sessionId: "x" }],
       ["a count that is not cumulative", [good], { uploadedImageCount: 2, totalImageCount: 2 }],
       ["more images than in all", [good], { totalImageCount: 0 }],
+      ["ids that occur twice", [good, good], { uploadedImageCount: 2, totalImageCount: 2 }],
       ["another mode", [good], { operationMode: 3 }],
       ["another type", [good], { operationType: 2 }],
       ["a boolean as JavaScript writes it", [good], {}, "isNormalized=false"],
       ["no boolean", [good], {}, ""],
       [
         "too many images",
-        Array.from({ length: 1_001 }, () => good),
+        Array.from({ length: 1_001 }, () => ({ ...good, data: { ...good.data, annotationObjects: [] } })),
         { uploadedImageCount: 1_001, totalImageCount: 1_001 },
       ],
     ];

@@ -6,7 +6,7 @@ import type { Outcome } from "../../src/core/outcome.ts";
 import type { Delivery } from "../../src/core/ports.ts";
 import { layernextFaults } from "../../src/sandbox/layernext/faults.ts";
 import { settleAll } from "../contract/target-rounds.ts";
-import { deliveries, LayernextBench, outcomesOf, steps, words } from "../lib/layernext-bench.ts";
+import { basic, deliveries, LayernextBench, outcomesOf, steps, words } from "../lib/layernext-bench.ts";
 import { inWords } from "../lib/outcome-words.ts";
 import { sampleDelivery, sampleDetection, sampleJpeg } from "../lib/records.ts";
 
@@ -45,10 +45,10 @@ describe("LayerNext jobs", () => {
     bench.sandbox.endJobs("never");
     const batch = deliveries(2);
     const outcomes = await outcomesOf(bench.target({}, { waitMs: 0 }), batch);
-    assert.deepEqual(words(outcomes), Array(2).fill("record? JOB_PENDING after 15000"));
+    assert.deepEqual(words(outcomes), Array(2).fill("record JOB_PENDING after 15000"));
     const later = batch.map((delivery, at) => carried(delivery, outcomes[at]));
     const again = await outcomesOf(bench.target(), later);
-    assert.deepEqual(words(again), Array(2).fill("record? JOB_PENDING after 30000"));
+    assert.deepEqual(words(again), Array(2).fill("record JOB_PENDING after 30000"));
     assert.notEqual(
       carried(batch[0] ?? assert.fail(), again[0]).cursor,
       later[0]?.cursor,
@@ -138,6 +138,14 @@ describe("LayerNext model runs", () => {
       assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(2))), ["accepted", "accepted"]);
     });
   }
+
+  it("believes no 200 with an error in it, and repeats no credentials that it shows", async () => {
+    const body = JSON.stringify({ error: { message: `not for ${basic}` } });
+    bench.sandbox.fault({ kind: "answer", status: 200, body }, 1, steps.run);
+    const outcomes = await outcomesOf(bench.target(), deliveries(1));
+    assert.deepEqual(words(outcomes), ["target? PLATFORM_FAILED"]);
+    assert.match(outcomes[0]?.kind === "retry" ? outcomes[0].error.message : "", /not for \*\*\*/);
+  });
 
   it("sets nothing aside for a 406 to a label", async () => {
     bench.sandbox.fault(layernextFaults["not-acceptable-406"], 1, steps.references);

@@ -5,6 +5,8 @@ import { AgentError } from "../../src/core/errors.ts";
 import { reduceLimits } from "../../src/core/limits.ts";
 import { chargesRecord, holdsCamera, type Outcome, outcomeOf } from "../../src/core/outcome.ts";
 import type { Delivery } from "../../src/core/ports.ts";
+import { LearnedSize } from "../../src/targets/learned-size.ts";
+import { reducedCopy } from "../../src/targets/reduced-copy.ts";
 import { reducedTarget, type Reencode } from "../../src/targets/reduced.ts";
 import { nextStep, type MadeCopy } from "../../src/targets/reduce-steps.ts";
 import { inWords } from "../lib/outcome-words.ts";
@@ -116,6 +118,38 @@ describe("reduced copies", () => {
     assert.deepEqual(widths.slice(0, 4), [width, width, width, width]);
     assert.ok(new Set(sent.map(({ record }) => record.imageSha256)).size === sent.length);
     assert.ok((widths.at(-1) ?? 0) < width);
+  });
+
+  it("have their boxes scaled for each axis by itself, where rounding changes the shape", async () => {
+    const original = delivery(1, 100_000);
+    const { imageWidth, imageHeight } = original.record;
+    const encoded = { jpeg: Buffer.alloc(10), width: imageWidth / 2, height: imageHeight / 4 };
+    const { record } = reducedCopy(original, { quality: 60, scale: 0.5 }, encoded).delivery;
+    const [before, after] = [original.record.detections[0], record.detections[0]];
+    assert.ok(before !== undefined && after !== undefined && before.box.height > 0);
+    assert.deepEqual([after.box.left, after.box.width], [before.box.left / 2, before.box.width / 2]);
+    assert.deepEqual([after.box.top, after.box.height], [before.box.top / 4, before.box.height / 4]);
+    assert.deepEqual(
+      after.polygon,
+      before.polygon?.map(({ x, y }) => ({ x: x / 2, y: y / 4 })),
+    );
+  });
+
+  it("are made of no picture that the target has begun with, although its size was refused since", async () => {
+    const { answer, sizes } = limited({ bytes: 41_000 });
+    const { deliver } = bench(answer);
+    await deliver(delivery(1, 100_000));
+    await deliver({ ...delivery(2, 100_000), cursor: "begun" });
+    assert.equal(sizes.filter((size) => size === -100_000).length, 2);
+  });
+
+  it("do not aim at what was taken before the limit came down", () => {
+    const learned = new LearnedSize(new SimulatedClock());
+    learned.refused(100_000);
+    learned.accepted(80_000);
+    assert.ok((learned.aimBytes() ?? 0) >= 80_000);
+    learned.refused(70_000);
+    assert.equal(learned.aimBytes(), undefined);
   });
 
   it("go at once where the refusal says how much is taken", async () => {

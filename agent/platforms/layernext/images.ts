@@ -43,7 +43,11 @@ const uploadImages: Operation<LayernextClient> = {
       if (jobId !== undefined && annotations !== undefined) await annotate(call, jobId, some, annotations);
       uploads.push({ jobId, ...sent, ...(job === undefined ? {} : { job: job.status }) });
     }
-    return { files: files.length, uploads };
+    const names = new Set(files.map((file) => basename(file)));
+    const unmatched = (annotations?.images ?? []).filter(({ image }) => !names.has(image)).map(({ image }) => image);
+    // Nothing in a file of annotations is dropped without a word.
+    if (unmatched.length > 0) call.incomplete();
+    return { files: files.length, uploads, ...(unmatched.length > 0 ? { unmatched } : {}) };
   },
 };
 
@@ -89,10 +93,13 @@ function named(file: string, error: unknown): unknown {
   return new AgentError(code, `${file}: ${message}`, { disposition, facts, cause: error });
 }
 
-async function annotationsOf({ options, read }: Call) {
+async function annotationsOf({ client, options, read }: Call) {
   const [file, model] = [textOption(options, "annotations"), textOption(options, "modelId")];
   if (file === undefined && model === undefined) return undefined;
   if (file === undefined || model === undefined) throw usageError("--annotations and --model-id go together");
+  if (!client.generation.addressesJobs) {
+    throw usageError("this generation does not find images by their job: send --annotations with upload-modelrun");
+  }
   return { operationId: modelName(model), images: parseAnnotationFile(await read(file), { metadata: "free" }) };
 }
 
