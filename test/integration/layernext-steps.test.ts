@@ -24,6 +24,12 @@ class MemoryUntilCut extends MemoryForTarget {
   }
 }
 
+/** The first of `deliveries`, in a copy of twice the width and height. */
+function ofTwiceTheSize() {
+  const box = { left: 8, top: 4, width: 40, height: 18 };
+  return sampleDelivery(1, sampleJpeg(9), { imageWidth: 128, imageHeight: 96, detections: [sampleDetection({ box })] });
+}
+
 /** The request number `at`, from 0, is the last thing that the process does. */
 async function beginCutOff(at: number, stores: boolean) {
   await bench.stop();
@@ -142,30 +148,34 @@ describe("LayerNext target, step by step", () => {
   }
 
   it("fits a model run to the copy that the server has, also after a cut without a last word", async () => {
-    const box = { left: 8, top: 4, width: 40, height: 18 };
-    const twice = () => sampleDelivery(1, sampleJpeg(9), { imageWidth: 128, imageHeight: 96, detections: [found] });
-    const found = sampleDetection({ box });
     const { memory } = await beginCutOff(4, true);
     await outcomesOf(bench.target(), deliveries(1));
     memory.isCutOff = () => false;
-    assert.deepEqual(words(await outcomesOf(bench.target(), [twice()])), ["accepted"]);
+    assert.deepEqual(words(await outcomesOf(bench.target(), [ofTwiceTheSize()])), ["accepted"]);
+    assert.deepEqual(bench.sandbox.annotations()[0]?.shapes[0]?.box, { x: 4, y: 2, w: 20, h: 9 });
+    assert.equal(bench.puts(), 1);
+  });
+
+  it("fits it in a new upload too, when the one that was cut off cannot be finished", async () => {
+    const { memory } = await beginCutOff(5, true);
+    await outcomesOf(bench.target(), deliveries(2));
+    memory.isCutOff = () => false;
+    assert.deepEqual(words(await outcomesOf(bench.target(), [ofTwiceTheSize()])), ["accepted"]);
+    assert.equal(bench.count("uploadMetadataInCollection"), 2);
     assert.deepEqual(bench.sandbox.annotations()[0]?.shapes[0]?.box, { x: 4, y: 2, w: 20, h: 9 });
     assert.equal(bench.puts(), 1);
   });
 
   it("knows which copy went last, when the first was cut off before it was finalized", async () => {
-    const box = { left: 8, top: 4, width: 40, height: 18 };
-    const changes = { imageWidth: 128, imageHeight: 96, detections: [sampleDetection({ box })] };
     const { memory } = await beginCutOff(4, false);
-    await outcomesOf(bench.target(), [sampleDelivery(1, sampleJpeg(9), changes)]);
+    await outcomesOf(bench.target(), [ofTwiceTheSize()]);
     const after = bench.sandbox.counts().requests;
     // The label, initialize, the address, and the finalizing of the other copy.
     memory.isCutOff = () => bench.sandbox.counts().requests >= after + 4;
     bench.sandbox.fault({ kind: "reset-late", stores: true }, 1, steps.finalize);
     await outcomesOf(bench.target(), deliveries(1));
     memory.isCutOff = () => false;
-    const last = sampleDelivery(1, sampleJpeg(9), changes);
-    assert.deepEqual(words(await outcomesOf(bench.target(), [last])), ["accepted"]);
+    assert.deepEqual(words(await outcomesOf(bench.target(), [ofTwiceTheSize()])), ["accepted"]);
     assert.deepEqual(bench.sandbox.annotations()[0]?.shapes[0]?.box, { x: 4, y: 2, w: 20, h: 9 });
   });
 
