@@ -2,7 +2,10 @@ import { cpus, totalmem } from "node:os";
 import type { BenchTable } from "./table.ts";
 
 /** One section of a page; `command` repeats the figures. */
-export function markdownOf({ title, columns, rows, verdicts, notes = [], leftOut = [] }: BenchTable, command: string): string {
+export function markdownOf(
+  { title, columns, rows, verdicts, notes = [], leftOut = [] }: BenchTable,
+  command: string,
+): string {
   const line = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
   return [
     `## ${title}`,
