@@ -664,6 +664,8 @@ export const layernextLimits = {
   batchRecordsMax: 12,
   batchRecordsDefault: 8,
   batchBytesDefault: 4 * MB,
+  /** A power cut costs at most so much of sending over again, where a server does not tell what it has. */
+  journalEveryMs: 1_000,
   /** Of an id, a file's key or a storage type that a server made up. */
   idBytesMax: 300,
   /** A small job is done in a second or two; the first polls come quickly. */

@@ -12,6 +12,37 @@ async function begin(options: ConstructorParameters<typeof LayernextBench>[0] = 
   await bench.start();
 }
 
+/** A process that is killed, or whose power is cut, writes nothing down any more. */
+class MemoryUntilCut extends MemoryForTarget {
+  isCutOff = (): boolean => false;
+  writes = 0;
+
+  override async write(value: object): Promise<void> {
+    if (this.isCutOff()) return;
+    this.writes += 1;
+    await super.write(value);
+  }
+}
+
+/** The first of `deliveries`, in a copy of twice the width and height. */
+function ofTwiceTheSize() {
+  const box = { left: 8, top: 4, width: 40, height: 18 };
+  return sampleDelivery(1, sampleJpeg(9), { imageWidth: 128, imageHeight: 96, detections: [sampleDetection({ box })] });
+}
+
+/** The request number `at`, from 0, is the last thing that the process does. */
+async function beginCutOff(at: number, stores: boolean) {
+  await bench.stop();
+  const memory = new MemoryUntilCut();
+  bench = new LayernextBench({}, memory);
+  await bench.start();
+  if (at > 0) bench.sandbox.fault({ kind: "late", delayMs: 0 }, at);
+  bench.sandbox.fault({ kind: "reset-late", stores });
+  memory.isCutOff = () => bench.sandbox.counts().requests > at;
+  const finalizing = () => [4, 7].includes(at);
+  return { memory, finalizing };
+}
+
 describe("LayerNext target, step by step", () => {
   beforeEach(() => begin());
   afterEach(() => bench.stop());
@@ -99,6 +130,61 @@ describe("LayerNext target, step by step", () => {
       }
     });
   }
+
+  for (const stores of [true, false]) {
+    it(`sends nothing again that was finalized when it is cut off without a last word ${stores ? "after" : "before"} any request`, async () => {
+      for (let at = 0; at < requestsOfTwo; at += 1) {
+        const { memory, finalizing } = await beginCutOff(at, stores);
+        await outcomesOf(bench.target(), deliveries(2));
+        memory.isCutOff = () => false;
+        assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(2))), ["accepted", "accepted"]);
+        const unfinished = finalizing() && !stores ? 1 : 0;
+        assert.equal(bench.puts(), 2 + unfinished, `request ${at}`);
+        assert.equal(bench.sandbox.annotations().length, 2);
+        assert.ok(bench.sandbox.stored().every(({ times }) => times === 1));
+        assert.deepEqual(bench.sandbox.violations(), []);
+      }
+    });
+  }
+
+  it("fits a model run to the copy that the server has, also after a cut without a last word", async () => {
+    const { memory } = await beginCutOff(4, true);
+    await outcomesOf(bench.target(), deliveries(1));
+    memory.isCutOff = () => false;
+    assert.deepEqual(words(await outcomesOf(bench.target(), [ofTwiceTheSize()])), ["accepted"]);
+    assert.deepEqual(bench.sandbox.annotations()[0]?.shapes[0]?.box, { x: 4, y: 2, w: 20, h: 9 });
+    assert.equal(bench.puts(), 1);
+  });
+
+  it("fits it in a new upload too, when the one that was cut off cannot be finished", async () => {
+    const { memory } = await beginCutOff(5, true);
+    await outcomesOf(bench.target(), deliveries(2));
+    memory.isCutOff = () => false;
+    assert.deepEqual(words(await outcomesOf(bench.target(), [ofTwiceTheSize()])), ["accepted"]);
+    assert.equal(bench.count("uploadMetadataInCollection"), 2);
+    assert.deepEqual(bench.sandbox.annotations()[0]?.shapes[0]?.box, { x: 4, y: 2, w: 20, h: 9 });
+    assert.equal(bench.puts(), 1);
+  });
+
+  it("knows which copy went last, when the first was cut off before it was finalized", async () => {
+    const { memory } = await beginCutOff(4, false);
+    await outcomesOf(bench.target(), [ofTwiceTheSize()]);
+    const after = bench.sandbox.counts().requests;
+    // The label, initialize, the address, and the finalizing of the other copy.
+    memory.isCutOff = () => bench.sandbox.counts().requests >= after + 4;
+    bench.sandbox.fault({ kind: "reset-late", stores: true }, 1, steps.finalize);
+    await outcomesOf(bench.target(), deliveries(1));
+    memory.isCutOff = () => false;
+    assert.deepEqual(words(await outcomesOf(bench.target(), [ofTwiceTheSize()])), ["accepted"]);
+    assert.deepEqual(bench.sandbox.annotations()[0]?.shapes[0]?.box, { x: 4, y: 2, w: 20, h: 9 });
+  });
+
+  it("writes to its memory twice for a batch that nothing befalls", async () => {
+    const { memory } = await beginCutOff(1e6, true);
+    bench.sandbox.heal();
+    assert.deepEqual(words(await outcomesOf(bench.target(), deliveries(8))), Array(8).fill("accepted"));
+    assert.equal(memory.writes, 2);
+  });
 
   it("sends a file again that was cut off on its way to the storage, and only that", async () => {
     bench.sandbox.storage.fault({ kind: "late", delayMs: 0 });

@@ -5,7 +5,7 @@ import type { Cursor } from "../../core/types.ts";
 import type { LayernextClient } from "./client.ts";
 import type { LayernextConfig } from "./config.ts";
 import type { NewUpload } from "./images.ts";
-import type { FileStep, Journal, JournalledFile, OpenBatch } from "./journal.ts";
+import type { FileStep, Journal, JournalledFile, OpenBatch, SentSize } from "./journal.ts";
 import { isRefusal, refusalOfOne, transferFile } from "./transfer.ts";
 
 export interface ReadRecord {
@@ -80,6 +80,16 @@ export class BatchUpload {
 
   /** Of one group of `split`. Fails with an `InterruptedUpload`, a `PausedUpload`, or an AgentError that is nobody's own. */
   async upload(records: readonly ReadRecord[], call: UploadCall): Promise<Uploaded> {
+    try {
+      return await this.#upload(records, call);
+    } catch (error) {
+      // Now there is time for it. What failed first is what counts, and without the disk this process still knows.
+      await this.#journal.keep().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #upload(records: readonly ReadRecord[], call: UploadCall): Promise<Uploaded> {
     const open = await this.#journal.batch();
     if (
       open !== undefined &&
@@ -125,7 +135,14 @@ export class BatchUpload {
     const { collection, metadata, storagePrefix } = this.#config;
     const wanted: NewUpload = { collection, fileNames: names, metadata, storagePrefix };
     const upload = await forBatch(this.#client.images.begin(wanted, signal));
-    const files = new Map(names.map((name) => [name, { step: "open" } as const]));
+    // Of a file that an upload before this one may have sent, the server has that one's copy.
+    const before = (await this.#journal.batch())?.files;
+    const files = new Map(
+      records.map(({ delivery: { record } }) => {
+        const size = before?.get(record.name)?.size ?? sizeOf(record);
+        return [record.name, { step: "open", size } as const];
+      }),
+    );
     const batch = { upload, files, completed: false };
     await this.#journal.write(batch);
     return batch;
@@ -138,14 +155,18 @@ export class BatchUpload {
       // After one file at least: then every call is a step forward.
       if (current !== batch && call.isOver()) throw new PausedUpload(current);
       const { name } = delivery.record;
-      const note = async (step: FileStep): Promise<void> => {
-        const { imageWidth, imageHeight } = delivery.record;
-        const size = step.step === "sent" ? ([imageWidth, imageHeight] as const) : current.files.get(name)?.size;
+      const changed = (step: FileStep, size = current.files.get(name)?.size): OpenBatch => {
         const file = { ...step, ...(size === undefined ? {} : { size }) };
-        current = { ...current, files: new Map([...current.files, [name, file]]) };
-        await this.#journal.write(current);
+        return (current = { ...current, files: new Map([...current.files, [name, file]]) });
       };
-      const file = { name, bytes: jpeg, step: current.files.get(name) ?? { step: "open" as const }, note };
+      const note = (step: FileStep): Promise<void> => this.#journal.note(changed(step));
+      const starting = async (): Promise<void> => {
+        const size = sizeOf(delivery.record);
+        // Another copy than the one that was written down: should it arrive, its boxes must fit.
+        if (String(current.files.get(name)?.size) !== String(size))
+          await this.#journal.write(changed({ step: "open" }, size));
+      };
+      const file = { name, bytes: jpeg, step: current.files.get(name) ?? { step: "open" as const }, starting, note };
       try {
         await transferFile(this.#client.images, batch.upload, file, call.signal);
       } catch (error) {
@@ -163,6 +184,10 @@ export class BatchUpload {
     await this.#journal.write(completed);
     return resultOf(completed, records);
   }
+}
+
+function sizeOf({ imageWidth, imageHeight }: Delivery["record"]): SentSize {
+  return [imageWidth, imageHeight];
 }
 
 function resultOf({ upload, files }: OpenBatch, records: readonly ReadRecord[]): Omit<Uploaded, "refused"> {

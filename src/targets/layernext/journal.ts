@@ -1,11 +1,15 @@
 import { createHash } from "node:crypto";
+import type { Clock } from "../../core/clock.ts";
+import { layernextLimits } from "../../core/limits.ts";
 import type { TargetMemory } from "../../core/ports.ts";
 import { isFields, isId } from "./answers.ts";
 import type { Upload } from "./images.ts";
 
 /**
- * How far the open upload is, in the target's memory: each file's step is written down before the next one begins, so that
- * a power cut costs no second PUT of a finalized file. Signed addresses are not kept: they work once.
+ * How far the open upload is, in the target's memory. Its ids and files are written down before the first file is sent, its
+ * end when the server was told of it, and the files' steps now and then, and where a call fails: each write is a flush, and
+ * what a power cut takes of the steps the server tells, for it answers `isExisting` for a file that it has. Signed
+ * addresses are not kept: they work once.
  */
 
 export type FileStep =
@@ -32,12 +36,17 @@ export interface OpenBatch {
 export class Journal {
   readonly #memory: TargetMemory;
   readonly #account: string;
+  readonly #clock: Clock;
   #batch: OpenBatch | undefined;
   #read = false;
+  /** What is on the disk is what this process knows. */
+  #isKept = true;
+  #keptAtMs = 0;
 
   /** `place`: server and collection. What was written for another one is not used. */
-  constructor(memory: TargetMemory, place: string) {
+  constructor(memory: TargetMemory, place: string, clock: Clock) {
     this.#memory = memory;
+    this.#clock = clock;
     this.#account = createHash("sha256").update(place).digest("hex").slice(0, 16);
   }
 
@@ -49,11 +58,24 @@ export class Journal {
     return this.#batch;
   }
 
+  /** Resolves when it survives a power cut. */
   async write(batch: OpenBatch): Promise<void> {
     // First in memory: should the disk fail, this process still knows what it did.
-    [this.#batch, this.#read] = [batch, true];
+    [this.#batch, this.#read, this.#isKept] = [batch, true, false];
     const { upload, files, completed } = batch;
     await this.#memory.write({ account: this.#account, upload, completed, files: Object.fromEntries(files) });
+    [this.#isKept, this.#keptAtMs] = [true, this.#clock.monotonicMs()];
+  }
+
+  /** A step forward that a power cut may take back, unless the last write was a while ago. */
+  async note(batch: OpenBatch): Promise<void> {
+    [this.#batch, this.#isKept] = [batch, false];
+    if (this.#clock.monotonicMs() - this.#keptAtMs >= layernextLimits.journalEveryMs) await this.write(batch);
+  }
+
+  /** Writes down what was only noted. */
+  async keep(): Promise<void> {
+    if (!this.#isKept && this.#batch !== undefined) await this.write(this.#batch);
   }
 
   /** For a job that came to nothing: its files begin anew. */
@@ -62,7 +84,7 @@ export class Journal {
   }
 
   async drop(): Promise<void> {
-    [this.#batch, this.#read] = [undefined, true];
+    [this.#batch, this.#read, this.#isKept] = [undefined, true, true];
     await this.#memory.write({});
   }
 }

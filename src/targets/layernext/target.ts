@@ -58,7 +58,7 @@ export class LayernextTarget implements Target {
     this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...timeouts });
     this.#storageLink = new HttpLink({ tls: config.storageTls, proxy: config.proxy, ...timeouts });
     this.#client = new LayernextClient(config, this.#link, this.#storageLink);
-    this.#journal = new Journal(memory, JSON.stringify([config.url, config.basePath, config.collection]));
+    this.#journal = new Journal(memory, JSON.stringify([config.url, config.basePath, config.collection]), this.#clock);
     this.#uploads = new BatchUpload(this.#client, this.#journal, config);
     this.#modelRun = new ModelRun(this.#client, config, this.#clock);
   }

@@ -8,6 +8,8 @@ export interface FileToSend {
   readonly bytes: Buffer;
   /** How far it had come. */
   readonly step: FileStep;
+  /** Called before the bytes go: the server does not have this file. A failure ends the transfer. */
+  readonly starting?: () => Promise<void>;
   /** Called before the next step begins; a failure ends the transfer. */
   readonly note?: (step: FileStep) => Promise<void>;
 }
@@ -37,6 +39,7 @@ export async function transferFile(
   const opened = await images.initialize(upload, file.name, signal);
   if (opened.kind === "removed") return note({ step: "removed" });
   if (opened.kind === "existing") return note({ step: "done", fileKey: opened.fileKey });
+  await file.starting?.();
   const { fileId, fileKey } = opened;
   const { signedUrl, etag } = await sent(images, upload, opened, file.bytes, signal);
   await note({ step: "sent", fileId, fileKey, etag });
