@@ -162,7 +162,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^RELEASE_/, "publish a release with a higher number that has not expired; docs/models.md says how"],
   [/^PROJECT_FULL$/, "delete images in the project, or move it to a larger tier; then it goes on by itself"],
   [/^PROJECT_MISMATCH$/, "set this target's annotations to auto, or projectId to a project of the other kind"],
-  [/^TAG_REFUSED$/, "make the tag in the project, or delete unused ones there; then: framepost queue retry"],
+  [/^TAG_(REFUSED|NOT_MADE)$/, "make the tag in the project, or delete unused ones there; then: framepost queue retry"],
   [/^USAGE_CUSTOMVISION$/, "mend the arguments, or split them into several requests: the message names the limit"],
   [
     /^PLATFORM_LOCKED$/,

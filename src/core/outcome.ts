@@ -118,6 +118,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   IMAGE_TOO_LARGE: recordRefused,
   IMAGE_REFUSED: recordRefused,
   TAG_REFUSED: recordRefused,
+  TAG_NOT_MADE: recordRetry,
   /** The platform has this record's image in its hands and says neither yes nor no. */
   IMAGE_UNCERTAIN: recordRetry,
   /** The same of everything it was given: then it is the platform that is not well. */

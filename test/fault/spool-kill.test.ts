@@ -3,7 +3,7 @@ import { describe, it } from "mocha";
 import { killRounds } from "../lib/spool-crash.ts";
 import { tempFolder } from "../lib/temp.ts";
 
-const rounds = Number(process.env["FRAMEPOST_KILL_ROUNDS"] ?? 20);
+const rounds = Number(process.env["FRAMEPOST_KILL_ROUNDS"] ?? 12);
 /** The bound is reached in the first of them, also on a slow machine. */
 const evictingRounds = Math.max(6, Math.ceil(rounds / 4));
 

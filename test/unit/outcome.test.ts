@@ -27,7 +27,15 @@ const expected = {
     ...["REMO_ANSWER", "REMO_REFUSED", "REMO_SESSION_FAILED", "REMO_STUCK"],
   ],
   "the record is charged": [
-    ...["MQTT_REFUSED", "IMAGE_UNCERTAIN", "REMO_PENDING", "REMO_FILE_FAILED", "VISION_CRASHED", "VISION_TIMEOUT"],
+    ...[
+      "MQTT_REFUSED",
+      "IMAGE_UNCERTAIN",
+      "TAG_NOT_MADE",
+      "REMO_PENDING",
+      "REMO_FILE_FAILED",
+      "VISION_CRASHED",
+      "VISION_TIMEOUT",
+    ],
     ...["JOB_PENDING", "UPLOAD_PAUSED"],
   ],
   "the record waits": ["VISION_UNAVAILABLE"],

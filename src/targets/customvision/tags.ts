@@ -78,7 +78,7 @@ export class ProjectTags {
       // Somebody else has just made it, or made one whose name differs only in case.
       if (platformCodeOf(error) === "BadRequestTagNameNotUnique" && (await this.#adopt(label, signal)))
         return undefined;
-      return tagRefused(label, error.message);
+      return notMade(label, error.message);
     }
   }
 
@@ -95,6 +95,15 @@ export class ProjectTags {
     this.#readAtMs = this.#clock.monotonicMs();
     return this.#ids;
   }
+}
+
+/**
+ * One such answer sets no record aside, or it would do so with all that show this label: each waits until the service is
+ * asked again, and is given up only when it refuses again and again.
+ */
+function notMade(label: string, why: string): AgentError {
+  const message = `the tag "${label}" cannot be made: ${why}`;
+  return new AgentError("TAG_NOT_MADE", message, { disposition: "retry", afterMs: lookAgainMs });
 }
 
 function tagRefused(label: string, why: string): AgentError {

@@ -102,7 +102,7 @@ export class CustomVisionTarget implements Target {
     return shown.flatMap(({ delivery, shown: seen }) => {
       const own = labelsOf(seen);
       const error = own.map((label) => refusals.get(label)).find((found) => found !== undefined) ?? overTagged(own);
-      if (error !== undefined) outcomes.set(delivery.record.id, { kind: "rejected", error });
+      if (error !== undefined) outcomes.set(delivery.record.id, outcomeOf(error));
       return error === undefined ? [{ delivery, ...tagged(seen, (label) => this.#tags.idOf(label)) }] : [];
     });
   }
