@@ -54,7 +54,7 @@ export class DryRunLink implements HttpCaller {
       method,
       url: this.#hidden(url),
       headers: Object.fromEntries(shownHeaders) as Record<string, string>,
-      ...(body === undefined ? {} : { body: this.#shownBody(type, body) }),
+      ...(body === undefined ? {} : { body: this.#shownBody(type, Buffer.concat([body].flat())) }),
     };
   }
 

@@ -581,8 +581,6 @@ export const linkLimits = {
 export const remoLimits = {
   /** The vendor's own client sends its files in groups of this size. */
   groupBytesMax: 8 * MB,
-  /** A whole group with what stands around its files; fresh memory for each costs more than to fill it. */
-  keptFormBytesMax: 9 * MB,
   /** Records of one upload session: what was sent before an answer is lost has to be found again by name, one by one. */
   recordsPerSessionMax: 24,
   /** Sessions remembered over a restart: with the names of their records some 8 KB. */

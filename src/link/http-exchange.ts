@@ -5,21 +5,24 @@ import { TLSSocket } from "node:tls";
 import { AgentError, errnoOf } from "../core/errors.ts";
 
 /**
- * The transport axios is given instead of its own choice, for two reasons: with its own, `timeout` would count from the
- * start to the first byte of the answer and end every slow upload; and nobody else bounds the connecting.
+ * The transport axios is given instead of its own choice, for three reasons: with its own, `timeout` would count from the
+ * start to the first byte of the answer and end every slow upload; nobody else bounds the connecting; and a body of
+ * several Buffers would have to be joined first.
  */
 export class HttpExchange {
   readonly #connectTimeoutMs: number;
   readonly #idleTimeoutMs: number;
+  readonly #body: readonly Buffer[];
   #answer: IncomingMessage | undefined;
   #request: ClientRequest | undefined;
   #sent = false;
   #wasCut = false;
 
-  /** `idleTimeoutMs` holds from the first byte of the answer on. */
-  constructor(connectTimeoutMs: number, idleTimeoutMs: number) {
+  /** `idleTimeoutMs` holds from the first byte of the answer on. Of the body axios itself knows nothing. */
+  constructor(connectTimeoutMs: number, idleTimeoutMs: number, body: readonly Buffer[] = []) {
     this.#connectTimeoutMs = connectTimeoutMs;
     this.#idleTimeoutMs = idleTimeoutMs;
+    this.#body = body;
   }
 
   request(options: https.RequestOptions, onAnswer: (answer: IncomingMessage) => void): ClientRequest {
@@ -35,6 +38,9 @@ export class HttpExchange {
     request.once("socket", (socket) => {
       if (!request.reusedSocket) limitConnecting(socket, this.#connectTimeoutMs);
     });
+    // Until axios ends it, so that the head and the pieces leave together.
+    request.cork();
+    for (const piece of this.#body) request.write(piece);
     return request;
   }
 

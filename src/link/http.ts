@@ -16,12 +16,15 @@ export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: Buffer;
+  readonly body?: HttpBody;
   /** Of the whole request. 15 s plus what the body needs at 8 KB/s when absent. */
   readonly deadlineMs?: number;
   /** After decompression. 1 MB when absent. */
   readonly answerBytesMax?: number;
 }
+
+/** Several Buffers are sent one after the other as one body, and not copied. */
+export type HttpBody = Buffer | readonly Buffer[];
 
 /** What a platform's client needs of the network. Every status is an answer; the caller judges it. */
 export interface HttpCaller {
@@ -75,8 +78,11 @@ export class HttpLink implements HttpCaller {
     const attempted = attemptedText(request.method, request.url);
     const answerBytesMax = request.answerBytesMax ?? linkLimits.answerBytesMax;
     const idleTimeoutMs = this.#options.idleTimeoutMs ?? linkLimits.idleTimeoutMs;
-    const exchange = new HttpExchange(this.#options.connectTimeoutMs ?? linkLimits.connectTimeoutMs, idleTimeoutMs);
-    const deadlineMs = request.deadlineMs ?? linkLimits.requestTimeoutMs + sendingMs(request.body);
+    const { connectTimeoutMs = linkLimits.connectTimeoutMs } = this.#options;
+    const body = [request.body ?? []].flat();
+    const bodyBytes = body.reduce((sum, { length }) => sum + length, 0);
+    const exchange = new HttpExchange(connectTimeoutMs, idleTimeoutMs, body);
+    const deadlineMs = request.deadlineMs ?? linkLimits.requestTimeoutMs + sendingMs(bodyBytes);
     const deadline = new Deadline(deadlineMs, signal, exchange.cut);
     try {
       const agents = await this.agents();
@@ -84,17 +90,24 @@ export class HttpLink implements HttpCaller {
         ...settings,
         method: request.method,
         url: request.url,
-        headers: new AxiosHeaders({ "User-Agent": "framepost", ...request.headers }),
-        data: request.body,
+        headers: new AxiosHeaders({
+          "User-Agent": "framepost",
+          ...request.headers,
+          ...(request.body === undefined ? {} : { "Content-Length": String(bodyBytes) }),
+        }),
         httpAgent: agents.plain,
         httpsAgent: agents.secure,
         maxContentLength: answerBytesMax,
         // The system may hold the whole body when the last byte has left for our eyes: silence then is no fault yet.
-        timeout: idleTimeoutMs + sendingMs(request.body),
+        timeout: idleTimeoutMs + sendingMs(bodyBytes),
         transport: exchange,
       });
-      const body = answer.data as Buffer;
-      return { status: answer.status, headers: plainHeaders(answer.headers), body, requestSent: exchange.sent };
+      return {
+        status: answer.status,
+        headers: plainHeaders(answer.headers),
+        body: answer.data as Buffer,
+        requestSent: exchange.sent,
+      };
     } catch (error) {
       if (signal.aborted || this.#closed) throw new AgentError("ABORTED", `${attempted}: stopped`, retry);
       if (deadline.expired) {
@@ -151,8 +164,8 @@ export class HttpLink implements HttpCaller {
 const retry = { disposition: "retry" } as const;
 
 /** What a body takes on the slowest line that still counts as one. */
-function sendingMs(body: Buffer | undefined): number {
-  return Math.ceil(((body?.length ?? 0) / deliverLimits.bytesPerSecondMin) * 1_000);
+function sendingMs(bodyBytes: number): number {
+  return Math.ceil((bodyBytes / deliverLimits.bytesPerSecondMin) * 1_000);
 }
 
 function asLinkError(error: unknown, attempted: string, exchange: HttpExchange, answerBytesMax: number): AgentError {

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 
 /**
- * `multipart/form-data` as one Buffer with its image copied once: what `FormData` builds costs a copy more and is known
- * to the sender as a stream, whose length and order axios would have to find out again.
+ * `multipart/form-data` as the Buffers it consists of, none of them copied: what `FormData` builds is known to the sender as
+ * a stream, whose length and order axios would have to find out again.
  */
 
 export type FormPart =
@@ -18,29 +18,25 @@ export type FormPart =
 
 export interface MultipartBody {
   readonly contentType: string;
-  readonly body: Buffer;
+  /** The parts' own Buffers among them: they must stay as they are until the request is over. */
+  readonly body: readonly Buffer[];
 }
 
-/** Parts keep their order. `allocate` may hand out a Buffer that is used again. */
-export function multipartBody(
-  parts: readonly FormPart[],
-  allocate: (sizeBytes: number) => Buffer = (sizeBytes) => Buffer.allocUnsafe(sizeBytes),
-): MultipartBody {
+/** Parts keep their order. */
+export function multipartBody(parts: readonly FormPart[]): MultipartBody {
   const boundary = `framepost-${randomBytes(18).toString("hex")}`;
-  const end = `--${boundary}--\r\n`;
-  const pieces = parts.map((part) => {
-    const bytes = typeof part.value === "string" ? Buffer.byteLength(part.value) : part.value.length;
-    return { head: headOf(part, boundary), value: part.value, bytes };
-  });
-  const sizeBytes = pieces.reduce((sum, { head, bytes }) => sum + Buffer.byteLength(head) + bytes + 2, end.length);
-  const body = allocate(sizeBytes);
-  let at = 0;
-  for (const { head, value } of pieces) {
-    at += body.write(head, at);
-    at += typeof value === "string" ? body.write(value, at) : value.copy(body, at);
-    at += body.write("\r\n", at);
+  const body: Buffer[] = [];
+  let text = "";
+  for (const part of parts) {
+    text += headOf(part, boundary);
+    if (typeof part.value === "string") text += part.value;
+    else {
+      body.push(Buffer.from(text), part.value);
+      text = "";
+    }
+    text += "\r\n";
   }
-  body.write(end, at);
+  body.push(Buffer.from(`${text}--${boundary}--\r\n`));
   return { contentType: `multipart/form-data; boundary=${boundary}`, body };
 }
 

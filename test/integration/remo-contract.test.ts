@@ -57,7 +57,7 @@ describe("remo sandbox", () => {
 
   function send({ method, path, headers = {}, json, parts, body }: Sent): Promise<Answered> {
     const form = parts === undefined ? undefined : multipartBody(parts);
-    const content = form?.body ?? (json === undefined ? body : JSON.stringify(json));
+    const content = (form && Buffer.concat(form.body)) ?? (json === undefined ? body : JSON.stringify(json));
     const type = form?.contentType ?? (json === undefined ? undefined : "application/json");
     const sent = {
       ...(token === "" ? {} : { Authorization: `Token ${token}` }),

@@ -161,7 +161,7 @@ describe("IoT.own client: pictures", () => {
       const { client, link } = clientOf(() => ({ requestSent }));
       for (let at = 0; at < 2; at += 1) await client.uploadImage({ jpeg: Buffer.alloc(90_000, at), labels: [] }, never);
       const [first, second] = link.requests.map(({ body }) => body);
-      assert.ok(first !== undefined && second !== undefined);
+      assert.ok(Buffer.isBuffer(first) && Buffer.isBuffer(second));
       assert.equal(first.buffer === second.buffer && first.byteOffset === second.byteOffset, requestSent);
     }
   });

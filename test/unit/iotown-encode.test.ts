@@ -104,7 +104,7 @@ describe("IoT.own bodies", () => {
 
   it("have the texts of a form before its files, and the picture under the record's name", () => {
     const { contentType, body } = iotownFormBody(iotownFrameFiles(record, jpeg, encoding));
-    const [type, nid, meta, file, ...others] = multipartBody(contentType, body);
+    const [type, nid, meta, file, ...others] = multipartBody(contentType, Buffer.concat(body));
     assert.deepEqual([type?.name, type?.body.toString(), nid?.body.toString()], ["type", "2", encoding.nid]);
     const details = { name: record.name, camera: "gate", captured_at: "2026-03-05T10:15:00.000Z", detected };
     assert.deepEqual(JSON.parse(meta?.body.toString() ?? ""), { snap: { type: "image", file: "snap0", ...details } });

@@ -27,7 +27,7 @@ class Platform implements HttpCaller {
   }
 
   async request({ url, headers }: HttpRequest): Promise<HttpAnswer> {
-    const answer = { status: 200, headers: {}, body: Buffer.alloc(0), requestSent: true };
+    const answer = { status: 200, headers: {}, body: Buffer.alloc(0) };
     if (url.endsWith("/SignIn")) {
       this.issued += 1;
       return { ...answer, body: Buffer.from(`jwt-${this.issued}`), ...this.#signInAnswer };

@@ -1,3 +1,4 @@
+import type { HttpRequest } from "../../../src/link/http.ts";
 import { isFields, type Fields } from "../../../src/targets/layernext/answers.ts";
 import { LayernextClient } from "../../../src/targets/layernext/client.ts";
 import { layernextAccess } from "../../../src/targets/layernext/config.ts";
@@ -107,7 +108,7 @@ export const layernextPlatform: Platform<LayernextClient> = {
 };
 
 /** Made-up answers that lead through all steps. */
-function dryBody(path: string, body: Buffer | undefined): unknown {
+function dryBody(path: string, body: HttpRequest["body"]): unknown {
   const step = path.split("/").at(-1) ?? "";
   switch (step) {
     case "uploadMetadataInCollection":

@@ -1,5 +1,5 @@
 import { KeptBuffers } from "../../core/kept-buffers.ts";
-import type { HttpCaller, HttpRequest } from "../../link/http.ts";
+import type { HttpBody, HttpCaller, HttpRequest } from "../../link/http.ts";
 import { attemptedText, type HttpAnswer, type StatusContext } from "../../link/http-status.ts";
 import { multipartBody } from "../../link/multipart.ts";
 import { requireStatus } from "../platform-answer.ts";
@@ -89,7 +89,7 @@ export class CustomVisionClient {
     const { apiVersion } = this.#access;
     requireImageFiles(apiVersion, images, options);
     const body = imageFilesBody(apiVersion, images, options, (sizeBytes) => this.#buffers.take(sizeBytes));
-    return this.#create({ path: "/images/files", body, contentType: jsonType, kept: true }, signal);
+    return this.#create({ path: "/images/files", kept: body, contentType: jsonType }, signal);
   }
 
   /** createImagesFromPredictions, `POST /images/predictions`: images that the prediction endpoint has stored. */
@@ -288,14 +288,14 @@ export class CustomVisionClient {
   }
 
   async #exchange(
-    { method, path, query = [], json, body: given, contentType = jsonType, kept, ofProject = true }: Operation,
+    { method, path, query = [], json, body: given, kept, contentType = jsonType, ofProject = true }: Operation,
     signal: AbortSignal,
   ): Promise<{ readonly answer: HttpAnswer; readonly context: StatusContext }> {
     const { apiVersion, url: base, trainingKey, projectId } = this.#access;
     const root = `${base ?? v12Url}/customvision/${apiVersion === "v1.2" ? "v1.2/Training" : `${apiVersion}/training`}`;
     const project = ofProject ? `/projects/${encodeURIComponent(projectId)}` : "";
     const url = `${root}${project}${path}${queryText(query)}`;
-    const body = json === undefined ? given : Buffer.from(JSON.stringify(spelled(apiVersion, json)));
+    const body = json === undefined ? (kept ?? given) : Buffer.from(JSON.stringify(spelled(apiVersion, json)));
     const request: HttpRequest = {
       method,
       url,
@@ -309,7 +309,7 @@ export class CustomVisionClient {
     };
     const answer = await this.#link.request(request, signal);
     // After a failure the connection may still be reading it.
-    if (kept === true && body !== undefined && answer.requestSent === true) this.#buffers.giveBack(body);
+    if (kept !== undefined && answer.requestSent === true) this.#buffers.giveBack(kept);
     return { answer, context: { attempted: attemptedText(method, url), secrets: [trainingKey] } };
   }
 }
@@ -323,10 +323,10 @@ interface Operation {
   readonly query?: readonly Pair[];
   /** Spelled for the version. */
   readonly json?: object;
-  readonly body?: Buffer;
+  readonly body?: HttpBody;
+  /** A body that is one of the Buffers that are used again. */
+  readonly kept?: Buffer;
   readonly contentType?: string;
-  /** The body's Buffer is one of those that are used again. */
-  readonly kept?: boolean;
   readonly ofProject?: boolean;
   /** 200 alone when absent. */
   readonly statuses?: readonly number[];

@@ -105,8 +105,8 @@ export class IotownClient {
 
   /** `POST /api/v1.0/data` as a form (pyiotown `post.data` with `upload`): a row with files in it. Else as `sendData`. */
   async sendDataWithFiles(data: NodeFiles, signal: AbortSignal): Promise<unknown> {
-    const form = iotownFormBody(data, (sizeBytes) => this.#buffers.take(sizeBytes));
-    return jsonOf(await this.#send({ method: "POST", path: `${api}/data`, ...form }, signal));
+    const form = iotownFormBody(data);
+    return jsonOf((await this.#connection.call({ method: "POST", path: `${api}/data`, ...form }, signal)).body);
   }
 
   /** `GET /api/v1.0/storage`: one page of stored rows (pyiotown `get.storage`). */

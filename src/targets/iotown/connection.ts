@@ -1,5 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
-import type { HttpCaller, HttpRequest } from "../../link/http.ts";
+import type { HttpBody, HttpCaller, HttpRequest } from "../../link/http.ts";
 import { attemptedText, type HttpAnswer } from "../../link/http-status.ts";
 import { jsonOf, unexpectedAnswer } from "../platform-answer.ts";
 import { requireSuccess } from "./answer.ts";
@@ -19,7 +19,7 @@ export interface IotownRequest {
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly accept?: string;
   readonly contentType?: string;
-  readonly body?: Buffer;
+  readonly body?: HttpBody;
   readonly answerBytesMax?: number;
 }
 

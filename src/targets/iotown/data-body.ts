@@ -47,13 +47,10 @@ export function iotownJsonBody({ nid, data, picture }: NodeData, allocate?: Allo
 }
 
 /** `type`, `nid` and `meta` before the files, as the vendor's client has them; without a node just the files. */
-export function iotownFormBody(
-  form: NodeFiles | { readonly files: readonly NodeFile[] },
-  allocate?: Allocate,
-): MultipartBody {
+export function iotownFormBody(form: NodeFiles | { readonly files: readonly NodeFile[] }): MultipartBody {
   const texts: FormPart[] = "nid" in form ? textParts(form) : [];
   const files = form.files.map(({ part, fileName, bytes }) => ({ name: part, fileName, value: bytes }));
-  return multipartBody([...texts, ...files], allocate);
+  return multipartBody([...texts, ...files]);
 }
 
 function textParts({ nid, meta, files }: NodeFiles): FormPart[] {

@@ -47,9 +47,7 @@ export class OnestepaiAccount {
     if (first.answer.status !== 401) return first;
     // Another request may have met the same and signed in since.
     if (this.#jwt === first.jwt) await this.signIn(signal);
-    const second = await this.#send(path, request, signal);
-    const requestSent = first.answer.requestSent === true && second.answer.requestSent === true;
-    return { ...second, answer: { ...second.answer, requestSent } };
+    return this.#send(path, request, signal);
   }
 
   async #send(

@@ -1,6 +1,4 @@
 import { AgentError } from "../../core/errors.ts";
-import { KeptBuffers } from "../../core/kept-buffers.ts";
-import { linkLimits } from "../../core/limits.ts";
 import type { HttpCaller } from "../../link/http.ts";
 import { type FormPart, multipartBody } from "../../link/multipart.ts";
 import { isWebPage, jsonAnswer, notThePlatform, refusalError, requireStatus } from "../platform-answer.ts";
@@ -31,7 +29,6 @@ export interface OnestepaiChunk {
  */
 export class OnestepaiClient {
   readonly #account: OnestepaiAccount;
-  readonly #buffers = new KeptBuffers(linkLimits.socketsPerTargetMax, linkLimits.keptPayloadBytesMax);
 
   constructor(access: OnestepaiAccess, link: HttpCaller) {
     this.#account = new OnestepaiAccount(access, link);
@@ -78,12 +75,10 @@ export class OnestepaiClient {
    * and answers with no id; an image sent again after a lost answer may be there twice, under the same name.
    */
   async uploadChunk(chunk: OnestepaiChunk, signal: AbortSignal): Promise<void> {
-    const { contentType, body } = multipartBody(chunkParts(chunk), (sizeBytes) => this.#buffers.take(sizeBytes));
+    const { contentType, body } = multipartBody(chunkParts(chunk));
     const path = `/Images/UploadChunk?skipUnsupportedImages=${chunk.skipUnsupportedImages === true}`;
     const request = { method: "POST", headers: { "Content-Type": contentType }, body } as const;
     const { answer, context } = await this.#account.request(path, request, signal);
-    // After a failure the connection may still be reading it.
-    if (answer.requestSent === true) this.#buffers.giveBack(body);
     requireStatus(answer, context);
   }
 

@@ -1,6 +1,7 @@
 import { AgentError } from "../../core/errors.ts";
 import { remoLimits } from "../../core/limits.ts";
 import type { HttpCaller, HttpRequest } from "../../link/http.ts";
+import type { MultipartBody } from "../../link/multipart.ts";
 import { attemptedText, type HttpAnswer, type StatusContext } from "../../link/http-status.ts";
 import { isWebPage, jsonAnswer, notThePlatform, refusalError, requireStatus } from "../platform-answer.ts";
 import { keyOf, nextOf, pageOf } from "./parse.ts";
@@ -19,7 +20,7 @@ export interface RemoCall {
   /** Left out where undefined. */
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly json?: object;
-  readonly form?: { readonly contentType: string; readonly body: Buffer };
+  readonly form?: MultipartBody;
   readonly answerBytesMax?: number;
 }
 

@@ -1,6 +1,4 @@
-import { KeptBuffers } from "../../core/kept-buffers.ts";
-import { remoLimits } from "../../core/limits.ts";
-import { multipartBody, type FormPart } from "../../link/multipart.ts";
+import { multipartBody, type FormPart, type MultipartBody } from "../../link/multipart.ts";
 import type { HttpAnswer, StatusContext } from "../../link/http-status.ts";
 import { jsonAnswer, jsonOf, refusalError } from "../platform-answer.ts";
 import type { RemoCalls } from "./calls.ts";
@@ -30,7 +28,6 @@ export interface UploadOptions {
 /** Uploads into a dataset, and the sessions that bind them together. */
 export class RemoUploads {
   readonly #calls: RemoCalls;
-  readonly #buffers = new KeptBuffers(1, remoLimits.keptFormBytesMax);
 
   constructor(calls: RemoCalls) {
     this.#calls = calls;
@@ -59,8 +56,7 @@ export class RemoUploads {
         value: bytes,
       })),
     ];
-    const form = multipartBody(parts, (sizeBytes) => this.#buffers.take(sizeBytes));
-    return this.#upload(datasetId, { form }, options, signal);
+    return this.#upload(datasetId, { form: multipartBody(parts) }, options, signal);
   }
 
   /**
@@ -118,15 +114,13 @@ export class RemoUploads {
 
   async #upload(
     datasetId: number,
-    body: { readonly json: object } | { readonly form: { contentType: string; body: Buffer } },
+    body: { readonly json: object } | { readonly form: MultipartBody },
     { annotationSetId, folderId }: UploadOptions,
     signal: AbortSignal,
   ): Promise<JsonObject> {
     const path = `/api/dataset/${datasetId}/upload/`;
     const query = { annotation_set_id: annotationSetId, folder_id: folderId };
     const { answer, context } = await this.#calls.answer({ method: "POST", path, query, ...body }, signal);
-    // After a failure the connection may still be reading it.
-    if ("form" in body && answer.requestSent === true) this.#buffers.giveBack(body.form.body);
     return uploadAnswer(answer, context);
   }
 }
