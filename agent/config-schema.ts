@@ -8,6 +8,7 @@ import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
 import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
 import { configLimits } from "../src/core/limits.ts";
+import { remoteConfig } from "../src/remote/config.ts";
 import { customVisionConfig } from "../src/targets/customvision/config.ts";
 import { folderTargetConfig } from "../src/targets/folder/config.ts";
 import { iotownConfig } from "../src/targets/iotown/config.ts";
@@ -58,6 +59,7 @@ export const configSchema = z.strictObject({
     .check(uniqueIds("target"))
     .default([])
     .describe("Where records go; each gets every record that its filter wants"),
+  remote: remoteConfig.optional(),
   log: log.prefault({}),
 });
 

@@ -4,6 +4,7 @@ import { type Agent, composeAgent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { Lifecycle } from "../lifecycle.ts";
+import { remotePart } from "../remote/remote-part.ts";
 import { healthReport } from "../report.ts";
 import { loadSettings } from "../settings.ts";
 
@@ -17,7 +18,8 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const agent = await composeAgent(config, { dataFolder }, seams);
   const { spool, models, control, vision, sending, capturing, updates } = agent.parts;
-  const lifecycle = new Lifecycle([spool, models, control, vision, ...sending, ...capturing, updates], log);
+  const remote = remotePart(config, { agent, dataFolder }, seams);
+  const lifecycle = new Lifecycle([spool, models, control, vision, ...sending, ...capturing, updates, remote], log);
   await lifecycle.start(context.signal);
   log.info("started", {
     device: agent.device,

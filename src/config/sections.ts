@@ -9,8 +9,11 @@ import { byteSize, capacity, duration, fraction, identifier, lifetime, secret } 
 /** The model that ships with Framepost, for as long as no other is in use. */
 export const defaultModel = "tiny-end-to-end";
 
-/** `all` and `group` address more than one device in command topics. */
-const deviceName = identifier.refine((name) => name !== "all" && name !== "group", "all and group are no device names");
+/** They stand in the place of a device in topics: `all` and `group` address more than one, `reply` is for answers. */
+const deviceName = identifier.refine(
+  (name) => !["all", "group", "reply"].includes(name),
+  "all, group and reply are no device names",
+);
 
 export const device = z
   .strictObject({

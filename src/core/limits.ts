@@ -683,3 +683,42 @@ export const layernextLimits = {
   /** The command line names so many files in one upload; the vendor's clients send slices of 100. */
   filesPerUploadMax: 500,
 } as const;
+
+export const remoteLimits = {
+  /** A patch of a config with 64 cameras takes some 20 KB. */
+  requestBytesMax: 64 * KB,
+  /** Requests a second in the long run, and at once after a silence: a person with a script, not a flood. */
+  requestsPerSecond: 1,
+  requestsBurst: 10,
+  /** One reply in this time speaks for all that are above that. */
+  busyEveryMs: 1_000,
+  /** Requests under way at once; they are short, and a slow one runs alone. */
+  runningMax: 16,
+  slowWaitingMax: 8,
+  commandTimeoutMs: 30_000,
+  slowTimeoutMs: 15 * 60_000,
+  ttlMaxMs: 7 * 24 * 60 * 60_000,
+  spreadMaxMs: 60 * 60_000,
+  messageCharsMax: 300,
+  /** Answers that are remembered, so that a request that comes again has no second effect. */
+  resultsMax: 256,
+  resultsFileBytesMax: 256 * KB,
+  /** Of one remembered answer; 256 of them, with their ids and topics, fit the file. Its data is left out beyond. */
+  resultBytesMax: 600,
+  /** Replies and events that wait for the broker; the oldest event goes first. */
+  outboxMax: 256,
+  outboxBytesMax: 4 * MB,
+  /** What a caller that does not ask in time has no use for. */
+  replyExpirySeconds: 60 * 60,
+  statusEveryMs: 60_000,
+  /** A change of state is looked for this often. */
+  statusLookMs: 2_000,
+  /** Commands sent within a day of silence still arrive. */
+  sessionExpirySeconds: 24 * 60 * 60,
+  /** A short loss of the connection is no news. */
+  willDelaySeconds: 15,
+  /** Of two devices with one name the one that notices leaves the other alone for this long. */
+  cloneHoldMs: 10 * 60_000,
+  groupsMax: 16,
+  keysMax: 32,
+} as const;

@@ -187,7 +187,7 @@ describe("a mistake in the config", () => {
     [
       "a reserved device name",
       `${good}device: {name: all}\n`,
-      ["a.yaml:10:16: device.name: all and group are no device names"],
+      ["a.yaml:10:16: device.name: all, group and reply are no device names"],
     ],
     [
       "a variable that is not set",

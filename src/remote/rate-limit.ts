@@ -1,0 +1,47 @@
+import type { Clock } from "../core/clock.ts";
+import { remoteLimits } from "../core/limits.ts";
+
+/** A token bucket, and how many it has turned away since somebody was told. */
+export class RateLimit {
+  readonly #clock: Clock;
+  #tokens: number = remoteLimits.requestsBurst;
+  #countedMs: number;
+  #unanswered = 0;
+  #toldMs = -Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#countedMs = clock.monotonicMs();
+  }
+
+  /**
+   * `pass`, or `busy` with how many this answer speaks for, or `silent` when the last such answer is less than a second
+   * old: it is counted, and the next one speaks for it.
+   */
+  take():
+    { readonly kind: "pass" } | { readonly kind: "busy"; readonly unanswered: number } | { readonly kind: "silent" } {
+    const nowMs = this.#clock.monotonicMs();
+    const { requestsBurst, requestsPerSecond, busyEveryMs } = remoteLimits;
+    this.#tokens = Math.min(requestsBurst, this.#tokens + ((nowMs - this.#countedMs) / 1_000) * requestsPerSecond);
+    this.#countedMs = nowMs;
+    if (this.#tokens >= 1) {
+      this.#tokens -= 1;
+      return { kind: "pass" };
+    }
+    this.#unanswered += 1;
+    if (nowMs - this.#toldMs < busyEveryMs) return { kind: "silent" };
+    return this.#tell(nowMs);
+  }
+
+  /** For the end of a flood, after which no request comes to speak for those before: undefined when all were told. */
+  rest(): { readonly kind: "busy"; readonly unanswered: number } | undefined {
+    return this.#unanswered === 0 ? undefined : this.#tell(this.#clock.monotonicMs());
+  }
+
+  #tell(nowMs: number): { readonly kind: "busy"; readonly unanswered: number } {
+    const unanswered = this.#unanswered;
+    this.#unanswered = 0;
+    this.#toldMs = nowMs;
+    return { kind: "busy", unanswered };
+  }
+}

@@ -1,0 +1,116 @@
+import type { Seams } from "../core/ports.ts";
+import type { MqttTiming } from "../link/mqtt-link.ts";
+import type { Command } from "./command.ts";
+import type { RemoteConfig } from "./config.ts";
+import { ControlLink } from "./control-link.ts";
+import { type Answered, Inbox, type Gate } from "./inbox.ts";
+import { Ledger } from "./ledger.ts";
+import type { Reply } from "./reply.ts";
+import { Topics } from "./topics.ts";
+
+export interface RemoteParts {
+  readonly config: RemoteConfig;
+  readonly device: string;
+  readonly stateFolder: string;
+  readonly commands: readonly Command[];
+  readonly gate: Gate;
+  readonly revision: () => number;
+  /** What `info` and `status` say at this moment. */
+  readonly info: () => object;
+  readonly status: () => Promise<object>;
+  readonly timing?: Partial<MqttTiming>;
+}
+
+/** Steers this device over MQTT: takes requests, answers them, and says how the device is. */
+export class Remote {
+  readonly #parts: RemoteParts;
+  readonly #seams: Seams;
+  readonly #topics: Topics;
+  readonly #link: ControlLink;
+  readonly #inbox: Inbox;
+  readonly #kept = new Map<string, Buffer>();
+  #stopping = new AbortController();
+  #telling: Promise<void> | undefined;
+  #sequence = 0;
+  #startedMs = 0;
+
+  constructor(parts: RemoteParts, seams: Seams) {
+    this.#parts = parts;
+    this.#seams = seams;
+    const { config, device, commands, gate, revision, timing } = parts;
+    this.#topics = new Topics(config.root, device);
+    const inboxParts = {
+      ...{ commands, gate, revision, topics: this.#topics },
+      ledger: new Ledger(parts.stateFolder),
+      mayReplyTo: (topic: string) => mayReplyTo(topic, config.responseTopics),
+      reply: (answered: Answered) => this.#reply(answered),
+      audit: (audit: object) => this.#link.event("audit", audit),
+    };
+    this.#inbox = new Inbox(inboxParts, seams);
+    this.#link = new ControlLink(
+      {
+        ...{ config, device, topics: this.#topics },
+        onRequest: (message) => this.#inbox.take(message),
+        kept: () => this.#kept,
+        ...(timing === undefined ? {} : { timing }),
+      },
+      seams,
+    );
+  }
+
+  get link(): ControlLink {
+    return this.#link;
+  }
+
+  /** Being away is a state and no failure. Fails with `STATE_…`. */
+  async start(): Promise<void> {
+    this.#stopping = new AbortController();
+    this.#startedMs = this.#seams.clock.monotonicMs();
+    this.#kept.set(this.#topics.info, Buffer.from(JSON.stringify(this.#parts.info())));
+    await this.#inbox.start();
+    this.#link.start();
+    this.#telling = this.#tellStatus(this.#stopping.signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#telling;
+    await this.#inbox.stop();
+    await this.#link.stop();
+  }
+
+  event(kind: string, data: object): void {
+    this.#link.event(kind, data);
+  }
+
+  async #tellStatus(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const status = Buffer.from(JSON.stringify(await this.#parts.status()));
+      this.#kept.set(this.#topics.status, status);
+      if (this.#link.state().kind === "connected") await this.#link.keep(this.#topics.status, status, signal);
+      await this.#seams.clock.sleep(this.#parts.config.statusEvery, signal).catch(() => undefined);
+    }
+  }
+
+  #reply({ answer, address, id, dry, duplicate, settled = () => {} }: Answered): void {
+    this.#sequence += 1;
+    const reply: Reply = {
+      v: 1,
+      device: this.#parts.device,
+      cmd: address.command,
+      ...(id === undefined ? {} : { id }),
+      ...answer,
+      ...(dry === true ? { dry } : {}),
+      ...(duplicate === true ? { duplicate } : {}),
+      revision: this.#parts.revision(),
+      seq: this.#sequence,
+      upMs: Math.round(this.#seams.clock.monotonicMs() - this.#startedMs),
+    };
+    this.#link.reply(reply, address, settled);
+  }
+}
+
+/** Never arbitrary: a caller must not make this device publish on any topic. */
+export function mayReplyTo(topic: string, prefixes: readonly string[]): boolean {
+  return !/[#+\0]/.test(topic) && topic.length <= 256 && prefixes.some((prefix) => topic.startsWith(prefix));
+}

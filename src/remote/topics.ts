@@ -1,0 +1,69 @@
+/**
+ * The topic tree of remote control. A device reads `{root}/{device}/cmd/+`, and its groups' and everybody's; it writes
+ * below `{root}/{device}/` alone, and to response topics of callers, so that a broker's access list can be one line.
+ */
+
+/** To whom a request was sent. */
+export type Channel =
+  { readonly kind: "device" } | { readonly kind: "group"; readonly group: string } | { readonly kind: "all" };
+
+/** Under the root in place of a device: no device may have such a name. */
+export const reservedNames: readonly string[] = ["all", "group", "reply"];
+
+export class Topics {
+  readonly #root: string;
+  readonly #device: string;
+
+  constructor(root: string, device: string) {
+    this.#root = root;
+    this.#device = device;
+  }
+
+  get availability(): string {
+    return this.#own("availability");
+  }
+
+  get info(): string {
+    return this.#own("info");
+  }
+
+  get status(): string {
+    return this.#own("status");
+  }
+
+  reply(command: string): string {
+    return this.#own(`res/${command}`);
+  }
+
+  event(kind: string): string {
+    return this.#own(`event/${kind}`);
+  }
+
+  /** What to subscribe to. */
+  requests(groups: readonly string[]): readonly string[] {
+    return [
+      this.#own("cmd/+"),
+      ...groups.map((group) => `${this.#root}/group/${group}/cmd/+`),
+      `${this.#root}/all/cmd/+`,
+    ];
+  }
+
+  /** Undefined for a topic that is no request's. */
+  request(topic: string): { readonly channel: Channel; readonly name: string } | undefined {
+    if (!topic.startsWith(`${this.#root}/`)) return undefined;
+    const words = topic.slice(this.#root.length + 1).split("/");
+    const name = words.at(-1) ?? "";
+    if (words.at(-2) !== "cmd") return undefined;
+    const [first, second] = words;
+    if (words.length === 3 && first === this.#device) return { channel: { kind: "device" }, name };
+    if (words.length === 3 && first === "all") return { channel: { kind: "all" }, name };
+    if (words.length === 4 && first === "group" && second !== undefined) {
+      return { channel: { kind: "group", group: second }, name };
+    }
+    return undefined;
+  }
+
+  #own(rest: string): string {
+    return `${this.#root}/${this.#device}/${rest}`;
+  }
+}
