@@ -27,7 +27,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   pino: /^src\/log\//,
   lowdb: /^src\/state\//,
   axios: /^src\/link\/http\.ts$/,
-  "https-proxy-agent": /^src\/link\/http\.ts$/,
+  "https-proxy-agent": /^src\/link\/tunnel\.ts$/,
   mqtt: /^src\/link\/mqtt\.ts$/,
   yaml: /^src\/config\//,
   zod: /^src\/config\/|^src\/(targets|capture|vision|models)\/([a-z-]+\/)?config\.ts$|^agent\/config-schema\.ts$/,
