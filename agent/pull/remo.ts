@@ -1,7 +1,8 @@
 import { AgentError } from "../../src/core/errors.ts";
 import type { Point } from "../../src/core/types.ts";
 import type { RemoClient } from "../../src/targets/remo/client.ts";
-import { isObject, type JsonObject, type RemoImage } from "../../src/targets/remo/parse.ts";
+import type { RemoImage } from "../../src/targets/remo/parse.ts";
+import { isObject, type JsonObject } from "../../src/targets/json.ts";
 import type { LabelSource, SourceBox, SourceImage } from "./source.ts";
 
 interface RemoPlace {

@@ -413,8 +413,11 @@ export const deliverLimits = {
   credentialsBackoffMs: 5 * 60_000,
   /** A server's Retry-After is honoured up to this. */
   retryAfterMaxMs: 60 * 60_000,
-  /** Charged failures before a record is set aside for a target. */
-  attemptsMax: 5,
+  /**
+   * Charged failures before a record is set aside for a target. A platform that takes batches charges all of a batch for one
+   * job that failed: with 5, one of 1,000 good records was set aside while 5 % of the answers were broken.
+   */
+  attemptsMax: 8,
   /** Failures of the same record with others succeeding in between before it is charged. */
   suspectFailuresMax: 3,
   /** Suspects remembered per target; the oldest is forgotten first. */

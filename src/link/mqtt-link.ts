@@ -2,16 +2,11 @@ import { backoffMs } from "../core/backoff.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { linkLimits } from "../core/limits.ts";
 import type { Seams } from "../core/ports.ts";
-import {
-  brokerName,
-  MqttConnection,
-  type MqttLimits,
-  type MqttSubscription,
-  type MqttVersion,
-  type MqttWill,
-} from "./mqtt.ts";
+import { MqttConnection } from "./mqtt.ts";
 import { mayBeOlder } from "./mqtt-errors.ts";
 import type { PublishOptions } from "./mqtt-packet.ts";
+import { brokerName, type MqttLimits, type MqttVersion, type MqttWill } from "./mqtt-settings.ts";
+import type { MqttSubscription } from "./mqtt-subscription.ts";
 import { readTlsOptions } from "./tls.ts";
 
 /**
@@ -32,8 +27,12 @@ export interface MqttLinkOptions {
   /** `auto` asks for MQTT 5 and falls back on 3.1.1 where the broker refuses it. */
   readonly protocol: "auto" | "5" | "3.1.1";
   readonly will?: MqttWill;
-  /** Made anew on every connection, which counts as open only then. What comes while the link is away is missed. */
-  readonly subscription?: MqttSubscription;
+  /** Made anew on every connection, which counts as open only then. Without a session, what comes in between is missed. */
+  readonly subscriptions?: readonly MqttSubscription[];
+  /** MQTT 5: the broker keeps what comes meanwhile for so long. */
+  readonly sessionExpirySeconds?: number;
+  /** Called at every connect, when everything is subscribed. Must not throw. */
+  readonly onConnected?: () => void;
   /** For tests; the link's limits otherwise. */
   readonly timing?: Partial<MqttTiming>;
 }
@@ -207,6 +206,7 @@ export class MqttLink {
 
   async #openAs(version: MqttVersion, signal: AbortSignal): Promise<MqttConnection> {
     const { host, port, tls: files, username, password, clientId, will } = this.#options;
+    const { sessionExpirySeconds, subscriptions, onConnected } = this.#options;
     const tls = files === undefined ? undefined : await readTlsOptions(files);
     const { keepaliveSeconds, connectTimeoutMs, ackTimeoutMs } = this.#timing;
     const connection = new MqttConnection(
@@ -221,6 +221,8 @@ export class MqttLink {
         ...(username === undefined ? {} : { username }),
         ...(password === undefined ? {} : { password }),
         ...(will === undefined ? {} : { will }),
+        ...(sessionExpirySeconds === undefined ? {} : { sessionExpirySeconds }),
+        ...(subscriptions === undefined ? {} : { subscriptions }),
       },
       version,
     );
@@ -229,14 +231,13 @@ export class MqttLink {
     this.#connection = connection;
     this.#lastLimits = limits;
     this.#become({ kind: "connected", limits });
+    onConnected?.();
     return connection;
   }
 
   async #subscribe(connection: MqttConnection, signal: AbortSignal): Promise<void> {
-    const { subscription } = this.#options;
-    if (subscription === undefined) return;
     try {
-      await connection.subscribe(subscription, signal);
+      await connection.subscribe(signal);
     } catch (error) {
       await connection.close();
       throw error;

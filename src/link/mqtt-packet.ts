@@ -9,11 +9,21 @@ export interface PublishOptions {
 
 export interface PublishProperties {
   readonly contentType?: string;
+  /** The payload is UTF-8 text. */
+  readonly isText?: boolean;
+  /** After this long the broker may throw it away. */
+  readonly expirySeconds?: number;
+  readonly responseTopic?: string;
+  readonly correlationData?: Buffer;
   readonly user?: Readonly<Record<string, string>>;
 }
 
 const publishType = 0x30;
+const payloadFormatProperty = 0x01;
+const expiryProperty = 0x02;
 const contentTypeProperty = 0x03;
+const responseTopicProperty = 0x08;
+const correlationProperty = 0x09;
 const userProperty = 0x26;
 
 /** Everything of a PUBLISH packet before its payload (MQTT 5, 3.3; MQTT 3.1.1, 3.3). `id` counts with QoS 1 only. */
@@ -36,21 +46,35 @@ export function publishBytes(topic: string, payloadBytes: number, options: Publi
   return publishHead(5, topic, 0, payloadBytes, options).length + payloadBytes;
 }
 
-function propertiesOf({ contentType, user = {} }: PublishProperties = {}): Buffer {
+function propertiesOf(given: PublishProperties = {}): Buffer {
+  const { isText, expirySeconds, contentType, responseTopic, correlationData, user = {} } = given;
   const properties = Buffer.concat([
+    ...(isText === true ? [Buffer.from([payloadFormatProperty, 1])] : []),
+    ...(expirySeconds === undefined ? [] : [Buffer.from([expiryProperty]), uint32(expirySeconds)]),
     ...(contentType === undefined ? [] : [Buffer.from([contentTypeProperty]), text(contentType)]),
+    ...(responseTopic === undefined ? [] : [Buffer.from([responseTopicProperty]), text(responseTopic)]),
+    ...(correlationData === undefined ? [] : [Buffer.from([correlationProperty]), binary(correlationData)]),
     ...Object.entries(user).flatMap(([name, value]) => [Buffer.from([userProperty]), text(name), text(value)]),
   ]);
   return Buffer.concat([length(properties.length), properties]);
 }
 
 function text(value: string): Buffer {
-  const bytes = Buffer.from(value);
+  return binary(Buffer.from(value));
+}
+
+function binary(bytes: Buffer): Buffer {
   return Buffer.concat([uint16(bytes.length), bytes]);
 }
 
 function uint16(value: number): Buffer {
   return Buffer.from([value >>> 8, value & 0xff]);
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
 }
 
 /** A variable byte integer: seven bits a byte, the lowest first. */

@@ -6,6 +6,14 @@ import { unlessAborted } from "./deadline.ts";
 import { AnswerReader } from "./mqtt-answers.ts";
 import { connectError, lostError, publishRefused, subscribeRefused, tooLarge, tooLargeReason } from "./mqtt-errors.ts";
 import { publishBytes, publishHead, type PublishOptions } from "./mqtt-packet.ts";
+import {
+  filterMatches,
+  messageOfPacket,
+  type MqttSubscription,
+  type ReceivedPublish,
+  subscribeOptions,
+} from "./mqtt-subscription.ts";
+import { brokerName, type MqttLimits, type MqttSettings, type MqttVersion, type MqttWill } from "./mqtt-settings.ts";
 import { SendWindow } from "./mqtt-window.ts";
 import type { TlsOptions } from "./tls.ts";
 
@@ -18,46 +26,6 @@ import type { TlsOptions } from "./tls.ts";
  * PUBLISH packets are written here and not by MQTT.js, which copies every message for the re-send that is never wanted:
  * with pictures, that copy and its collection were two thirds of the processor time (docs/benchmarks.md).
  */
-
-/** As the CONNECT packet counts them: 4 is 3.1.1. */
-export type MqttVersion = 4 | 5;
-
-export interface MqttWill {
-  readonly topic: string;
-  readonly payload: Buffer;
-  readonly qos: 0 | 1;
-  readonly retain: boolean;
-}
-
-export interface MqttSettings {
-  readonly host: string;
-  readonly port: number;
-  /** TLS; its options come with `open`. */
-  readonly secure: boolean;
-  readonly username?: string;
-  readonly password?: string;
-  readonly clientId: string;
-  readonly will?: MqttWill;
-  readonly keepaliveSeconds: number;
-  readonly connectTimeoutMs: number;
-  readonly ackTimeoutMs: number;
-}
-
-/** What the broker said when it accepted the connection. */
-export interface MqttLimits {
-  readonly version: MqttVersion;
-  /** Of a whole packet, in bytes; unknown on 3.1.1. */
-  readonly maximumPacketSize?: number;
-  /** PUBLISH packets under way at once, ours or the broker's limit, whichever is smaller. */
-  readonly window: number;
-}
-
-export interface MqttSubscription {
-  readonly filters: readonly string[];
-  readonly qos: 0 | 1 | 2;
-  /** Must not throw. Messages above 1 MB are left out. */
-  readonly onMessage: (topic: string, payload: Buffer) => void;
-}
 
 interface InFlight {
   readonly topic: string;
@@ -140,28 +108,9 @@ export class MqttConnection {
     await unlessAborted(taken, signal, `publish to ${topic} at ${this.#broker}`);
   }
 
-  /** Resolves when the broker has granted every filter, which holds for this connection. */
-  async subscribe({ filters, qos, onMessage }: MqttSubscription, signal: AbortSignal): Promise<void> {
-    const client = this.#client;
-    const attempted = `subscribe to ${filters.join(", ")} at ${this.#broker}`;
-    client?.on("message", (topic, payload) => {
-      if (payload.length <= linkLimits.mqttReceivedBytesMax) onMessage(topic, payload);
-    });
-    let deadline: NodeJS.Timeout | undefined;
-    const granted = new Promise<void>((resolve, reject) => {
-      void this.#lost.then(reject);
-      const late = new AgentError("MQTT_ACK_TIMEOUT", `${attempted}: no answer in time`, { disposition: "retry" });
-      deadline = setTimeout(() => reject(late), this.#settings.ackTimeoutMs);
-      client?.subscribe([...filters], { qos }, (failure) => {
-        if (failure) reject(subscribeRefused(attempted, failure));
-        else resolve();
-      });
-    });
-    try {
-      await unlessAborted(granted, signal, attempted);
-    } finally {
-      clearTimeout(deadline);
-    }
+  /** Resolves when the broker has granted every filter that it must, which holds for this connection. */
+  async subscribe(signal: AbortSignal): Promise<void> {
+    for (const subscription of this.#settings.subscriptions ?? []) await this.#subscribe(subscription, signal);
   }
 
   /** Resolves when the broker has answered: an open socket alone says little. */
@@ -194,7 +143,10 @@ export class MqttConnection {
 
   #connect(connectTo: typeof connect, tls: TlsOptions | undefined): MqttClient {
     try {
-      this.#client = connectTo(clientOptions(this.#settings, this.#version, tls));
+      const options = clientOptions(this.#settings, this.#version, tls);
+      this.#client = connectTo(options);
+      // MQTT.js acknowledges when its callback is called: when whoever listens has dealt with the message.
+      this.#client.handleMessage = (packet, acknowledge) => void this.#hear(packet).then(() => acknowledge());
       return this.#client;
     } catch (error) {
       throw connectError(this.#broker, error);
@@ -241,6 +193,35 @@ export class MqttConnection {
       const error = new AgentError("MQTT_CLOSED", message, { disposition: "retry" });
       this.#finish(error, error);
     });
+  }
+
+  async #subscribe(subscription: MqttSubscription, signal: AbortSignal): Promise<void> {
+    const { filters, onRefused } = subscription;
+    const attempted = `subscribe to ${filters.join(", ")} at ${this.#broker}`;
+    let deadline: NodeJS.Timeout | undefined;
+    const granted = new Promise<void>((resolve, reject) => {
+      void this.#lost.then(reject);
+      const late = new AgentError("MQTT_ACK_TIMEOUT", `${attempted}: no answer in time`, { disposition: "retry" });
+      deadline = setTimeout(() => reject(late), this.#settings.ackTimeoutMs);
+      this.#client?.subscribe([...filters], subscribeOptions(subscription), (failure) => {
+        if (failure) reject(subscribeRefused(attempted, failure));
+        else resolve();
+      });
+    });
+    try {
+      await unlessAborted(granted, signal, attempted);
+    } catch (error) {
+      if (onRefused === undefined || !(error instanceof AgentError) || error.disposition !== "fatal") throw error;
+      onRefused(error);
+    } finally {
+      clearTimeout(deadline);
+    }
+  }
+
+  async #hear(packet: ReceivedPublish): Promise<void> {
+    const { subscriptions = [] } = this.#settings;
+    const matching = subscriptions.find(({ filters }) => filters.some((filter) => filterMatches(filter, packet.topic)));
+    await matching?.onMessage(messageOfPacket(packet));
   }
 
   /** Before MQTT.js reads the same bytes and gives the connection up. */
@@ -350,17 +331,9 @@ export class MqttConnection {
   }
 }
 
-/** For texts; never holds credentials. */
-export function brokerName(settings: {
-  readonly host: string;
-  readonly port: number;
-  readonly secure: boolean;
-}): string {
-  return `${settings.secure ? "mqtts" : "mqtt"}://${settings.host}:${settings.port}`;
-}
-
 function clientOptions(settings: MqttSettings, version: MqttVersion, tls: TlsOptions | undefined): IClientOptions {
   const { host, port, secure, username, password, clientId, will, keepaliveSeconds, connectTimeoutMs } = settings;
+  const { sessionExpirySeconds = 0 } = settings;
   return {
     ...(secure ? tls : {}),
     host,
@@ -368,7 +341,8 @@ function clientOptions(settings: MqttSettings, version: MqttVersion, tls: TlsOpt
     protocol: secure ? "mqtts" : "mqtt",
     protocolVersion: version,
     clientId,
-    clean: true,
+    // What waits in a session of 3.1.1 does not tell how old it is.
+    clean: version === 4 || sessionExpirySeconds === 0,
     keepalive: keepaliveSeconds,
     connectTimeout: connectTimeoutMs,
     reconnectPeriod: 0,
@@ -376,9 +350,21 @@ function clientOptions(settings: MqttSettings, version: MqttVersion, tls: TlsOpt
     queueQoSZero: false,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(will === undefined ? {} : { will }),
-    ...(version === 5 ? { properties: { sessionExpiryInterval: 0 } } : {}),
+    ...(will === undefined ? {} : { will: willOptions(will, version) }),
+    ...(version === 5
+      ? {
+          properties: {
+            sessionExpiryInterval: sessionExpirySeconds,
+            maximumPacketSize: linkLimits.mqttReceivedBytesMax,
+          },
+        }
+      : {}),
   };
+}
+
+function willOptions({ delaySeconds, ...will }: MqttWill, version: MqttVersion): IClientOptions["will"] {
+  const isDelayed = version === 5 && delaySeconds !== undefined;
+  return { ...will, ...(isDelayed ? { properties: { willDelayInterval: delaySeconds } } : {}) };
 }
 
 function noSubscriber(topic: string, broker: string): AgentError {

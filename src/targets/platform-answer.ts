@@ -51,6 +51,14 @@ export function unexpectedAnswer(what: string, answer: HttpAnswer, context: Stat
   });
 }
 
+/** The same error with what a person should do about it, by its code. */
+export function explained(error: AgentError, advice: Readonly<Record<string, string>>): AgentError {
+  const words = advice[error.code];
+  if (words === undefined) return error;
+  const { code, message, disposition, facts } = error;
+  return new AgentError(code, `${message} (${words})`, { disposition, facts });
+}
+
 /** Undefined where the body is no JSON. */
 export function jsonOf(body: Buffer): unknown {
   try {

@@ -4,6 +4,7 @@ import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { iotownConfig } from "../../src/targets/iotown/config.ts";
 import { IotownTarget } from "../../src/targets/iotown/target.ts";
 import { reducedTarget } from "../../src/targets/reduced.ts";
+import { platformFixture } from "./platform-fixture.ts";
 import { targetContract } from "./target.ts";
 import type { TargetFixture } from "./target-checks.ts";
 
@@ -13,30 +14,13 @@ const data = { mode: "data", nid: "WF1" };
 async function fixture(settings: object, wrap: (target: Target) => Target): Promise<TargetFixture> {
   const sandbox = new IotownSandbox({ token, nodes: ["WF1"] });
   const { url } = await sandbox.start();
-  const targets: Target[] = [];
-  const make = () => {
-    const config = iotownConfig.parse({ id: "town", kind: "iotown", url, token, ...settings });
-    const target = wrap(new IotownTarget(config));
-    targets.push(target);
-    return target;
-  };
-  return {
-    target: make(),
+  const config = iotownConfig.parse({ id: "town", kind: "iotown", url, token, ...settings });
+  return platformFixture(sandbox, () => wrap(new IotownTarget(config)), {
+    secrets: [token],
     async refuse({ record }) {
       sandbox.refuse(record.imageSha256);
     },
-    restarted: () => Promise.resolve(make()),
-    secrets: [token],
-    received: () => Promise.resolve(sandbox.stored().length),
-    async freeze() {
-      sandbox.fault({ kind: "hang", stores: false }, Infinity);
-    },
-    vanish: () => sandbox.stop(),
-    async [Symbol.asyncDispose]() {
-      for (const target of targets) await target.close();
-      await sandbox.stop();
-    },
-  };
+  });
 }
 
 for (const [name, settings] of [

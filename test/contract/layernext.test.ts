@@ -2,6 +2,7 @@ import { LayernextSandbox } from "../../src/sandbox/layernext/server.ts";
 import { layernextConfig } from "../../src/targets/layernext/config.ts";
 import { LayernextTarget } from "../../src/targets/layernext/target.ts";
 import { MemoryForTarget } from "../lib/target-memory.ts";
+import { platformFixture } from "./platform-fixture.ts";
 import { targetContract } from "./target.ts";
 
 const [apiKey, secret] = ["layernext-key", "layernext-secret-canary-4711"];
@@ -13,31 +14,15 @@ for (const api of ["3.x", "1.x"] as const) {
     const { url } = await sandbox.start();
     const config = { id: "lake", kind: "layernext", url, apiKey, secret, api, collection: "dock-3" };
     const memory = new MemoryForTarget();
-    const makeTarget = () => new LayernextTarget(layernextConfig.parse(config), { memory, pace });
-    const targets = [makeTarget()];
-    const [target = makeTarget()] = targets;
-    return {
-      target,
+    const make = () => new LayernextTarget(layernextConfig.parse(config), { memory, pace });
+    return platformFixture(sandbox, make, {
       secrets: [secret, Buffer.from(`${apiKey}:${secret}`).toString("base64")],
-      received: () => Promise.resolve(sandbox.stored().length),
       stored: () => Promise.resolve(sandbox.storage.counts().accepted),
       tellsDuplicates: true,
       remoteIdOf: ({ name }) => Promise.resolve(`dock-3_${name}`),
-      async restarted() {
-        targets.push(makeTarget());
-        return targets.at(-1) ?? target;
-      },
       async refuse({ record }) {
         sandbox.refuseFile(record.name);
       },
-      async freeze() {
-        sandbox.fault({ kind: "hang", stores: false }, Infinity);
-      },
-      vanish: () => sandbox.stop(),
-      async [Symbol.asyncDispose]() {
-        for (const each of targets) await each.close();
-        await sandbox.stop();
-      },
-    };
+    });
   });
 }

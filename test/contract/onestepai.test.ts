@@ -3,6 +3,7 @@ import { OnestepaiSandbox, sandboxDatasetId } from "../../src/sandbox/onestepai/
 import { onestepaiConfig } from "../../src/targets/onestepai/config.ts";
 import { OnestepaiTarget } from "../../src/targets/onestepai/target.ts";
 import { MemoryForTarget } from "../lib/target-memory.ts";
+import { platformFixture } from "./platform-fixture.ts";
 import { targetContract } from "./target.ts";
 
 const accessToken = "onestepai-token-canary-4711";
@@ -21,27 +22,10 @@ targetContract("onestepai", async () => {
   });
   const limits = { ...onestepaiLimits, stoppedFinishTimeoutMs: 100 };
   const memory = new MemoryForTarget();
-  const targets: OnestepaiTarget[] = [];
-  const make = () => {
-    const target = new OnestepaiTarget(config, { memory, limits });
-    targets.push(target);
-    return target;
-  };
-  return {
-    target: make(),
+  return platformFixture(sandbox, () => new OnestepaiTarget(config, { memory, limits }), {
+    secrets: [accessToken],
     async refuse({ record }) {
       sandbox.refuse(record.imageSha256);
     },
-    restarted: () => Promise.resolve(make()),
-    secrets: [accessToken],
-    received: () => Promise.resolve(sandbox.stored().length),
-    async freeze() {
-      sandbox.fault({ kind: "hang", stores: false }, Infinity);
-    },
-    vanish: () => sandbox.stop(),
-    async [Symbol.asyncDispose]() {
-      for (const target of targets) await target.close();
-      await sandbox.stop();
-    },
-  };
+  });
 });

@@ -14,6 +14,7 @@ import { remoConfig } from "../../src/targets/remo/config.ts";
 import { RemoTarget } from "../../src/targets/remo/target.ts";
 import { iotownConfig } from "../../src/targets/iotown/config.ts";
 import { IotownTarget } from "../../src/targets/iotown/target.ts";
+import { worstEdge } from "../lib/boxes.ts";
 import { commandLine } from "../lib/platform-cases.ts";
 import { sampleDelivery, sampleJpeg } from "../lib/records.ts";
 import { seededRandom, SimulatedClock } from "../lib/seams.ts";
@@ -169,20 +170,11 @@ async function assertSame(pulled: Pulled, deliveries: readonly Delivery[], class
     const truth = record.detections.filter(({ label }) => classes.includes(label));
     assert.equal(boxes.length, truth.length, record.name);
     for (const { label, box } of truth) {
-      const at = boxes.findIndex((one) => one.label === label && edgesApart(one.box, box) <= 1);
+      const at = boxes.findIndex((one) => one.label === label && worstEdge(one.box, box) <= 1);
       assert.notEqual(at, -1, `${record.name}: ${label} at ${JSON.stringify(box)} among ${JSON.stringify(boxes)}`);
       boxes.splice(at, 1);
     }
   }
-}
-
-function edgesApart(a: Box, b: Box): number {
-  return Math.max(
-    Math.abs(a.left - b.left),
-    Math.abs(a.top - b.top),
-    Math.abs(a.left + a.width - b.left - b.width),
-    Math.abs(a.top + a.height - b.top - b.height),
-  );
 }
 
 for (const [kind, make] of Object.entries(benches)) {

@@ -12,6 +12,7 @@ import { LayernextSandbox } from "../../src/sandbox/layernext/server.ts";
 import { OnestepaiSandbox, sandboxDatasetId } from "../../src/sandbox/onestepai/server.ts";
 import { RemoSandbox } from "../../src/sandbox/remo/server.ts";
 import { agentOutput, AgentProcess, writeConfig } from "../lib/agent.ts";
+import { worstEdge } from "../lib/boxes.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const secret = "five-platforms-secret";
@@ -174,13 +175,4 @@ function assertSame(found: Arrived["boxes"], truth: readonly Detection[], jpeg: 
   for (const { box } of found) {
     assert.ok(box.left >= 0 && box.top >= 0 && box.left + box.width <= width && box.top + box.height <= height);
   }
-}
-
-function worstEdge(a: Box, b: Box): number {
-  return Math.max(
-    Math.abs(a.left - b.left),
-    Math.abs(a.top - b.top),
-    Math.abs(a.left + a.width - b.left - b.width),
-    Math.abs(a.top + a.height - b.top - b.height),
-  );
 }

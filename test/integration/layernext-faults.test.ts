@@ -5,37 +5,24 @@ import { redirectFault, type SandboxFault } from "../../src/sandbox/faults.ts";
 import { layernextFaults } from "../../src/sandbox/layernext/faults.ts";
 import { signatureOf } from "../../src/targets/layernext/storage.ts";
 import { settleAll } from "../contract/target-rounds.ts";
+import { commonOutcomes } from "../lib/fault-outcomes.ts";
 import { deliveries, LayernextBench, outcomesOf, steps, words } from "../lib/layernext-bench.ts";
 import { inWords } from "../lib/outcome-words.ts";
 import { sampleDelivery, sampleJpeg } from "../lib/records.ts";
 import { tcpServer } from "../lib/servers.ts";
 
 /** What a single delivery comes to when each step meets the fault: those of a batch never set a record aside. */
-const expected: Readonly<Partial<Record<keyof typeof layernextFaults, string>>> = {
+const expected: Readonly<Record<keyof typeof layernextFaults, string>> = {
+  ...commonOutcomes,
+  "too-large-413": "target? UPLOAD_REFUSED",
   "not-json": "target? HTTP_NOT_THE_PLATFORM",
   "bare-string": "target? HTTP_NOT_THE_PLATFORM",
   empty: "target? HTTP_NOT_THE_PLATFORM",
-  html: "target? HTTP_NOT_THE_PLATFORM",
   "no-success-200": "target? PLATFORM_FAILED",
   "created-201": "target? HTTP_UNEXPECTED_STATUS",
   "no-content-204": "target? HTTP_UNEXPECTED_STATUS",
   "not-acceptable-406": "target? UPLOAD_REFUSED",
   "bad-request-400": "target? UPLOAD_REFUSED",
-  "html-400": "target? HTTP_NOT_THE_PLATFORM",
-  "unauthorized-401": "target HTTP_401",
-  "forbidden-403": "target? HTTP_403",
-  "not-found-404": "target HTTP_404",
-  "too-many-429": "target HTTP_429 after 7000",
-  "server-error-500": "target? HTTP_500",
-  "bad-gateway-502": "target? HTTP_502",
-  "unavailable-503": "target? HTTP_503 after 11000",
-  "reset-early": "target? NET_RESET",
-  "reset-late": "target? NET_RESET",
-  "reset-after-store": "target? NET_RESET",
-  "reset-answer": "target? NET_RESET",
-  hang: "target? NET_TIMEOUT",
-  drip: "target ABORTED",
-  "long-answer": "target? HTTP_ANSWER_TOO_LARGE",
 };
 
 let bench: LayernextBench;

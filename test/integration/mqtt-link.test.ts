@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, before, describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
 import { MqttLink, type MqttLinkOptions } from "../../src/link/mqtt-link.ts";
+import type { MqttMessage } from "../../src/link/mqtt-subscription.ts";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
 import { eventually, freePort, Mosquitto } from "../lib/mosquitto.ts";
 import { linkSeams, Subscriber } from "../lib/mqtt.ts";
@@ -244,9 +245,9 @@ describe("MQTT link", () => {
     const broker = await mosquitto();
     for (const protocol of ["5", "3.1.1"] as const) {
       const heard: string[] = [];
-      const onMessage = (topic: string, payload: Buffer): void => void heard.push(`${topic} ${payload.toString()}`);
-      const subscription = { filters: ["a/+", "b/#"], qos: 2, onMessage } as const;
-      const link = linkTo(broker.port, { protocol, subscription, clientId: `gate-${protocol}` });
+      const onMessage = ({ topic, payload }: MqttMessage): void => void heard.push(`${topic} ${payload.toString()}`);
+      const subscriptions = [{ filters: ["a/+", "b/#"], qos: 2, onMessage }] as const;
+      const link = linkTo(broker.port, { protocol, subscriptions, clientId: `gate-${protocol}` });
       await link.connected(soon());
       for (const topic of ["a/1", "a/1/2", "b/1/2"]) await link.publish(topic, Buffer.from(protocol), qos1, soon());
       await eventually("both that were asked for", () => heard.length === 2);

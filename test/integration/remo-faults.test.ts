@@ -5,6 +5,7 @@ import { redirectFault } from "../../src/sandbox/faults.ts";
 import { remoFaults } from "../../src/sandbox/remo/faults.ts";
 import { RemoClient } from "../../src/targets/remo/client.ts";
 import { settleAll } from "../contract/target-rounds.ts";
+import { commonOutcomes } from "../lib/fault-outcomes.ts";
 import { inWords } from "../lib/outcome-words.ts";
 import { batch, carriedOn, nameOf, RemoBench } from "../lib/remo-bench.ts";
 import { sampleDelivery, sampleJpeg } from "../lib/records.ts";
@@ -16,23 +17,9 @@ const { password, email } = RemoBench;
 type FaultName = keyof typeof remoFaults;
 
 /** What one record's delivery comes to when its picture's upload meets the fault, which then is over. */
-const onUpload: Readonly<Record<string, string>> = {
-  html: "target? HTTP_NOT_THE_PLATFORM",
+const onUpload: Readonly<Record<Exclude<FaultName, "wrong-password" | `status-${string}`>, string>> = {
+  ...commonOutcomes,
   "bad-request-400": "target? REMO_REFUSED",
-  "html-400": "target? HTTP_NOT_THE_PLATFORM",
-  "forbidden-403": "target? HTTP_403",
-  "not-found-404": "target HTTP_404",
-  "too-large-413": "rejected HTTP_413",
-  "too-many-429": "target HTTP_429 after 7000",
-  "server-error-500": "target? HTTP_500",
-  "bad-gateway-502": "target? HTTP_502",
-  "unavailable-503": "target? HTTP_503 after 11000",
-  "reset-early": "target? NET_RESET",
-  "reset-late": "target? NET_RESET",
-  "reset-after-store": "target? NET_RESET",
-  "reset-answer": "target? NET_RESET",
-  hang: "target? NET_TIMEOUT",
-  "hang-after-store": "target? NET_TIMEOUT",
   "long-answer": "target? HTTP_NOT_THE_PLATFORM",
   "not-json": "target? HTTP_NOT_THE_PLATFORM",
   "empty-object": "target? REMO_SESSION_FAILED",
@@ -51,7 +38,9 @@ describe("remo target under faults at the upload", () => {
       bench.sandbox.fault(remoFaults[name as FaultName], 1, /upload\/$/);
       const [delivery] = batch(1);
       assert.ok(delivery !== undefined);
-      const [outcome] = await bench.deliver([delivery]);
+      const stop = new AbortController();
+      if (name === "drip") setTimeout(() => stop.abort(), 150);
+      const [outcome] = await bench.deliver([delivery], stop.signal);
       assert.ok(outcome !== undefined);
       assert.equal(inWords(outcome), reading);
       if (outcome.kind === "rejected") return;

@@ -4,6 +4,7 @@ import type { Logger } from "../../src/core/ports.ts";
 import type { Detection } from "../../src/core/types.ts";
 import { VisionProcess, type VisionOptions } from "../../src/vision/client.ts";
 import { resolveModel, type ModelSpec } from "../../src/vision/model.ts";
+import { worstEdge } from "./boxes.ts";
 import type { SceneObject } from "./scenes.ts";
 import { RecordingLogger } from "./seams.ts";
 import { repositoryFolder } from "./shared.ts";
@@ -45,7 +46,7 @@ export function judgeScene(objects: readonly SceneObject[], detections: readonly
   let edgeErrorMax = 0;
   for (const { label, box } of objects) {
     const candidates = [...left].filter((detection) => detection.label === label);
-    const errors = candidates.map((detection) => ({ detection, error: edgeError(detection.box, box) }));
+    const errors = candidates.map((detection) => ({ detection, error: worstEdge(detection.box, box) }));
     const [nearest] = errors.toSorted((a, b) => a.error - b.error);
     if (nearest === undefined || nearest.error > box.width / 2) {
       missed += 1;
@@ -55,13 +56,4 @@ export function judgeScene(objects: readonly SceneObject[], detections: readonly
     edgeErrorMax = Math.max(edgeErrorMax, nearest.error);
   }
   return { missed, extra: left.size, edgeErrorMax };
-}
-
-function edgeError(a: Detection["box"], b: Detection["box"]): number {
-  return Math.max(
-    Math.abs(a.left - b.left),
-    Math.abs(a.top - b.top),
-    Math.abs(a.left + a.width - b.left - b.width),
-    Math.abs(a.top + a.height - b.top - b.height),
-  );
 }

@@ -36,7 +36,7 @@ describe("delivery loop and targets that fail", () => {
         const [listed] = await bench.spool.list({ afterSequence: (bad[0] ?? 0) - 1, recordsMax: 1 });
         assert.match(
           listed?.deliveries[0]?.error ?? "",
-          /^ATTEMPTS_EXHAUSTED: gave up after 5 tries, the last: HTTP_500/,
+          /^ATTEMPTS_EXHAUSTED: gave up after 8 tries, the last: HTTP_500/,
         );
       });
     }

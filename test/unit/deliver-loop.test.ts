@@ -255,7 +255,7 @@ describe("delivery loop", () => {
     assert.equal(target.accepted.length, 1);
   });
 
-  it("gives a record up after five charged tries, with growing pauses", async () => {
+  it("gives a record up after eight charged tries, with growing pauses", async () => {
     await using bench = new DeliverBench();
     await bench.append(1, ["a"]);
     const target = bench.target(
@@ -264,7 +264,7 @@ describe("delivery loop", () => {
     );
     bench.loop(target);
     await bench.clock.run(hour);
-    assert.equal(target.calls.length, 5);
+    assert.equal(target.calls.length, 8);
     assert.equal((await bench.backlog("a"))?.quarantined, 1);
   });
 

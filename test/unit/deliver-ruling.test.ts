@@ -91,11 +91,11 @@ describe("ruling on an outcome", () => {
     });
   }
 
-  it("gives up at the fifth charged failure, and keeps the last reason", () => {
-    assert.deepEqual(rule(retry("record", "MQTT_REFUSED"), { attempts: 4 }).settlement, {
+  it("gives up at the eighth charged failure, and keeps the last reason", () => {
+    assert.deepEqual(rule(retry("record", "MQTT_REFUSED"), { attempts: 7 }).settlement, {
       kind: "rejected",
       code: "ATTEMPTS_EXHAUSTED",
-      message: "gave up after 5 tries, the last: MQTT_REFUSED: text",
+      message: "gave up after 8 tries, the last: MQTT_REFUSED: text",
     });
   });
 

@@ -3,6 +3,7 @@ import { describe, it } from "mocha";
 import type { Box, Detection, Point, RecordDraft } from "../../src/core/types.ts";
 import { className, remoCsv, remoRows } from "../../src/targets/remo/encode.ts";
 import type { RemoTask } from "../../src/targets/remo/uploads.ts";
+import { worstEdge } from "../lib/boxes.ts";
 import { sampleDetection, sampleDraft } from "../lib/records.ts";
 import { seededRandom } from "../lib/seams.ts";
 
@@ -50,15 +51,6 @@ function asServerReads(cells: readonly string[], width: number, height: number):
     width: Math.trunc(right * across) - Math.trunc(left * across),
     height: Math.trunc(bottom * down) - Math.trunc(top * down),
   };
-}
-
-function worstEdge(a: Box, b: Box): number {
-  return Math.max(
-    Math.abs(a.left - b.left),
-    Math.abs(a.top - b.top),
-    Math.abs(a.left + a.width - b.left - b.width),
-    Math.abs(a.top + a.height - b.top - b.height),
-  );
 }
 
 /** Touching borders, tiny ones in every corner, whole images, and anything between. */

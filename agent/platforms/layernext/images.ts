@@ -2,12 +2,12 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { AgentError } from "../../../src/core/errors.ts";
 import { layernextLimits } from "../../../src/core/limits.ts";
-import type { Fields } from "../../../src/targets/layernext/answers.ts";
 import { parseAnnotationFile } from "../../../src/targets/layernext/annotation-file.ts";
 import { uploadAnnotatedFiles } from "../../../src/targets/layernext/annotation-upload.ts";
 import type { JobState, LayernextClient } from "../../../src/targets/layernext/client.ts";
 import { jobFailed, waitForJob } from "../../../src/targets/layernext/job.ts";
 import { transferFile } from "../../../src/targets/layernext/transfer.ts";
+import type { JsonObject } from "../../../src/targets/json.ts";
 import { fileProblem } from "../../files.ts";
 import { jsonObject, modelName, textOption } from "./options.ts";
 import type { Operation, OperationCall } from "../platform.ts";
@@ -60,7 +60,7 @@ async function uploadSome(
     {
       collection: String(args[0]),
       fileNames: files.map((file) => basename(file)),
-      metadata: (options["metadata"] ?? {}) as Fields,
+      metadata: (options["metadata"] ?? {}) as JsonObject,
       overrideMetadata: options["overrideMetadata"] === true,
       storagePrefix: textOption(options, "storagePrefix"),
     },

@@ -1,16 +1,16 @@
 import { InvalidArgumentError } from "commander";
-import { isFields, type Fields } from "../../../src/targets/layernext/answers.ts";
 import { modelNameProblem } from "../../../src/targets/layernext/operation-id.ts";
+import { isObject, type JsonObject } from "../../../src/targets/json.ts";
 import { usageError } from "../run-operation.ts";
 
-export function jsonObject(text: string): Fields {
+export function jsonObject(text: string): JsonObject {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw new InvalidArgumentError("expected a JSON object");
   }
-  if (!isFields(value)) throw new InvalidArgumentError("expected a JSON object");
+  if (!isObject(value)) throw new InvalidArgumentError("expected a JSON object");
   return value;
 }
 

@@ -1,7 +1,7 @@
 import type { HttpRequest } from "../../../src/link/http.ts";
-import { isFields, type Fields } from "../../../src/targets/layernext/answers.ts";
 import { LayernextClient } from "../../../src/targets/layernext/client.ts";
 import { layernextAccess } from "../../../src/targets/layernext/config.ts";
+import { isObject, type JsonObject } from "../../../src/targets/json.ts";
 import { layernextAnnotations } from "./annotations.ts";
 import { layernextImages } from "./images.ts";
 import type { Operation, Platform } from "../platform.ts";
@@ -19,7 +19,7 @@ const labelReferences: Operation<LayernextClient> = {
     },
   ],
   async run({ client, args, options, signal }) {
-    const asked = (options["attributes"] ?? {}) as Fields;
+    const asked = (options["attributes"] ?? {}) as JsonObject;
     const labels = (args[0] as readonly string[]).map((label) => [label, valuesOf(asked[label])] as const);
     const found = await client.labelReferences(new Map(labels), signal);
     return Object.fromEntries(
@@ -29,7 +29,7 @@ const labelReferences: Operation<LayernextClient> = {
 };
 
 function valuesOf(attributes: unknown): ReadonlyMap<string, ReadonlySet<string>> {
-  const entries = Object.entries(isFields(attributes) ? attributes : {}).map(([name, values]) => {
+  const entries = Object.entries(isObject(attributes) ? attributes : {}).map(([name, values]) => {
     const texts = (Array.isArray(values) ? (values as readonly unknown[]) : [values]).map(String);
     return [name, new Set(texts)] as const;
   });
@@ -133,7 +133,7 @@ function dryBody(path: string, body: HttpRequest["body"]): unknown {
 }
 
 function dryReferences(asked: unknown): object {
-  const labels = isFields(asked) && isFields(asked["labels"]) ? asked["labels"] : {};
+  const labels = isObject(asked) && isObject(asked["labels"]) ? asked["labels"] : {};
   const answers = Object.entries(labels).map(([label, attributes]) => {
     const texts = [...valuesOf(attributes)].map(([name, values]) => {
       const refs = [...values].map((value) => [value, `<ref of ${value}>`]);

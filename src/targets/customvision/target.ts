@@ -5,6 +5,7 @@ import type { Delivery, Target, TargetCapacity } from "../../core/ports.ts";
 import type { RecordDraft } from "../../core/types.ts";
 import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
 import { filterWants } from "../filter.ts";
+import { explained } from "../platform-answer.ts";
 import { batchesOf, halvesOf, type Item } from "./batches.ts";
 import { CustomVisionClient } from "./client.ts";
 import type { CustomVisionConfig } from "./config.ts";
@@ -66,7 +67,7 @@ export class CustomVisionTarget implements Target {
     try {
       await annotationsOf(this.#client, this.#config.annotations, signal);
     } catch (error) {
-      throw explained(asAgentError(error, "checking Custom Vision"));
+      throw explained(asAgentError(error, "checking Custom Vision"), probeAdvice);
     }
   }
 
@@ -158,14 +159,9 @@ function notSent(doubted: boolean): Outcome {
   return { kind: "retry", scope: "target", error, ...(doubted ? { cursor: "alone" } : {}) };
 }
 
-/** The same error with what a person should do about it. */
-function explained(error: AgentError): AgentError {
-  const advice = {
-    HTTP_401: "the server is there and refuses the training key; is it of this resource?",
-    HTTP_403: "the server is there and refuses the training key or the network it comes from",
-    HTTP_404: "a server is there but has no such project; are url, projectId and apiVersion right?",
-  }[error.code];
-  if (advice === undefined) return error;
-  const { disposition, facts } = error;
-  return new AgentError(error.code, `${error.message} (${advice})`, { disposition, facts });
-}
+/** What a person should do about a failed probe. */
+const probeAdvice = {
+  HTTP_401: "the server is there and refuses the training key; is it of this resource?",
+  HTTP_403: "the server is there and refuses the training key or the network it comes from",
+  HTTP_404: "a server is there but has no such project; are url, projectId and apiVersion right?",
+};

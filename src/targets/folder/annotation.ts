@@ -1,5 +1,6 @@
 import { parseLine, parsePolygon, sentDetections } from "../../core/detections.ts";
 import type { Box, Detection, StoredRecord } from "../../core/types.ts";
+import { isObject } from "../json.ts";
 
 /** One line of `annotations.jsonl`: the truth of the data set, from which every other format is made. */
 export interface Annotation {
@@ -104,8 +105,4 @@ function isFinite(value: unknown): value is number {
 
 function isSide(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value > 0;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import { mkdir, open, writeFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { xmlEscaped } from "../xml.ts";
 import { stemOf, type DatasetFormat, type Example, type ExampleBox } from "./formats.ts";
 
 /** Pascal VOC: `JPEGImages/`, `Annotations/` with one XML file each, and the list `ImageSets/Main/train.txt`. */
@@ -35,7 +36,7 @@ function annotationXml({ image, boxes }: Example): string {
   return [
     "<annotation>",
     "  <folder>JPEGImages</folder>",
-    `  <filename>${escaped(image.name)}</filename>`,
+    `  <filename>${xmlEscaped(image.name)}</filename>`,
     `  <size><width>${image.width}</width><height>${image.height}</height><depth>3</depth></size>`,
     "  <segmented>0</segmented>",
     ...boxes.map(objectXml),
@@ -55,19 +56,5 @@ function objectXml({ label, box }: ExampleBox): string {
   const ymax = Math.max(ymin, Math.ceil(box.top + box.height - touchPixels));
   const corners = `<xmin>${xmin}</xmin><ymin>${ymin}</ymin><xmax>${xmax}</xmax><ymax>${ymax}</ymax>`;
   const flags = "<pose>Unspecified</pose><truncated>0</truncated><difficult>0</difficult>";
-  return `  <object><name>${escaped(label)}</name>${flags}<bndbox>${corners}</bndbox></object>`;
-}
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&apos;",
-};
-
-/** XML 1.0 has no way at all to write most control characters and halves of surrogate pairs. */
-function escaped(text: string): string {
-  const writable = text.replaceAll(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, " ");
-  return writable.replaceAll(/[&<>"']/g, (character) => entities[character] ?? character);
+  return `  <object><name>${xmlEscaped(label)}</name>${flags}<bndbox>${corners}</bndbox></object>`;
 }

@@ -1,6 +1,8 @@
+import { linkLimits } from "../../core/limits.ts";
 import type { Seams } from "../../core/ports.ts";
 import { brokerAddress } from "../../link/broker-address.ts";
 import { MqttLink } from "../../link/mqtt-link.ts";
+import type { MqttMessage } from "../../link/mqtt-subscription.ts";
 
 /**
  * IoT.own's callbacks: what devices and gateways say, on MQTT, for reading alone. The platform ignores what a user
@@ -60,8 +62,8 @@ export async function listenToCallbacks(
   const { qos = 2, device, onCallback } = options;
   const { url, username, password, group } = access;
   const { host, port, secure } = brokerAddress(url);
-  const onMessage = (topic: string, payload: Buffer): void => {
-    const callback = callbackOf(topic, payload);
+  const onMessage = ({ topic, payload }: MqttMessage): void => {
+    const callback = payload.length > linkLimits.mqttReceivedBytesMax ? undefined : callbackOf(topic, payload);
     if (callback === undefined) return;
     if (device === undefined || (callback.source === "device" && callback.id === device)) onCallback(callback);
   };
@@ -73,7 +75,7 @@ export async function listenToCallbacks(
       clientId: `framepost-${Math.floor(seams.random() * 2 ** 48).toString(36)}`,
       // What the vendor's own clients speak.
       protocol: "3.1.1",
-      subscription: { filters: callbackTopics(group), qos, onMessage },
+      subscriptions: [{ filters: callbackTopics(group), qos, onMessage }],
     },
     seams,
   );

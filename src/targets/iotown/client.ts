@@ -4,6 +4,7 @@ import { captureLimits, iotownLimits, linkLimits } from "../../core/limits.ts";
 import type { Seams } from "../../core/ports.ts";
 import type { HttpCaller } from "../../link/http.ts";
 import { jsonOf } from "../platform-answer.ts";
+import type { JsonObject } from "../json.ts";
 import { listenToCallbacks, type CallbackAccess, type CallbackOptions } from "./callbacks.ts";
 import { badInput, IotownConnection, pathPart, type IotownAccess, type IotownRequest } from "./connection.ts";
 import { iotownFormBody, iotownJsonBody, type NodeData, type NodeFiles } from "./data-body.ts";
@@ -170,7 +171,7 @@ export class IotownClient {
   async nodes(
     options: { readonly withoutLorawanSession?: boolean },
     signal: AbortSignal,
-  ): Promise<readonly parse.JsonObject[]> {
+  ): Promise<readonly JsonObject[]> {
     const path = `${api}/nodes${sessionSuffix(options)}`;
     const { listBytesMax: answerBytesMax } = iotownLimits;
     return this.#connection.read({ method: "GET", path, answerBytesMax }, parse.nodeList, signal);
@@ -181,7 +182,7 @@ export class IotownClient {
     nid: string,
     options: { readonly withoutLorawanSession?: boolean },
     signal: AbortSignal,
-  ): Promise<parse.JsonObject | undefined> {
+  ): Promise<JsonObject | undefined> {
     const path = `${api}/node/${pathPart(nid, "the node id")}${sessionSuffix(options)}`;
     return this.#connection.read({ method: "GET", path }, parse.nodeIn, signal);
   }
@@ -206,7 +207,7 @@ export class IotownClient {
   }
 
   /** `GET /api/v1.0/command/{nid}` (pyiotown `get.command`): what is queued; an entry goes when it was sent. */
-  async pendingCommands(nid: string, signal: AbortSignal): Promise<readonly parse.JsonObject[]> {
+  async pendingCommands(nid: string, signal: AbortSignal): Promise<readonly JsonObject[]> {
     const path = `${api}/command/${pathPart(nid, "the node id")}`;
     return this.#connection.read({ method: "GET", path }, parse.pendingCommands, signal);
   }

@@ -1,3 +1,4 @@
+import { isObject, type JsonObject } from "../json.ts";
 import type { IotownLabel } from "./encode.ts";
 
 /**
@@ -5,7 +6,6 @@ import type { IotownLabel } from "./encode.ts";
  * it that names the request.
  */
 
-export type JsonObject = Readonly<Record<string, unknown>>;
 type Fail = (what: string) => never;
 
 export interface AnnotatedImage {
@@ -98,10 +98,6 @@ function labelOf(label: unknown, at: number, fail: Fail): IotownLabel {
 function listIn(answer: unknown, key: string, fail: Fail): readonly unknown[] {
   const list = isObject(answer) ? answer[key] : undefined;
   return Array.isArray(list) ? list : fail(`no list "${key}"`);
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: unknown): string | undefined {

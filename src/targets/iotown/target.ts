@@ -5,6 +5,7 @@ import type { Delivery, Target, TargetCapacity } from "../../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../../core/types.ts";
 import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
 import { filterWants } from "../filter.ts";
+import { explained } from "../platform-answer.ts";
 import { IotownClient } from "./client.ts";
 import type { IotownConfig } from "./config.ts";
 import { iotownFrameData, iotownFrameFiles } from "./encode-data.ts";
@@ -53,7 +54,7 @@ export class IotownTarget implements Target {
       const { mode, nid } = this.#config;
       if (mode === "data" && nid !== undefined) await this.#requireNode(nid, signal);
     } catch (error) {
-      throw explained(asAgentError(error, "checking IoT.own"));
+      throw explained(asAgentError(error, "checking IoT.own"), probeAdvice);
     }
   }
 
@@ -123,14 +124,9 @@ function unknownNode(nid: string, cause?: AgentError): AgentError {
   });
 }
 
-/** The same error with what a person should do about it. */
-function explained(error: AgentError): AgentError {
-  const advice = {
-    HTTP_401: "the server is there and refuses the token",
-    HTTP_403: "the server is there and refuses the token or the group",
-    HTTP_404: "a server is there but does not know this address, so the token could not be checked; is the url right?",
-  }[error.code];
-  if (advice === undefined) return error;
-  const { disposition, facts } = error;
-  return new AgentError(error.code, `${error.message} (${advice})`, { disposition, facts });
-}
+/** What a person should do about a failed probe. */
+const probeAdvice = {
+  HTTP_401: "the server is there and refuses the token",
+  HTTP_403: "the server is there and refuses the token or the group",
+  HTTP_404: "a server is there but does not know this address, so the token could not be checked; is the url right?",
+};

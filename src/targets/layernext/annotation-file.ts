@@ -1,7 +1,7 @@
 import { AgentError } from "../../core/errors.ts";
 import type { Point } from "../../core/types.ts";
+import { isObject, type JsonObject } from "../json.ts";
 import type { Annotation, AttributeValue, Geometry } from "./annotations.ts";
-import { isFields, type Fields } from "./answers.ts";
 
 /**
  * The JSON of the vendor's document: `{"images":[{"image","annotations":[{"bbox"|"polygon"|"line"|"points","label",
@@ -31,13 +31,13 @@ export function parseAnnotationFile(json: Buffer, reading: FileReading): readonl
   } catch {
     throw invalid("the file", "it is no JSON");
   }
-  const images = isFields(value) ? value["images"] : undefined;
+  const images = isObject(value) ? value["images"] : undefined;
   if (!Array.isArray(images)) throw invalid("the file", 'it has no list "images"');
   return (images as readonly unknown[]).map((item, at) => imageOf(item, `images[${at}]`, reading));
 }
 
 function imageOf(value: unknown, where: string, reading: FileReading): AnnotatedFile {
-  if (!isFields(value)) throw invalid(where, "it is no object");
+  if (!isObject(value)) throw invalid(where, "it is no object");
   const { image, annotations = [] } = value;
   if (typeof image !== "string" || image === "") throw invalid(where, 'it has no "image"');
   if (!Array.isArray(annotations)) throw invalid(where, '"annotations" is no list');
@@ -46,12 +46,12 @@ function imageOf(value: unknown, where: string, reading: FileReading): Annotated
 }
 
 function annotationOf(value: unknown, where: string, { geometry, metadata: as }: FileReading): Annotation {
-  if (!isFields(value)) throw invalid(where, "it is no object");
+  if (!isObject(value)) throw invalid(where, "it is no object");
   const { label, confidence, metadata = {}, attributes = {}, type = geometry } = value;
   if (typeof label !== "string" || label === "") throw invalid(where, 'it has no "label"');
   if (confidence !== undefined && !isFinite(confidence)) throw invalid(where, '"confidence" is no number');
-  if (!isFields(metadata)) throw invalid(where, '"metadata" is no object');
-  if (!isFields(attributes)) throw invalid(where, '"attributes" is no object');
+  if (!isObject(metadata)) throw invalid(where, '"metadata" is no object');
+  if (!isObject(attributes)) throw invalid(where, '"attributes" is no object');
   if (type === undefined) throw invalid(where, 'it has no "type", and no geometry was given');
   const known = geometries.find((name) => name === type);
   if (known === undefined) throw invalid(where, `"type" is none of ${geometries.join(", ")}`);
@@ -66,7 +66,7 @@ function annotationOf(value: unknown, where: string, { geometry, metadata: as }:
   };
 }
 
-function shapeOf(type: Geometry, value: Fields, where: string): Annotation["shape"] {
+function shapeOf(type: Geometry, value: JsonObject, where: string): Annotation["shape"] {
   if (type === "rectangle") {
     const { bbox } = value;
     const [x, y, w, h, more] = Array.isArray(bbox) ? (bbox as readonly unknown[]) : [];
@@ -84,11 +84,14 @@ function pointOf(value: unknown, type: Geometry, where: string): Point {
   throw invalid(where, `a point of "${type}" is not [x, y]`);
 }
 
-function single(metadata: Fields, scored: Pick<AttributeValue, "confidence">): Map<string, readonly AttributeValue[]> {
+function single(
+  metadata: JsonObject,
+  scored: Pick<AttributeValue, "confidence">,
+): Map<string, readonly AttributeValue[]> {
   return new Map(Object.entries(metadata).map(([name, value]) => [name, [{ value: String(value), ...scored }]]));
 }
 
-function many(attributes: Fields, where: string): Map<string, readonly AttributeValue[]> {
+function many(attributes: JsonObject, where: string): Map<string, readonly AttributeValue[]> {
   const entries = Object.entries(attributes).map(([name, values]) => {
     if (!Array.isArray(values)) throw invalid(where, `attribute "${name}" is no list`);
     return [name, (values as readonly unknown[]).map((item) => attributeValueOf(item, name, where))] as const;
@@ -97,7 +100,7 @@ function many(attributes: Fields, where: string): Map<string, readonly Attribute
 }
 
 function attributeValueOf(item: unknown, name: string, where: string): AttributeValue {
-  const { value, confidence } = isFields(item) ? item : {};
+  const { value, confidence } = isObject(item) ? item : {};
   if (typeof value !== "string") throw invalid(where, `attribute "${name}" has an item without a "value"`);
   return { value, ...(isFinite(confidence) ? { confidence } : {}) };
 }

@@ -2,6 +2,7 @@ import { AgentError } from "../../core/errors.ts";
 import { layernextLimits } from "../../core/limits.ts";
 import type { HttpAnswer, StatusContext } from "../../link/http-status.ts";
 import { jsonAnswer, jsonOf, requireStatus, unexpectedAnswer } from "../platform-answer.ts";
+import { isObject, type JsonObject } from "../json.ts";
 
 /** LayerNext's answers, from foreign JSON to types. What is not as the vendor's clients read it is an error. */
 
@@ -10,15 +11,13 @@ export interface Answered {
   readonly context: StatusContext;
 }
 
-export type Fields = Readonly<Record<string, unknown>>;
-
 /**
  * The object of a 200. A 204 means "no content" in the vendor's clients, which is a failure wherever this is used, and so
  * is `isSuccess: false` or an `error` in a 200: the vendor's clients overlook both.
  */
-export function objectAnswer({ answer, context }: Answered): Fields {
+export function objectAnswer({ answer, context }: Answered): JsonObject {
   const value = jsonAnswer(answer, context);
-  if (!isFields(value)) throw unexpectedAnswer("JSON that is no object", answer, context);
+  if (!isObject(value)) throw unexpectedAnswer("JSON that is no object", answer, context);
   refuseRefusal(value, { answer, context });
   return value;
 }
@@ -27,23 +26,23 @@ export function objectAnswer({ answer, context }: Answered): Fields {
 export function emptyAnswer({ answer, context }: Answered): void {
   requireStatus(answer, context, [200, 204]);
   const value = jsonOf(answer.body);
-  if (isFields(value)) refuseRefusal(value, { answer, context });
+  if (isObject(value)) refuseRefusal(value, { answer, context });
 }
 
-function refuseRefusal({ isSuccess, error }: Fields, { answer, context }: Answered): void {
+function refuseRefusal({ isSuccess, error }: JsonObject, { answer, context }: Answered): void {
   if (isSuccess !== false && (error === undefined || error === null)) return;
   const { message } = unexpectedAnswer("a refusal", answer, context);
   throw new AgentError("PLATFORM_FAILED", message, { disposition: "retry" });
 }
 
 /** An id goes into later requests and into the target's memory, so it has a bound. */
-export function idOf(fields: Fields, key: string, answered: Answered): string {
+export function idOf(fields: JsonObject, key: string, answered: Answered): string {
   const id = optionalIdOf(fields, key, answered);
   if (id === undefined) throw unexpectedAnswer(`no ${key}`, answered.answer, answered.context);
   return id;
 }
 
-export function optionalIdOf(fields: Fields, key: string, { answer, context }: Answered): string | undefined {
+export function optionalIdOf(fields: JsonObject, key: string, { answer, context }: Answered): string | undefined {
   const id = fields[key];
   if (id === undefined || id === null) return undefined;
   const text = typeof id === "number" && Number.isSafeInteger(id) ? String(id) : id;
@@ -58,14 +57,10 @@ export function isId(value: unknown): value is string {
   );
 }
 
-export function numberOf(fields: Fields, key: string, { answer, context }: Answered): number {
+export function numberOf(fields: JsonObject, key: string, { answer, context }: Answered): number {
   const value = fields[key];
   if (typeof value === "number" && Number.isFinite(value)) return value;
   throw unexpectedAnswer(`no number as ${key}`, answer, context);
-}
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** What to ask for an attribute's and its values' references. */
@@ -82,15 +77,15 @@ export interface LabelReference {
 
 /** `{ref, color, texts: {attribute: {ref, texts: {value: ref}}}}`; undefined where it is something else. */
 export function labelReferenceOf(value: unknown, refKey: string): LabelReference | undefined {
-  if (!isFields(value)) return undefined;
+  if (!isObject(value)) return undefined;
   const { [refKey]: ref, color, texts } = value;
   if (typeof ref !== "string" || ref === "" || typeof color !== "string") return undefined;
   const attributes = new Map<string, AttributeReferences>();
-  for (const [name, attribute] of Object.entries(isFields(texts) ? texts : {})) {
-    if (!isFields(attribute)) continue;
+  for (const [name, attribute] of Object.entries(isObject(texts) ? texts : {})) {
+    if (!isObject(attribute)) continue;
     const { [refKey]: own, texts: values } = attribute;
     if (typeof own !== "string") continue;
-    const refs = Object.entries(isFields(values) ? values : {}).flatMap(([text, reference]) =>
+    const refs = Object.entries(isObject(values) ? values : {}).flatMap(([text, reference]) =>
       typeof reference === "string" ? [[text, reference] as const] : [],
     );
     attributes.set(name, { ref: own, values: new Map(refs) });

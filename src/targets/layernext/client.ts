@@ -1,15 +1,8 @@
 import type { HttpCaller } from "../../link/http.ts";
 import { jsonAnswer } from "../platform-answer.ts";
+import { isObject, type JsonObject } from "../json.ts";
 import type { AnnotatedImage, WantedLabels } from "./annotations.ts";
-import {
-  idOf,
-  isFields,
-  labelReferenceOf,
-  numberOf,
-  objectAnswer,
-  type Fields,
-  type LabelReference,
-} from "./answers.ts";
+import { idOf, labelReferenceOf, numberOf, objectAnswer, type LabelReference } from "./answers.ts";
 import { type LayernextAccess, LayernextRequests, pathPart } from "./api.ts";
 import { imageUpdate } from "./encode.ts";
 import type { Generation } from "./generation.ts";
@@ -75,7 +68,7 @@ export class LayernextClient {
   }
 
   /** `GET client/sdk/compatibility/{version}`: what 1.x and 2.x clients ask first. */
-  async compatibility(version: string, signal: AbortSignal): Promise<Fields> {
+  async compatibility(version: string, signal: AbortSignal): Promise<JsonObject> {
     return objectAnswer(await this.#requests.get(`/client/sdk/compatibility/${pathPart(version)}`, signal));
   }
 
@@ -131,11 +124,11 @@ export class LayernextClient {
     collectionId: string,
     signal: AbortSignal,
     wanted: readonly string[] = [wire.storagePath],
-  ): Promise<Fields> {
+  ): Promise<JsonObject> {
     const requiredMetaObj = Object.fromEntries(wanted.map((field) => [field, true]));
     const body = { collectionId, requiredMetaObj };
     const fields = objectAnswer(await this.#requests.post("/client/metadata/getCollectionDetails", body, signal));
-    return isFields(fields["itemDetails"]) ? fields["itemDetails"] : {};
+    return isObject(fields["itemDetails"]) ? fields["itemDetails"] : {};
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { Cursor } from "../../core/types.ts";
-import { isFields } from "./answers.ts";
+import { isObject } from "../json.ts";
 
 /** Where a record stands whose image is uploaded: the job that has to end before a model run finds it. */
 export interface JobCursor {
@@ -28,7 +28,7 @@ export function parseCursor(cursor: Cursor | undefined): JobCursor | undefined {
   } catch {
     return undefined;
   }
-  const { j: jobId, n: polls, k: fileKey } = isFields(value) ? value : {};
+  const { j: jobId, n: polls, k: fileKey } = isObject(value) ? value : {};
   if (typeof jobId !== "string" || jobId === "" || typeof polls !== "number" || !Number.isSafeInteger(polls)) {
     return undefined;
   }

@@ -1,6 +1,7 @@
 import type { HttpCaller } from "../../link/http.ts";
 import { jsonAnswer, unexpectedAnswer } from "../platform-answer.ts";
-import { emptyAnswer, idOf, isFields, objectAnswer, optionalIdOf, type Answered, type Fields } from "./answers.ts";
+import { isObject, type JsonObject } from "../json.ts";
+import { emptyAnswer, idOf, objectAnswer, optionalIdOf, type Answered } from "./answers.ts";
 import { type LayernextAccess, type LayernextRequests, pathPart } from "./api.ts";
 import { imageCollection, imageContentType, pythonBoolean, wire } from "./names.ts";
 import { putFile, signatureOf, storageTypeOf, type StorageType } from "./storage.ts";
@@ -9,7 +10,7 @@ export interface NewUpload {
   readonly collection: string;
   /** Unique within the collection. */
   readonly fileNames: readonly string[];
-  readonly metadata?: Fields;
+  readonly metadata?: JsonObject;
   /** Replaces what the files' metadata already says. */
   readonly overrideMetadata?: boolean;
   /** Folder in the bucket. */
@@ -108,7 +109,7 @@ export class LayernextImages {
     const { parts } = objectAnswer(answered);
     const { answer, context } = answered;
     const [part] = Array.isArray(parts) ? (parts as readonly unknown[]) : [];
-    const url = isFields(part) && part["PartNumber"] === 1 ? part["signedUrl"] : undefined;
+    const url = isObject(part) && part["PartNumber"] === 1 ? part["signedUrl"] : undefined;
     if (typeof url === "string" && /^https?:\/\//.test(url) && URL.canParse(url)) return url;
     // It may hold an address in another form, and an address is a secret.
     throw unexpectedAnswer("no signed address", { ...answer, body: Buffer.alloc(0) }, context);
@@ -149,7 +150,7 @@ export class LayernextImages {
   }
 
   /** How far the server is with a collection, 0 to 100 (optional in the vendor's clients). */
-  async progress(collection: string, signal: AbortSignal): Promise<Fields> {
+  async progress(collection: string, signal: AbortSignal): Promise<JsonObject> {
     const query = `collectionName=${encodeURIComponent(collection)}`;
     return objectAnswer(await this.#requests.get(`/client/collection/getuploadProgress?${query}`, signal));
   }
@@ -159,8 +160,8 @@ function uniqueNameIn(answered: Answered): string | undefined {
   const { answer, context } = answered;
   if (answer.status === 204) return undefined;
   const body = jsonAnswer(answer, context);
-  if (isFields(body) && body["isSuccess"] === false) objectAnswer(answered);
+  if (isObject(body) && body["isSuccess"] === false) objectAnswer(answered);
   const [name] =
-    isFields(body) && Array.isArray(body["uploadedFileList"]) ? (body["uploadedFileList"] as unknown[]) : [];
+    isObject(body) && Array.isArray(body["uploadedFileList"]) ? (body["uploadedFileList"] as unknown[]) : [];
   return typeof name === "string" ? name : undefined;
 }

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
 import { layernextLimits } from "../../core/limits.ts";
 import type { TargetMemory } from "../../core/ports.ts";
-import { isFields, isId } from "./answers.ts";
+import { isObject } from "../json.ts";
+import { isId } from "./answers.ts";
 import type { Upload } from "./images.ts";
 
 /**
@@ -91,9 +92,9 @@ export class Journal {
 
 /** Whatever is no batch of this account is none at all. */
 function parseBatch(value: unknown, account: string): OpenBatch | undefined {
-  if (!isFields(value) || value["account"] !== account) return undefined;
+  if (!isObject(value) || value["account"] !== account) return undefined;
   const { upload, files, completed } = value;
-  if (!isFields(upload) || !isFields(files) || typeof completed !== "boolean") return undefined;
+  if (!isObject(upload) || !isObject(files) || typeof completed !== "boolean") return undefined;
   const { uploadId, collection, storageType, jobId, collectionId } = upload;
   if (!isId(uploadId) || typeof collection !== "string") return undefined;
   if (storageType !== "aws_s3" && storageType !== "gcs" && storageType !== "azure_blob") return undefined;
@@ -114,7 +115,7 @@ function parseBatch(value: unknown, account: string): OpenBatch | undefined {
 }
 
 function parseStep(value: unknown): FileStep {
-  const { step, fileId, fileKey, etag } = isFields(value) ? value : {};
+  const { step, fileId, fileKey, etag } = isObject(value) ? value : {};
   if (step === "removed") return { step };
   if (step === "done") return { step, ...(isId(fileKey) ? { fileKey } : {}) };
   if (step === "sent" && isId(fileId) && isId(fileKey) && typeof etag === "string") {
@@ -124,7 +125,7 @@ function parseStep(value: unknown): FileStep {
 }
 
 function parseSize(value: unknown): { readonly size?: SentSize } {
-  const size = isFields(value) ? value["size"] : undefined;
+  const size = isObject(value) ? value["size"] : undefined;
   const [width, height] = Array.isArray(size) ? (size as readonly unknown[]) : [];
   const isPixels = (pixels: unknown): pixels is number => Number.isSafeInteger(pixels) && Number(pixels) > 0;
   return isPixels(width) && isPixels(height) ? { size: [width, height] } : {};

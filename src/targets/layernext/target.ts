@@ -6,6 +6,7 @@ import type { Delivery, Target, TargetCapacity, TargetMemory } from "../../core/
 import type { RecordDraft } from "../../core/types.ts";
 import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
 import { filterWants } from "../filter.ts";
+import { explained } from "../platform-answer.ts";
 import {
   BatchUpload,
   InterruptedUpload,
@@ -81,7 +82,7 @@ export class LayernextTarget implements Target {
     try {
       await this.#client.systemDetails(signal);
     } catch (error) {
-      throw explained(asAgentError(error, "checking LayerNext"));
+      throw explained(asAgentError(error, "checking LayerNext"), probeAdvice);
     }
   }
 
@@ -271,14 +272,9 @@ function settleAll(records: readonly { readonly delivery: Delivery }[], outcomes
   for (const { delivery } of records) outcomes.set(delivery.record.id, outcome);
 }
 
-/** The same error with what a person should do about it. */
-function explained(error: AgentError): AgentError {
-  const advice = {
-    HTTP_401: "the server is there and refuses the API key or its secret",
-    HTTP_403: "the server is there and refuses the API key or its secret",
-    HTTP_404: "a server is there but does not know this address; are url, api and basePath right?",
-  }[error.code];
-  if (advice === undefined) return error;
-  const { disposition, facts } = error;
-  return new AgentError(error.code, `${error.message} (${advice})`, { disposition, facts });
-}
+/** What a person should do about a failed probe. */
+const probeAdvice = {
+  HTTP_401: "the server is there and refuses the API key or its secret",
+  HTTP_403: "the server is there and refuses the API key or its secret",
+  HTTP_404: "a server is there but does not know this address; are url, api and basePath right?",
+};

@@ -2,6 +2,7 @@ import { AgentError } from "../../core/errors.ts";
 import { onestepaiLimits } from "../../core/limits.ts";
 import type { HttpAnswer, StatusContext } from "../../link/http-status.ts";
 import { jsonAnswer, jsonOf, unexpectedAnswer } from "../platform-answer.ts";
+import { isObject } from "../json.ts";
 
 /** What OneStepAI answers, read from bytes. Nothing that is not documented counts as success. */
 
@@ -48,10 +49,6 @@ function idText(value: unknown): string | undefined {
   if (typeof value === "number") return Number.isSafeInteger(value) && value >= 0 ? String(value) : undefined;
   const plain = typeof value === "string" && value.trim() !== "" && !/[\p{C}]/u.test(value);
   return plain && value.length <= onestepaiLimits.idCharsMax ? value : undefined;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A refusal of a step that comes before any record must not cost one. */

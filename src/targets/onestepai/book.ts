@@ -1,5 +1,6 @@
 import { onestepaiLimits } from "../../core/limits.ts";
 import type { TargetMemory } from "../../core/ports.ts";
+import { isObject } from "../json.ts";
 
 /** An upload that holds, or held, a dataset's lock. */
 export interface OpenUpload {
@@ -98,8 +99,4 @@ function isKnownCategory(value: unknown): value is KnownCategory {
 
 function hasTexts(value: Readonly<Record<string, unknown>>, keys: readonly string[]): boolean {
   return keys.every((key) => typeof value[key] === "string" && value[key] !== "");
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import { sentDetections } from "../../core/detections.ts";
 import type { Detection, StoredRecord } from "../../core/types.ts";
+import { xmlEscaped } from "../xml.ts";
 
 export interface OnestepaiEncoding {
   /** Stricter than the model's threshold where it is higher. */
@@ -18,8 +19,8 @@ export function onestepaiAnnotation(record: StoredRecord, encoding: OnestepaiEnc
   if (detections.length === 0 && !(encoding.emptyAsVoc && labelled)) return undefined;
   return [
     "<annotation>",
-    `  <filename>${escaped(name)}</filename>`,
-    `  <path>${escaped(name)}</path>`,
+    `  <filename>${xmlEscaped(name)}</filename>`,
+    `  <path>${xmlEscaped(name)}</path>`,
     "  <source></source>",
     "  <size>",
     `    <width>${imageWidth}</width>`,
@@ -38,7 +39,7 @@ function objectXml({ label, box }: Detection, imageWidth: number, imageHeight: n
   const [ymin, ymax] = wholePixels(box.top, box.top + box.height, imageHeight);
   return [
     "  <object>",
-    `    <name>${escaped(label)}</name>`,
+    `    <name>${xmlEscaped(label)}</name>`,
     "    <pose>Unspecified</pose>",
     "    <truncated>0</truncated>",
     "    <difficult>0</difficult>",
@@ -57,18 +58,4 @@ function objectXml({ label, box }: Detection, imageWidth: number, imageHeight: n
 function wholePixels(from: number, to: number, side: number): readonly [number, number] {
   const first = Math.min(Math.max(0, Math.floor(from)), side - 1);
   return [first, Math.max(first + 1, Math.min(side, Math.ceil(to)))];
-}
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&apos;",
-};
-
-/** XML 1.0 cannot write most control characters, nor halves of surrogate pairs. */
-function escaped(text: string): string {
-  const writable = text.replaceAll(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, " ");
-  return writable.replaceAll(/[&<>"']/g, (character) => entities[character] ?? character);
 }

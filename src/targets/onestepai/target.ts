@@ -6,6 +6,7 @@ import type { Delivery, Target, TargetCapacity, TargetMemory } from "../../core/
 import type { RecordDraft } from "../../core/types.ts";
 import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
 import { filterWants } from "../filter.ts";
+import { explained } from "../platform-answer.ts";
 import { OnestepaiBook } from "./book.ts";
 import { Categories } from "./categories.ts";
 import { OnestepaiClient } from "./client.ts";
@@ -69,7 +70,7 @@ export class OnestepaiTarget implements Target {
       await this.#client.signIn(signal);
       await this.#client.whoAmI(signal);
     } catch (error) {
-      throw explained(asAgentError(error, "checking OneStepAI"));
+      throw explained(asAgentError(error, "checking OneStepAI"), probeAdvice);
     }
   }
 
@@ -155,14 +156,9 @@ function notSent(before: Outcome): Outcome {
   return outcomeOf(new AgentError("NOT_SENT", message, { ...retry, cause: before.error }));
 }
 
-/** The same error with what a person should do about it. */
-function explained(error: AgentError): AgentError {
-  const advice = {
-    HTTP_401: "the server is there and refuses the access token; it may have expired",
-    PLATFORM_REFUSED: "the server is there and cannot read the access token",
-    HTTP_404: "a server is there but does not know this address, so the token could not be checked; is the url right?",
-  }[error.code];
-  if (advice === undefined) return error;
-  const { disposition, facts } = error;
-  return new AgentError(error.code, `${error.message} (${advice})`, { disposition, facts });
-}
+/** What a person should do about a failed probe. */
+const probeAdvice = {
+  HTTP_401: "the server is there and refuses the access token; it may have expired",
+  PLATFORM_REFUSED: "the server is there and cannot read the access token",
+  HTTP_404: "a server is there but does not know this address, so the token could not be checked; is the url right?",
+};

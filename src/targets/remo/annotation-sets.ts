@@ -1,16 +1,8 @@
 import { AgentError } from "../../core/errors.ts";
 import { remoLimits } from "../../core/limits.ts";
+import { isObject, type JsonObject } from "../json.ts";
 import type { RemoCalls } from "./calls.ts";
-import {
-  annotationSetOf,
-  answerError,
-  isObject,
-  namedOf,
-  objectOf,
-  type JsonObject,
-  type RemoAnnotationSet,
-  type RemoNamed,
-} from "./parse.ts";
+import { annotationSetOf, answerError, namedOf, objectOf, type RemoAnnotationSet, type RemoNamed } from "./parse.ts";
 import type { RemoTask } from "./uploads.ts";
 
 export interface NewAnnotationSet {

@@ -1,8 +1,9 @@
 import { remoLimits } from "../../core/limits.ts";
 import type { HttpCaller } from "../../link/http.ts";
+import { isObject, type JsonObject } from "../json.ts";
 import { RemoAnnotationSets } from "./annotation-sets.ts";
 import { RemoCalls, type RemoAccess } from "./calls.ts";
-import { imageOf, isObject, namedOf, objectOf, type JsonObject, type RemoImage, type RemoNamed } from "./parse.ts";
+import { imageOf, namedOf, objectOf, type RemoImage, type RemoNamed } from "./parse.ts";
 import { RemoUploads } from "./uploads.ts";
 
 export interface DatasetFilter {

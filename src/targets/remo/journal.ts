@@ -1,6 +1,6 @@
 import { remoLimits } from "../../core/limits.ts";
 import type { TargetMemory } from "../../core/ports.ts";
-import { isObject } from "./parse.ts";
+import { isObject } from "../json.ts";
 
 /** An upload session and the file names of the records that went into it. */
 export interface JournalledSession {

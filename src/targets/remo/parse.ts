@@ -1,4 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
+import { isObject, type JsonObject } from "../json.ts";
 
 /** What remo answers, from `unknown`. `what` is the request, for the error's text; a missing fact fails with `REMO_ANSWER`. */
 
@@ -20,12 +21,6 @@ export interface RemoImage extends RemoNamed {
   readonly height: number | undefined;
   /** Of the file itself; mostly relative to the server. */
   readonly url: string | undefined;
-}
-
-export type JsonObject = Readonly<Record<string, unknown>>;
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function objectOf(value: unknown, what: string): JsonObject {

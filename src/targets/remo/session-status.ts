@@ -1,4 +1,5 @@
-import { isObject, objectOf, type JsonObject } from "./parse.ts";
+import { isObject, type JsonObject } from "../json.ts";
+import { objectOf } from "./parse.ts";
 
 /** Where an upload session stands, as `GET …/uploads/{sid}/status/` says. */
 

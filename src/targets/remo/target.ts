@@ -1,11 +1,12 @@
 import { SystemClock, type Clock } from "../../core/clock.ts";
-import { AgentError, asAgentError } from "../../core/errors.ts";
+import { asAgentError } from "../../core/errors.ts";
 import { captureLimits, remoLimits } from "../../core/limits.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Target, TargetCapacity, TargetMemory } from "../../core/ports.ts";
 import type { RecordDraft } from "../../core/types.ts";
 import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
 import { filterWants } from "../filter.ts";
+import { explained } from "../platform-answer.ts";
 import { chosenSet, newSet, requireSet } from "./annotation-set-choice.ts";
 import { RemoClient } from "./client.ts";
 import type { RemoConfig } from "./config.ts";
@@ -70,10 +71,9 @@ export class RemoTarget implements Target {
     try {
       await this.#client.dataset(datasetId, signal);
     } catch (error) {
-      throw explained(
-        asAgentError(error, "checking the dataset"),
-        `the account is right; is there a dataset ${datasetId}?`,
-      );
+      throw explained(asAgentError(error, "checking the dataset"), {
+        HTTP_404: `the account is right; is there a dataset ${datasetId}?`,
+      });
     }
     if (annotationSetId === undefined) await chosenSet(this.#client, this.#config, signal);
     else await requireSet(this.#client, this.#config, annotationSetId, signal);
@@ -135,9 +135,3 @@ export class RemoTarget implements Target {
 }
 
 const ownClock = { clock: new SystemClock() };
-
-function explained(error: AgentError, advice: string): AgentError {
-  if (error.code !== "HTTP_404") return error;
-  const { code, message, disposition, facts } = error;
-  return new AgentError(code, `${message} (${advice})`, { disposition, facts });
-}

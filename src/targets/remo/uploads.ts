@@ -1,8 +1,9 @@
 import { multipartBody, type FormPart, type MultipartBody } from "../../link/multipart.ts";
 import type { HttpAnswer, StatusContext } from "../../link/http-status.ts";
 import { jsonAnswer, jsonOf, refusalError } from "../platform-answer.ts";
+import { isObject, type JsonObject } from "../json.ts";
 import type { RemoCalls } from "./calls.ts";
-import { answerError, isObject, objectOf, textOf, type JsonObject } from "./parse.ts";
+import { answerError, objectOf, textOf } from "./parse.ts";
 import { sessionStatusOf, type RemoSessionStatus } from "./session-status.ts";
 
 /** The three tasks, in the exact words of the API. */
