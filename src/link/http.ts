@@ -1,13 +1,10 @@
-import http, { type ClientRequest } from "node:http";
+import http from "node:http";
 import https from "node:https";
-import type { Socket } from "node:net";
-import { checkServerIdentity, type ConnectionOptions } from "node:tls";
-import axios, { AxiosHeaders, type AxiosResponse } from "axios";
-import { HttpsProxyAgent } from "https-proxy-agent";
+import type { AxiosResponse } from "axios";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
 import { deliverLimits, linkLimits } from "../core/limits.ts";
 import { Deadline } from "./deadline.ts";
-import { linkError, shownUrl } from "./http-errors.ts";
+import { linkError } from "./http-errors.ts";
 import { attemptedText, type HttpAnswer } from "./http-status.ts";
 import { HttpExchange } from "./http-exchange.ts";
 import { readTlsOptions, type TlsOptions, type TlsSettings } from "./tls.ts";
@@ -46,8 +43,17 @@ export interface Agents {
   readonly secure: http.Agent;
 }
 
-/** axios without its merging of defaults, transforms and interceptors, none of which are used: a tenth of an upload. */
-const send = axios.getAdapter("http");
+/**
+ * axios without its merging of defaults, transforms and interceptors, none of which are used: a tenth of an upload. Loaded
+ * by the first request, because it is a sixth of what a start costs, and many commands and configs never ask.
+ */
+async function loadAxios() {
+  const { default: axios, AxiosHeaders } = await import("axios");
+  return { send: axios.getAdapter("http"), AxiosHeaders };
+}
+
+let loading: ReturnType<typeof loadAxios> | undefined;
+
 const settings = {
   proxy: false,
   maxRedirects: 0,
@@ -75,6 +81,8 @@ export class HttpLink implements HttpCaller {
    * `ABORTED`. The caller judges the status.
    */
   async request(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    // Before any clock runs: a slow disk is no slow server.
+    const { send, AxiosHeaders } = await (loading ??= loadAxios());
     const attempted = attemptedText(request.method, request.url);
     const answerBytesMax = request.answerBytesMax ?? linkLimits.answerBytesMax;
     const idleTimeoutMs = this.#options.idleTimeoutMs ?? linkLimits.idleTimeoutMs;
@@ -131,13 +139,18 @@ export class HttpLink implements HttpCaller {
    * after a failure: a mended file needs no restart.
    */
   async agents(): Promise<Agents> {
-    if (this.#closed) throw new Error("closed");
+    this.#failIfClosed();
     if (this.#agents !== undefined) return this.#agents;
     const { tls, proxy } = this.#options;
     const tlsOptions = tls === undefined ? { rejectUnauthorized: true } : await readTlsOptions(tls);
-    // A second caller may have come here while the files were read.
-    this.#agents ??= proxy === undefined ? this.#directAgents(tlsOptions) : this.#tunnelAgents(proxy, tlsOptions);
-    return this.#agents;
+    const made = proxy === undefined ? this.#directAgents(tlsOptions) : await this.#tunnelAgents(proxy, tlsOptions);
+    // Another caller or `close` may have come while the files were read.
+    this.#failIfClosed();
+    return (this.#agents ??= made);
+  }
+
+  #failIfClosed(): void {
+    if (this.#closed) throw new Error("closed");
   }
 
   #directAgents(tls: TlsOptions): Agents {
@@ -145,8 +158,9 @@ export class HttpLink implements HttpCaller {
     return { plain: new http.Agent(pool), secure: new https.Agent({ ...pool, ...tls }) };
   }
 
-  #tunnelAgents(proxy: string, tls: TlsOptions): Agents {
+  async #tunnelAgents(proxy: string, tls: TlsOptions): Promise<Agents> {
     const connectTimeoutMs = this.#options.connectTimeoutMs ?? linkLimits.connectTimeoutMs;
+    const { TunnelAgent } = await import("./tunnel.ts");
     const agent = new TunnelAgent(proxy, this.#pool(), tls, connectTimeoutMs);
     return { plain: agent, secure: agent };
   }
@@ -198,72 +212,4 @@ function ownErrorIn(error: unknown): AgentError | undefined {
 
 function plainHeaders(headers: AxiosResponse["headers"]): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
-}
-
-/** People also write a `%` as it is, which is no encoding then. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/**
- * Reaches every address through CONNECT. What the package leaves open: its own deadline, the TLS options of the target,
- * and a proxy's refusal, which it passes on as if the target had answered it.
- */
-class TunnelAgent extends HttpsProxyAgent<string> {
-  readonly #attempted: string;
-  readonly #tls: TlsOptions;
-  readonly #connectOptions: HttpsProxyAgent<string>["connectOpts"];
-  readonly #timeoutMs: number;
-
-  constructor(proxy: string, pool: http.AgentOptions, tls: TlsOptions, timeoutMs: number) {
-    const { origin, username, password } = new URL(proxy);
-    const user = `${decoded(username)}:${decoded(password)}`;
-    // As a header and not in the address: the package prints its address when DEBUG is set.
-    const headers = user === ":" ? {} : { "Proxy-Authorization": `Basic ${Buffer.from(user).toString("base64")}` };
-    super(origin, { ...pool, headers });
-    this.#attempted = `the proxy ${shownUrl(origin)}`;
-    this.#tls = tls;
-    this.#timeoutMs = timeoutMs;
-    this.#connectOptions = this.connectOpts;
-  }
-
-  override async connect(
-    request: ClientRequest,
-    options: Parameters<HttpsProxyAgent<string>["connect"]>[1],
-  ): Promise<Socket> {
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), this.#timeoutMs);
-    const cut = (): void => timeout.abort();
-    request.once("close", cut);
-    let status = 0;
-    request.once("proxyConnect", (answer: { readonly statusCode: number }) => (status = answer.statusCode));
-    // The package reads this before its first await, so each socket gets its own signal.
-    this.connectOpts = { ...this.#connectOptions, signal: timeout.signal };
-    try {
-      const socket = await super.connect(request, { ...options, ...this.#tls, ...this.#identity(options.host) });
-      if (status === 200) return socket;
-      socket.destroy();
-    } catch (error) {
-      const why = timeout.signal.aborted ? `no tunnel within ${this.#timeoutMs} ms` : errnoOf(error);
-      throw this.#failed(why ?? messageOf(error, linkLimits.snippetChars));
-    } finally {
-      clearTimeout(timer);
-      request.off("close", cut);
-    }
-    throw this.#failed(`refused the tunnel with HTTP ${status}`);
-  }
-
-  /** The package forgets the host of the target, and a certificate for an IP address would be held against "localhost". */
-  #identity(host: string | undefined): Pick<ConnectionOptions, "checkServerIdentity"> {
-    const expected = this.#tls.servername ?? host ?? "";
-    return { checkServerIdentity: (_, certificate) => checkServerIdentity(expected, certificate) };
-  }
-
-  #failed(what: string): AgentError {
-    return new AgentError("PROXY_FAILED", `${this.#attempted}: ${what}`, retry);
-  }
 }

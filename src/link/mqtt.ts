@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import { connect, type IClientOptions, type MqttClient } from "mqtt";
+import type { connect, IClientOptions, MqttClient } from "mqtt";
 import { AgentError } from "../core/errors.ts";
 import { linkLimits } from "../core/limits.ts";
 import { unlessAborted } from "./deadline.ts";
@@ -60,8 +60,10 @@ export class MqttConnection {
 
   /** Once. Fails with an error that `connectError` made. */
   async open(tls: TlsOptions | undefined, signal: AbortSignal): Promise<MqttLimits> {
+    // Loaded by the first connection, because it is a sixth of what a start costs, and many configs have no broker.
+    const { connect } = await import("mqtt");
     signal.throwIfAborted();
-    const client = this.#connect(tls);
+    const client = this.#connect(connect, tls);
     client.on("packetreceive", (packet) => {
       if (packet.cmd === "puback" && packet.messageId !== undefined) {
         this.#acknowledged(packet.messageId, packet.reasonCode ?? 0);
@@ -139,10 +141,10 @@ export class MqttConnection {
     clearTimeout(grace);
   }
 
-  #connect(tls: TlsOptions | undefined): MqttClient {
+  #connect(connectTo: typeof connect, tls: TlsOptions | undefined): MqttClient {
     try {
       const options = clientOptions(this.#settings, this.#version, tls);
-      this.#client = connect(options);
+      this.#client = connectTo(options);
       // MQTT.js acknowledges when its callback is called: when whoever listens has dealt with the message.
       this.#client.handleMessage = (packet, acknowledge) => void this.#hear(packet).then(() => acknowledge());
       return this.#client;

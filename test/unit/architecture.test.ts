@@ -27,7 +27,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   pino: /^src\/log\//,
   lowdb: /^src\/state\//,
   axios: /^src\/link\/http\.ts$/,
-  "https-proxy-agent": /^src\/link\/http\.ts$/,
+  "https-proxy-agent": /^src\/link\/tunnel\.ts$/,
   mqtt: /^src\/link\/mqtt\.ts$/,
   yaml: /^src\/config\//,
   zod: /^src\/config\/|^src\/(targets|capture|vision|models|remote)\/([a-z-]+\/)?config\.ts$|^src\/remote\/((command|request)\.ts|commands\/)|^agent\/config-schema\.ts$/,
