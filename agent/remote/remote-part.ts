@@ -9,6 +9,7 @@ import type { FramepostConfig } from "../config-schema.ts";
 import type { Part } from "../lifecycle.ts";
 import { healthReport } from "../report.ts";
 import { agentVersion } from "../version.ts";
+import { discoveryPort } from "./discovery-port.ts";
 import { snapshotPort } from "./snapshot-port.ts";
 
 /** Remote control of a running agent. Nothing where the config has no `remote`. */
@@ -34,6 +35,8 @@ export function remotePart(
     {
       ...{ config: remoteConfig, device: agent.device, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision: () => 0, info, status },
+      version: agentVersion(),
+      discovery: discoveryPort(config, { agent, clock: seams.clock, pictures: remoteConfig.homeAssistant.pictures }),
     },
     seams,
   );

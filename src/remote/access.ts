@@ -12,7 +12,7 @@ export class Access implements Gate {
   readonly #groupEffects: boolean;
 
   constructor({ unsigned, keys, groupEffects }: Pick<RemoteConfig, "unsigned" | "keys" | "groupEffects">) {
-    this.#unsigned = unsigned ?? (keys.length === 0 ? scopes : ["read"]);
+    this.#unsigned = unsignedScopes({ unsigned, keys });
     this.#groupEffects = groupEffects;
   }
 
@@ -23,4 +23,9 @@ export class Access implements Gate {
     if (this.#unsigned.includes(spec.scope)) return undefined;
     return refused("unauthorized", `${spec.name} needs a signature by a key with the scope ${spec.scope}`);
   }
+}
+
+/** What requests without a signature may do. */
+export function unsignedScopes({ unsigned, keys }: Pick<RemoteConfig, "unsigned" | "keys">): readonly Scope[] {
+  return unsigned ?? (keys.length === 0 ? scopes : ["read"]);
 }

@@ -1,9 +1,10 @@
+import { asAgentError, type AgentError } from "../core/errors.ts";
 import { remoteLimits } from "../core/limits.ts";
 import type { Seams } from "../core/ports.ts";
 import { brokerAddress } from "../link/broker-address.ts";
 import { MqttLink, type MqttLinkState, type MqttTiming } from "../link/mqtt-link.ts";
 import type { PublishOptions, PublishProperties } from "../link/mqtt-packet.ts";
-import type { MqttMessage } from "../link/mqtt-subscription.ts";
+import type { MqttMessage, MqttSubscription } from "../link/mqtt-subscription.ts";
 import type { RemoteConfig } from "./config.ts";
 import { Outbox } from "./outbox.ts";
 import type { ReplyAddress } from "./ledger.ts";
@@ -16,6 +17,10 @@ export interface ControlLinkParts {
   readonly onRequest: (message: MqttMessage) => Promise<void>;
   /** At every connect: what is kept at the broker is said anew, in case it has forgotten. */
   readonly kept: () => ReadonlyMap<string, Buffer>;
+  /** What else is listened to. */
+  readonly subscriptions?: readonly MqttSubscription[];
+  /** At every connect, once it is known that this device is there. */
+  readonly onConnected?: () => void;
   /** For tests; the link's limits otherwise. */
   readonly timing?: Partial<MqttTiming>;
 }
@@ -52,7 +57,7 @@ export class ControlLink {
           ...{ qos: 1, retain: true, delaySeconds: remoteLimits.willDelaySeconds },
         },
         sessionExpirySeconds: remoteLimits.sessionExpirySeconds,
-        subscriptions: [{ filters, qos: 1, kept: "none", onMessage: parts.onRequest }],
+        subscriptions: [{ filters, qos: 1, kept: "none", onMessage: parts.onRequest }, ...(parts.subscriptions ?? [])],
         onConnected: () => this.#onConnected(),
         timing: { reconnectMaxMs: config.reconnectMax, ...parts.timing },
       },
@@ -98,11 +103,23 @@ export class ControlLink {
     await this.#birth;
   }
 
-  /** Publishes a kept message now, or not at all: at the next connect it is said anyway. */
-  async keep(topic: string, payload: Buffer, signal: AbortSignal): Promise<void> {
-    const properties: PublishProperties = { contentType: "application/json", isText: true };
-    const publishing = this.#link.publish(topic, payload, { qos: 1, retain: true, properties }, signal);
-    await publishing.catch(() => undefined);
+  /**
+   * Publishes a kept message now, or not at all: at the next connect it is said anyway. Resolves with the error where the
+   * broker did not take it.
+   */
+  async keep(
+    topic: string,
+    payload: Buffer,
+    signal: AbortSignal,
+    contentType = "application/json",
+  ): Promise<AgentError | undefined> {
+    const properties: PublishProperties = { contentType, isText: !contentType.startsWith("image/") };
+    try {
+      await this.#link.publish(topic, payload, { qos: 1, retain: true, properties }, signal);
+      return undefined;
+    } catch (error) {
+      return asAgentError(error, `publish to ${topic}`);
+    }
   }
 
   /** In their order, and also after an outage. */
@@ -131,6 +148,7 @@ export class ControlLink {
     this.#birth = this.#birth.then(async () => {
       for (const [topic, payload] of kept()) await this.keep(topic, payload, signal);
       await this.keep(topics.availability, Buffer.from("online"), signal);
+      this.#parts.onConnected?.();
     });
   }
 }

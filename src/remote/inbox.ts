@@ -103,8 +103,11 @@ export class Inbox {
     await this.#telling;
   }
 
-  /** Resolves when the message may be acknowledged: it is answered, or booked so that a crash does not lose it. */
-  async take(message: MqttMessage): Promise<void> {
+  /**
+   * Resolves when the message may be acknowledged: it is answered, or booked so that a crash does not lose it. `cameOn` is
+   * where it was published, where that is not the command's own topic.
+   */
+  async take(message: MqttMessage, cameOn = message.topic): Promise<void> {
     const addressed = this.#parts.topics.request(message.topic);
     if (addressed === undefined) return;
     const { name, channel } = addressed;
@@ -116,7 +119,7 @@ export class Inbox {
       return;
     }
     try {
-      await this.#taken(message, channel, name, address);
+      await this.#taken({ ...message, topic: cameOn }, channel, name, address);
     } catch (error) {
       const failure = asAgentError(error, `taking the request ${name}`);
       this.#log.error("remote.request_failed", { command: name, code: failure.code, error: failure.message });

@@ -1,11 +1,13 @@
 import type { Seams } from "../core/ports.ts";
+import { unsignedScopes } from "./access.ts";
 import type { MqttTiming } from "../link/mqtt-link.ts";
 import type { Command } from "./command.ts";
 import type { RemoteConfig } from "./config.ts";
 import { ControlLink } from "./control-link.ts";
+import { Discovery, type DiscoverySource } from "./discovery/discovery.ts";
 import { type Answered, Inbox, type Gate } from "./inbox.ts";
 import { Ledger } from "./ledger.ts";
-import type { Reply } from "./reply.ts";
+import { isFinal, type Reply } from "./reply.ts";
 import { Topics } from "./topics.ts";
 
 export interface RemoteParts {
@@ -18,6 +20,9 @@ export interface RemoteParts {
   /** What `info` and `status` say at this moment. */
   readonly info: () => object;
   readonly status: () => Promise<object>;
+  /** What Home Assistant is shown. */
+  readonly discovery: DiscoverySource;
+  readonly version: string;
   readonly timing?: Partial<MqttTiming>;
 }
 
@@ -28,6 +33,7 @@ export class Remote {
   readonly #topics: Topics;
   readonly #link: ControlLink;
   readonly #inbox: Inbox;
+  readonly #discovery: Discovery;
   readonly #kept = new Map<string, Buffer>();
   #stopping = new AbortController();
   #telling: Promise<void> | undefined;
@@ -47,11 +53,14 @@ export class Remote {
       audit: (audit: object) => this.#link.event("audit", audit),
     };
     this.#inbox = new Inbox(inboxParts, seams);
+    this.#discovery = this.#discoveryOf(parts, seams);
     this.#link = new ControlLink(
       {
         ...{ config, device, topics: this.#topics },
         onRequest: (message) => this.#inbox.take(message),
         kept: () => this.#kept,
+        subscriptions: this.#discovery.subscriptions(),
+        onConnected: () => this.#discovery.connected(),
         ...(timing === undefined ? {} : { timing }),
       },
       seams,
@@ -68,6 +77,7 @@ export class Remote {
     this.#startedMs = this.#seams.clock.monotonicMs();
     this.#kept.set(this.#topics.info, Buffer.from(JSON.stringify(this.#parts.info())));
     await this.#inbox.start();
+    await this.#discovery.start();
     this.#link.start();
     this.#telling = this.#tellStatus(this.#stopping.signal);
   }
@@ -76,6 +86,7 @@ export class Remote {
     this.#stopping.abort();
     await this.#telling;
     await this.#inbox.stop();
+    await this.#discovery.stop();
     await this.#link.stop();
   }
 
@@ -107,6 +118,25 @@ export class Remote {
       upMs: Math.round(this.#seams.clock.monotonicMs() - this.#startedMs),
     };
     this.#link.reply(reply, address, settled);
+    if (isFinal(answer)) this.#discovery.hurry();
+  }
+
+  #discoveryOf({ config, device, version, commands, stateFolder, discovery: source }: RemoteParts, seams: Seams) {
+    const scopes = unsignedScopes(config);
+    const usable = commands.filter(({ spec }) => scopes.includes(spec.scope)).map(({ spec }) => spec.name);
+    return new Discovery(
+      {
+        ...{ stateFolder, source, settings: config.homeAssistant, commands: new Set(usable) },
+        announced: { root: config.root, device, version, topics: this.#topics },
+        link: {
+          isConnected: () => this.#link.state().kind === "connected",
+          packetBytesMax: () => this.#link.packetBytesMax(),
+          keep: (...message) => this.#link.keep(...message),
+        },
+        take: (message, cameOn) => this.#inbox.take(message, cameOn),
+      },
+      seams,
+    );
   }
 }
 
