@@ -715,6 +715,11 @@ export const remoteLimits = {
   statusEveryMs: 60_000,
   /** A change of state is looked for this often. */
   statusLookMs: 2_000,
+  /** Told in one status: 64 cameras, 32 targets and 32 troubles stay below 64 KB, which EMQX and AWS IoT take. */
+  troublesMax: 32,
+  statusBytesMax: 64 * KB,
+  /** Records that were kept are told together, at most this often. */
+  keptEventEveryMs: 10_000,
   /** Commands sent within a day of silence still arrive. */
   sessionExpirySeconds: 24 * 60 * 60,
   /** A short loss of the connection is no news. */
