@@ -1,27 +1,46 @@
 import type { Clock } from "../../src/core/clock.ts";
 import { shownDetections } from "../../src/core/detections.ts";
+import { discoveryLimits } from "../../src/core/limits.ts";
+import { intervalMsOf } from "../../src/capture/config.ts";
 import { type CameraReport, hasTrouble, type HealthReport } from "../../src/health/health.ts";
-import type { Processed } from "../../src/pipeline/processed.ts";
 import type { DiscoverySource } from "../../src/remote/discovery/discovery.ts";
 import type { CameraReading, DeviceReading } from "../../src/remote/discovery/reading.ts";
-import { intervalMsOf } from "../../src/capture/config.ts";
+import type { StatusReport } from "../../src/remote/status-report.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
-import { healthReport } from "../report.ts";
+import { healthLook } from "../report.ts";
+
+export interface DiscoveryPortParts {
+  readonly agent: Agent;
+  readonly clock: Clock;
+  readonly status: () => Promise<StatusReport>;
+  /** Kept frames are held for Home Assistant: one of each camera. */
+  readonly pictures: boolean;
+}
 
 /** What Home Assistant is shown of a running agent. */
 export function discoveryPort(
   config: Pick<FramepostConfig, "cameras">,
-  { agent, clock, pictures }: { readonly agent: Agent; readonly clock: Clock; readonly pictures: boolean },
+  { agent, clock, status, pictures }: DiscoveryPortParts,
 ): DiscoverySource {
   const objects = new Map<string, number>();
   const newest = new Map<string, Buffer>();
   agent.pipeline.onProcessed((cameraId, processed) => {
-    const seen = seenOf(processed);
-    if (seen?.labelled === true) objects.set(cameraId, shownDetections(seen).length);
+    if ("seen" in processed && processed.seen.labelled) {
+      objects.set(cameraId, shownDetections(processed.seen).length);
+    }
     if (pictures && processed.kind === "stored") newest.set(cameraId, processed.seen.image.jpeg);
   });
   const intervals = new Map(config.cameras.map((camera) => [camera.id, intervalMsOf(camera)]));
+  let told: { readonly report: StatusReport; readonly state: string; readonly atMs: number } | undefined;
+
+  /** The whole status asks the spool: not at every look. */
+  const statusNow = async ({ state }: HealthReport): Promise<StatusReport> => {
+    const atMs = clock.monotonicMs();
+    const isOld = told === undefined || atMs - told.atMs >= discoveryLimits.driftEveryMs;
+    if (told === undefined || isOld || told.state !== state) told = { report: await status(), state, atMs };
+    return told.report;
+  };
 
   const cameraReading = (camera: CameraReport): CameraReading => {
     const { id, state, lastFrameAtMs } = camera;
@@ -36,21 +55,12 @@ export function discoveryPort(
     };
   };
 
-  const deviceReading = (health: HealthReport): DeviceReading => ({
-    problem: health.state !== "ok",
-    queued: health.spool?.records ?? null,
-    sent: health.targets.reduce((sum, { accepted }) => sum + accepted, 0),
-    quarantined: health.targets.reduce((sum, { quarantined }) => sum + quarantined, 0),
-    inferenceMs: inferenceMs(health),
-    memoryBytes: health.memory.rssBytes,
-    threshold: agent.vision.model()?.threshold ?? null,
-  });
-
   return {
     async read() {
-      const health = await healthReport(agent, clock);
+      const health = healthLook(agent, clock);
+      const report = await statusNow(health);
       return {
-        device: deviceReading(health),
+        device: { ...deviceReading(report), threshold: agent.vision.model()?.threshold ?? null },
         cameras: health.cameras.map(cameraReading),
         targets: health.targets.map(({ targetId, state }) => ({ id: targetId, connected: state === "up" })),
       };
@@ -66,12 +76,16 @@ export function discoveryPort(
   };
 }
 
-/** Before the first frame there is no median. */
-function inferenceMs({ pipeline }: HealthReport): number | null {
-  const { round } = pipeline.stagesMs;
-  return round === undefined || round.count === 0 ? null : round.p50;
-}
-
-function seenOf(processed: Processed) {
-  return "seen" in processed ? processed.seen : undefined;
+function deviceReading({ state, queue, targets, detector, disk, host, memory }: StatusReport): DeviceReading {
+  return {
+    problem: state !== "ok",
+    queued: queue?.records ?? null,
+    oldestAgeMs: queue?.oldestAgeMs ?? null,
+    sent: Object.values(targets).reduce((sum, { accepted }) => sum + accepted, 0),
+    quarantined: queue?.quarantined ?? null,
+    inferenceMs: detector.msP50 ?? null,
+    memoryBytes: memory.rssBytes,
+    ...(disk === undefined ? {} : { diskFreeBytes: disk.freeBytes }),
+    ...(host.temperatureC === undefined ? {} : { temperatureCelsius: host.temperatureC }),
+  };
 }

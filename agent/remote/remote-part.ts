@@ -1,16 +1,17 @@
 import { join } from "node:path";
 import type { Seams } from "../../src/core/ports.ts";
 import { Access } from "../../src/remote/access.ts";
+import type { Command } from "../../src/remote/command.ts";
 import { basicCommands } from "../../src/remote/commands/basic.ts";
 import { snapshotCommands } from "../../src/remote/commands/snapshot.ts";
 import { Remote } from "../../src/remote/remote.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
 import type { Part } from "../lifecycle.ts";
-import { healthReport } from "../report.ts";
 import { agentVersion } from "../version.ts";
 import { discoveryPort } from "./discovery-port.ts";
 import { snapshotPort } from "./snapshot-port.ts";
+import { statusPort } from "./status-port.ts";
 
 /** Remote control of a running agent. Nothing where the config has no `remote`. */
 export function remotePart(
@@ -20,23 +21,17 @@ export function remotePart(
 ): Part {
   const { remote: remoteConfig } = config;
   if (remoteConfig === undefined) return { name: "remote", start: async () => undefined, stop: async () => undefined };
-  const status = async () => ({ v: 1, ...(await healthReport(agent, seams.clock)) });
-  const info = () => ({
-    v: 1,
-    device: agent.device,
-    version: agentVersion(),
-    cameras: agent.cameras.map(({ id }) => id),
-    targets: agent.targets.map(({ id, kind }) => ({ id, kind })),
-    model: agent.vision.model()?.name,
-    groups: remoteConfig.groups,
-  });
-  const commands = [...basicCommands({ info, status }), ...snapshotCommands(snapshotPort(agent))];
+  const revision = () => 0;
+  const names = () => commands.map(({ spec }) => spec.name);
+  const status = statusPort(config, { agent, dataFolder, revision, commands: names }, seams);
+  const commands: readonly Command[] = [...basicCommands(status), ...snapshotCommands(snapshotPort(agent))];
+  const { pictures } = remoteConfig.homeAssistant;
   const remote = new Remote(
     {
       ...{ config: remoteConfig, device: agent.device, stateFolder: join(dataFolder, "state") },
-      ...{ commands, gate: new Access(remoteConfig), revision: () => 0, info, status },
+      ...{ commands, gate: new Access(remoteConfig), revision, ...status },
       version: agentVersion(),
-      discovery: discoveryPort(config, { agent, clock: seams.clock, pictures: remoteConfig.homeAssistant.pictures }),
+      discovery: discoveryPort(config, { agent, clock: seams.clock, pictures, status: status.status }),
     },
     seams,
   );

@@ -5,9 +5,12 @@ import type { Command } from "./command.ts";
 import type { RemoteConfig } from "./config.ts";
 import { ControlLink } from "./control-link.ts";
 import { Discovery, type DiscoverySource } from "./discovery/discovery.ts";
+import type { DeviceEvent, EventKind } from "./event.ts";
+import type { HealthLook } from "./health-events.ts";
 import { type Answered, Inbox, type Gate } from "./inbox.ts";
 import { Ledger } from "./ledger.ts";
 import { isFinal, type Reply } from "./reply.ts";
+import { StatusWatch } from "./status-watch.ts";
 import { Topics } from "./topics.ts";
 
 export interface RemoteParts {
@@ -23,6 +26,8 @@ export interface RemoteParts {
   /** What Home Assistant is shown. */
   readonly discovery: DiscoverySource;
   readonly version: string;
+  /** The state of all parts, without asking the spool. */
+  readonly look: () => HealthLook;
   readonly timing?: Partial<MqttTiming>;
 }
 
@@ -34,10 +39,12 @@ export class Remote {
   readonly #link: ControlLink;
   readonly #inbox: Inbox;
   readonly #discovery: Discovery;
+  readonly #watch: StatusWatch;
   readonly #kept = new Map<string, Buffer>();
   #stopping = new AbortController();
   #telling: Promise<void> | undefined;
   #sequence = 0;
+  #eventSequence = 0;
   #startedMs = 0;
 
   constructor(parts: RemoteParts, seams: Seams) {
@@ -50,7 +57,7 @@ export class Remote {
       ledger: new Ledger(parts.stateFolder),
       mayReplyTo: (topic: string) => mayReplyTo(topic, config.responseTopics),
       reply: (answered: Answered) => this.#reply(answered),
-      audit: (audit: object) => this.#link.event("audit", audit),
+      audit: (audit: object) => this.event("audit", audit),
     };
     this.#inbox = new Inbox(inboxParts, seams);
     this.#discovery = this.#discoveryOf(parts, seams);
@@ -65,6 +72,10 @@ export class Remote {
       },
       seams,
     );
+    const { look, info, status } = parts;
+    const tell = (report: "info" | "status", value: object, signal: AbortSignal) => this.#tell(report, value, signal);
+    const event = ({ kind, data }: DeviceEvent) => this.event(kind, data);
+    this.#watch = new StatusWatch({ look, info, status, tell, event, statusEveryMs: config.statusEvery }, seams);
   }
 
   get link(): ControlLink {
@@ -79,7 +90,7 @@ export class Remote {
     await this.#inbox.start();
     await this.#discovery.start();
     this.#link.start();
-    this.#telling = this.#tellStatus(this.#stopping.signal);
+    this.#telling = this.#watch.run(this.#stopping.signal);
   }
 
   async stop(): Promise<void> {
@@ -90,17 +101,21 @@ export class Remote {
     await this.#link.stop();
   }
 
-  event(kind: string, data: object): void {
-    this.#link.event(kind, data);
+  /** What has happened, on the topic of its kind. */
+  event(kind: EventKind, data: object): void {
+    this.#eventSequence += 1;
+    const { device } = this.#parts;
+    this.#link.event(kind, { v: 1, device, event: kind, seq: this.#eventSequence, upMs: this.#upMs(), data });
   }
 
-  async #tellStatus(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const status = Buffer.from(JSON.stringify(await this.#parts.status()));
-      this.#kept.set(this.#topics.status, status);
-      if (this.#link.state().kind === "connected") await this.#link.keep(this.#topics.status, status, signal);
-      await this.#seams.clock.sleep(this.#parts.config.statusEvery, signal).catch(() => undefined);
-    }
+  async #tell(report: "info" | "status", value: object, signal: AbortSignal): Promise<void> {
+    const payload = Buffer.from(JSON.stringify(value));
+    this.#kept.set(this.#topics[report], payload);
+    if (this.#link.state().kind === "connected") await this.#link.keep(this.#topics[report], payload, signal);
+  }
+
+  #upMs(): number {
+    return Math.round(this.#seams.clock.monotonicMs() - this.#startedMs);
   }
 
   #reply({ answer, address, id, dry, duplicate, settled = () => {} }: Answered): void {
@@ -115,7 +130,7 @@ export class Remote {
       ...(duplicate === true ? { duplicate } : {}),
       revision: this.#parts.revision(),
       seq: this.#sequence,
-      upMs: Math.round(this.#seams.clock.monotonicMs() - this.#startedMs),
+      upMs: this.#upMs(),
     };
     this.#link.reply(reply, address, settled);
     if (isFinal(answer)) this.#discovery.hurry();

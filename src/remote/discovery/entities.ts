@@ -82,7 +82,7 @@ const device: readonly EntityPlan<DeviceReading>[] = [
     value: ({ sent }) => sent,
   },
   {
-    ...{ key: "quarantined", name: "quarantined", platform: "sensor" },
+    ...{ key: "quarantined", name: "quarantined", platform: "sensor", drifts: true },
     options: () => ({ state_class: "measurement", unit_of_measurement: "records", ...diagnostic }),
     value: ({ quarantined }) => quarantined,
   },
