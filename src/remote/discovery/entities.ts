@@ -128,6 +128,15 @@ const device: readonly EntityPlan<DeviceReading>[] = [
     }),
   },
   {
+    ...{ key: "model", name: "model", platform: "select" },
+    options: ({ models = [] }) => ({ options: models, ...settable }),
+    value: ({ model, models }) => (models === undefined ? undefined : (model ?? null)),
+    control: () => ({
+      commands: ["model.select"],
+      request: (payload) => ({ command: "model.select", args: { model: payload } }),
+    }),
+  },
+  {
     ...{ key: "flush", name: "flush queue", platform: "button" },
     control: () => pressed("queue.flush", {}),
   },
