@@ -690,6 +690,8 @@ export const layernextLimits = {
 export const remoteLimits = {
   /** A patch of a config with 64 cameras takes some 20 KB. */
   requestBytesMax: 64 * KB,
+  /** A config is five deep. */
+  jsonDepthMax: 32,
   /** Requests a second in the long run, and at once after a silence: a person with a script, not a flood. */
   requestsPerSecond: 1,
   requestsBurst: 10,
