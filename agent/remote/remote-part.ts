@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Seams } from "../../src/core/ports.ts";
 import { Access } from "../../src/remote/access.ts";
@@ -32,7 +33,7 @@ export function remotePart(
   const commands = [...basicCommands({ info, status }), ...snapshotCommands(snapshotPort(agent))];
   const remote = new Remote(
     {
-      ...{ config: remoteConfig, device: agent.device, stateFolder: join(dataFolder, "state") },
+      ...{ config: remoteConfig, device: agent.device, instance: randomUUID(), stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision: () => 0, info, status },
     },
     seams,

@@ -1,8 +1,7 @@
 import type { Seams } from "../core/ports.ts";
-import type { MqttTiming } from "../link/mqtt-link.ts";
 import type { Command } from "./command.ts";
 import type { RemoteConfig } from "./config.ts";
-import { ControlLink } from "./control-link.ts";
+import { ControlLink, type ControlTiming } from "./control-link.ts";
 import { type Answered, Inbox, type Gate } from "./inbox.ts";
 import { Ledger } from "./ledger.ts";
 import type { Reply } from "./reply.ts";
@@ -11,6 +10,8 @@ import { Topics } from "./topics.ts";
 export interface RemoteParts {
   readonly config: RemoteConfig;
   readonly device: string;
+  /** Of this process, and no other: by it a second device with the same name is noticed. */
+  readonly instance: string;
   readonly stateFolder: string;
   readonly commands: readonly Command[];
   readonly gate: Gate;
@@ -18,7 +19,7 @@ export interface RemoteParts {
   /** What `info` and `status` say at this moment. */
   readonly info: () => object;
   readonly status: () => Promise<object>;
-  readonly timing?: Partial<MqttTiming>;
+  readonly timing?: Partial<ControlTiming>;
 }
 
 /** Steers this device over MQTT: takes requests, answers them, and says how the device is. */
@@ -49,7 +50,7 @@ export class Remote {
     this.#inbox = new Inbox(inboxParts, seams);
     this.#link = new ControlLink(
       {
-        ...{ config, device, topics: this.#topics },
+        ...{ config, device, instance: parts.instance, topics: this.#topics },
         onRequest: (message) => this.#inbox.take(message),
         kept: () => this.#kept,
         ...(timing === undefined ? {} : { timing }),
@@ -66,7 +67,7 @@ export class Remote {
   async start(): Promise<void> {
     this.#stopping = new AbortController();
     this.#startedMs = this.#seams.clock.monotonicMs();
-    this.#kept.set(this.#topics.info, Buffer.from(JSON.stringify(this.#parts.info())));
+    this.#kept.set(this.#topics.info, Buffer.from(JSON.stringify({ ...this.#parts.info(), instance: this.#parts.instance })));
     await this.#inbox.start();
     this.#link.start();
     this.#telling = this.#tellStatus(this.#stopping.signal);
