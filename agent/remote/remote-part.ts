@@ -2,15 +2,15 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Seams } from "../../src/core/ports.ts";
 import { Access } from "../../src/remote/access.ts";
+import type { Command } from "../../src/remote/command.ts";
 import { basicCommands } from "../../src/remote/commands/basic.ts";
 import { snapshotCommands } from "../../src/remote/commands/snapshot.ts";
 import { Remote } from "../../src/remote/remote.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
 import type { Part } from "../lifecycle.ts";
-import { healthReport } from "../report.ts";
-import { agentVersion } from "../version.ts";
 import { snapshotPort } from "./snapshot-port.ts";
+import { statusPort } from "./status-port.ts";
 
 /** Remote control of a running agent. Nothing where the config has no `remote`. */
 export function remotePart(
@@ -20,21 +20,15 @@ export function remotePart(
 ): Part {
   const { remote: remoteConfig } = config;
   if (remoteConfig === undefined) return { name: "remote", start: async () => undefined, stop: async () => undefined };
-  const status = async () => ({ v: 1, ...(await healthReport(agent, seams.clock)) });
-  const info = () => ({
-    v: 1,
-    device: agent.device,
-    version: agentVersion(),
-    cameras: agent.cameras.map(({ id }) => id),
-    targets: agent.targets.map(({ id, kind }) => ({ id, kind })),
-    model: agent.vision.model()?.name,
-    groups: remoteConfig.groups,
-  });
-  const commands = [...basicCommands({ info, status }), ...snapshotCommands(snapshotPort(agent))];
+  const revision = () => 0;
+  const instance = randomUUID();
+  const names = () => commands.map(({ spec }) => spec.name);
+  const status = statusPort(config, { agent, dataFolder, instance, revision, commands: names }, seams);
+  const commands: readonly Command[] = [...basicCommands(status), ...snapshotCommands(snapshotPort(agent))];
   const remote = new Remote(
     {
-      ...{ config: remoteConfig, device: agent.device, instance: randomUUID(), stateFolder: join(dataFolder, "state") },
-      ...{ commands, gate: new Access(remoteConfig), revision: () => 0, info, status },
+      ...{ config: remoteConfig, device: agent.device, instance, stateFolder: join(dataFolder, "state") },
+      ...{ commands, gate: new Access(remoteConfig), revision, ...status },
     },
     seams,
   );

@@ -10,6 +10,7 @@ import { CloneWatch } from "./clone-watch.ts";
 import type { RemoteConfig } from "./config.ts";
 import { controlHealth, type ControlHealth } from "./control-health.ts";
 import { Echo } from "./echo.ts";
+import type { EventKind } from "./event.ts";
 import type { ReplyAddress } from "./ledger.ts";
 import { type FoundClone, NamedLink } from "./named-link.ts";
 import { Outbox } from "./outbox.ts";
@@ -25,6 +26,8 @@ export interface ControlLinkParts {
   readonly onRequest: (message: MqttMessage) => Promise<void>;
   /** At every connect: what is kept at the broker is said anew, in case it has forgotten. */
   readonly kept: () => ReadonlyMap<string, Buffer>;
+  /** Puts the envelope of events around the data of one. */
+  readonly sealed: (kind: EventKind, data: object) => object;
   /** For tests; the limits otherwise. */
   readonly timing?: Partial<ControlTiming>;
 }
@@ -224,10 +227,10 @@ export class ControlLink {
   }
 
   async #tellOfClone({ instance: other, holdMs, times }: FoundClone): Promise<void> {
-    const { instance, device, topics } = this.#parts;
+    const { instance, device, topics, sealed } = this.#parts;
     const text = `another device lives as ${device}; this one leaves the broker to it for a while`;
     this.#log.error("remote.cloned", { device, instance, other, holdMs, times, error: text });
-    const event = jsonOf({ instance, other, holdMs, times });
+    const event = jsonOf(sealed("cloned", { instance, other, times, holdMs }));
     const publishing = this.#named.link.publish(
       ...([topics.event("cloned"), event, { qos: 1, properties: json }] as const),
       AbortSignal.timeout(stopGraceMs),
@@ -240,7 +243,8 @@ export class ControlLink {
     const sent = link.publish(topic, payload, options, signal);
     const isSilent = link.limits()?.version === 4 && payload.length >= remoteLimits.suspectBytesMin;
     if (!isSilent || present === undefined || !topic.startsWith(this.#parts.topics.reply(""))) return sent;
-    if ((await this.#echo.of(topic, payload, sent, present)) === "lost") {
+    const ping = (until: AbortSignal) => link.check(until);
+    if ((await this.#echo.of({ topic, payload, sent }, ping, present)) === "lost") {
       const text = `publish to ${topic}: ${payload.length} bytes were thrown away by the broker`;
       throw new AgentError("MQTT_TOO_LARGE", text, { disposition: "reject" });
     }

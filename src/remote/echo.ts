@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../core/clock.ts";
 import { AgentError } from "../core/errors.ts";
-import { linkLimits, remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/limits.ts";
 import type { MqttMessage } from "../link/mqtt-subscription.ts";
 
 /**
@@ -32,7 +32,11 @@ export class Echo {
    * What became of a message that is under way as `sent`; fails as that does, and with `MQTT_OFFLINE` when the connection
    * ends before this is known. Where nothing of ours ever comes back, it counts as sent.
    */
-  async of(topic: string, payload: Buffer, sent: Promise<void>, signal: AbortSignal): Promise<"sent" | "lost"> {
+  async of(
+    { topic, payload, sent }: { readonly topic: string; readonly payload: Buffer; readonly sent: Promise<void> },
+    ping: (signal: AbortSignal) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<"sent" | "lost"> {
     const digest = digestOf(topic, payload);
     let isBack = false;
     const waiting = new AbortController();
@@ -45,8 +49,9 @@ export class Echo {
     try {
       await sent;
       if (!this.#hasHeard || isBack) return "sent";
-      const waitMs = remoteLimits.echoMs + (payload.length / linkLimits.mqttBytesPerSecondMin) * 1_000;
-      await this.#clock.sleep(waitMs, waiting.signal).catch(() => undefined);
+      // On one connection all arrives in its order; the rest is for brokers of several parts.
+      await ping(waiting.signal).catch(() => undefined);
+      await this.#clock.sleep(remoteLimits.echoMs, waiting.signal).catch(() => undefined);
       if (isBack) return "sent";
       if (!signal.aborted) return "lost";
       throw new AgentError("MQTT_OFFLINE", `publish to ${topic}: it did not come back`, { disposition: "retry" });
