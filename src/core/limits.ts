@@ -346,6 +346,10 @@ export const spoolLimits = {
   listRecordsMax: 1_000,
   /** Rows that an operator's retry or drop changes in one transaction: some 20 ms in which an append waits. */
   changeRowsMax: 500,
+  /** Records whose metadata is read in one such step that selects by camera or label: some 50 ms from a card. */
+  matchRecordsMax: 200,
+  /** Of a record that an operator puts first; above what any rule gives. */
+  topPriority: 1_000,
   /** Records whose every byte is read in one step of a check; fewer where they are large. */
   verifyRecordsMax: 200,
   verifyBytesMax: 32 * MB,
