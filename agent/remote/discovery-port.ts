@@ -1,6 +1,6 @@
 import type { Clock } from "../../src/core/clock.ts";
 import { shownDetections } from "../../src/core/detections.ts";
-import { discoveryLimits } from "../../src/core/limits.ts";
+import { discoveryLimits, remoteLimits } from "../../src/core/limits.ts";
 import { intervalMsOf } from "../../src/capture/config.ts";
 import { type CameraReport, hasTrouble, type HealthReport } from "../../src/health/health.ts";
 import type { DiscoverySource } from "../../src/remote/discovery/discovery.ts";
@@ -32,14 +32,17 @@ export function discoveryPort(
     if (pictures && processed.kind === "stored") newest.set(cameraId, processed.seen.image.jpeg);
   });
   const intervals = new Map(config.cameras.map((camera) => [camera.id, intervalMsOf(camera)]));
-  let told: { readonly report: StatusReport; readonly state: string; readonly atMs: number } | undefined;
+  let last: { readonly device: DeviceReading; readonly key: string; readonly atMs: number } | undefined;
 
-  /** The whole status asks the spool: not at every look. */
-  const statusNow = async ({ state }: HealthReport): Promise<StatusReport> => {
+  /** The whole status asks the spool, and models lie on disk: not at every look. */
+  const deviceNow = async ({ state }: HealthReport): Promise<DeviceReading> => {
+    const { sha256 = "" } = agent.vision.model() ?? {};
+    const key = `${state} ${sha256}`;
     const atMs = clock.monotonicMs();
-    const isOld = told === undefined || atMs - told.atMs >= discoveryLimits.driftEveryMs;
-    if (told === undefined || isOld || told.state !== state) told = { report: await status(), state, atMs };
-    return told.report;
+    if (last === undefined || last.key !== key || atMs - last.atMs >= discoveryLimits.driftEveryMs) {
+      last = { device: { ...deviceReading(await status()), ...(await modelReading(agent)) }, key, atMs };
+    }
+    return last.device;
   };
 
   const cameraReading = (camera: CameraReport): CameraReading => {
@@ -58,9 +61,8 @@ export function discoveryPort(
   return {
     async read() {
       const health = healthLook(agent, clock);
-      const report = await statusNow(health);
       return {
-        device: { ...deviceReading(report), threshold: agent.vision.model()?.threshold ?? null },
+        device: { ...(await deviceNow(health)), threshold: agent.vision.model()?.threshold ?? null },
         cameras: health.cameras.map(cameraReading),
         targets: health.targets.map(({ targetId, state }) => ({ id: targetId, connected: state === "up" })),
       };
@@ -88,4 +90,19 @@ function deviceReading({ state, queue, targets, detector, disk, host, memory }: 
     ...(disk === undefined ? {} : { diskFreeBytes: disk.freeBytes }),
     ...(host.temperatureC === undefined ? {} : { temperatureCelsius: host.temperatureC }),
   };
+}
+
+/** Nothing to choose where the config names the model, or none is installed. */
+async function modelReading({ models }: Agent): Promise<Pick<DeviceReading, "model" | "models">> {
+  if (models.pinnedTo !== undefined) return {};
+  const [current, installed] = [await models.store.current(), await models.store.list()];
+  if (installed.length === 0) return {};
+  return {
+    models: installed.slice(0, remoteLimits.modelsListedMax).map(modelLabel),
+    model: current === undefined ? null : modelLabel(current),
+  };
+}
+
+function modelLabel({ name, version }: { readonly name: string; readonly version: string }): string {
+  return `${name}@${version}`;
 }

@@ -1,9 +1,8 @@
 import type { Seams } from "../core/ports.ts";
 import { unsignedScopes } from "./access.ts";
-import type { MqttTiming } from "../link/mqtt-link.ts";
 import type { Command } from "./command.ts";
 import type { RemoteConfig } from "./config.ts";
-import { ControlLink } from "./control-link.ts";
+import { ControlLink, type ControlTiming } from "./control-link.ts";
 import { Discovery, type DiscoverySource } from "./discovery/discovery.ts";
 import type { DeviceEvent, EventKind } from "./event.ts";
 import type { HealthLook } from "./health-events.ts";
@@ -16,6 +15,8 @@ import { Topics } from "./topics.ts";
 export interface RemoteParts {
   readonly config: RemoteConfig;
   readonly device: string;
+  /** Of this process, and no other; `info` has it, so that a second device with the same name is noticed. */
+  readonly instance: string;
   readonly stateFolder: string;
   readonly commands: readonly Command[];
   readonly gate: Gate;
@@ -28,7 +29,7 @@ export interface RemoteParts {
   readonly version: string;
   /** The state of all parts, without asking the spool. */
   readonly look: () => HealthLook;
-  readonly timing?: Partial<MqttTiming>;
+  readonly timing?: Partial<ControlTiming>;
 }
 
 /** Steers this device over MQTT: takes requests, answers them, and says how the device is. */
@@ -63,11 +64,12 @@ export class Remote {
     this.#discovery = this.#discoveryOf(parts, seams);
     this.#link = new ControlLink(
       {
-        ...{ config, device, topics: this.#topics },
+        ...{ config, device, instance: parts.instance, topics: this.#topics },
         onRequest: (message) => this.#inbox.take(message),
+        sealed: (kind, data) => this.#sealed(kind, data),
         kept: () => this.#kept,
-        subscriptions: this.#discovery.subscriptions(),
-        onConnected: () => this.#discovery.connected(),
+        listeners: this.#discovery.listeners(),
+        onPresent: () => this.#discovery.connected(),
         ...(timing === undefined ? {} : { timing }),
       },
       seams,
@@ -103,9 +105,12 @@ export class Remote {
 
   /** What has happened, on the topic of its kind. */
   event(kind: EventKind, data: object): void {
+    this.#link.event(kind, this.#sealed(kind, data));
+  }
+
+  #sealed(event: EventKind, data: object): object {
     this.#eventSequence += 1;
-    const { device } = this.#parts;
-    this.#link.event(kind, { v: 1, device, event: kind, seq: this.#eventSequence, upMs: this.#upMs(), data });
+    return { v: 1, device: this.#parts.device, event, seq: this.#eventSequence, upMs: this.#upMs(), data };
   }
 
   async #tell(report: "info" | "status", value: object, signal: AbortSignal): Promise<void> {
@@ -144,7 +149,7 @@ export class Remote {
         ...{ stateFolder, source, settings: config.homeAssistant, commands: new Set(usable) },
         announced: { root: config.root, device, version, topics: this.#topics },
         link: {
-          isConnected: () => this.#link.state().kind === "connected",
+          isPresent: () => this.#link.isPresent(),
           packetBytesMax: () => this.#link.packetBytesMax(),
           keep: (...message) => this.#link.keep(...message),
         },

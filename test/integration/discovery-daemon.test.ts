@@ -55,19 +55,19 @@ describe("the daemon in Home Assistant", () => {
     for (const key of ["device_queue", "device_disk", "camera_front_picture", "camera_front_snapshot"]) {
       assert.ok(keys.includes(key), `${key} is shown`);
     }
+    const answers = () =>
+      home.packets
+        .filter(({ topic: at }) => at.startsWith("framepost/gw/res/"))
+        .map(({ payload }) => JSON.parse(payload.toString()) as Answer);
     for (const commandTopic of checked.commandTopics) {
-      const before = home.packets.length;
-      await home.publish(commandTopic, "nonsense");
-      await eventually(`${commandTopic} answers`, () => home.packets.length > before);
-      const { state, code } = JSON.parse(home.packets[before]?.payload.toString() ?? "") as Answer;
+      const before = answers().length;
+      await home.say(commandTopic, "nonsense");
+      await eventually(`${commandTopic} answers`, () => answers().length > before);
+      const { state, code } = answers()[before] ?? {};
       assert.deepEqual([state, code], ["refused", "bad_args"], commandTopic);
     }
-    const before = home.packets.length;
-    await home.publish("framepost/gw/set/camera_front_snapshot", "PRESS");
-    await eventually("a snapshot is taken", () => {
-      const answers = home.packets.slice(before).map(({ payload }) => JSON.parse(payload.toString()) as Answer);
-      return answers.some(({ state }) => state === "done");
-    });
+    await home.say("framepost/gw/set/camera_front_snapshot", "PRESS");
+    await eventually("a snapshot is taken", () => answers().some(({ state }) => state === "done"));
     await agent.stop();
   }
 

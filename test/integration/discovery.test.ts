@@ -52,6 +52,11 @@ describe("Home Assistant", () => {
     return subscriber.start(url, filter);
   }
 
+  /** Without the marks of others. */
+  function heard({ packets }: Subscriber, at: string): Subscriber["packets"] {
+    return packets.filter((packet) => packet.topic.startsWith(at));
+  }
+
   async function announced(url: string, at = topic): Promise<void> {
     await eventually("it is announced", async () => (await keptTopics(url))[at] !== undefined);
   }
@@ -103,9 +108,9 @@ describe("Home Assistant", () => {
     };
     const home = await hear(url, "nothing");
     for (const [entity, [payload]] of Object.entries(orders)) {
-      await home.publish(`framepost/gw/set/${entity}`, payload);
+      await home.say(`framepost/gw/set/${entity}`, payload);
     }
-    await home.publish("framepost/gw/set/camera_front_capture", "ON");
+    await home.say("framepost/gw/set/camera_front_capture", "ON");
     await eventually("they are taken", () => bench.taken.length === 8);
     const expected = [...Object.values(orders), ["ON", "capture.resume", { camera: "front" }] as const];
     for (const [at, [, command, args]] of expected.entries()) {
@@ -122,12 +127,12 @@ describe("Home Assistant", () => {
     const bench = await benchOf(url).start();
     await announced(url);
     const home = await hear(url, "nothing");
-    await home.publish("framepost/gw/set/device_restart", "");
-    await home.publish("framepost/gw/set/device_threshold", "much");
-    await home.publish("framepost/gw/set/camera_front_interval", "1h; reboot");
-    await home.publish("framepost/gw/set/camera_front_capture", "TOGGLE");
-    await home.publish("framepost/gw/set/restart", "PRESS");
-    await home.publish("framepost/gw/set/camera_front_problem", "OFF");
+    await home.say("framepost/gw/set/device_restart", "");
+    await home.say("framepost/gw/set/device_threshold", "much");
+    await home.say("framepost/gw/set/camera_front_interval", "1h; reboot");
+    await home.say("framepost/gw/set/camera_front_capture", "TOGGLE");
+    await home.say("framepost/gw/set/restart", "PRESS");
+    await home.say("framepost/gw/set/camera_front_problem", "OFF");
     await eventually("they are taken", () => bench.taken.length === 6);
     assert.deepEqual(
       bench.taken.map(({ topic: at, body }) => [at.split("/").at(-1), (body as { readonly args?: unknown }).args]),
@@ -145,10 +150,10 @@ describe("Home Assistant", () => {
   it("cannot leave an order at the broker", async () => {
     const { url } = await mosquitto();
     const home = await hear(url, "nothing");
-    await home.publish("framepost/gw/set/device_restart", "PRESS", { retain: true });
+    await home.say("framepost/gw/set/device_restart", "PRESS", { retain: true });
     const bench = await benchOf(url).start();
     await announced(url);
-    await home.publish("framepost/gw/set/device_flush", "PRESS", { retain: true });
+    await home.say("framepost/gw/set/device_flush", "PRESS", { retain: true });
     await eventually("it is taken", () => bench.taken.length === 1);
     assert.deepEqual(
       bench.taken.map(({ retain, cameOn }) => [retain, cameOn]),
@@ -181,8 +186,8 @@ describe("Home Assistant", () => {
     const home = await hear(url, topic);
     await benchOf(url).start();
     await eventually("its state is gone", async () => !("framepost/gw/state/camera_back" in (await keptTopics(url))));
-    await eventually("both messages come", () => home.packets.length === 3);
-    const messages = home.packets.map(({ payload }) => JSON.parse(payload.toString()) as { components: object });
+    await eventually("both messages come", () => heard(home, topic).length === 3);
+    const messages = heard(home, topic).map(({ payload }) => JSON.parse(payload.toString()) as { components: object });
     const ofBack = messages.map(({ components }) =>
       Object.fromEntries(Object.entries(components).filter(([key]) => key.startsWith("camera_back_"))),
     );
@@ -241,12 +246,15 @@ describe("Home Assistant", () => {
     await announced(url, at);
     const home = await hear(url, at);
     const states = await hear(url, "framepost/gw/state/#");
-    await eventually("what is kept has come", () => home.packets.length === 1 && states.packets.length === 3);
+    await eventually(
+      "what is kept has come",
+      () => heard(home, at).length === 1 && heard(states, "framepost").length === 3,
+    );
     for (const [times, birth] of ["ha/status", "homeassistant/status"].entries()) {
-      await home.publish(birth, "offline");
-      await home.publish(birth, "online");
-      await eventually("it comes again", () => home.packets.length === 2 + times);
-      assert.equal(states.packets.length, 3 * (2 + times));
+      await home.say(birth, "offline");
+      await home.say(birth, "online");
+      await eventually("it comes again", () => heard(home, at).length === 2 + times);
+      assert.equal(heard(states, "framepost").length, 3 * (2 + times));
     }
   });
 
@@ -255,7 +263,7 @@ describe("Home Assistant", () => {
     const bench = await benchOf(url).start();
     await announced(url);
     const states = await hear(url, "framepost/gw/state/device");
-    await eventually("what is kept has come", () => states.packets.length === 1);
+    await eventually("what is kept has come", () => heard(states, "framepost").length === 1);
     const { device } = bench.reading;
     let reads = 0;
     const drifted = { ...bench.reading, device: { ...device, memoryBytes: 3e8 } };
@@ -264,8 +272,8 @@ describe("Home Assistant", () => {
     await eventually("it was looked at", () => reads === 1);
     Object.defineProperty(bench, "reading", { value: { ...drifted, device: { ...drifted.device, problem: true } } });
     bench.discovery.hurry();
-    await eventually("it is told", () => states.packets.length === 2);
-    const told = JSON.parse(states.packets[1]?.payload.toString() ?? "") as object;
+    await eventually("it is told", () => heard(states, "framepost").length === 2);
+    const told = JSON.parse(heard(states, "framepost")[1]?.payload.toString() ?? "") as object;
     assert.deepEqual(told, { ...told, problem: "ON", memory: 300 });
   });
 
@@ -275,7 +283,7 @@ describe("Home Assistant", () => {
     bench.copyBytes = [9_000, 6_000, 4_000];
     bench.pictures.set("front", handmadeJpeg(8, 8));
     const home = await hear(url, "#");
-    const pictures = () => home.packets.filter(({ topic: at }) => at === "framepost/gw/picture/front");
+    const pictures = () => heard(home, "framepost/gw/picture/front");
     await bench.start();
     await eventually("a picture comes", () => pictures().length === 1);
     assert.equal(pictures()[0]?.payload.length, 4_000);

@@ -69,7 +69,7 @@ export class DiscoveryBench {
         announced: { root: config.root, device: "gw", version: "1.2.3", topics },
         source: { read: async () => this.reading, pictures: this.#pictureSource() },
         link: {
-          isConnected: () => this.link.state().kind === "connected",
+          isPresent: () => this.link.isPresent(),
           packetBytesMax: () => this.link.packetBytesMax(),
           keep: (...message) => this.link.keep(...message),
         },
@@ -80,8 +80,9 @@ export class DiscoveryBench {
     this.link = new ControlLink(
       {
         ...{ config, device: "gw", topics, onRequest: async () => undefined, kept: () => new Map() },
-        subscriptions: this.discovery.subscriptions(),
-        onConnected: () => this.discovery.connected(),
+        ...{ instance: "bench", sealed: (_, data) => data },
+        listeners: this.discovery.listeners(),
+        onPresent: () => this.discovery.connected(),
         timing: { reconnectFirstMaxMs: 50, reconnectFirstMs: 20, reconnectMaxMs: 100 },
       },
       recording,

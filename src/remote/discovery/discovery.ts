@@ -3,8 +3,10 @@ import { asAgentError, type AgentError } from "../../core/errors.ts";
 import { discoveryLimits, remoteLimits } from "../../core/limits.ts";
 import { LogGate } from "../../core/log-gate.ts";
 import type { Logger, Random, Seams } from "../../core/ports.ts";
-import type { MqttMessage, MqttSubscription } from "../../link/mqtt-subscription.ts";
+import type { PublishProperties } from "../../link/mqtt-packet.ts";
+import type { MqttMessage } from "../../link/mqtt-subscription.ts";
 import type { RemoteConfig } from "../config.ts";
+import type { Listener } from "../control-link.ts";
 import { requestOf } from "./controls.ts";
 import type { EntityGroup, Value } from "./entity.ts";
 import { entityGroups } from "./entities.ts";
@@ -19,12 +21,14 @@ export interface DiscoverySource {
   readonly pictures: PictureSource;
 }
 
+type KeptLetter = readonly [topic: string, payload: Buffer, signal: AbortSignal, properties?: PublishProperties];
+
 /** The part of the control link that is used. */
 export interface DiscoveryLink {
-  isConnected(): boolean;
+  isPresent(): boolean;
   packetBytesMax(): number;
   /** Resolves with the error where the broker did not take it. */
-  keep(topic: string, payload: Buffer, signal: AbortSignal, contentType?: string): Promise<AgentError | undefined>;
+  keep(...letter: KeptLetter): Promise<AgentError | undefined>;
 }
 
 export interface DiscoveryParts {
@@ -83,19 +87,17 @@ export class Discovery {
   }
 
   /**
-   * A click is for now: at QoS 0 the broker neither delivers it twice nor keeps it for a device that is away. Nothing
-   * while turned off. A broker that forbids it takes the buttons away, and nothing else.
+   * A click is for now: the broker neither delivers it twice nor keeps it for a device that is away. Nothing while turned
+   * off.
    */
-  subscriptions(): readonly MqttSubscription[] {
+  listeners(): readonly Listener[] {
     const { settings, announced } = this.#parts;
     if (!settings.enabled) return [];
-    const onRefused = ({ code, message }: AgentError) => this.#log.warn("discovery.deaf", { code, message });
     // Home Assistant announces itself under its usual prefix, whatever the prefix of discovery is, unless it is told so.
     const births = [...new Set([`${settings.prefix}/status`, "homeassistant/status"])];
-    const listen = { qos: 0, kept: "none", onRefused } as const;
     return [
-      { ...listen, filters: [announced.topics.set("+")], onMessage: (message) => this.#onSet(message) },
-      { ...listen, filters: births, onMessage: (message) => this.#onBirth(message) },
+      { filters: [announced.topics.set("+")], onMessage: (message) => this.#onSet(message) },
+      { filters: births, onMessage: (message) => this.#onBirth(message) },
     ];
   }
 
@@ -137,7 +139,7 @@ export class Discovery {
       this.#woken = false;
       const all = this.#sayAll;
       try {
-        if (this.#parts.link.isConnected()) {
+        if (this.#parts.link.isPresent()) {
           this.#sayAll = false;
           await this.#look(all, signal);
         }
@@ -219,13 +221,13 @@ export class Discovery {
     for (const { id } of cameras) {
       const fresh = await this.#pictures.make(id, bytesMax, signal);
       const picture = fresh ?? (all ? this.#pictures.last(id) : undefined);
-      if (picture !== undefined) await this.#keep(announced.topics.picture(id), picture, signal, "image/jpeg");
+      if (picture !== undefined) await this.#keep(announced.topics.picture(id), picture, signal, jpegProperties);
     }
   }
 
   /** Whether the broker took it. */
-  async #keep(topic: string, payload: Buffer, signal: AbortSignal, contentType?: string): Promise<boolean> {
-    const error = await this.#parts.link.keep(topic, payload, signal, contentType);
+  async #keep(...letter: KeptLetter): Promise<boolean> {
+    const error = await this.#parts.link.keep(...letter);
     // A connection that broke is told of elsewhere, and the next one says everything anew.
     if (error !== undefined && error.disposition !== "retry") this.#trouble(error);
     return error === undefined;
@@ -257,6 +259,8 @@ export class Discovery {
     if (suppressed !== undefined) this.#log.warn("discovery.failed", { code, message, suppressed });
   }
 }
+
+const jpegProperties: PublishProperties = { contentType: "image/jpeg" };
 
 function withoutDrifting(
   state: EntityGroup["state"],
