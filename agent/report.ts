@@ -15,6 +15,7 @@ export async function healthReport(agent: Agent, clock: Clock): Promise<HealthRe
     pipeline: agent.pipeline.health(),
     spool: await agent.spool.stats().catch(() => undefined),
     deliveries: agent.loops.map((loop) => loop.health()),
+    upload: agent.upload.health(),
     // The kernel counts the peak in KiB.
     memory: { rssBytes: rss, rssPeakBytes: process.resourceUsage().maxRSS * 1_024, heapUsedBytes: heapUsed },
   });
