@@ -7,6 +7,24 @@
 export type Channel =
   { readonly kind: "device" } | { readonly kind: "group"; readonly group: string } | { readonly kind: "all" };
 
+/** To whom a request is to be sent. */
+export type Addressee =
+  | { readonly kind: "device"; readonly device: string }
+  | { readonly kind: "group"; readonly group: string }
+  | { readonly kind: "all" };
+
+/** Where a caller publishes a request. */
+export function requestTopic(root: string, to: Addressee, name: string): string {
+  switch (to.kind) {
+    case "device":
+      return `${root}/${to.device}/cmd/${name}`;
+    case "group":
+      return `${root}/group/${to.group}/cmd/${name}`;
+    case "all":
+      return `${root}/all/cmd/${name}`;
+  }
+}
+
 /** Under the root in place of a device: no device may have such a name. */
 export const reservedNames: readonly string[] = ["all", "group", "reply"];
 

@@ -1,0 +1,65 @@
+import type { CommandContext } from "../../context.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
+import { fleetBrokerOf } from "../../fleet/broker.ts";
+import { type DeviceFacts, KnownDevices } from "../../fleet/known-devices.ts";
+import { Operator } from "../../fleet/operator.ts";
+import { shellSeams } from "../../fleet/seams.ts";
+import { counted, textTable } from "../../terminal.ts";
+
+/** Every device that keeps something at the broker, by name. With `--json` a line each, then `{"devices":n,"online":n}`. */
+export async function fleetList(context: CommandContext, { group }: { readonly group?: string }): Promise<ExitCode> {
+  const { terminal, json, clock, signal } = context;
+  const broker = await fleetBrokerOf(context);
+  const known = new KnownDevices(clock);
+  const operator = new Operator(broker, { onKept: (message) => known.take(message) }, shellSeams(context, broker));
+  try {
+    await operator.start(signal);
+    await known.collected(signal);
+  } finally {
+    await operator.stop();
+  }
+  const devices = group === undefined ? known.list() : known.inGroup(group);
+  const nowMs = clock.nowMs();
+  const online = devices.filter((device) => device.online === true).length;
+  if (json) {
+    for (const device of devices) terminal.data(JSON.stringify({ ...device, ...silence(device, nowMs) }));
+    terminal.data(JSON.stringify({ devices: devices.length, online }));
+    return exitCodes.ok;
+  }
+  const head = ["device", "", "state", "version", "groups", "owed", "last upload", "silent for"];
+  if (devices.length > 0)
+    textTable(
+      head,
+      devices.map((device) => rowOf(device, nowMs)),
+    ).forEach((line) => terminal.data(line));
+  terminal.note(`${counted(devices.length, "device")}, ${online} online`);
+  return exitCodes.ok;
+}
+
+function rowOf(device: DeviceFacts, nowMs: number): readonly (string | number)[] {
+  const { online, state, version, groups, pending, lastUploadAtMs } = device;
+  return [
+    device.device,
+    online === undefined ? "unknown" : online ? "online" : "offline",
+    state ?? "-",
+    version ?? "-",
+    groups.join(",") || "-",
+    pending ?? "-",
+    lastUploadAtMs === undefined ? "-" : `${durationText(nowMs - lastUploadAtMs)} ago`,
+    device.statusAtMs === undefined ? "-" : durationText(nowMs - device.statusAtMs),
+  ];
+}
+
+/** Since its last status. By two clocks, so that it can be no better than they agree. */
+function silence({ statusAtMs }: DeviceFacts, nowMs: number): { readonly silentMs?: number } {
+  return statusAtMs === undefined ? {} : { silentMs: Math.max(0, nowMs - statusAtMs) };
+}
+
+/** `12s`, `5m`, `3h`, `8d`. */
+export function durationText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)}m`;
+  if (seconds < 172_800) return `${Math.round(seconds / 3_600)}h`;
+  return `${Math.round(seconds / 86_400)}d`;
+}
