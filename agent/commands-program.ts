@@ -17,6 +17,15 @@ export function addRemoteCommands(program: Command, contextOf: ContextOf, finish
       const { commandsList } = await import("./commands/remote/ls.ts");
       await finish(Promise.resolve(commandsList(contextOf(command))));
     });
+  commands
+    .command("keygen")
+    .description("a new key to sign commands with; prints the line for the devices' remote.keys")
+    .argument("<file>", "where the private key goes")
+    .option("--key <id>", "its name", "operator")
+    .action(async (file: string, options: { key: string }, command: Command) => {
+      const { commandsKeygen } = await import("./commands/remote/keygen.ts");
+      await finish(commandsKeygen(contextOf(command), file, options));
+    });
   sendOptions(
     commands
       .command("send")
@@ -41,5 +50,7 @@ export function sendOptions(command: Command): Command {
     .option("--ttl <duration>", "not to be begun later than this after it arrived (default: the timeout)", waitMs)
     .option("--if-revision <n>", "only if the config still has this revision", wholeNumber)
     .option("--timeout <duration>", "how long to wait for answers (default: 30s, 15m for slow commands)", waitMs)
+    .option("--sign <file>", "sign it with this private key, made by: framepost commands keygen")
+    .option("--key <id>", "the key's name in the devices' remote.keys")
     .option("--unchecked", "leave it to the device to check name and arguments");
 }

@@ -14,9 +14,11 @@ export interface DeviceFacts {
   readonly state?: string;
   /** Deliveries that are still owed, over all targets. */
   readonly pending?: number;
-  /** By the device's own clock, as are the times below. */
+  /** By the device's own clock. */
   readonly statusAtMs?: number;
-  readonly lastUploadAtMs?: number;
+  readonly clockIsRight?: boolean;
+  /** When it said its status. */
+  readonly lastUploadAgeMs?: number;
 }
 
 /** Collects what devices keep at the broker. */
@@ -37,7 +39,7 @@ export class KnownDevices {
     const before = this.#facts.get(device) ?? { device, groups: [] };
     if (kind === "availability") this.#facts.set(device, { ...before, online: payload.toString() === "online" });
     if (kind === "info") this.#facts.set(device, { ...before, ...infoOf(jsonOf(payload)) });
-    if (kind === "status") this.#facts.set(device, { ...before, ...statusOf(jsonOf(payload)) });
+    if (kind === "status") this.#facts.set(device, { ...withoutStatus(before), ...statusOf(jsonOf(payload)) });
   }
 
   list(): readonly DeviceFacts[] {
@@ -63,6 +65,15 @@ export class KnownDevices {
 const quietEnoughMs = 300;
 const collectingMaxMs = 15_000;
 
+/** What the last status had and this one has not is over. */
+function withoutStatus({ device, online, version, groups }: DeviceFacts): DeviceFacts {
+  return {
+    ...{ device, groups },
+    ...(online === undefined ? {} : { online }),
+    ...(version === undefined ? {} : { version }),
+  };
+}
+
 function infoOf(value: unknown): Pick<DeviceFacts, "version" | "groups"> {
   if (!isObject(value)) return { groups: [] };
   const { version, groups } = value;
@@ -72,16 +83,18 @@ function infoOf(value: unknown): Pick<DeviceFacts, "version" | "groups"> {
   };
 }
 
-function statusOf(value: unknown): Omit<DeviceFacts, "device" | "groups"> {
+function statusOf(value: unknown): Partial<DeviceFacts> {
   if (!isObject(value)) return {};
-  const { state, atMs, targets } = value;
-  const each = Array.isArray(targets) ? targets.filter(isObject) : [];
+  const { state, targets, clock } = value;
+  const { atMs, quality } = isObject(clock) ? clock : {};
+  const each = isObject(targets) ? Object.values(targets).filter(isObject) : [];
   const numbers = (key: string) => each.map((target) => target[key]).filter((one) => typeof one === "number");
-  const uploads = numbers("lastAcceptedAtMs");
+  const uploads = numbers("lastAcceptedAgeMs");
   return {
     ...(typeof state === "string" ? { state } : {}),
     ...(typeof atMs === "number" ? { statusAtMs: atMs } : {}),
-    ...(Array.isArray(targets) ? { pending: numbers("pending").reduce((sum, one) => sum + one, 0) } : {}),
-    ...(uploads.length === 0 ? {} : { lastUploadAtMs: Math.max(...uploads) }),
+    ...(quality === "synchronised" ? { clockIsRight: true } : {}),
+    ...(isObject(targets) ? { pending: numbers("pending").reduce((sum, one) => sum + one, 0) } : {}),
+    ...(uploads.length === 0 ? {} : { lastUploadAgeMs: Math.min(...uploads) }),
   };
 }

@@ -13,16 +13,21 @@ export type Addressee =
   | { readonly kind: "group"; readonly group: string }
   | { readonly kind: "all" };
 
-/** Where a caller publishes a request. */
-export function requestTopic(root: string, to: Addressee, name: string): string {
+/** The part of a request's topic between the root and `/cmd/`, which a signature covers too. */
+export function addresseeText(to: Addressee): string {
   switch (to.kind) {
     case "device":
-      return `${root}/${to.device}/cmd/${name}`;
+      return to.device;
     case "group":
-      return `${root}/group/${to.group}/cmd/${name}`;
+      return `group/${to.group}`;
     case "all":
-      return `${root}/all/cmd/${name}`;
+      return "all";
   }
+}
+
+/** Where a caller publishes a request. */
+export function requestTopic(root: string, to: Addressee, name: string): string {
+  return `${root}/${addresseeText(to)}/cmd/${name}`;
 }
 
 /** Under the root in place of a device: no device may have such a name. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir, readFile, stat } from "node:fs/promises";
 import { after, before, describe, it } from "mocha";
 import { AgentProcess, writeConfig } from "../lib/agent.ts";
 import { framepostInside } from "../lib/command-inside.ts";
@@ -18,14 +18,14 @@ describe("remote commands from a shell", function () {
   const daemons: AgentProcess[] = [];
   let temp: Awaited<ReturnType<typeof tempFolder>> | undefined;
 
-  const daemon = async (device: string, protocol: string): Promise<AgentProcess> => {
+  const daemon = async (device: string, protocol: string, access: object): Promise<AgentProcess> => {
     const folder = join(temp?.path ?? "", device);
     await mkdir(folder);
     const config = await writeConfig(folder, {
       device: { name: device },
       cameras: [{ id: "cam", driver: "simulated", interval: "500ms", keep: { labels: ["nothing"] } }],
       targets: [{ id: "disk", kind: "folder", path: join(folder, "out"), includeEmpty: true }],
-      remote: { url: broker.url, protocol, groups: ["yard"], groupEffects: true },
+      remote: { url: broker.url, protocol, groups: ["yard"], groupEffects: true, ...access },
     });
     return new AgentProcess(["run", "-c", config, "--data", join(folder, "data")]);
   };
@@ -44,7 +44,10 @@ describe("remote commands from a shell", function () {
     needsProgram(this, "mosquitto", "mosquitto");
     temp = await tempFolder();
     await broker.start();
-    daemons.push(await daemon("gw-1", "5"), await daemon("gw-2", "3.1.1"));
+    const { last } = await json(`commands keygen ${join(temp.path, "alice.pem")} --key alice`);
+    const key = { id: "alice", publicKey: last["publicKey"], scopes: ["read"] };
+    const access = { keys: [key], unsigned: ["read", "capture"] };
+    daemons.push(await daemon("gw-1", "5", access), await daemon("gw-2", "3.1.1", access));
     await Promise.all(daemons.map((each) => each.untilLogged("mqtt.connected")));
     await eventually("both are listed", async () => (await json("fleet ls")).last["online"] === 2, 20_000);
   });
@@ -112,6 +115,26 @@ describe("remote commands from a shell", function () {
     const finals = all.replies.filter(({ state }) => state === "done");
     assert.equal(finals.filter(({ duplicate }) => duplicate === true).length, 1);
     assert.equal((await shell("fleet send ping --percent 10")).code, 2);
+  });
+
+  it("are signed, with a counter that goes up", async () => {
+    const sign = `--sign ${join(temp?.path ?? "", "alice.pem")} --key alice`;
+    for (const words of ["commands send gw-1 ping", "commands send --group yard ping", "fleet send ping --rate 100"]) {
+      const { code, replies } = await json(`${words} ${sign}`);
+      assert.equal(code, 0, JSON.stringify(replies));
+    }
+  });
+
+  it("are signed with a key that is written once, shown nowhere, and taken only where nobody else can read it", async () => {
+    const file = join(temp?.path ?? "", "bob.pem");
+    const made = await shell(`commands keygen ${file} --key bob`);
+    assert.match(made.stdout, /^- \{ id: bob, publicKey: \S{44}, scopes: \[.*\] \}\n$/);
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    assert.ok(!`${made.stdout}${made.stderr}`.includes((await readFile(file, "utf8")).split("\n")[1] ?? ""));
+    assert.equal((await shell(`commands keygen ${file}`)).code, 1);
+    assert.equal((await shell(`commands send gw-1 ping --sign ${file}`)).code, 2);
+    await chmod(file, 0o640);
+    assert.match((await shell(`commands send gw-1 ping --sign ${file} --key bob`)).stderr, /chmod 600 \(SIGNING_KEY\)/);
   });
 
   it("list the fleet as a table", async () => {

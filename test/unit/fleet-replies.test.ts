@@ -99,13 +99,17 @@ describe("what devices keep at the broker", () => {
     known.take(kept("framepost/b/availability", "offline"));
     known.take(kept("framepost/a/availability", "online"));
     known.take(kept("framepost/a/info", { version: "1.2.3", groups: ["yard", 5] }));
-    const targets = [{ pending: 2, lastAcceptedAtMs: 70 }, { pending: 3, lastAcceptedAtMs: 60 }, { pending: "?" }];
-    known.take(kept("framepost/a/status", { atMs: 99, state: "ok", targets }));
+    const targets = {
+      x: { pending: 2, lastAcceptedAgeMs: 70 },
+      y: { pending: 3, lastAcceptedAgeMs: 60 },
+      z: { pending: "?" },
+    };
+    known.take(kept("framepost/a/status", { clock: { atMs: 99, quality: "synchronised" }, state: "ok", targets }));
     await known.collected(never);
     assert.deepEqual(known.list(), [
       {
         ...{ device: "a", online: true, version: "1.2.3", groups: ["yard"] },
-        ...{ state: "ok", statusAtMs: 99, pending: 5, lastUploadAtMs: 70 },
+        ...{ state: "ok", statusAtMs: 99, clockIsRight: true, pending: 5, lastUploadAgeMs: 60 },
       },
       { device: "b", online: false, groups: [] },
     ]);
@@ -120,6 +124,6 @@ describe("what devices keep at the broker", () => {
     for (const value of ["", "{", "[]", "null", { targets: {}, groups: {}, version: 1 }]) {
       for (const kind of ["availability", "info", "status", "other"]) known.take(kept(`framepost/a/${kind}`, value));
     }
-    assert.deepEqual(known.list(), [{ device: "a", online: false, groups: [] }]);
+    assert.deepEqual(known.list(), [{ device: "a", online: false, groups: [], pending: 0 }]);
   });
 });

@@ -1,28 +1,19 @@
 import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { fleetBrokerOf } from "../../fleet/broker.ts";
-import { type DeviceFacts, KnownDevices } from "../../fleet/known-devices.ts";
-import { Operator } from "../../fleet/operator.ts";
-import { shellSeams } from "../../fleet/seams.ts";
+import { knownDevices } from "../../fleet/conversation.ts";
+import type { DeviceFacts } from "../../fleet/known-devices.ts";
 import { counted, textTable } from "../../terminal.ts";
 
 /** Every device that keeps something at the broker, by name. With `--json` a line each, then `{"devices":n,"online":n}`. */
 export async function fleetList(context: CommandContext, { group }: { readonly group?: string }): Promise<ExitCode> {
-  const { terminal, json, clock, signal } = context;
-  const broker = await fleetBrokerOf(context);
-  const known = new KnownDevices(clock);
-  const operator = new Operator(broker, { onKept: (message) => known.take(message) }, shellSeams(context, broker));
-  try {
-    await operator.start(signal);
-    await known.collected(signal);
-  } finally {
-    await operator.stop();
-  }
+  const { terminal, json, clock } = context;
+  const known = await knownDevices(context, await fleetBrokerOf(context));
   const devices = group === undefined ? known.list() : known.inGroup(group);
   const nowMs = clock.nowMs();
   const online = devices.filter((device) => device.online === true).length;
   if (json) {
-    for (const device of devices) terminal.data(JSON.stringify({ ...device, ...silence(device, nowMs) }));
+    for (const device of devices) terminal.data(JSON.stringify({ ...device, ...ages(device, nowMs) }));
     terminal.data(JSON.stringify({ devices: devices.length, online }));
     return exitCodes.ok;
   }
@@ -37,7 +28,10 @@ export async function fleetList(context: CommandContext, { group }: { readonly g
 }
 
 function rowOf(device: DeviceFacts, nowMs: number): readonly (string | number)[] {
-  const { online, state, version, groups, pending, lastUploadAtMs } = device;
+  const { online, state, version, groups, pending, clockIsRight } = device;
+  const { silentMs, lastUploadMs } = ages(device, nowMs);
+  // Of a device whose clock may be wrong nobody knows better.
+  const mark = clockIsRight === true ? "" : "~";
   return [
     device.device,
     online === undefined ? "unknown" : online ? "online" : "offline",
@@ -45,14 +39,19 @@ function rowOf(device: DeviceFacts, nowMs: number): readonly (string | number)[]
     version ?? "-",
     groups.join(",") || "-",
     pending ?? "-",
-    lastUploadAtMs === undefined ? "-" : `${durationText(nowMs - lastUploadAtMs)} ago`,
-    device.statusAtMs === undefined ? "-" : durationText(nowMs - device.statusAtMs),
+    lastUploadMs === undefined ? "-" : `${mark}${durationText(lastUploadMs)} ago`,
+    silentMs === undefined ? "-" : `${mark}${durationText(silentMs)}`,
   ];
 }
 
-/** Since its last status. By two clocks, so that it can be no better than they agree. */
-function silence({ statusAtMs }: DeviceFacts, nowMs: number): { readonly silentMs?: number } {
-  return statusAtMs === undefined ? {} : { silentMs: Math.max(0, nowMs - statusAtMs) };
+/** By two clocks, so that they can be no better than these agree. */
+function ages(
+  { statusAtMs, lastUploadAgeMs }: DeviceFacts,
+  nowMs: number,
+): { readonly silentMs?: number; readonly lastUploadMs?: number } {
+  if (statusAtMs === undefined) return {};
+  const silentMs = Math.max(0, nowMs - statusAtMs);
+  return { silentMs, ...(lastUploadAgeMs === undefined ? {} : { lastUploadMs: silentMs + lastUploadAgeMs }) };
 }
 
 /** `12s`, `5m`, `3h`, `8d`. */

@@ -3,16 +3,15 @@ import { AgentError } from "../../../src/core/errors.ts";
 import type { CommandContext } from "../../context.ts";
 import type { ExitCode } from "../../exit-codes.ts";
 import { fleetBrokerOf } from "../../fleet/broker.ts";
-import { type DeviceFacts, KnownDevices } from "../../fleet/known-devices.ts";
-import { Operator } from "../../fleet/operator.ts";
-import { showOutcome, showReply } from "../../fleet/outcome.ts";
-import { Replies } from "../../fleet/replies.ts";
+import { type Conversation, converse } from "../../fleet/conversation.ts";
+import type { DeviceFacts } from "../../fleet/known-devices.ts";
+import { showOutcome } from "../../fleet/outcome.ts";
 import { errandOf, type RequestOptions } from "../../fleet/request.ts";
 import { isChosen, rolloutRequestId } from "../../fleet/rollout.ts";
-import { shellSeams } from "../../fleet/seams.ts";
+import type { SignOptions } from "../../fleet/signer.ts";
 import { counted } from "../../terminal.ts";
 
-export interface FleetSendOptions extends Omit<RequestOptions, "spread"> {
+export interface FleetSendOptions extends Omit<RequestOptions, "spread">, SignOptions {
   readonly group?: string;
   readonly percent: number;
   readonly rollout?: string;
@@ -20,8 +19,6 @@ export interface FleetSendOptions extends Omit<RequestOptions, "spread"> {
   readonly rate: number;
   /** No further device is asked when so many have not done it. */
   readonly maxFailures?: number;
-  readonly sign?: string;
-  readonly key?: string;
 }
 
 /** One device after the other, each with a request of its own. With `--json` a line a reply, then a summary. */
@@ -30,69 +27,63 @@ export async function fleetSend(
   words: readonly string[],
   options: FleetSendOptions,
 ): Promise<ExitCode> {
-  const { clock, signal, terminal } = context;
   const rollout = rolloutOf(options);
-  const { command, request: draft, timeoutMs } = errandOf(words, { ...options, all: true }, randomUUID());
-  const request = rollout === undefined ? draft : { ...draft, id: rolloutRequestId(rollout, command, draft) };
+  const draft = errandOf(words, { ...options, all: true }, randomUUID());
+  const { command, timeoutMs } = draft;
+  const id = rollout === undefined ? draft.request.id : rolloutRequestId(rollout, command, draft.request);
+  const errand = { ...draft, request: { ...draft.request, id } };
   const broker = await fleetBrokerOf(context);
-  const replies = new Replies(request.id, clock, (reply, afterMs) => showReply(context, reply, afterMs));
-  const known = new KnownDevices(clock);
-  const ears = {
-    onReply: {
-      command,
-      from: { kind: "all" } as const,
-      take: (message: Parameters<Replies["take"]>[0]) => replies.take(message),
-    },
-    onKept: (message: Parameters<Replies["take"]>[0]) => known.take(message),
-  };
-  const operator = new Operator(broker, ears, shellSeams(context, broker));
-  try {
-    await operator.start(signal);
-    await known.collected(signal);
+  return converse(context, broker, { errand, sign: options }, async (conversation) => {
+    const { known, replies } = conversation;
     const all = options.group === undefined ? known.list() : known.inGroup(options.group);
     const chosen = all.filter(({ device }) => rollout === undefined || isChosen(device, rollout, options.percent));
-    terminal.note(`${counted(chosen.length, "device")} of ${all.length}`);
-    const unreached = await sendToEach(chosen);
-    await replies.complete(timeoutMs, signal);
+    context.terminal.note(`${counted(chosen.length, "device")} of ${all.length}`);
+    const unreached = await sendToEach(chosen, conversation, options, context);
+    await replies.complete(timeoutMs, context.signal);
     const extra = { devices: all.length, chosen: chosen.length, ...(rollout === undefined ? {} : { rollout }) };
-    return showOutcome(context, replies, { command, id: request.id, unreached, extra });
-  } finally {
-    await operator.stop();
-  }
+    return showOutcome(context, replies, { command, id, unreached, extra });
+  });
+}
 
-  async function sendToEach(devices: readonly DeviceFacts[]): Promise<ReadonlyMap<string, string>> {
-    const unreached = new Map<string, string>();
-    for (const { device, online } of devices) {
-      const reason =
-        online !== true ? "offline" : replies.failures() >= (options.maxFailures ?? Infinity) ? "not asked" : undefined;
-      replies.expect(device);
-      if (reason !== undefined) {
-        unreached.set(device, reason);
-        replies.giveUpOn(device);
-        continue;
-      }
-      await operator.send({ kind: "device", device }, command, request, signal).catch((error: unknown) => {
+/** Resolves with those that were not asked, and why. */
+async function sendToEach(
+  devices: readonly DeviceFacts[],
+  { replies, send }: Conversation,
+  { rate, maxFailures = Infinity }: FleetSendOptions,
+  { clock, signal }: CommandContext,
+): Promise<ReadonlyMap<string, string>> {
+  const unreached = new Map<string, string>();
+  const leaveOut = (device: string, why: string): void => {
+    unreached.set(device, why);
+    replies.giveUpOn(device);
+  };
+  for (const { device, online } of devices) {
+    replies.expect(device);
+    if (online !== true) leaveOut(device, "offline");
+    else if (replies.failures() >= maxFailures) leaveOut(device, "not asked");
+    else {
+      await send({ kind: "device", device }).catch((error: unknown) => {
+        // Gone since the list was made.
         if (!(error instanceof AgentError) || error.code !== "MQTT_NO_SUBSCRIBER") throw error;
-        unreached.set(device, "offline");
-        replies.giveUpOn(device);
+        leaveOut(device, "offline");
       });
-      await clock.sleep(1_000 / options.rate, signal);
+      await clock.sleep(1_000 / rate, signal);
     }
-    return unreached;
   }
+  return unreached;
 }
 
 /** A share of the devices needs a name, so that the next run chooses the same ones. */
 function rolloutOf({ rollout, percent }: FleetSendOptions): string | undefined {
   if (rollout === undefined && percent < 100) {
-    throw new AgentError("USAGE_COMMAND", "--percent needs --rollout ID: the same id chooses the same devices", {
-      disposition: "fatal",
-    });
+    throw usage("--percent needs --rollout ID: the same id chooses the same devices");
   }
   if (rollout !== undefined && !/^[A-Za-z0-9._-]{1,48}$/.test(rollout)) {
-    throw new AgentError("USAGE_COMMAND", "--rollout: expected up to 48 letters, digits, ., _ or -", {
-      disposition: "fatal",
-    });
+    throw usage("--rollout: expected up to 48 letters, digits, ., _ or -");
   }
   return rollout;
+}
+
+function usage(message: string): AgentError {
+  return new AgentError("USAGE_COMMAND", message, { disposition: "fatal" });
 }
