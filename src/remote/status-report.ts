@@ -109,7 +109,10 @@ export const statusSchema = z.strictObject({
     .optional()
     .describe("What holds for all targets together"),
   disk: z.strictObject({ freeBytes: count, reserveBytes: count }).optional(),
-  clock: z.strictObject({ quality: z.enum(["synchronised", "unsynchronised", "unknown"]) }),
+  clock: z.strictObject({
+    quality: z.enum(["synchronised", "unsynchronised", "unknown"]),
+    atMs: z.int().describe("The device's time of day when it said this: a kept message does not tell how old it is"),
+  }),
   memory: z.strictObject({ rssBytes: count, rssPeakBytes: count, heapUsedBytes: count }),
   host,
   versions: z.strictObject({ agent: z.string(), node: z.string() }),
