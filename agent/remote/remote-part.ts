@@ -19,7 +19,11 @@ export function remotePart(
 ): Part {
   const { remote: remoteConfig } = config;
   if (remoteConfig === undefined) return { name: "remote", start: async () => undefined, stop: async () => undefined };
-  const status = async () => ({ v: 1, ...(await healthReport(agent, seams.clock)) });
+  const status = async () => ({
+    v: 1,
+    ...(await healthReport(agent, seams.clock)),
+    requests: remote.requests(),
+  });
   const info = () => ({
     v: 1,
     device: agent.device,
@@ -30,7 +34,7 @@ export function remotePart(
     groups: remoteConfig.groups,
   });
   const commands = [...basicCommands({ info, status }), ...snapshotCommands(snapshotPort(agent))];
-  const remote = new Remote(
+  const remote: Remote = new Remote(
     {
       ...{ config: remoteConfig, device: agent.device, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision: () => 0, info, status },

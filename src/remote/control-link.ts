@@ -6,7 +6,7 @@ import type { PublishOptions, PublishProperties } from "../link/mqtt-packet.ts";
 import type { MqttMessage } from "../link/mqtt-subscription.ts";
 import type { RemoteConfig } from "./config.ts";
 import { Outbox } from "./outbox.ts";
-import type { ReplyAddress } from "./ledger.ts";
+import type { ReplyAddress } from "./reply.ts";
 import type { Topics } from "./topics.ts";
 
 export interface ControlLinkParts {
