@@ -1,18 +1,22 @@
 import type { Seams } from "../core/ports.ts";
-import type { MqttTiming } from "../link/mqtt-link.ts";
 import type { Command } from "./command.ts";
 import type { RemoteConfig } from "./config.ts";
-import { ControlLink } from "./control-link.ts";
 import type { Gate } from "./access.ts";
+import { ControlLink, type ControlTiming } from "./control-link.ts";
+import type { DeviceEvent, EventKind } from "./event.ts";
+import type { HealthLook } from "./health-events.ts";
 import { Inbox, type InboxParts } from "./inbox.ts";
 import { Ledger } from "./ledger.ts";
 import type { Answered, Reply } from "./reply.ts";
+import { StatusWatch } from "./status-watch.ts";
 import type { RequestCounts } from "./tally.ts";
 import { Topics } from "./topics.ts";
 
 export interface RemoteParts {
   readonly config: RemoteConfig;
   readonly device: string;
+  /** Of this process, and no other; `info` has it, so that a second device with the same name is noticed. */
+  readonly instance: string;
   readonly stateFolder: string;
   readonly commands: readonly Command[];
   readonly gate: Gate;
@@ -21,7 +25,9 @@ export interface RemoteParts {
   /** What `info` and `status` say at this moment. */
   readonly info: () => object;
   readonly status: () => Promise<object>;
-  readonly timing?: Partial<MqttTiming>;
+  /** The state of all parts, without asking the spool. */
+  readonly look: () => HealthLook;
+  readonly timing?: Partial<ControlTiming>;
 }
 
 /** Steers this device over MQTT: takes requests, answers them, and says how the device is. */
@@ -32,10 +38,12 @@ export class Remote {
   readonly #link: ControlLink;
   readonly #inbox: Inbox;
   readonly #ledger: Ledger;
+  readonly #watch: StatusWatch;
   readonly #kept = new Map<string, Buffer>();
   #stopping = new AbortController();
   #telling: Promise<void> | undefined;
   #sequence = 0;
+  #eventSequence = 0;
   #startedMs = 0;
 
   constructor(parts: RemoteParts, seams: Seams) {
@@ -51,18 +59,23 @@ export class Remote {
       mayReplyTo: (topic: string) => mayReplyTo(topic, config.responseTopics),
       reply: (answered: Answered) => this.#reply(answered),
       replyBytesMax: () => this.#link.packetBytesMax() - envelopeBytesMax,
-      audit: (audit: object) => this.#link.event("audit", audit),
+      audit: (audit: object) => this.event("audit", audit),
     };
     this.#inbox = new Inbox(inboxParts, seams);
     this.#link = new ControlLink(
       {
-        ...{ config, device, topics: this.#topics },
+        ...{ config, device, instance: parts.instance, topics: this.#topics },
         onRequest: (message) => this.#inbox.take(message),
+        sealed: (kind, data) => this.#sealed(kind, data),
         kept: () => this.#kept,
         ...(timing === undefined ? {} : { timing }),
       },
       seams,
     );
+    const { look, info, status } = parts;
+    const tell = (report: "info" | "status", value: object, signal: AbortSignal) => this.#tell(report, value, signal);
+    const event = ({ kind, data }: DeviceEvent) => this.event(kind, data);
+    this.#watch = new StatusWatch({ look, info, status, tell, event, statusEveryMs: config.statusEvery }, seams);
   }
 
   get link(): ControlLink {
@@ -81,7 +94,7 @@ export class Remote {
     this.#kept.set(this.#topics.info, Buffer.from(JSON.stringify(this.#parts.info())));
     await this.#inbox.start();
     this.#link.start();
-    this.#telling = this.#tellStatus(this.#stopping.signal);
+    this.#telling = this.#watch.run(this.#stopping.signal);
   }
 
   async stop(): Promise<void> {
@@ -93,17 +106,24 @@ export class Remote {
     await this.#ledger.flush().catch(() => undefined);
   }
 
-  event(kind: string, data: object): void {
-    this.#link.event(kind, data);
+  /** What has happened, on the topic of its kind. */
+  event(kind: EventKind, data: object): void {
+    this.#link.event(kind, this.#sealed(kind, data));
   }
 
-  async #tellStatus(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const status = Buffer.from(JSON.stringify(await this.#parts.status()));
-      this.#kept.set(this.#topics.status, status);
-      if (this.#link.state().kind === "connected") await this.#link.keep(this.#topics.status, status, signal);
-      await this.#seams.clock.sleep(this.#parts.config.statusEvery, signal).catch(() => undefined);
-    }
+  #sealed(event: EventKind, data: object): object {
+    this.#eventSequence += 1;
+    return { v: 1, device: this.#parts.device, event, seq: this.#eventSequence, upMs: this.#upMs(), data };
+  }
+
+  async #tell(report: "info" | "status", value: object, signal: AbortSignal): Promise<void> {
+    const payload = Buffer.from(JSON.stringify(value));
+    this.#kept.set(this.#topics[report], payload);
+    if (this.#link.state().kind === "connected") await this.#link.keep(this.#topics[report], payload, signal);
+  }
+
+  #upMs(): number {
+    return Math.round(this.#seams.clock.monotonicMs() - this.#startedMs);
   }
 
   #reply({ answer, address, id, dry, duplicate, settled = () => {} }: Answered): void {
@@ -118,7 +138,7 @@ export class Remote {
       ...(duplicate === true ? { duplicate } : {}),
       revision: this.#parts.revision(),
       seq: this.#sequence,
-      upMs: Math.round(this.#seams.clock.monotonicMs() - this.#startedMs),
+      upMs: this.#upMs(),
     };
     this.#link.reply(reply, address, settled);
   }

@@ -1,104 +1,75 @@
-import type { Audit } from "../../src/remote/audit.ts";
-import { Access } from "../../src/remote/access.ts";
+import { join } from "node:path";
 import type { Command } from "../../src/remote/command.ts";
-import type { RemoteConfig } from "../../src/remote/config.ts";
-import { Inbox, type InboxParts } from "../../src/remote/inbox.ts";
+import type { Audit } from "../../src/remote/audit.ts";
+import { Inbox } from "../../src/remote/inbox.ts";
 import { Ledger } from "../../src/remote/ledger.ts";
-import { isFinal, type Answered } from "../../src/remote/reply.ts";
+import { type Answer, type Answered, isFinal } from "../../src/remote/reply.ts";
 import { Topics } from "../../src/remote/topics.ts";
-import type { MqttMessage } from "../../src/link/mqtt-subscription.ts";
+import { until } from "./poll.ts";
 import { RecordingLogger } from "./seams.ts";
 import { SteppedClock } from "./stepped-clock.ts";
-import { until } from "./poll.ts";
+import { tempFolder } from "./temp.ts";
 
-export interface InboxBenchOptions {
-  readonly commands: readonly Command[];
-  /** Of its ledger; an inbox that is made again over it is the next process. */
-  readonly folder: string;
-  readonly access?: Partial<Pick<RemoteConfig, "unsigned" | "keys" | "groupEffects">>;
-  readonly parts?: Partial<InboxParts>;
-  readonly random?: () => number;
-  /** False: the broker takes no reply until `confirm`. */
-  readonly confirms?: boolean;
-}
-
-type Sent = Partial<Omit<MqttMessage, "payload" | "topic">>;
-
-/** A real inbox and ledger with a clock that the test moves; what it says is kept. */
-export class InboxBench {
+/** Commands behind a real inbox, as a caller sees them: requests in, replies out. Everybody may do everything. */
+export class InboxBench implements AsyncDisposable {
   readonly clock = new SteppedClock();
   readonly log = new RecordingLogger();
-  readonly replies: Answered[] = [];
   readonly audits: Audit[] = [];
-  readonly ledger: Ledger;
-  readonly inbox: Inbox;
-  readonly #confirms: boolean;
+  readonly #answered: Answered[] = [];
+  readonly #inbox: Inbox;
+  readonly #temp: AsyncDisposable;
+  #asked = 0;
 
-  constructor({ commands, folder, access = {}, parts = {}, random = () => 0.5, confirms = true }: InboxBenchOptions) {
-    this.ledger = new Ledger(folder);
-    this.#confirms = confirms;
-    const whole: InboxParts = {
-      topics: new Topics("framepost", "gw"),
-      ...{ commands, ledger: this.ledger },
-      gate: new Access({ unsigned: undefined, keys: [], groupEffects: false, ...access }),
-      mayReplyTo: (topic) => topic.startsWith("framepost/reply/"),
-      reply: (answered) => {
-        this.replies.push(answered);
-        if (this.#confirms) answered.settled?.();
+  private constructor(commands: readonly Command[], temp: AsyncDisposable & { readonly path: string }) {
+    this.#temp = temp;
+    this.#inbox = new Inbox(
+      {
+        topics: new Topics("framepost", "gw"),
+        commands,
+        ledger: new Ledger(join(temp.path, "state")),
+        gate: { refuse: async () => undefined, may: () => true },
+        mayReplyTo: () => true,
+        reply: (answered) => {
+          this.#answered.push(answered);
+          answered.settled?.();
+        },
+        audit: (audit) => this.audits.push(audit),
+        revision: () => 1,
       },
-      audit: (audit) => this.audits.push(audit),
-      revision: () => 3,
-      rate: { perSecond: 1_000_000, burst: 1_000_000 },
-      ...parts,
-    };
-    this.inbox = new Inbox(whole, { clock: this.clock, log: this.log, random });
+      { clock: this.clock, random: () => 0, log: this.log },
+    );
   }
 
-  async start(): Promise<this> {
-    await this.inbox.start();
-    return this;
+  static async open(commands: readonly Command[]): Promise<InboxBench> {
+    const bench = new InboxBench(commands, await tempFolder());
+    await bench.#inbox.start();
+    return bench;
   }
 
-  async stop(): Promise<void> {
-    await this.inbox.stop();
-    await this.ledger.flush().catch(() => undefined);
+  /** All replies to one request, the last of them final. An id is made where `request` has none. */
+  async replies(name: string, request: object = {}): Promise<readonly Answer[]> {
+    // Below the rate limit.
+    await this.clock.advance(1_000);
+    this.#asked += 1;
+    const from = this.#answered.length;
+    const whole = { id: `request-${this.#asked}`, ...request };
+    await this.#inbox.take({
+      ...{ topic: `framepost/gw/cmd/${name}`, payload: Buffer.from(JSON.stringify(whole)), retain: false, qos: 1 },
+    });
+    const answers = () => this.#answered.slice(from).map(({ answer }) => answer);
+    await until(() => answers().some(isFinal), `a final reply to ${name}`, 10_000);
+    return answers();
   }
 
-  /** Resolves when the message is acknowledged. */
-  async take(topic: string, payload: string | Buffer, sent: Sent = {}): Promise<void> {
-    await this.inbox.take({ topic, payload: Buffer.from(payload), qos: 1, retain: false, ...sent });
+  async reply(name: string, args: object = {}, more: object = {}): Promise<Answer> {
+    const answers = await this.replies(name, { args, ...more });
+    const final = answers.filter(isFinal);
+    if (final.length !== 1 || final[0] === undefined) throw new Error(`${final.length} final replies to ${name}`);
+    return final[0];
   }
 
-  /** To the device itself. */
-  async send(name: string, request: object = {}, sent: Sent = {}): Promise<void> {
-    await this.take(`framepost/gw/cmd/${name}`, JSON.stringify(request), sent);
-  }
-
-  /** Sends, and resolves with the final reply to it. */
-  async ask(name: string, request: object = {}, sent: Sent = {}): Promise<Answered["answer"]> {
-    const before = this.finals().length;
-    await this.send(name, request, sent);
-    await this.untilFinals(before + 1);
-    const last = this.finals().at(-1);
-    if (last === undefined) throw new Error("no reply");
-    return last.answer;
-  }
-
-  finals(): readonly Answered[] {
-    return this.replies.filter(({ answer }) => isFinal(answer));
-  }
-
-  /** `state/code` of all final replies. */
-  words(): readonly string[] {
-    return this.finals().map(({ answer: { state, code } }) => `${state}/${code}`);
-  }
-
-  async untilFinals(count: number): Promise<void> {
-    await until(() => this.finals().length >= count, `${count} final replies; there are ${this.words().join(" ")}`);
-  }
-
-  /** The broker takes what was said so far. */
-  confirm(): void {
-    for (const { settled } of this.replies.slice()) settled?.();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#inbox.stop();
+    await this.#temp[Symbol.asyncDispose]();
   }
 }

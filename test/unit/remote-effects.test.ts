@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { remoteLimits } from "../../src/core/limits.ts";
-import { InboxBench, type InboxBenchOptions } from "../lib/inbox-bench.ts";
+import { RequestBench, type RequestBenchOptions } from "../lib/request-bench.ts";
 import { settle } from "../lib/stepped-clock.ts";
 import { tempFolder } from "../lib/temp.ts";
 import { TraceCommands } from "../lib/trace-commands.ts";
@@ -13,7 +13,7 @@ class Lives implements AsyncDisposable {
   readonly trace = new TraceCommands();
   readonly path: string;
   readonly #folder: AsyncDisposable;
-  readonly #benches: InboxBench[] = [];
+  readonly #benches: RequestBench[] = [];
 
   private constructor(folder: AsyncDisposable & { readonly path: string }) {
     this.#folder = folder;
@@ -24,9 +24,9 @@ class Lives implements AsyncDisposable {
     return new Lives(await tempFolder());
   }
 
-  async life(options: Partial<Omit<InboxBenchOptions, "folder" | "commands">> = {}): Promise<InboxBench> {
+  async life(options: Partial<Omit<RequestBenchOptions, "folder" | "commands">> = {}): Promise<RequestBench> {
     await this.#benches.at(-1)?.ledger.flush();
-    const bench = new InboxBench({ ...options, commands: this.trace.commands, folder: this.path });
+    const bench = new RequestBench({ ...options, commands: this.trace.commands, folder: this.path });
     this.#benches.push(bench);
     return await bench.start();
   }

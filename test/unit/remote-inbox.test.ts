@@ -1,23 +1,23 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { remoteLimits } from "../../src/core/limits.ts";
-import { InboxBench, type InboxBenchOptions } from "../lib/inbox-bench.ts";
+import { RequestBench, type RequestBenchOptions } from "../lib/request-bench.ts";
 import { settle } from "../lib/stepped-clock.ts";
 import { tempFolder } from "../lib/temp.ts";
 import { TraceCommands } from "../lib/trace-commands.ts";
 
 interface Scene {
-  readonly bench: InboxBench;
+  readonly bench: RequestBench;
   readonly trace: TraceCommands;
 }
 
 async function withInbox(
   body: (scene: Scene) => Promise<void>,
-  options: Partial<Omit<InboxBenchOptions, "folder" | "commands">> = {},
+  options: Partial<Omit<RequestBenchOptions, "folder" | "commands">> = {},
 ): Promise<void> {
   await using folder = await tempFolder();
   const trace = new TraceCommands();
-  const bench = await new InboxBench({ ...options, commands: trace.commands, folder: folder.path }).start();
+  const bench = await new RequestBench({ ...options, commands: trace.commands, folder: folder.path }).start();
   try {
     await body({ bench, trace });
   } finally {

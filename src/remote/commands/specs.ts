@@ -1,6 +1,17 @@
 import type { CommandSpec } from "../command.ts";
 import { basicSpecs } from "./basic.ts";
+import { capabilitiesSpecs } from "./capabilities.ts";
+import { logSpecs } from "./log.ts";
+import { modelSpecs } from "./model.ts";
 import { snapshotSpecs } from "./snapshot.ts";
+import { supportSpecs } from "./support.ts";
 
 /** Every command there is, in the order of the documents. */
-export const commandSpecs: readonly CommandSpec[] = [...basicSpecs, ...snapshotSpecs];
+export const commandSpecs: readonly CommandSpec[] = [
+  ...basicSpecs,
+  ...capabilitiesSpecs,
+  ...snapshotSpecs,
+  ...modelSpecs,
+  ...logSpecs,
+  ...supportSpecs,
+];
