@@ -236,7 +236,8 @@ export class Discovery {
   async #onSet({ topic, payload, retain }: MqttMessage): Promise<void> {
     const { announced, take } = this.#parts;
     const key = announced.topics.entity(topic);
-    if (key === undefined) return;
+    // An empty retained message clears a topic, and asks for nothing.
+    if (key === undefined || (retain && payload.length === 0)) return;
     this.#requests += 1;
     const { command, body } = requestOf(this.#groups, key, payload, `ha-${this.#run}-${this.#requests}`);
     const request = { topic: announced.topics.command(command), payload: Buffer.from(JSON.stringify(body)) };
