@@ -93,11 +93,13 @@ function deviceReading({ state, queue, targets, detector, disk, host, memory }: 
 }
 
 /** Nothing to choose where the config names the model, or none is installed. */
-async function modelReading({ models }: Agent): Promise<Pick<DeviceReading, "model" | "models">> {
+async function modelReading({ models }: Agent): Promise<Pick<DeviceReading, "model" | "models" | "updates">> {
   if (models.pinnedTo !== undefined) return {};
+  const updates = models.updater !== undefined;
   const [current, installed] = [await models.store.current(), await models.store.list()];
-  if (installed.length === 0) return {};
+  if (installed.length === 0) return { updates };
   return {
+    updates,
     models: installed.slice(0, remoteLimits.modelsListedMax).map(modelLabel),
     model: current === undefined ? null : modelLabel(current),
   };

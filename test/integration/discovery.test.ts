@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, before, describe, it } from "mocha";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
 import { cameraReading, DiscoveryBench, type DiscoveryBenchOptions, fullReading } from "../lib/discovery-bench.ts";
@@ -14,7 +16,15 @@ const topic = "homeassistant/device/framepost_gw/config";
 
 const everything = [
   ...["device_problem", "device_queue", "device_oldest", "device_sent", "device_quarantined", "device_inference"],
-  ...["device_disk", "device_memory", "device_temperature", "device_threshold", "device_model", "device_flush"],
+  ...[
+    "device_disk",
+    "device_memory",
+    "device_temperature",
+    "device_threshold",
+    "device_model",
+    "device_fetch",
+    "device_flush",
+  ],
   ...["device_restart", "camera_front_connection", "camera_front_problem", "camera_front_lastFrame"],
   ...["camera_front_objects", "camera_front_picture", "camera_front_capture", "camera_front_interval"],
   ...["camera_front_snapshot", "target_cloud_connection"],
@@ -77,7 +87,7 @@ describe("Home Assistant", () => {
     assert.equal(shown["device_model"], "bees@1");
     assert.equal(shown["camera_front_lastFrame"], "2026-01-01T00:00:00.000Z");
     assert.equal(shown["camera_front_interval"], "5");
-    assert.equal(commandTopics.length, 7);
+    assert.equal(commandTopics.length, 8);
   }
 
   it("is shown everything, valid and live, on MQTT 5", async () => {
@@ -99,19 +109,20 @@ describe("Home Assistant", () => {
     await announced(url);
     const orders: Readonly<Record<string, readonly [payload: string, command: string, args: object]>> = {
       camera_front_capture: ["OFF", "capture.pause", { camera: "front" }],
-      camera_front_interval: ["2.5", "capture.set", { camera: "front", interval: "2.5s" }],
+      camera_front_interval: ["2.5", "capture.set", { camera: "front", intervalMs: 2_500 }],
       camera_front_snapshot: ["PRESS", "snapshot", { camera: "front" }],
       device_threshold: ["0.4", "detect.set", { threshold: 0.4 }],
       device_flush: ["PRESS", "queue.flush", {}],
       device_restart: ["PRESS", "restart", {}],
       device_model: ["wasps@2", "model.select", { model: "wasps@2" }],
+      device_fetch: ["PRESS", "model.fetch", {}],
     };
     const home = await hear(url, "nothing");
     for (const [entity, [payload]] of Object.entries(orders)) {
       await home.say(`framepost/gw/set/${entity}`, payload);
     }
     await home.say("framepost/gw/set/camera_front_capture", "ON");
-    await eventually("they are taken", () => bench.taken.length === 8);
+    await eventually("they are taken", () => bench.taken.length === 9);
     const expected = [...Object.values(orders), ["ON", "capture.resume", { camera: "front" }] as const];
     for (const [at, [, command, args]] of expected.entries()) {
       const taken = bench.taken[at];
@@ -119,7 +130,7 @@ describe("Home Assistant", () => {
       assert.deepEqual((taken.body as { readonly args: unknown }).args, args);
     }
     const ids = new Set(bench.taken.map(({ body }) => (body as { readonly id: string }).id));
-    assert.equal(ids.size, 8);
+    assert.equal(ids.size, 9);
   });
 
   it("is refused nonsense by the commands themselves, and never runs another one", async () => {
@@ -139,7 +150,7 @@ describe("Home Assistant", () => {
       [
         ["restart", { payload: "" }],
         ["detect.set", { threshold: "much" }],
-        ["capture.set", { camera: "front", interval: "1h; reboot" }],
+        ["capture.set", { camera: "front", intervalMs: "1h; reboot" }],
         ["capture.pause", { camera: "front", payload: "TOGGLE" }],
         ["unknown", undefined],
         ["unknown", undefined],
@@ -310,6 +321,14 @@ describe("Home Assistant", () => {
       said.map(({ fields }) => fields["code"]),
       ["PICTURE_TOO_LARGE"],
     );
+  });
+
+  it("is shown all although it is not known what was shown before", async () => {
+    const { url } = await mosquitto();
+    for (const name of ["discovery.json", "discovery.json.bak"]) await writeFile(join(folder.path, name), "{");
+    const bench = await benchOf(url).start();
+    await announced(url);
+    assert.ok(bench.seams.log.lines.some(({ event }) => event === "discovery.forgotten"));
   });
 
   it("does without what the broker forbids, and it is said", async () => {

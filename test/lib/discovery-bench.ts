@@ -11,7 +11,7 @@ import { linkSeams } from "./mqtt.ts";
 /** Every command that an entity uses. */
 export const entityCommands: readonly string[] = [
   ...["snapshot", "capture.pause", "capture.resume", "capture.set", "detect.set"],
-  ...["queue.flush", "restart", "model.select"],
+  ...["queue.flush", "restart", "model.select", "model.fetch"],
 ];
 
 export interface Taken {
@@ -38,7 +38,7 @@ export function cameraReading(id: string, more: Partial<CameraReading> = {}): Ca
 export function fullReading(...cameras: readonly CameraReading[]): Reading {
   const queue = { queued: 3, oldestAgeMs: 4_200, sent: 10, quarantined: 1 };
   const machine = { memoryBytes: 2e8, diskFreeBytes: 5.55e9, temperatureCelsius: 47.5 };
-  const model = { threshold: 0.5, model: "bees@1", models: ["bees@1", "wasps@2"] };
+  const model = { threshold: 0.5, model: "bees@1", models: ["bees@1", "wasps@2"], updates: true };
   return {
     device: { problem: false, ...queue, inferenceMs: 12.34, ...machine, ...model },
     cameras: cameras.length === 0 ? [cameraReading("front")] : cameras,

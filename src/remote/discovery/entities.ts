@@ -43,7 +43,7 @@ const camera: readonly EntityPlan<CameraReading>[] = [
     value: ({ intervalMs }) => (intervalMs === undefined ? undefined : intervalMs / 1_000),
     control: ({ id }) => ({
       commands: ["capture.set"],
-      request: (payload) => ({ command: "capture.set", args: { camera: id, interval: secondsOf(payload) } }),
+      request: (payload) => ({ command: "capture.set", args: { camera: id, intervalMs: millisecondsOf(payload) } }),
     }),
   },
   {
@@ -137,6 +137,12 @@ const device: readonly EntityPlan<DeviceReading>[] = [
     }),
   },
   {
+    ...{ key: "fetch", name: "fetch model", platform: "button" },
+    isOffered: ({ updates = false }) => updates,
+    options: () => settable,
+    control: () => pressed("model.fetch", {}),
+  },
+  {
     ...{ key: "flush", name: "flush queue", platform: "button" },
     control: () => pressed("queue.flush", {}),
   },
@@ -190,7 +196,7 @@ function numberOf(payload: string): number | string {
   return /^-?\d{1,9}(\.\d{1,9})?$/.test(payload) ? Number(payload) : payload;
 }
 
-/** As the config writes durations. */
-function secondsOf(payload: string): string {
-  return typeof numberOf(payload) === "number" ? `${payload}s` : payload;
+function millisecondsOf(payload: string): number | string {
+  const seconds = numberOf(payload);
+  return typeof seconds === "number" ? Math.round(seconds * 1_000) : seconds;
 }

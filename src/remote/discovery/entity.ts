@@ -25,6 +25,8 @@ export interface EntityPlan<R> {
   /** Follows the group's own name. */
   readonly name: string;
   readonly platform: Platform;
+  /** False: this device has no such thing. */
+  readonly isOffered?: (reading: R) => boolean;
   /** The platform's own keys: device class, unit, bounds. */
   readonly options?: (reading: R) => Readonly<Record<string, unknown>>;
   /** Undefined: this device has no such thing. Absent for what has no state. */
@@ -81,6 +83,7 @@ export function groupOf<R>(
   const state: Record<string, Value> = {};
   const drifting = new Set<string>();
   for (const { key, platform, drifts, ...plan } of plans) {
+    if (plan.isOffered?.(reading) === false) continue;
     const value = plan.value?.(reading);
     const control = plan.control?.(reading);
     if (plan.value !== undefined && value === undefined) continue;

@@ -25,6 +25,8 @@ export interface DeviceReading {
   /** The model in use, and those that it may be changed for. */
   readonly model?: string | null;
   readonly models?: readonly string[];
+  /** The config names a place that releases of models come from. */
+  readonly updates?: boolean;
 }
 
 export interface CameraReading {
