@@ -43,7 +43,7 @@ export function statusPort(
     if (since?.state !== health.state) since = { state: health.state, atMs: nowMs };
     const around = {
       ...(disk === undefined ? {} : { disk }),
-      clock: { quality: clockQuality() },
+      clock: { quality: clockQuality(), atMs: Math.round(clock.nowMs()) },
       host: hostStatus(),
       ...{ versions, revision: revision(), capBytes: config.spool.maxBytes },
       stateForMs: Math.round(nowMs - since.atMs),

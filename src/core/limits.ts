@@ -435,6 +435,12 @@ export const deliverLimits = {
   bytesPerSecondMin: 8 * KB,
   /** A target that does not end at its deadline is abandoned after this, so that it cannot keep its lane. */
   abandonAfterMs: 1_000,
+  /** Under a limit a call takes no more than the bytes of this time, or one record. */
+  limitedCallSeconds: 10,
+  /** And the targets that wait for it draw lots within this time. */
+  limitedTurnMs: 50,
+  /** What is left of a pause is written down this often: a crash makes it longer by that. */
+  pauseNotedEveryMs: 60_000,
   /** What a stop waits for calls in flight before it aborts them. */
   stopGraceMs: 5_000,
   /** A spool that announced work and had none is asked again after this. */
@@ -665,6 +671,8 @@ export const logLimits = {
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
   modelsBytesMax: 128 * KB,
+  /** A pause of each of 32 targets, and a limit. */
+  uploadBytesMax: 16 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
   targetBytesMax: 16 * KB,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */

@@ -193,9 +193,9 @@ export class ControlLink {
       {
         // Of QoS 0, so that it does not stand behind the requests that wait in the session.
         ...{ filters: [topics.info], qos: 0, kept: "all", onRefused },
-        onMessage: (message) => {
+        onMessage: (message, ended) => {
           this.#echo.heard(message);
-          this.#watch.heard(message);
+          this.#watch.heard(message, ended);
           this.#named.look();
         },
       },

@@ -7,6 +7,29 @@
 export type Channel =
   { readonly kind: "device" } | { readonly kind: "group"; readonly group: string } | { readonly kind: "all" };
 
+/** To whom a request is to be sent. */
+export type Addressee =
+  | { readonly kind: "device"; readonly device: string }
+  | { readonly kind: "group"; readonly group: string }
+  | { readonly kind: "all" };
+
+/** The part of a request's topic between the root and `/cmd/`, which a signature covers too. */
+export function addresseeText(to: Addressee): string {
+  switch (to.kind) {
+    case "device":
+      return to.device;
+    case "group":
+      return `group/${to.group}`;
+    case "all":
+      return "all";
+  }
+}
+
+/** Where a caller publishes a request. */
+export function requestTopic(root: string, to: Addressee, name: string): string {
+  return `${root}/${addresseeText(to)}/cmd/${name}`;
+}
+
 /** Under the root in place of a device: no device may have such a name. */
 export const reservedNames: readonly string[] = ["all", "group", "reply"];
 
