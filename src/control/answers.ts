@@ -19,6 +19,7 @@ export function statsOf(value: unknown): QueueStats {
     targets: arrayOf(from["targets"], "targets", backlogOf),
     lost: arrayOf(from["lost"], "losses", lossOf),
     ...optional(from, "evicting", truthOf),
+    ...optional(from, "oldestAgeMs", countOf),
     ...optional(from, "deliveries", (list, what) => arrayOf(list, what, deliveryHealthOf)),
     ...optional(from, "upload", uploadHealthOf),
   };
