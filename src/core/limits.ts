@@ -716,6 +716,8 @@ export const remoteLimits = {
   /** Requests under way at once; they are short, and a slow one runs alone. */
   runningMax: 16,
   slowWaitingMax: 8,
+  /** Waiting for their moment, because the caller asked many devices to spread. */
+  spreadingMax: 16,
   commandTimeoutMs: 30_000,
   slowTimeoutMs: 15 * 60_000,
   ttlMaxMs: 7 * 24 * 60 * 60_000,
@@ -723,9 +725,23 @@ export const remoteLimits = {
   messageCharsMax: 300,
   /** Answers that are remembered, so that a request that comes again has no second effect. */
   resultsMax: 256,
-  resultsFileBytesMax: 256 * KB,
-  /** Of one remembered answer; 256 of them, with their ids and topics, fit the file. Its data is left out beyond. */
+  resultsFileBytesMax: 1024 * KB,
+  /**
+   * Of one remembered answer, whose data is left out beyond, and of arguments that are kept for another try. Quotes double
+   * in the file: 256 of 1.5 KB, and 24 that are under way with the addresses of all who wait.
+   */
   resultBytesMax: 600,
+  /** Who sent a request again while it was under way. */
+  followersMax: 4,
+  /** A UUID has 36; twice that for two of them is plenty, more is echoed and not remembered. */
+  correlationBytesMax: 256,
+  /** Keys whose counters are remembered, also those that the config has no longer. */
+  countersMax: 128,
+  /** Of the arguments in an audit event, and how many are named in their place. */
+  auditArgsBytesMax: 1024,
+  auditPathsMax: 64,
+  /** Of one reply; beyond, its data is left out. */
+  replyBytesMax: 256 * KB,
   /** Replies and events that wait for the broker; the oldest event goes first. */
   outboxMax: 256,
   outboxBytesMax: 4 * MB,

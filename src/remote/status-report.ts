@@ -83,6 +83,17 @@ const target = z.strictObject({
   error: code.optional(),
 });
 
+const requests = z.strictObject({
+  received: count,
+  done: count,
+  refused: count,
+  failed: count,
+  expired: count,
+  unanswered: count.describe("Above the rate limit; the reply to another one speaks for them"),
+  duplicates: count.describe("Came again; they are among the others by what they got"),
+  underWay: count,
+});
+
 const host = z.strictObject({
   load1: z.number().describe("Runnable processes, mean of one minute"),
   cpus: count,
@@ -108,6 +119,7 @@ export const statusSchema = z.strictObject({
     .strictObject({ limitBytesPerSecond: z.number().optional().describe("Of pictures; absent without a limit") })
     .optional()
     .describe("What holds for all targets together"),
+  requests: requests.optional().describe("Commands that this device was asked for"),
   disk: z.strictObject({ freeBytes: count, reserveBytes: count }).optional(),
   clock: z.strictObject({
     quality: z.enum(["synchronised", "unsynchronised", "unknown"]),
@@ -146,7 +158,7 @@ export interface HealthFacts {
 /** What is around the agent. */
 export interface Surroundings extends Pick<
   StatusReport,
-  "disk" | "clock" | "host" | "versions" | "revision" | "stateForMs"
+  "requests" | "disk" | "clock" | "host" | "versions" | "revision" | "stateForMs"
 > {
   /** Most that records may take. */
   readonly capBytes: number;

@@ -1,3 +1,5 @@
+import type { Recipient } from "./signature.ts";
+
 /**
  * The topic tree of remote control. A device reads `{root}/{device}/cmd/+`, and its groups' and everybody's; it writes
  * below `{root}/{device}/` alone, and to response topics of callers, so that a broker's access list can be one line.
@@ -69,6 +71,12 @@ export class Topics {
       ...groups.map((group) => `${this.#root}/group/${group}/cmd/+`),
       `${this.#root}/all/cmd/+`,
     ];
+  }
+
+  /** To whom a request was sent, as signatures name it. */
+  recipient(channel: Channel, command: string): Recipient {
+    const to = { device: this.#device, group: `group/${channel.kind === "group" ? channel.group : ""}`, all: "all" };
+    return { root: this.#root, to: to[channel.kind], command };
   }
 
   /** Undefined for a topic that is no request's. */
