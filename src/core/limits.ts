@@ -760,6 +760,21 @@ export const remoteLimits = {
   /** Of a packet at the broker, for what is around the data: topic, properties, the reply's own fields. */
   packetOverheadBytes: 2 * KB,
   modelsListedMax: 200,
+  /** One answer of a listing, whatever its records hold. */
+  listRecordsMax: 50,
+  listBytesMax: 32 * KB,
+  labelsListedMax: 8,
+  owedListedMax: 32,
+  listedErrorCharsMax: 120,
+  /** Records that one request names. */
+  recordsNamedMax: 64,
+  /** A gateway that is to be silent for longer is taken out of service. */
+  pauseMaxMs: 90 * 24 * 60 * 60_000,
+  /** Bytes a second: a picture in a minute or two, and more than any uplink of a gateway. */
+  uploadLimitMin: 1_024,
+  uploadLimitMax: 1_000_000_000,
+  /** Below `commandTimeoutMs`: what the target says reaches the caller. */
+  targetTestTimeoutMs: 20_000,
   /** A long download says how far it is this often. */
   progressEveryMs: 5_000,
   /** A log that is turned up and forgotten fills a disk. */
