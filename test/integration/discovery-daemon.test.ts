@@ -26,10 +26,11 @@ describe("the daemon in Home Assistant", () => {
     const broker = await new Mosquitto().start();
     const home = new Subscriber();
     try {
-      await home.start(broker.url, "framepost/gw/res/+");
+      await home.start(broker.url, "framepost/gw/+/+");
       await shownBy(broker.url, folder.path, home);
       const off = { homeAssistant: { enabled: false }, protocol: "3.1.1" };
       await using agent = await daemon(broker.url, folder.path, off);
+      await agent.untilLogged("mqtt.connected");
       await agent.until("nothing of it is left", async () => {
         const topics = Object.keys(await keptTopics(broker.url));
         return topics.every((each) => /^framepost\/gw\/(availability|info|status)$/.test(each));
@@ -43,6 +44,7 @@ describe("the daemon in Home Assistant", () => {
 
   async function shownBy(url: string, folder: string, home: Subscriber): Promise<void> {
     await using agent = await daemon(url, folder, { homeAssistant: { pictures: true } });
+    await agent.until("its picture comes", () => home.topics().includes("framepost/gw/picture/front"));
     let checked: CheckedDevice = { problems: ["nothing came"], entities: [], commandTopics: [] };
     await agent
       .until("all is shown", async () => {
@@ -68,6 +70,11 @@ describe("the daemon in Home Assistant", () => {
     }
     await home.say("framepost/gw/set/camera_front_snapshot", "PRESS");
     await eventually("a snapshot is taken", () => answers().some(({ state }) => state === "done"));
+    await home.say("framepost/gw/set/target_out_upload", "OFF");
+    await eventually("what is shown follows", () => {
+      const states = home.packets.filter(({ topic: at }) => at === "framepost/gw/state/target_out");
+      return states.at(-1)?.payload.toString() === '{"connection":null,"upload":"OFF"}';
+    });
     await agent.stop();
   }
 
