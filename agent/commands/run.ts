@@ -17,9 +17,10 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const agent = await composeAgent(config, { dataFolder }, seams);
-  const { spool, models, control, vision, sending, capturing, updates } = agent.parts;
+  const { spool, models, control, vision, pauses, sending, capturing, updates } = agent.parts;
   const remote = remotePart(config, { agent, dataFolder }, seams);
-  const lifecycle = new Lifecycle([spool, models, control, vision, ...sending, ...capturing, updates, remote], log);
+  const parts = [spool, models, control, vision, ...sending, pauses, ...capturing, updates, remote];
+  const lifecycle = new Lifecycle(parts, log);
   await lifecycle.start(context.signal);
   log.info("started", {
     device: agent.device,

@@ -29,6 +29,8 @@ export const captureLimits = {
   scheduleLookMs: 30_000,
   /** 2025-01-01: an earlier time is that of a gateway without a battery clock before it reached a time source. */
   clockPlausibleFromMs: Date.UTC(2025, 0, 1),
+  /** What is left of a pause is written this often: of a process that is killed so much of it does not count. */
+  pauseWriteMs: 60_000,
   /** SIGINT first, then SIGKILL: rpicam-vid handles only SIGINT. */
   stopGraceMs: 2_000,
   /** A process that a program left behind outside of its group may hold its output open: it is let go after this. */
@@ -454,6 +456,8 @@ export const pipelineLimits = {
   /** A full spool is asked again after this, doubling: soon enough for whoever waits, seldom enough to rest the detector. */
   pauseFirstMs: 1_000,
   pauseMaxMs: 5_000,
+  /** Of one camera, for who asks why frames were kept or not: equal ones in a row are one. Some KB in all. */
+  decisionsMax: 32,
 } as const;
 
 export const controlLimits = {
@@ -654,6 +658,8 @@ export const logLimits = {
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
   modelsBytesMax: 128 * KB,
+  /** The pauses of `configLimits.camerasMax` cameras take 7 KB. */
+  pausesBytesMax: 16 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
   targetBytesMax: 16 * KB,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
