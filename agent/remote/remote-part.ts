@@ -2,6 +2,9 @@ import { join } from "node:path";
 import type { Seams } from "../../src/core/ports.ts";
 import { Access } from "../../src/remote/access.ts";
 import { basicCommands } from "../../src/remote/commands/basic.ts";
+import { cameraCommands } from "../../src/remote/commands/camera.ts";
+import { captureCommands } from "../../src/remote/commands/capture.ts";
+import { explainFrameCommands } from "../../src/remote/commands/explain-frame.ts";
 import { snapshotCommands } from "../../src/remote/commands/snapshot.ts";
 import { Remote } from "../../src/remote/remote.ts";
 import type { Agent } from "../compose.ts";
@@ -9,6 +12,9 @@ import type { FramepostConfig } from "../config-schema.ts";
 import type { Part } from "../lifecycle.ts";
 import { healthReport } from "../report.ts";
 import { agentVersion } from "../version.ts";
+import { cameraPort } from "./camera-port.ts";
+import { capturePort } from "./capture-port.ts";
+import { explainFramePort } from "./explain-frame-port.ts";
 import { snapshotPort } from "./snapshot-port.ts";
 
 /** Remote control of a running agent. Nothing where the config has no `remote`. */
@@ -29,8 +35,15 @@ export function remotePart(
     model: agent.vision.model()?.name,
     groups: remoteConfig.groups,
   });
-  const commands = [...basicCommands({ info, status }), ...snapshotCommands(snapshotPort(agent))];
-  const remote = new Remote(
+  const packetBytesMax = () => remote.link.packetBytesMax();
+  const commands = [
+    ...basicCommands({ info, status }),
+    ...snapshotCommands(snapshotPort(agent, packetBytesMax, seams.clock)),
+    ...captureCommands(capturePort(agent, seams.clock)),
+    ...cameraCommands(cameraPort(agent, seams.clock)),
+    ...explainFrameCommands(explainFramePort(agent, seams.clock)),
+  ];
+  const remote: Remote = new Remote(
     {
       ...{ config: remoteConfig, device: agent.device, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision: () => 0, info, status },

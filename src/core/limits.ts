@@ -727,4 +727,23 @@ export const remoteLimits = {
   cloneHoldMs: 10 * 60_000,
   groupsMax: 16,
   keysMax: 32,
+  /** A camera that runs gives a picture in seconds; a webcam may warm up for 30 s, and its program take 10 s more. */
+  pictureWaitMs: 60_000,
+  /** A watched folder may rightly stay empty for days; what lies there is taken once it has settled, within 2 s. */
+  folderWaitMs: 5_000,
+  /** A driver that is started anew shows a picture within 15 s as a rule. */
+  reopenWaitMs: 30_000,
+  /** The state of a camera that somebody waits for is looked at this often. */
+  cameraLookMs: 100,
+  /** Of one burst: records of requests are the last to be given up, so that they must not fill the spool. */
+  burstFramesMax: 100,
+  burstMaxMs: 10 * 60_000,
+  /** A longer pause is one until it is ended. */
+  pauseMaxMs: 30 * 24 * 60 * 60_000,
+  /** Of a JPEG in a reply: one of 12 MP is for the targets, and replies wait for the broker in memory. */
+  inlineBytesMax: 512 * KB,
+  /** What a reply has around it: its topic and its properties. */
+  replyOverheadBytes: 2 * KB,
+  /** Of a packet to a broker that does not tell its limit (3.1.1): the lowest of the known ones, AWS IoT's. */
+  unknownPacketBytesMax: 128 * KB,
 } as const;

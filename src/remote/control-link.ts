@@ -65,9 +65,10 @@ export class ControlLink {
     return this.#link.state();
   }
 
-  /** Of a whole packet at this broker. */
+  /** Of a whole packet at this broker. One that does not tell may drop the connection for a larger one. */
   packetBytesMax(): number {
-    return this.#link.limits()?.maximumPacketSize ?? Infinity;
+    const limits = this.#link.limits();
+    return limits?.maximumPacketSize ?? (limits?.version === 5 ? Infinity : remoteLimits.unknownPacketBytesMax);
   }
 
   /** Resolves when there is a connection. */
