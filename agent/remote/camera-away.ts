@@ -21,8 +21,9 @@ export function cameraAway(health: CameraHealth): AgentError | undefined {
       return away("CAMERA_PAUSED", `camera ${id} is paused ${left}`);
     }
     case "stopped": {
-      const opens = opensAtMs === undefined ? "" : ` until ${new Date(opensAtMs).toISOString()}`;
-      return away("CAMERA_CLOSED", `camera ${id} is off by its schedule${opens}`);
+      if (opensAtMs === undefined) return away("CAMERA_CLOSED", `camera ${id} is off`);
+      const opens = new Date(opensAtMs).toISOString();
+      return away("CAMERA_CLOSED", `camera ${id} is off by its schedule until ${opens}`);
     }
     case "ended":
       return away("CAMERA_ENDED", `camera ${id} has no more pictures`);

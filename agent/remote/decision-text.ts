@@ -25,7 +25,11 @@ function ruleText(rule: string, requested: boolean): string {
   if (rule === "any-detection") return "something was detected in it";
   if (rule === "unlabelled") return "the detector was away, and detector.whenAway keeps such frames";
   if (rule.startsWith("label:")) return `it shows ${rule.slice("label:".length)}, which keep.labels names`;
-  if (rule.startsWith("negative:")) return "it is the example of a frame without detections that keep.negativesEvery asks for";
+  if (rule.startsWith("new:")) return `a ${rule.slice("new:".length)} is in it that was not there before`;
+  if (rule.startsWith("again:"))
+    return `it is time for another frame of the ${rule.slice("again:".length)} that is there`;
+  if (rule.startsWith("negative:"))
+    return "it is the example of a frame without detections that keep.negativesEvery asks for";
   if (rule.startsWith("shadow:")) return `two models see it differently (${rule.slice("shadow:".length)})`;
   return `the rule ${rule} keeps it`;
 }

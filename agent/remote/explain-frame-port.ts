@@ -1,4 +1,5 @@
 import { AgentError } from "../../src/core/errors.ts";
+import { shownDetections } from "../../src/core/detections.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import type { Camera } from "../../src/core/ports.ts";
 import type { Decision } from "../../src/pipeline/decisions.ts";
@@ -43,10 +44,10 @@ async function storedRecord(spool: Agent["spool"], reference: string, nowMs: num
     const message = `record ${reference.slice(0, 64)} is not in the spool, and none of the latest decisions is about it`;
     throw new AgentError("RECORD_UNKNOWN", message, { disposition: "reject" });
   }
-  const { id, cameraId, reason, capturedAtMs, detections } = found.record;
+  const { id, cameraId, reason, capturedAtMs } = found.record;
   const decision: Decision = {
     ...{ kind: "stored", why: reason.rule, record: id, requested: reason.rule === "requested" },
-    ...{ detections: detections.length, atMs: capturedAtMs, frames: 1 },
+    ...{ detections: shownDetections(found.record).length, atMs: capturedAtMs, frames: 1 },
   };
   return { camera: cameraId, decision: shown(decision, nowMs) };
 }

@@ -22,6 +22,8 @@ export interface PictureSource {
  */
 export async function pictureNow(source: PictureSource, dry: boolean, signal: AbortSignal): Promise<Taken> {
   const { camera, pipeline, clock } = source;
+  const off = cameraAway(camera.health());
+  if (off !== undefined) throw off;
   const capturing = new Interruptible();
   const done = new AbortController();
   let fault: AgentError | undefined;
