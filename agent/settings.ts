@@ -3,7 +3,8 @@ import { AgentError } from "../src/core/errors.ts";
 import type { Logger } from "../src/core/ports.ts";
 import { loadConfig, type LoadedConfig } from "../src/config/load.ts";
 import { formatProblem } from "../src/config/problem.ts";
-import { createLogger } from "../src/log/logger.ts";
+import { createControlledLogger, type LogControl } from "../src/log/logger.ts";
+import { LogRing } from "../src/log/ring.ts";
 import { configSchema, type FramepostConfig } from "./config-schema.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { budgetWarnings } from "./disks.ts";
@@ -15,6 +16,9 @@ export interface Settings extends Omit<LoadedConfig<FramepostConfig>, "warnings"
   readonly file: string;
   readonly dataFolder: string;
   readonly log: Logger;
+  readonly logControl: LogControl;
+  /** The last lines of `log`. */
+  readonly logRing: LogRing;
   /** What works but should be mended. For a person, without secrets. */
   readonly warnings: readonly string[];
 }
@@ -32,6 +36,13 @@ export async function loadSettings(context: CommandContext, level: LogLevel | "c
   const config = withAbsolutePaths(loaded.config, file);
   context.hide(secrets);
   const dataFolder = dataFolderOf(context, config, file);
+  const logRing = new LogRing();
+  const { log, control } = createControlledLogger({
+    level: context.logLevel ?? (level === "config" ? config.log.level : level),
+    secrets,
+    journald: context.environment["JOURNAL_STREAM"] !== undefined,
+    ring: logRing,
+  });
   return {
     ...loaded,
     config,
@@ -44,11 +55,7 @@ export async function loadSettings(context: CommandContext, level: LogLevel | "c
       ...(await budgetWarnings(config, dataFolder)),
     ],
     dataFolder,
-    log: createLogger({
-      level: context.logLevel ?? (level === "config" ? config.log.level : level),
-      secrets,
-      journald: context.environment["JOURNAL_STREAM"] !== undefined,
-    }),
+    ...{ log, logControl: control, logRing },
   };
 }
 

@@ -1,6 +1,8 @@
 import type { Logger, Seams } from "../../src/core/ports.ts";
 import { healthFields } from "../../src/health/health.ts";
+import { shownConfig } from "../../src/config/redact.ts";
 import { type Agent, composeAgent } from "../compose.ts";
+import { configSchema } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { Lifecycle } from "../lifecycle.ts";
@@ -13,12 +15,14 @@ const healthEveryMs = 60_000;
 
 /** The daemon. Ends on SIGINT or SIGTERM. */
 export async function run(context: CommandContext): Promise<ExitCode> {
-  const { config, dataFolder, log, file, warnings } = await loadSettings(context, "config");
+  const settings = await loadSettings(context, "config");
+  const { config, dataFolder, log, file, warnings, logControl, logRing } = settings;
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const agent = await composeAgent(config, { dataFolder }, seams);
   const { spool, models, control, vision, pauses, sending, capturing, updates } = agent.parts;
-  const remote = remotePart(config, { agent, dataFolder }, seams);
+  const shown = () => shownConfig(configSchema, config, settings);
+  const remote = remotePart(config, { agent, dataFolder, logControl, logRing, shownConfig: shown }, seams);
   const parts = [spool, models, control, vision, ...sending, pauses, ...capturing, updates, remote];
   const lifecycle = new Lifecycle(parts, log);
   await lifecycle.start(context.signal);

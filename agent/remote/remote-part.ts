@@ -3,17 +3,33 @@ import type { Seams } from "../../src/core/ports.ts";
 import { Access } from "../../src/remote/access.ts";
 import type { Command } from "../../src/remote/command.ts";
 import { basicCommands } from "../../src/remote/commands/basic.ts";
+import { capabilitiesCommands } from "../../src/remote/commands/capabilities.ts";
+import { logCommands } from "../../src/remote/commands/log.ts";
+import { modelCommands } from "../../src/remote/commands/model.ts";
+import { supportCommands } from "../../src/remote/commands/support.ts";
 import { Remote } from "../../src/remote/remote.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
 import type { Part } from "../lifecycle.ts";
+import type { Settings } from "../settings.ts";
+import { capabilitiesPort } from "./capabilities-port.ts";
 import { commandsOfCameras } from "./camera-commands.ts";
+import { LogLevelHold } from "./log-port.ts";
+import { modelPort } from "./model-port.ts";
 import { statusPort } from "./status-port.ts";
+import { supportPort } from "./support-port.ts";
+
+export interface RemotePartOptions extends Pick<Settings, "logControl" | "logRing"> {
+  readonly agent: Agent;
+  readonly dataFolder: string;
+  /** The effective config, without secrets. */
+  readonly shownConfig: () => unknown;
+}
 
 /** Remote control of a running agent. Nothing where the config has no `remote`. */
 export function remotePart(
   config: FramepostConfig,
-  { agent, dataFolder }: { readonly agent: Agent; readonly dataFolder: string },
+  { agent, dataFolder, logControl, logRing, shownConfig }: RemotePartOptions,
   seams: Seams,
 ): Part {
   const { remote: remoteConfig } = config;
@@ -21,10 +37,17 @@ export function remotePart(
   const revision = () => 0;
   const names = () => commands.map(({ spec }) => spec.name);
   const status = statusPort(config, { agent, dataFolder, revision, commands: names }, seams);
+  const models = modelPort(agent, seams.clock);
+  const logLevel = new LogLevelHold(logControl, seams.clock);
   const packetBytesMax = () => remote.link.packetBytesMax();
+  const support = supportPort({ agent, status, models, shownConfig, logRing, log: seams.log, packetBytesMax });
   const commands: readonly Command[] = [
     ...basicCommands(status),
+    ...capabilitiesCommands(capabilitiesPort()),
     ...commandsOfCameras(agent, packetBytesMax, seams.clock),
+    ...modelCommands(models),
+    ...logCommands(logLevel),
+    ...supportCommands(support),
   ];
   const remote: Remote = new Remote(
     {
@@ -33,5 +56,12 @@ export function remotePart(
     },
     seams,
   );
-  return { name: "remote", start: () => remote.start(), stop: () => remote.stop() };
+  return {
+    name: "remote",
+    start: () => remote.start(),
+    async stop() {
+      logLevel.stop();
+      await remote.stop();
+    },
+  };
 }

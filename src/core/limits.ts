@@ -653,6 +653,9 @@ export const logLimits = {
   valuesMax: 200,
   /** Masking a shorter text would make the log unreadable and protect nothing. */
   secretCharsMin: 4,
+  /** Kept in memory for a support bundle: some hours of a quiet device, a minute of one in trouble. */
+  ringLinesMax: 500,
+  ringCharsMax: 256 * KB,
 } as const;
 
 export const stateLimits = {
@@ -724,6 +727,17 @@ export const remoteLimits = {
   /** Told in one status: 64 cameras, 32 targets and 32 troubles stay below 64 KB, which EMQX and AWS IoT take. */
   troublesMax: 32,
   statusBytesMax: 64 * KB,
+  /** Of a support bundle, where the caller does not say: AWS IoT takes packets of 128 KB. Its log is cut to fit. */
+  bundleBytesDefault: 96 * KB,
+  bundleBytesMin: 4 * KB,
+  bundleBytesMax: MB,
+  /** Of a packet at the broker, for what is around the data: topic, properties, the reply's own fields. */
+  packetOverheadBytes: 2 * KB,
+  modelsListedMax: 200,
+  /** A long download says how far it is this often. */
+  progressEveryMs: 5_000,
+  /** A log that is turned up and forgotten fills a disk. */
+  logLevelForMaxMs: 7 * 24 * 60 * 60_000,
   /** Records that were kept are told together, at most this often. */
   keptEventEveryMs: 10_000,
   /** Commands sent within a day of silence still arrive. */

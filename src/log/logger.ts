@@ -4,6 +4,7 @@ import type { Logger as Pino } from "pino";
 import type { LogFields, Logger } from "../core/ports.ts";
 import { createMasker } from "./masker.ts";
 import type { Masker } from "./masker.ts";
+import type { LogRing } from "./ring.ts";
 import { serializeFields } from "./serialize.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
@@ -21,11 +22,26 @@ export interface LoggerOptions {
   readonly secrets: readonly string[];
   /** Prefix each line with the level that journald reads, `<3>` to `<7>`: right when JOURNAL_STREAM is set. */
   readonly journald: boolean;
+  /** Keeps the last lines too. */
+  readonly ring?: LogRing;
+}
+
+/** For as long as the process lives. */
+export interface LogControl {
+  level(): LogLevel;
+  setLevel(level: LogLevel): void;
 }
 
 export function createLogger(options: LoggerOptions): Logger {
+  return createControlledLogger(options).log;
+}
+
+export function createControlledLogger(options: LoggerOptions): {
+  readonly log: Logger;
+  readonly control: LogControl;
+} {
   // Written at once: a daemon that ends by a crash must not take its last lines with it, so there is nothing to flush.
-  const destination = options.destination ?? pino.destination({ fd: 2, sync: true });
+  const destination = remembered(options.destination ?? pino.destination({ fd: 2, sync: true }), options.ring);
   const root = pino(
     {
       level: options.level,
@@ -37,7 +53,19 @@ export function createLogger(options: LoggerOptions): Logger {
     },
     options.journald ? withJournaldLevel(destination) : destination,
   );
-  return new MaskingLogger(root, createMasker(options.secrets), {});
+  const level = () => root.level as LogLevel;
+  const setLevel = (to: LogLevel) => void (root.level = to);
+  return { log: new MaskingLogger(root, createMasker(options.secrets), {}), control: { level, setLevel } };
+}
+
+function remembered(destination: LogDestination, ring: LogRing | undefined): LogDestination {
+  if (ring === undefined) return destination;
+  return {
+    write(line) {
+      ring.add(line);
+      return destination.write(line);
+    },
+  };
 }
 
 class MaskingLogger implements Logger {
