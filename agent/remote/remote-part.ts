@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Seams } from "../../src/core/ports.ts";
 import { Access } from "../../src/remote/access.ts";
@@ -35,8 +36,9 @@ export function remotePart(
   const { remote: remoteConfig } = config;
   if (remoteConfig === undefined) return { name: "remote", start: async () => undefined, stop: async () => undefined };
   const revision = () => 0;
+  const instance = randomUUID();
   const names = () => commands.map(({ spec }) => spec.name);
-  const status = statusPort(config, { agent, dataFolder, revision, commands: names }, seams);
+  const status = statusPort(config, { agent, dataFolder, instance, revision, commands: names }, seams);
   const models = modelPort(agent, seams.clock);
   const logLevel = new LogLevelHold(logControl, seams.clock);
   const packetBytesMax = () => remote.link.packetBytesMax();
@@ -51,7 +53,7 @@ export function remotePart(
   ];
   const remote: Remote = new Remote(
     {
-      ...{ config: remoteConfig, device: agent.device, stateFolder: join(dataFolder, "state") },
+      ...{ config: remoteConfig, device: agent.device, instance, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision, ...status },
     },
     seams,

@@ -348,6 +348,10 @@ export const spoolLimits = {
   listRecordsMax: 1_000,
   /** Rows that an operator's retry or drop changes in one transaction: some 20 ms in which an append waits. */
   changeRowsMax: 500,
+  /** Records whose metadata is read in one such step that selects by camera or label: some 50 ms from a card. */
+  matchRecordsMax: 200,
+  /** Of a record that an operator puts first; above what any rule gives. */
+  topPriority: 1_000,
   /** Records whose every byte is read in one step of a check; fewer where they are large. */
   verifyRecordsMax: 200,
   verifyBytesMax: 32 * MB,
@@ -576,6 +580,10 @@ export const linkLimits = {
   mqttBytesPerSecondMin: 8 * KB,
   /** Larger messages from a broker are left out: commands and notices take some KB. */
   mqttReceivedBytesMax: MB,
+  /** MQTT 5: messages that a broker sends before we have acknowledged earlier ones. */
+  mqttReceiveMax: 10,
+  /** Messages that wait for whoever listens; above what a broker sends unacknowledged (MQTT 5: ours, Mosquitto: 20). */
+  mqttHeardWaitingMax: 64,
   /** A DISCONNECT that a frozen broker never reads is not waited for longer. */
   mqttCloseGraceMs: 1_000,
   /** A connection that lived this long was healthy: its loss starts the back-off anew. */
@@ -746,6 +754,20 @@ export const remoteLimits = {
   willDelaySeconds: 15,
   /** Of two devices with one name the one that notices leaves the other alone for this long. */
   cloneHoldMs: 10 * 60_000,
+  /** Then the other one has this long, beyond the longest pause between two tries, to show that it is still there. */
+  cloneLookExtraMs: 30_000,
+  /** Brokers that refuse smaller messages for their size are of no use; what is smaller is not suspected of it. */
+  suspectBytesMin: 4 * KB,
+  /** A broker that closes the connection over a message does so while it arrives, not minutes later. */
+  suspectWithinMs: 10_000,
+  /** Connections that one message may end before it is given up. A broker restarted at the wrong moment ends one or two. */
+  letterTriesMax: 4,
+  /** Refused sizes are tried again after this: someone may have raised the limit. */
+  refusedSizeForgetMs: 24 * 60 * 60_000,
+  /** 3.1.1 does not say what a broker throws away; the copy of a large reply comes this long after the next ping's answer. */
+  echoMs: 1_000,
+  /** Filters that the broker has refused are asked for again. */
+  resubscribeMs: 10 * 60_000,
   groupsMax: 16,
   keysMax: 32,
   /** A camera that runs gives a picture in seconds; a webcam may warm up for 30 s, and its program take 10 s more. */

@@ -33,6 +33,14 @@ export const eventData = {
   "config-changed": z
     .looseObject({})
     .describe("The config has another revision: by a command, or taken back by itself"),
+  cloned: z
+    .strictObject({
+      instance: z.string().describe("Of this process, as in its info"),
+      other: z.string().describe("Of the other one; unknown where its info cannot be read"),
+      times: count.describe("How often it was met"),
+      holdMs: count.describe("How long this one now stays away from the broker"),
+    })
+    .describe("Another device lives under this one's name, as a copied card does; this one leaves for a while"),
   audit: z
     .looseObject({ command: z.string(), id: z.string(), key: z.string().optional() })
     .describe("A command with an effect has ended: who asked, what, and what came of it"),
