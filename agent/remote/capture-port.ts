@@ -56,7 +56,10 @@ async function burst(
   const startedMs = clock.monotonicMs();
   const tally: BurstTally = { taken: 0, records: [] };
   let toldMs = startedMs;
-  const summary = () => ({ taken: tally.taken, stored: tally.records.length });
+  const summary = () => {
+    const stored = tally.records.length;
+    return { taken: tally.taken, stored, notOwed: tally.taken - stored };
+  };
   while (tally.taken < count) {
     const dueMs = startedMs + tally.taken * intervalMs;
     await clock.sleep(Math.max(0, dueMs - clock.monotonicMs()), signal);

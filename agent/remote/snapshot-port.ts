@@ -20,7 +20,7 @@ export function snapshotPort(
       const sequence = processed.kind === "stored" ? { sequence: processed.record.sequence } : {};
       const facts = { ...processedFacts(processed), ...sequence };
       if (!inline) return facts;
-      const roomBytes = packetBytesMax() - remoteLimits.replyOverheadBytes - Buffer.byteLength(JSON.stringify(facts));
+      const roomBytes = packetBytesMax() - remoteLimits.packetOverheadBytes - Buffer.byteLength(JSON.stringify(facts));
       return { ...facts, image: inlined(processed.seen.image.jpeg, roomBytes) };
     },
   };

@@ -785,8 +785,6 @@ export const remoteLimits = {
   pauseMaxMs: 30 * 24 * 60 * 60_000,
   /** Of a JPEG in a reply: one of 12 MP is for the targets, and replies wait for the broker in memory. */
   inlineBytesMax: 512 * KB,
-  /** What a reply has around it: its topic and its properties. */
-  replyOverheadBytes: 2 * KB,
   /** Of a packet to a broker that does not tell its limit (3.1.1): the lowest of the known ones, AWS IoT's. */
   unknownPacketBytesMax: 128 * KB,
 } as const;

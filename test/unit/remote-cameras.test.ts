@@ -102,7 +102,7 @@ describe("commands for the cameras", () => {
   });
 
   it("put the picture into the reply only where it fits", async () => {
-    const fits = Math.ceil(picture.length / 3) * 4 + remoteLimits.replyOverheadBytes + 2_000;
+    const fits = Math.ceil(picture.length / 3) * 4 + remoteLimits.packetOverheadBytes + 2_000;
     for (const packetBytesMax of [Infinity, fits, fits - 2_000, 0]) {
       await using device = await bench({ packetBytesMax });
       await running(device);

@@ -64,7 +64,7 @@ export const burstSpec = {
   slow: true,
   example: { camera: "front", count: 10, intervalMs: 500 },
   answer:
-    "`taken` and `stored` frames, the ids of their `records`, and `endedBy`: `count`, `storage_full` or `camera_unavailable`",
+    "`taken` and `stored` frames, those `notOwed` because no target wants them, the ids of the `records`, and `endedBy`: `count`, `storage_full` or `camera_unavailable`",
 } as const satisfies CommandSpec<typeof burstArgs>;
 
 const newObjects = z.strictObject({
