@@ -38,7 +38,8 @@ export function remotePart(
   const revision = () => 0;
   const instance = randomUUID();
   const names = () => commands.map(({ spec }) => spec.name);
-  const status = statusPort(config, { agent, dataFolder, instance, revision, commands: names }, seams);
+  const requests = () => remote.requests();
+  const status = statusPort(config, { agent, dataFolder, instance, revision, requests, commands: names }, seams);
   const models = modelPort(agent, seams.clock);
   const logLevel = new LogLevelHold(logControl, seams.clock);
   const packetBytesMax = () => remote.link.packetBytesMax();

@@ -11,9 +11,9 @@ import type { RemoteConfig } from "./config.ts";
 import { controlHealth, type ControlHealth } from "./control-health.ts";
 import { Echo } from "./echo.ts";
 import type { EventKind } from "./event.ts";
-import type { ReplyAddress } from "./ledger.ts";
 import { type FoundClone, NamedLink } from "./named-link.ts";
 import { Outbox } from "./outbox.ts";
+import type { ReplyAddress } from "./reply.ts";
 import { type Post, Sender } from "./sender.ts";
 import type { Topics } from "./topics.ts";
 
@@ -194,9 +194,9 @@ export class ControlLink {
       {
         // Of QoS 0, so that it does not stand behind the requests that wait in the session.
         ...{ filters: [topics.info], qos: 0, kept: "all", onRefused },
-        onMessage: (message) => {
+        onMessage: (message, ended) => {
           this.#echo.heard(message);
-          this.#watch.heard(message);
+          this.#watch.heard(message, ended);
           this.#named.look();
         },
       },

@@ -70,7 +70,10 @@ async function steer(url: string, version: 4 | 5): Promise<void> {
   assert.deepEqual([paused.code, paused.error], ["camera_unavailable", "CAMERA_PAUSED"]);
   const before = caller.finalCounts();
   assertOnceEach(before);
-  if (version === 4) return agent.stop();
+  if (version === 4) {
+    await agent.stop();
+    return;
+  }
 
   agent.kill("SIGKILL");
   await agent.ended();
