@@ -20,10 +20,13 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const agent = await composeAgent(config, { dataFolder }, seams);
-  const { spool, models, control, vision, sending, capturing, updates } = agent.parts;
+  const { spool, models, control, vision, upload, sending, capturing, updates } = agent.parts;
   const shown = () => shownConfig(configSchema, config, settings);
   const remote = remotePart(config, { agent, dataFolder, logControl, logRing, shownConfig: shown }, seams);
-  const lifecycle = new Lifecycle([spool, models, control, vision, ...sending, ...capturing, updates, remote], log);
+  const lifecycle = new Lifecycle(
+    [spool, models, control, vision, upload, ...sending, ...capturing, updates, remote],
+    log,
+  );
   await lifecycle.start(context.signal);
   log.info("started", {
     device: agent.device,

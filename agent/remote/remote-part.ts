@@ -39,7 +39,8 @@ export function remotePart(
   const revision = () => 0;
   const instance = randomUUID();
   const names = () => commands.map(({ spec }) => spec.name);
-  const status = statusPort(config, { agent, dataFolder, instance, revision, commands: names }, seams);
+  const requests = () => remote.requests();
+  const status = statusPort(config, { agent, dataFolder, instance, revision, requests, commands: names }, seams);
   const models = modelPort(agent, seams.clock);
   const logLevel = new LogLevelHold(logControl, seams.clock);
   const packetBytesMax = () => remote.link.packetBytesMax();
@@ -52,7 +53,7 @@ export function remotePart(
     ...logCommands(logLevel),
     ...supportCommands(support),
   ];
-  const remote = new Remote(
+  const remote: Remote = new Remote(
     {
       ...{ config: remoteConfig, device: agent.device, instance, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision, ...status },

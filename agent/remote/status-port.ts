@@ -2,6 +2,7 @@ import type { Seams } from "../../src/core/ports.ts";
 import { Ages } from "../../src/remote/ages.ts";
 import type { HealthLook } from "../../src/remote/health-events.ts";
 import type { InfoReport } from "../../src/remote/info-report.ts";
+import type { RequestCounts } from "../../src/remote/tally.ts";
 import { statusReport, type StatusReport } from "../../src/remote/status-report.ts";
 import { clockQuality } from "../../src/state/boot.ts";
 import type { Agent } from "../compose.ts";
@@ -21,6 +22,7 @@ export interface StatusParts {
   readonly dataFolder: string;
   readonly instance: string;
   readonly revision: () => number;
+  readonly requests: () => RequestCounts;
   /** Names of all commands. */
   readonly commands: () => readonly string[];
 }
@@ -28,7 +30,7 @@ export interface StatusParts {
 /** What a running agent says of itself to its operator. */
 export function statusPort(
   config: Pick<FramepostConfig, "spool" | "cameras" | "remote">,
-  { agent, dataFolder, instance, revision, commands }: StatusParts,
+  { agent, dataFolder, instance, revision, requests, commands }: StatusParts,
   { clock }: Seams,
 ): StatusPort {
   const versions = { agent: agentVersion(), node: process.version };
@@ -43,7 +45,8 @@ export function statusPort(
     if (since?.state !== health.state) since = { state: health.state, atMs: nowMs };
     const around = {
       ...(disk === undefined ? {} : { disk }),
-      clock: { quality: clockQuality() },
+      clock: { quality: clockQuality(), atMs: Math.round(clock.nowMs()) },
+      requests: requests(),
       host: hostStatus(),
       ...{ versions, revision: revision(), capBytes: config.spool.maxBytes },
       stateForMs: Math.round(nowMs - since.atMs),

@@ -11,9 +11,9 @@ import type { RemoteConfig } from "./config.ts";
 import { controlHealth, type ControlHealth } from "./control-health.ts";
 import { Echo } from "./echo.ts";
 import type { EventKind } from "./event.ts";
-import type { ReplyAddress } from "./ledger.ts";
 import { type FoundClone, NamedLink } from "./named-link.ts";
 import { Outbox } from "./outbox.ts";
+import type { ReplyAddress } from "./reply.ts";
 import { type Post, Sender } from "./sender.ts";
 import type { Topics } from "./topics.ts";
 

@@ -1,13 +1,15 @@
 import type { Seams } from "../core/ports.ts";
 import type { Command } from "./command.ts";
 import type { RemoteConfig } from "./config.ts";
+import type { Gate } from "./access.ts";
 import { ControlLink, type ControlTiming } from "./control-link.ts";
 import type { DeviceEvent, EventKind } from "./event.ts";
 import type { HealthLook } from "./health-events.ts";
-import { type Answered, Inbox, type Gate } from "./inbox.ts";
+import { Inbox, type InboxParts } from "./inbox.ts";
 import { Ledger } from "./ledger.ts";
-import type { Reply } from "./reply.ts";
+import type { Answered, Reply } from "./reply.ts";
 import { StatusWatch } from "./status-watch.ts";
+import type { RequestCounts } from "./tally.ts";
 import { Topics } from "./topics.ts";
 
 export interface RemoteParts {
@@ -19,6 +21,7 @@ export interface RemoteParts {
   readonly commands: readonly Command[];
   readonly gate: Gate;
   readonly revision: () => number;
+  readonly outcomeOf?: InboxParts["outcomeOf"];
   /** What `info` and `status` say at this moment. */
   readonly info: () => object;
   readonly status: () => Promise<object>;
@@ -34,6 +37,7 @@ export class Remote {
   readonly #topics: Topics;
   readonly #link: ControlLink;
   readonly #inbox: Inbox;
+  readonly #ledger: Ledger;
   readonly #watch: StatusWatch;
   readonly #kept = new Map<string, Buffer>();
   #stopping = new AbortController();
@@ -47,11 +51,14 @@ export class Remote {
     this.#seams = seams;
     const { config, device, commands, gate, revision, timing } = parts;
     this.#topics = new Topics(config.root, device);
+    this.#ledger = new Ledger(parts.stateFolder);
     const inboxParts = {
       ...{ commands, gate, revision, topics: this.#topics },
-      ledger: new Ledger(parts.stateFolder),
+      ...(parts.outcomeOf === undefined ? {} : { outcomeOf: parts.outcomeOf }),
+      ledger: this.#ledger,
       mayReplyTo: (topic: string) => mayReplyTo(topic, config.responseTopics),
       reply: (answered: Answered) => this.#reply(answered),
+      replyBytesMax: () => this.#link.packetBytesMax() - envelopeBytesMax,
       audit: (audit: object) => this.event("audit", audit),
     };
     this.#inbox = new Inbox(inboxParts, seams);
@@ -75,6 +82,11 @@ export class Remote {
     return this.#link;
   }
 
+  /** What became of requests since the process began. */
+  requests(): RequestCounts {
+    return this.#inbox.counts();
+  }
+
   /** Being away is a state and no failure. Fails with `STATE_…`. */
   async start(): Promise<void> {
     this.#stopping = new AbortController();
@@ -90,6 +102,8 @@ export class Remote {
     await this.#telling;
     await this.#inbox.stop();
     await this.#link.stop();
+    // Which replies the broker has taken; where that cannot be written they are sent once more.
+    await this.#ledger.flush().catch(() => undefined);
   }
 
   /** What has happened, on the topic of its kind. */
@@ -134,3 +148,6 @@ export class Remote {
 export function mayReplyTo(topic: string, prefixes: readonly string[]): boolean {
   return !/[#+\0]/.test(topic) && topic.length <= 256 && prefixes.some((prefix) => topic.startsWith(prefix));
 }
+
+/** What is around an answer's own text in its packet: topics, ids, counters. */
+const envelopeBytesMax = 2_048;

@@ -243,7 +243,9 @@ export class DiskSpool implements Spool {
     const { targets, oldestAddedAtMs, ...figures } = await this.#index.call("stats");
     return {
       ...figures,
-      ...(oldestAddedAtMs === undefined ? {} : { oldestAgeMs: Math.max(0, this.#time.ranMs() - oldestAddedAtMs) }),
+      ...(oldestAddedAtMs === undefined
+        ? {}
+        : { oldestAgeMs: Math.max(0, Math.round(this.#time.ranMs() - oldestAddedAtMs)) }),
       lastSequence: this.#appender.lastIndexedSequence(),
       evicting: this.#losses.evicting(),
       targets: targets.map(({ absentSinceMs, ...target }) => ({
