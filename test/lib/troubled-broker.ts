@@ -97,10 +97,11 @@ export class TroubledBroker implements AsyncDisposable {
         ...{ config, device: "gw", instance: "one", stateFolder: this.#temp.path, timing },
         commands: this.#commands(),
         gate: {
-          async refuse({ id = "" }) {
+          async refuse({ request: { id = "" } }) {
             seen(id).received += 1;
             return undefined;
           },
+          may: () => true,
         },
         revision: () => 0,
         info: () => report,
@@ -254,9 +255,9 @@ export class TroubledBroker implements AsyncDisposable {
     this.#open.delete(id);
     if (data?.leftOut === true) this.#counts.shortened += 1;
     const { finals } = this.#seen(id);
-    if (duplicate === true) this.#counts.duplicates += 1;
-    else if (finals.has(seq)) this.#counts.resent += 1;
-    else finals.add(seq);
+    if (finals.has(seq)) this.#counts.resent += 1;
+    else if (duplicate === true) this.#counts.duplicates += 1;
+    finals.add(seq);
   }
 
   #seen(id: string): Seen {
