@@ -751,6 +751,9 @@ export const remoteLimits = {
   /** Replies and events that wait for the broker; the oldest event goes first. */
   outboxMax: 256,
   outboxBytesMax: 4 * MB,
+  /** Replies that the broker's access list refuses are tried again, in case someone mends it. */
+  parkedMax: 64,
+  refusedRetryMs: 60_000,
   /** What a caller that does not ask in time has no use for. */
   replyExpirySeconds: 60 * 60,
   statusEveryMs: 60_000,
