@@ -75,8 +75,10 @@ export function remotePart(
     {
       ...{ config: remoteConfig, device: agent.device, instance, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision, ...status },
-      version: agentVersion(),
-      discovery: discoveryPort(config, { agent, clock: seams.clock, pictures, status: status.status }),
+      discovery: {
+        source: discoveryPort(config, { agent, clock: seams.clock, pictures, status: status.status }),
+        version: agentVersion(),
+      },
     },
     seams,
   );
