@@ -1,7 +1,7 @@
 import { AgentError } from "../../src/core/errors.ts";
 import { shownDetections } from "../../src/core/detections.ts";
 import type { Clock } from "../../src/core/clock.ts";
-import type { Camera } from "../../src/core/ports.ts";
+import type { Camera, CameraHealth } from "../../src/core/ports.ts";
 import type { Decision } from "../../src/pipeline/decisions.ts";
 import type { ExplainFramePort } from "../../src/remote/commands/explain-frame.ts";
 import type { Agent } from "../compose.ts";
@@ -17,7 +17,7 @@ export function explainFramePort(agent: ExplainedAgent, clock: Clock): ExplainFr
   const cameraFacts = (camera: Camera, latest: readonly Decision[]) => ({
     camera: camera.id,
     state: camera.health().state,
-    text: cameraAway(camera.health())?.message ?? (latest.length === 0 ? "no frame has come yet" : "frames come"),
+    text: cameraText(camera.health(), latest.length > 0),
     decisions: latest.map((decision) => shown(decision, clock.nowMs())),
   });
   return {
@@ -38,6 +38,13 @@ export function explainFramePort(agent: ExplainedAgent, clock: Clock): ExplainFr
   };
 }
 
+function cameraText(health: CameraHealth, hasFrames: boolean): string {
+  const away = cameraAway(health);
+  if (away !== undefined) return away.message;
+  if (health.state === "starting") return `camera ${health.id} is being started`;
+  return hasFrames ? "frames come" : "no frame has come yet";
+}
+
 async function storedRecord(spool: Agent["spool"], reference: string, nowMs: number): Promise<object> {
   const found = await spool.queue.find(reference);
   if (found === undefined) {
@@ -53,9 +60,10 @@ async function storedRecord(spool: Agent["spool"], reference: string, nowMs: num
 }
 
 function shown(decision: Decision, nowMs: number): object {
-  const { atMs, kind, why, frames, detections, requested, record } = decision;
+  const { atMs, kind, why, frames, detections, best, requested, record } = decision;
   return {
     ...{ kind, why, text: decisionText(decision), detections, frames },
+    ...(best === undefined ? {} : { best }),
     ...(requested ? { requested } : {}),
     ...(record === undefined ? {} : { record }),
     ageMs: Math.max(0, nowMs - atMs),

@@ -1,7 +1,8 @@
 import type { Clock } from "../core/clock.ts";
 import { shownDetections } from "../core/detections.ts";
 import { pipelineLimits } from "../core/limits.ts";
-import type { Processed } from "./processed.ts";
+import type { Detection } from "../core/types.ts";
+import type { Processed, SeenFrame } from "./processed.ts";
 
 /** What became of one frame, or of several in a row of which the same became. */
 export interface Decision {
@@ -12,6 +13,8 @@ export interface Decision {
   readonly requested: boolean;
   /** Shown detections, of the last one of these frames. */
   readonly detections: number;
+  /** What the detector was surest of in it, shown or not. */
+  readonly best?: Pick<Detection, "label" | "score">;
   readonly record?: string;
   /** Of the last of these frames, wall clock. */
   readonly atMs: number;
@@ -42,7 +45,7 @@ export class Decisions {
   }
 }
 
-function factsOf(processed: Processed): Pick<Decision, "kind" | "why" | "detections" | "record"> {
+function factsOf(processed: Processed): Pick<Decision, "kind" | "why" | "detections" | "best" | "record"> {
   const { kind } = processed;
   switch (kind) {
     case "still":
@@ -50,16 +53,23 @@ function factsOf(processed: Processed): Pick<Decision, "kind" | "why" | "detecti
     case "dropped":
       return { kind, why: processed.why, detections: 0 };
     case "not-kept":
-      return { kind, why: processed.why, detections: shownDetections(processed.seen).length };
+      return { kind, why: processed.why, ...seenIn(processed.seen) };
     case "refused":
-      return { kind, why: processed.error.code, detections: shownDetections(processed.seen).length };
+      return { kind, why: processed.error.code, ...seenIn(processed.seen) };
     case "stored":
+      return { kind, why: processed.reason.rule, ...seenIn(processed.seen), record: processed.record.id };
     case "kept":
-    case "not-owed": {
-      const facts = { kind, why: processed.reason.rule, detections: shownDetections(processed.seen).length };
-      return kind === "stored" ? { ...facts, record: processed.record.id } : facts;
-    }
+    case "not-owed":
+      return { kind, why: processed.reason.rule, ...seenIn(processed.seen) };
   }
+}
+
+function seenIn(seen: SeenFrame): Pick<Decision, "detections" | "best"> {
+  const [best] = seen.detections;
+  return {
+    detections: shownDetections(seen).length,
+    ...(best === undefined ? {} : { best: { label: best.label, score: Math.round(best.score * 1_000) / 1_000 } }),
+  };
 }
 
 /** Each record is a decision of its own. */

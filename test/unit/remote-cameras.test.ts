@@ -2,14 +2,12 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, it } from "mocha";
-import { commandsOfCameras } from "../../agent/remote/camera-commands.ts";
+import { commandsOfCameras, settingsOfCameras } from "../../agent/remote/camera-commands.ts";
 import { CameraPauses } from "../../src/capture/pauses.ts";
 import { SupervisedCamera } from "../../src/capture/supervisor.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { remoteLimits } from "../../src/core/limits.ts";
-import { captureSettingCommands } from "../../src/remote/commands/capture.ts";
-import { detectCommands } from "../../src/remote/commands/detect.ts";
 import type { Answer } from "../../src/remote/reply.ts";
 import { InboxBench } from "../lib/inbox-bench.ts";
 import { jpegOf } from "../lib/pictures.ts";
@@ -245,6 +243,7 @@ describe("commands for the cameras", () => {
     const refused = decisions.find(({ kind }) => kind === "not-kept");
     assert.equal(refused?.["why"], "label");
     assert.equal(refused["text"], "not kept: it shows none of keep.labels");
+    assert.deepEqual(refused["best"], { label: "person", score: 0.9 });
     assert.ok(Number(refused["frames"]) >= 1);
     const kept = decisions.find((decision) => decision["record"] === record);
     assert.equal(kept?.["text"], "kept as a record: somebody asked for it");
@@ -299,7 +298,8 @@ describe("commands that set what cameras take and what counts", () => {
         return { changed: true };
       },
     };
-    await using inbox = await InboxBench.open([...captureSettingCommands(settings), ...detectCommands(settings)]);
+    const cameras = [{ id: "front" }] as never;
+    await using inbox = await InboxBench.open(settingsOfCameras({ cameras }, settings));
     return { answer: await inbox.reply(name, args, more), patches };
   }
 
@@ -322,6 +322,11 @@ describe("commands that set what cameras take and what counts", () => {
     const detector = { threshold: 0.4, thresholds: { person: 0.3, cat: null }, deny: null, minBox: 12 };
     const { patches } = await patchOf("detect.set", detector);
     assert.deepEqual(patches, [{ patch: { detector }, dry: false }]);
+  });
+
+  it("add no camera", async () => {
+    const { answer, patches } = await patchOf("capture.set", { camera: "roof", framesPerSecond: 2 });
+    assert.deepEqual([answer.state, answer.code, patches], ["refused", "not_found", []]);
   });
 
   it("refuse what sets nothing, or two things that speak against each other", async () => {

@@ -124,9 +124,16 @@ export function captureCommands(port: CapturePort): readonly Command[] {
   ];
 }
 
-/** Of a camera that is not there the settings say so. */
-export function captureSettingCommands(settings: Settings): readonly Command[] {
-  return [command(setSpec, async (args, call) => settings.change(patchOf(args), call))];
+/** `mustBeThere` fails with `CAMERA_UNKNOWN`: a patch could also add a camera, and this command never does. */
+export function captureSettingCommands(
+  settings: Settings,
+  mustBeThere: (cameraId: string) => unknown,
+): readonly Command[] {
+  const set = async (args: SetArgs, call: CommandCall): Promise<object> => {
+    mustBeThere(args.camera);
+    return settings.change(patchOf(args), call);
+  };
+  return [command(setSpec, set)];
 }
 
 /** `framesPerSecond` wins over `interval` in the config, so that it has to go where an interval is set. */

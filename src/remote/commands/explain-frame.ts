@@ -21,7 +21,7 @@ export const explainFrameSpec = {
   effect: false,
   example: { camera: "front" },
   answer:
-    "`cameras`: the state of each and its `decisions`, newest first: `kind`, `why` (a stable word), `text` for a person, `record`, and of how many frames in a row it holds; of a record its `decision`",
+    "`cameras`: the state of each and its `decisions`, newest first: `kind`, `why` (a stable word), `text` for a person, what the detector was surest of as `best`, `record`, and for how many frames in a row it holds; of a record its `decision`",
 } as const satisfies CommandSpec<typeof args>;
 
 export const explainFrameSpecs: readonly CommandSpec[] = [explainFrameSpec];
