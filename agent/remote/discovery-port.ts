@@ -54,6 +54,7 @@ export function discoveryPort(
       problem: hasTrouble(camera),
       lastFrameAtMs: lastFrameAtMs ?? null,
       objects: objects.get(id) ?? null,
+      capturing: state !== "paused",
       ...(intervalMs === undefined ? {} : { intervalMs }),
     };
   };
