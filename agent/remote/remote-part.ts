@@ -21,7 +21,9 @@ import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
 import type { Part } from "../lifecycle.ts";
 import type { Settings } from "../settings.ts";
+import { agentVersion } from "../version.ts";
 import { capabilitiesPort } from "./capabilities-port.ts";
+import { discoveryPort } from "./discovery-port.ts";
 import { LogLevelHold } from "./log-port.ts";
 import { modelPort } from "./model-port.ts";
 import { RemoteQueue } from "./queue-port.ts";
@@ -69,10 +71,13 @@ export function remotePart(
     ...logCommands(logLevel),
     ...supportCommands(support),
   ];
+  const { pictures } = remoteConfig.homeAssistant;
   const remote: Remote = new Remote(
     {
       ...{ config: remoteConfig, device: agent.device, instance, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision, ...status },
+      version: agentVersion(),
+      discovery: discoveryPort(config, { agent, clock: seams.clock, pictures, status: status.status }),
     },
     seams,
   );

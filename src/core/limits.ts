@@ -804,3 +804,22 @@ export const remoteLimits = {
   groupsMax: 16,
   keysMax: 32,
 } as const;
+
+export const discoveryLimits = {
+  /** What drifts all the time (memory, ages, counters) is said no more often: Home Assistant stores each value for days. */
+  driftEveryMs: 30_000,
+  /** Of one camera: a glance at what is kept, not a film. */
+  pictureEveryMs: 30_000,
+  pictureBytesMin: 4 * KB,
+  pictureBytesMax: MB,
+  /** Of a packet, for what is no picture: topic and properties. */
+  packetOverheadBytes: 512,
+  /** When Home Assistant starts, all devices of a house answer. */
+  announceSpreadMs: 5_000,
+  /** What was published last, for 64 cameras and 64 targets with nine entities each. */
+  publishedFileBytesMax: 256 * KB,
+  /** A plain payload of Home Assistant's is a word or a number. */
+  payloadCharsMax: 256,
+  /** Of a camera's interval in seconds: a week is the longest that anybody will set with a slider or a field. */
+  intervalSecondsMax: 7 * 24 * 60 * 60,
+} as const;

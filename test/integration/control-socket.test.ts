@@ -112,9 +112,11 @@ describe("the control socket", () => {
     const { client, spool } = opened;
     const { queue } = spool;
     assert.equal(await client.reaches(), true);
-    assert.deepEqual(await client.stats(), {
+    const stats = await client.stats();
+    assert.ok((stats.oldestAgeMs ?? -1) >= 0);
+    assert.deepEqual(stats, {
       ...(await queue.stats()),
-      ...{ deliveries: [], upload: { limitBytesPerSecond: 9 } },
+      ...{ deliveries: [], upload: { limitBytesPerSecond: 9 }, oldestAgeMs: stats.oldestAgeMs },
     });
     const none = { changed: 0, busy: 0, lastSequence: 1, done: true };
     const camera = { cameraId: "gate", upToSequence: 1 };
