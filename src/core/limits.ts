@@ -762,6 +762,8 @@ export const remoteLimits = {
   echoMs: 1_000,
   /** Filters that the broker has refused are asked for again. */
   resubscribeMs: 10 * 60_000,
+  /** Replies, and what devices keep at the broker, as they come to a shell: of the largest fleet, with a few KB each. */
+  fleetMessagesMax: 30_000,
   groupsMax: 16,
   keysMax: 32,
 } as const;
