@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { SystemClock } from "../../src/core/clock.ts";
+import type { FleetBroker } from "../../agent/fleet/broker.ts";
 import { ConnectLog, mostInOneSecond } from "../../agent/fleet/simulation/connect-log.ts";
 import { Simulation } from "../../agent/fleet/simulation/simulation.ts";
 import { atMost, type BenchTable, percentile, rounded } from "../bench/table.ts";
@@ -26,14 +27,14 @@ export async function fleet(): Promise<BenchTable> {
   const mosquitto = await new Mosquitto({ lines }).start();
   const clock = new SystemClock();
   const rssBefore = process.memoryUsage.rss();
-  const broker = {
+  const broker: FleetBroker = {
     ...{ url: mosquitto.url, protocol: "auto", root: "framepost", responseTopics: ["framepost/reply/"] },
-  } as const;
+  };
   const options = { devices, groups: 4, intervalMs: 10_000, pictureBytes: 20_000, connectsPerSecond: 200 };
   const simulation = new Simulation(
     {
       ...options,
-      broker: { ...broker, responseTopics: [...broker.responseTopics] },
+      broker,
       stateFolder: join(folder.path, "state"),
     },
     { clock, random: Math.random, log: new ConnectLog(clock) },
