@@ -18,7 +18,9 @@ export function statsOf(value: unknown): QueueStats {
     encrypted: countOf(from["encrypted"], "encrypted"),
     targets: arrayOf(from["targets"], "targets", backlogOf),
     lost: arrayOf(from["lost"], "losses", lossOf),
+    ...optional(from, "oldestAgeMs", numberOf),
     ...optional(from, "evicting", truthOf),
+    ...optional(from, "oldestAgeMs", countOf),
     ...optional(from, "deliveries", (list, what) => arrayOf(list, what, deliveryHealthOf)),
     ...optional(from, "upload", uploadHealthOf),
   };

@@ -751,6 +751,9 @@ export const remoteLimits = {
   /** Replies and events that wait for the broker; the oldest event goes first. */
   outboxMax: 256,
   outboxBytesMax: 4 * MB,
+  /** Replies that the broker's access list refuses are tried again, in case someone mends it. */
+  parkedMax: 64,
+  refusedRetryMs: 60_000,
   /** What a caller that does not ask in time has no use for. */
   replyExpirySeconds: 60 * 60,
   statusEveryMs: 60_000,
@@ -766,6 +769,21 @@ export const remoteLimits = {
   /** Of a packet at the broker, for what is around the data: topic, properties, the reply's own fields. */
   packetOverheadBytes: 2 * KB,
   modelsListedMax: 200,
+  /** One answer of a listing, whatever its records hold. */
+  listRecordsMax: 50,
+  listBytesMax: 32 * KB,
+  labelsListedMax: 8,
+  owedListedMax: 32,
+  listedErrorCharsMax: 120,
+  /** Records that one request names. */
+  recordsNamedMax: 64,
+  /** A gateway that is to be silent for longer is taken out of service. */
+  pauseMaxMs: 90 * 24 * 60 * 60_000,
+  /** Bytes a second: a picture in a minute or two, and more than any uplink of a gateway. */
+  uploadLimitMin: 1_024,
+  uploadLimitMax: 1_000_000_000,
+  /** Below `commandTimeoutMs`: what the target says reaches the caller. */
+  targetTestTimeoutMs: 20_000,
   /** A long download says how far it is this often. */
   progressEveryMs: 5_000,
   /** A log that is turned up and forgotten fills a disk. */
@@ -805,10 +823,27 @@ export const remoteLimits = {
   /** Of one burst: records of requests are the last to be given up, so that they must not fill the spool. */
   burstFramesMax: 100,
   burstMaxMs: 10 * 60_000,
-  /** A longer pause is one until it is ended. */
-  pauseMaxMs: 30 * 24 * 60 * 60_000,
   /** Of a JPEG in a reply: one of 12 MP is for the targets, and replies wait for the broker in memory. */
   inlineBytesMax: 512 * KB,
   /** Of a packet to a broker that does not tell its limit (3.1.1): the lowest of the known ones, AWS IoT's. */
   unknownPacketBytesMax: 128 * KB,
+} as const;
+
+export const discoveryLimits = {
+  /** What drifts all the time (memory, ages, counters) is said no more often: Home Assistant stores each value for days. */
+  driftEveryMs: 30_000,
+  /** Of one camera: a glance at what is kept, not a film. */
+  pictureEveryMs: 30_000,
+  pictureBytesMin: 4 * KB,
+  pictureBytesMax: MB,
+  /** Of a packet, for what is no picture: topic and properties. */
+  packetOverheadBytes: 512,
+  /** When Home Assistant starts, all devices of a house answer. */
+  announceSpreadMs: 5_000,
+  /** What was published last, for 64 cameras and 64 targets with nine entities each. */
+  publishedFileBytesMax: 256 * KB,
+  /** A plain payload of Home Assistant's is a word or a number. */
+  payloadCharsMax: 256,
+  /** Of a camera's interval in seconds: a week is the longest that anybody will set with a slider or a field. */
+  intervalSecondsMax: 7 * 24 * 60 * 60,
 } as const;

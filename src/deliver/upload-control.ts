@@ -101,6 +101,12 @@ export class UploadControl {
     this.#log.info("upload.limited", { bytesPerSecond: bytesPerSecond ?? "no limit" });
   }
 
+  /** Also those that a flush or the config has its way with just now. */
+  paused(): readonly string[] {
+    const nowMs = this.#clock.monotonicMs();
+    return [...this.#said.pauses].filter(([, untilMs]) => untilMs > nowMs).map(([id]) => id);
+  }
+
   health(): UploadHealth {
     const { bytesPerSecond } = this.#rate;
     if (bytesPerSecond === undefined) return {};

@@ -144,6 +144,11 @@ function cameraReport(camera: CameraHealth, image: ImageHealth | undefined): Cam
   return { ...camera, image, frozen: camera.frozen === true || image.state === "frozen" };
 }
 
+/** Whether it gives no pictures although it should, or none that are of use. */
+export function hasTrouble(camera: CameraReport): boolean {
+  return isAway(camera) || imageTrouble(camera).length > 0;
+}
+
 /** For as long as the camera gives pictures at all. */
 function imageTrouble({ id, state, frozen, image }: CameraReport): readonly string[] {
   if (state !== "running") return [];

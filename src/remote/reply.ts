@@ -19,7 +19,7 @@ export const replyCodes = {
   retained_refused: "the request was kept by the broker; clear the topic with an empty retained message",
   id_reused: "another request had this id",
   busy: "too many requests; data.unanswered are spoken for by this reply",
-  conflict: "the config speaks against it: its revision is another one by now, or it names what was to be changed",
+  conflict: "what it counts on holds no more: the config's revision, a setting, or what a dry run has counted",
   not_found: "there is no such camera, target, record or model",
   camera_unavailable: "the camera gives no picture",
   storage_full: "there is no room",
@@ -119,7 +119,7 @@ interface ErrorMeaning {
 const meanings: readonly ErrorMeaning[] = [
   { codes: /^COMMAND_ARGS$|^CONFIG_(INVALID|PATCH)/, state: "refused", reply: "bad_args" },
   { codes: /^COMMAND_FORBIDDEN$/, state: "refused", reply: "forbidden" },
-  { codes: /^CONFIG_CONFLICT$/, state: "refused", reply: "conflict" },
+  { codes: /^(CONFIG_CONFLICT|QUEUE_CHANGED)$/, state: "refused", reply: "conflict" },
   { codes: /^CONFIG_REVERTED$/, state: "failed", reply: "reverted" },
   // Also one that is busy, or whose address is not found: what is not there is one of another name.
   { codes: /^CAMERA_(?!UNKNOWN$)/, state: "failed", reply: "camera_unavailable" },

@@ -64,10 +64,36 @@ export class Topics {
     return this.#own(`event/${kind}`);
   }
 
+  /** Kept: what Home Assistant shows of the device, a camera or a target, as one JSON object. */
+  state(group: string): string {
+    return this.#own(`state/${group}`);
+  }
+
+  /** Kept: the last kept frame of a camera, as a JPEG. */
+  picture(camera: string): string {
+    return this.#own(`picture/${camera}`);
+  }
+
+  /** Home Assistant's plain payloads for one entity; `+` for all. */
+  set(entity: string): string {
+    return this.#own(`set/${entity}`);
+  }
+
+  /** Undefined for a topic that is no entity's. */
+  entity(topic: string): string | undefined {
+    const before = this.#own("set/");
+    return topic.startsWith(before) ? topic.slice(before.length) : undefined;
+  }
+
+  /** Where requests for a command of this device arrive. */
+  command(name: string): string {
+    return this.#own(`cmd/${name}`);
+  }
+
   /** What to subscribe to. */
   requests(groups: readonly string[]): readonly string[] {
     return [
-      this.#own("cmd/+"),
+      this.command("+"),
       ...groups.map((group) => `${this.#root}/group/${group}/cmd/+`),
       `${this.#root}/all/cmd/+`,
     ];

@@ -26,13 +26,13 @@ export class RemoteCaller implements AsyncDisposable {
     return caller;
   }
 
-  /** Resolves with the final reply. */
-  async ask(name: string, args: object = {}, withinMs = 20_000): Promise<Reply> {
+  /** Resolves with the final reply. `envelope` is what else the request says, for example `dry`. */
+  async ask(name: string, args: object = {}, withinMs = 20_000, envelope: object = {}): Promise<Reply> {
     this.#asked += 1;
     const id = `caller-${this.#asked}`;
     const properties = this.#version === 5 ? { properties: { responseTopic: "framepost/reply/caller" } } : {};
     const topic = `framepost/${this.#device}/cmd/${name}`;
-    await this.#client.publishAsync(topic, JSON.stringify({ id, args }), { qos: 1, ...properties });
+    await this.#client.publishAsync(topic, JSON.stringify({ id, args, ...envelope }), { qos: 1, ...properties });
     await until(() => this.finals(id).length > 0, `a final reply to ${name}`, withinMs);
     const [reply] = this.finals(id);
     if (reply === undefined) throw new Error("no reply");
