@@ -2,6 +2,8 @@ import { join } from "node:path";
 import type { Seams } from "../../src/core/ports.ts";
 import { Access } from "../../src/remote/access.ts";
 import { basicCommands } from "../../src/remote/commands/basic.ts";
+import { configCommands } from "../../src/remote/commands/config.ts";
+import { restartCommands } from "../../src/remote/commands/restart.ts";
 import { snapshotCommands } from "../../src/remote/commands/snapshot.ts";
 import { Remote } from "../../src/remote/remote.ts";
 import type { Agent } from "../compose.ts";
@@ -9,17 +11,33 @@ import type { FramepostConfig } from "../config-schema.ts";
 import type { Part } from "../lifecycle.ts";
 import { healthReport } from "../report.ts";
 import { agentVersion } from "../version.ts";
+import type { ConfigPort } from "./config-port.ts";
 import { snapshotPort } from "./snapshot-port.ts";
+
+export interface RemotePart extends Part {
+  /** Resolves when there is a connection; where there is no remote control, when `signal` aborts. */
+  connected(signal: AbortSignal): Promise<void>;
+  /** Why there is none, in one line. */
+  lastError(): string | undefined;
+}
 
 /** Remote control of a running agent. Nothing where the config has no `remote`. */
 export function remotePart(
   config: FramepostConfig,
-  { agent, dataFolder }: { readonly agent: Agent; readonly dataFolder: string },
+  {
+    agent,
+    dataFolder,
+    settings,
+  }: { readonly agent: Agent; readonly dataFolder: string; readonly settings: ConfigPort },
   seams: Seams,
-): Part {
+): RemotePart {
   const { remote: remoteConfig } = config;
-  if (remoteConfig === undefined) return { name: "remote", start: async () => undefined, stop: async () => undefined };
-  const status = async () => ({ v: 1, ...(await healthReport(agent, seams.clock)) });
+  if (remoteConfig === undefined) return noRemote;
+  const status = async () => ({
+    v: 1,
+    ...(await healthReport(agent, seams.clock)),
+    config: settings.state(),
+  });
   const info = () => ({
     v: 1,
     device: agent.device,
@@ -29,13 +47,41 @@ export function remotePart(
     model: agent.vision.model()?.name,
     groups: remoteConfig.groups,
   });
-  const commands = [...basicCommands({ info, status }), ...snapshotCommands(snapshotPort(agent))];
+  const commands = [
+    ...basicCommands({ info, status }),
+    ...snapshotCommands(snapshotPort(agent)),
+    ...configCommands(settings),
+    ...restartCommands(settings),
+  ];
   const remote = new Remote(
     {
       ...{ config: remoteConfig, device: agent.device, stateFolder: join(dataFolder, "state") },
-      ...{ commands, gate: new Access(remoteConfig), revision: () => 0, info, status },
+      ...{ commands, gate: new Access(remoteConfig), info, status },
+      ...{ revision: () => settings.revision(), outcomeOf: (request: string) => settings.outcomeOf(request) },
     },
     seams,
   );
-  return { name: "remote", start: () => remote.start(), stop: () => remote.stop() };
+  return {
+    name: "remote",
+    async start() {
+      await remote.start();
+      settings.listen(({ kind, data }) => remote.event(kind, data));
+    },
+    stop: () => remote.stop(),
+    connected: (signal) => remote.link.connected(signal),
+    lastError() {
+      const state = remote.link.state();
+      return state.kind === "connected" ? undefined : state.lastError?.message;
+    },
+  };
 }
+
+const noRemote: RemotePart = {
+  name: "remote",
+  start: async () => undefined,
+  stop: async () => undefined,
+  connected: async (signal) => {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  },
+  lastError: () => undefined,
+};

@@ -635,6 +635,8 @@ export const configLimits = {
   /** Of one schedule: four a day. */
   windowsMax: 28,
   secretBytesMax: 64 * KB,
+  /** What commands changed, and that of the version before and the one before it: three times a request, with room. */
+  overlayBytesMax: 256 * KB,
 } as const;
 
 export const logLimits = {
@@ -721,4 +723,6 @@ export const remoteLimits = {
   cloneHoldMs: 10 * 60_000,
   groupsMax: 16,
   keysMax: 32,
+  /** Of one change of the config, in replies and events; a usual one has three. */
+  changedPathsMax: 64,
 } as const;

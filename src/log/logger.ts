@@ -23,7 +23,12 @@ export interface LoggerOptions {
   readonly journald: boolean;
 }
 
-export function createLogger(options: LoggerOptions): Logger {
+/** With its children. */
+export interface LevelLogger extends Logger {
+  setLevel(level: LogLevel): void;
+}
+
+export function createLogger(options: LoggerOptions): LevelLogger {
   // Written at once: a daemon that ends by a crash must not take its last lines with it, so there is nothing to flush.
   const destination = options.destination ?? pino.destination({ fd: 2, sync: true });
   const root = pino(
@@ -40,7 +45,8 @@ export function createLogger(options: LoggerOptions): Logger {
   return new MaskingLogger(root, createMasker(options.secrets), {});
 }
 
-class MaskingLogger implements Logger {
+class MaskingLogger implements LevelLogger {
+  /** Shared with the children, whose level is that of the root. */
   readonly #pino: Pino;
   readonly #masker: Masker;
   readonly #bound: LogFields;
@@ -69,6 +75,10 @@ class MaskingLogger implements Logger {
 
   child(fields: LogFields): Logger {
     return new MaskingLogger(this.#pino, this.#masker, { ...this.#bound, ...serializeFields(fields, this.#masker) });
+  }
+
+  setLevel(level: LogLevel): void {
+    this.#pino.level = level;
   }
 
   redacted(text: string): string {

@@ -16,11 +16,15 @@ export class Access implements Gate {
     this.#groupEffects = groupEffects;
   }
 
-  async refuse(_request: Request, { spec }: Command, channel: Channel): Promise<Answer | undefined> {
+  async refuse(request: Request, { spec }: Command, channel: Channel): Promise<Answer | undefined> {
     if (channel.kind !== "device" && spec.effect && !this.#groupEffects) {
       return refused("forbidden", `${spec.name} has an effect, and requests to many may only ask here`);
     }
-    if (this.#unsigned.includes(spec.scope)) return undefined;
+    if (this.may(request, spec.scope)) return undefined;
     return refused("unauthorized", `${spec.name} needs a signature by a key with the scope ${spec.scope}`);
+  }
+
+  may(_request: Request, scope: Scope): boolean {
+    return this.#unsigned.includes(scope);
   }
 }

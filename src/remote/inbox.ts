@@ -4,7 +4,7 @@ import { remoteLimits } from "../core/limits.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Logger, Random, Seams } from "../core/ports.ts";
 import type { MqttMessage } from "../link/mqtt-subscription.ts";
-import type { Command, CommandCall } from "./command.ts";
+import type { Command, CommandCall, Scope } from "./command.ts";
 import type { Entry, Ledger, ReplyAddress } from "./ledger.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { answerOfError, isFinal, refused, type Answer } from "./reply.ts";
@@ -15,6 +15,8 @@ import type { Channel, Topics } from "./topics.ts";
 export interface Gate {
   /** Undefined: it may. */
   refuse(request: Request, command: Command, channel: Channel): Promise<Answer | undefined>;
+  /** Whether this caller has a scope; of one that was not refused. */
+  may(request: Request, scope: Scope): boolean;
 }
 
 export interface Answered {
@@ -32,7 +34,8 @@ export interface Audit {
   readonly command: string;
   readonly id: string;
   readonly key?: string;
-  readonly args: unknown;
+  /** Absent where an earlier start took the request. */
+  readonly args?: unknown;
   readonly answer: Answer;
 }
 
@@ -47,6 +50,11 @@ export interface InboxParts {
   readonly audit: (audit: Audit) => void;
   /** Of the config in force. */
   readonly revision: () => number;
+  /**
+   * What outlives a stop, as a change of the config does for which everything is started anew: resolves with the data of
+   * the reply or fails. Undefined where nothing of this request goes on: then a stop interrupts it.
+   */
+  readonly outcomeOf?: (request: string) => Promise<object> | undefined;
 }
 
 interface Judged {
@@ -90,10 +98,39 @@ export class Inbox {
   async start(): Promise<void> {
     this.#stopping = new AbortController();
     for (const entry of await this.#parts.ledger.open()) {
-      const answer = entry.answer ?? interrupted;
-      if (entry.answer === undefined) await this.#parts.ledger.done(entry, answer);
-      this.#say({ answer, address: entry.address, id: entry.id }, entry);
+      const going = entry.answer === undefined ? this.#parts.outcomeOf?.(nameOf(entry)) : undefined;
+      if (going === undefined) await this.#answerLeft(entry, entry.answer ?? interrupted);
+      else this.#track(this.#answerGoing(entry, going));
     }
+  }
+
+  async #answerLeft(entry: Entry, answer: Answer): Promise<void> {
+    if (entry.answer === undefined) await this.#parts.ledger.done(entry, answer);
+    this.#say({ answer, address: entry.address, id: entry.id }, entry);
+  }
+
+  /** Of a request that an earlier start took. Never rejects; one that still goes on at a stop is left to the next start. */
+  async #answerGoing(entry: Entry, going: Promise<object>): Promise<void> {
+    let answer: Answer;
+    try {
+      answer = { state: "done", code: "ok", data: await unlessStopped(going, this.#stopping.signal) };
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return;
+      answer = answerOfError(asAgentError(error, `running ${entry.address.command}`));
+    }
+    try {
+      await this.#answerLeft(entry, answer);
+      const { id, key, address } = entry;
+      this.#parts.audit({ command: address.command, id, answer, ...(key === undefined ? {} : { key }) });
+    } catch (error) {
+      const { code, message } = asAgentError(error, "booking a result");
+      this.#log.error("remote.ledger_failed", { code, error: message });
+    }
+  }
+
+  #track(work: Promise<void>): void {
+    const running = work.finally(() => this.#running.delete(running));
+    this.#running.add(running);
   }
 
   /** Stops what is running; each of those still gets its final reply. */
@@ -187,9 +224,7 @@ export class Inbox {
     }
     const entry = await this.#booked(run);
     if (isSlow) this.#parts.reply({ answer: accepted, address, ...idOf(request) });
-    const done = this.#finish({ ...run, ...(entry === undefined ? {} : { entry }) }, channel, isSlow);
-    const running = done.finally(() => this.#running.delete(running));
-    this.#running.add(running);
+    this.#track(this.#finish({ ...run, ...(entry === undefined ? {} : { entry }) }, channel, isSlow));
   }
 
   async #booked({ request, command, address }: Omit<Run, "entry">): Promise<Entry | undefined> {
@@ -209,6 +244,8 @@ export class Inbox {
     try {
       await this.#spread(request, channel);
       answer = await (isSlow ? this.#inTurn(() => this.#run(run, afterReply)) : this.#run(run, afterReply));
+      // The next start answers it.
+      if (answer === interrupted && entry !== undefined && this.#parts.outcomeOf?.(nameOf(entry)) !== undefined) return;
       if (entry !== undefined) await this.#parts.ledger.done(entry, answer);
     } catch (error) {
       answer = answerOfError(asAgentError(error, `running ${command.spec.name}`));
@@ -218,7 +255,7 @@ export class Inbox {
       this.#parts.audit({
         command: command.spec.name,
         id,
-        args: request.args,
+        args: command.shown?.(request.args) ?? request.args,
         answer,
         ...(key === undefined ? {} : { key }),
       });
@@ -227,13 +264,16 @@ export class Inbox {
     this.#say({ answer, address, ...idOf(request), ...(request.dry ? { dry: true } : {}) }, entry, settled);
   }
 
-  async #run({ command, args, request, address, expiresMs }: Run, afterReply: (() => void)[]): Promise<Answer> {
+  async #run({ command, args, request, address, entry, expiresMs }: Run, afterReply: (() => void)[]): Promise<Answer> {
+    if (this.#isStopping()) return interrupted;
     if (this.#clock.monotonicMs() > expiresMs) return expired;
     const { slow = false, name } = command.spec;
     const timeoutMs = slow ? remoteLimits.slowTimeoutMs : remoteLimits.commandTimeoutMs;
     const deadline = AbortSignal.timeout(timeoutMs);
     const call: CommandCall = {
       dry: request.dry,
+      ...(entry === undefined ? {} : { request: nameOf(entry) }),
+      may: (scope) => this.#parts.gate.may(request, scope),
       signal: AbortSignal.any([deadline, this.#stopping.signal]),
       progress: (data) =>
         this.#parts.reply({ answer: { state: "progress", code: "progress", data }, address, ...idOf(request) }),
@@ -243,13 +283,17 @@ export class Inbox {
       const data = await unlessStopped(command.run(args, call), call.signal);
       return { state: "done", code: "ok", ...(data === undefined ? {} : { data }) };
     } catch (error) {
-      if (this.#stopping.signal.aborted) return interrupted;
+      if (this.#isStopping()) return interrupted;
       if (deadline.aborted) return answerOfError(timedOut(name, timeoutMs));
       const failure = asAgentError(error, `running ${name}`);
       if (failure.code === "UNEXPECTED")
         this.#log.error("remote.command_failed", { command: name, error: failure.message });
       return answerOfError(failure);
     }
+  }
+
+  #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
   }
 
   /** One slow command after the other. */
@@ -329,6 +373,11 @@ function retained(topic: string): ParsedRequest {
 
 function timedOut(name: string, timeoutMs: number): AgentError {
   return new AgentError("COMMAND_TIMEOUT", `${name}: not done within ${timeoutMs} ms`, { disposition: "retry" });
+}
+
+/** Ids of two keys are two requests. No key has a space in it. */
+function nameOf({ id, key }: Pick<Entry, "id" | "key">): string {
+  return key === undefined ? id : `${key} ${id}`;
 }
 
 function idOf({ id }: Request): { readonly id?: string } {

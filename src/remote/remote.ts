@@ -3,7 +3,7 @@ import type { MqttTiming } from "../link/mqtt-link.ts";
 import type { Command } from "./command.ts";
 import type { RemoteConfig } from "./config.ts";
 import { ControlLink } from "./control-link.ts";
-import { type Answered, Inbox, type Gate } from "./inbox.ts";
+import { type Answered, Inbox, type InboxParts, type Gate } from "./inbox.ts";
 import { Ledger } from "./ledger.ts";
 import type { Reply } from "./reply.ts";
 import { Topics } from "./topics.ts";
@@ -15,6 +15,7 @@ export interface RemoteParts {
   readonly commands: readonly Command[];
   readonly gate: Gate;
   readonly revision: () => number;
+  readonly outcomeOf?: InboxParts["outcomeOf"];
   /** What `info` and `status` say at this moment. */
   readonly info: () => object;
   readonly status: () => Promise<object>;
@@ -41,6 +42,7 @@ export class Remote {
     this.#topics = new Topics(config.root, device);
     const inboxParts = {
       ...{ commands, gate, revision, topics: this.#topics },
+      ...(parts.outcomeOf === undefined ? {} : { outcomeOf: parts.outcomeOf }),
       ledger: new Ledger(parts.stateFolder),
       mayReplyTo: (topic: string) => mayReplyTo(topic, config.responseTopics),
       reply: (answered: Answered) => this.#reply(answered),
