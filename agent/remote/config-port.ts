@@ -9,7 +9,9 @@ import { shownConfig } from "../../src/config/redact.ts";
 import { valueAt } from "../../src/config/schema-walk.ts";
 import type { ConfigCommandsPort } from "../../src/remote/commands/config.ts";
 import type { RestartPort } from "../../src/remote/commands/restart.ts";
+import type { DeviceEvent } from "../../src/remote/event.ts";
 import type { SettingsCall } from "../../src/remote/settings.ts";
+import type { StatusReport } from "../../src/remote/status-report.ts";
 import { configSchema } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { kept, reverted, settleOverlay } from "../overlay.ts";
@@ -18,10 +20,9 @@ import { loadSettings, type Settings } from "../settings.ts";
 import { changeRules } from "./config-rules.ts";
 
 /** What became of a change, to be told as an event. */
-export interface ConfigNews {
-  readonly kind: "config-changed" | "config-reverted";
-  readonly data: object;
-}
+export type ConfigNews = Extract<DeviceEvent, { kind: "config-changed" | "config-reverted" }>;
+
+type ShownChange = NonNullable<NonNullable<StatusReport["config"]>["lastChange"]>;
 
 /**
  * The config of a running daemon through all its rounds: what is in force, changes on trial, and the way back. A change
@@ -56,11 +57,10 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
   }
 
   /** For the status. */
-  state(): object {
-    const { revision, changes, lastChange } = this.#overlay;
+  state(): NonNullable<StatusReport["config"]> {
+    const { changes, lastChange } = this.#overlay;
     const { isLeftOut } = this.#settings.overlay;
     return {
-      revision,
       overlay: isLeftOut ? "set-aside" : Object.keys(changes).length === 0 ? "none" : "in-force",
       ...(lastChange === undefined ? {} : { lastChange: shownChange(lastChange) }),
     };
@@ -275,12 +275,12 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
   }
 
   #tellChanged({ revision, lastChange }: Overlay): void {
-    this.#tell({ kind: "config-changed", data: { revision, paths: lastChange?.paths ?? [] } });
+    this.#tell({ kind: "config-changed", data: { revision, paths: [...(lastChange?.paths ?? [])] } });
   }
 
   #tellReverted({ revision, lastChange }: Overlay): void {
     const { paths = [], reason } = lastChange ?? {};
-    this.#tell({ kind: "config-reverted", data: { revision, paths, ...(reason === undefined ? {} : { reason }) } });
+    this.#tell({ kind: "config-reverted", data: { revision, paths: [...paths], ...(reason === undefined ? {} : { reason }) } });
   }
 
   #tell(news: ConfigNews): void {
@@ -322,8 +322,8 @@ function outcome({ revision, lastChange }: Overlay): Promise<object> {
   return failed;
 }
 
-function shownChange({ revision, state, paths, reason }: OverlayChange): object {
-  return { revision, state, paths, ...(reason === undefined ? {} : { reason }) };
+function shownChange({ revision, state, paths, reason }: OverlayChange): ShownChange {
+  return { revision, state, paths: [...paths], ...(reason === undefined ? {} : { reason }) };
 }
 
 function withOverlayOf(settings: Settings, overlay: Overlay): Settings {

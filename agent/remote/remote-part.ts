@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Seams } from "../../src/core/ports.ts";
 import { Access } from "../../src/remote/access.ts";
+import type { Command } from "../../src/remote/command.ts";
 import { basicCommands } from "../../src/remote/commands/basic.ts";
 import { configCommands } from "../../src/remote/commands/config.ts";
 import { restartCommands } from "../../src/remote/commands/restart.ts";
@@ -9,10 +10,9 @@ import { Remote } from "../../src/remote/remote.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
 import type { Part } from "../lifecycle.ts";
-import { healthReport } from "../report.ts";
-import { agentVersion } from "../version.ts";
 import type { ConfigPort } from "./config-port.ts";
 import { snapshotPort } from "./snapshot-port.ts";
+import { statusPort } from "./status-port.ts";
 
 export interface RemotePart extends Part {
   /** Resolves when there is a connection; where there is no remote control, when `signal` aborts. */
@@ -33,22 +33,12 @@ export function remotePart(
 ): RemotePart {
   const { remote: remoteConfig } = config;
   if (remoteConfig === undefined) return noRemote;
-  const status = async () => ({
-    v: 1,
-    ...(await healthReport(agent, seams.clock)),
-    config: settings.state(),
-  });
-  const info = () => ({
-    v: 1,
-    device: agent.device,
-    version: agentVersion(),
-    cameras: agent.cameras.map(({ id }) => id),
-    targets: agent.targets.map(({ id, kind }) => ({ id, kind })),
-    model: agent.vision.model()?.name,
-    groups: remoteConfig.groups,
-  });
-  const commands = [
-    ...basicCommands({ info, status }),
+  const revision = () => settings.revision();
+  const names = () => commands.map(({ spec }) => spec.name);
+  const change = () => settings.state();
+  const status = statusPort(config, { agent, dataFolder, revision, config: change, commands: names }, seams);
+  const commands: readonly Command[] = [
+    ...basicCommands(status),
     ...snapshotCommands(snapshotPort(agent)),
     ...configCommands(settings),
     ...restartCommands(settings),
@@ -56,8 +46,8 @@ export function remotePart(
   const remote = new Remote(
     {
       ...{ config: remoteConfig, device: agent.device, stateFolder: join(dataFolder, "state") },
-      ...{ commands, gate: new Access(remoteConfig), info, status },
-      ...{ revision: () => settings.revision(), outcomeOf: (request: string) => settings.outcomeOf(request) },
+      ...{ commands, gate: new Access(remoteConfig), revision, ...status },
+      outcomeOf: (request) => settings.outcomeOf(request),
     },
     seams,
   );

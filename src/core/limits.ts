@@ -689,6 +689,8 @@ export const layernextLimits = {
 export const remoteLimits = {
   /** A patch of a config with 64 cameras takes some 20 KB. */
   requestBytesMax: 64 * KB,
+  /** A config is five deep. */
+  jsonDepthMax: 32,
   /** Requests a second in the long run, and at once after a silence: a person with a script, not a flood. */
   requestsPerSecond: 1,
   requestsBurst: 10,
@@ -715,6 +717,11 @@ export const remoteLimits = {
   statusEveryMs: 60_000,
   /** A change of state is looked for this often. */
   statusLookMs: 2_000,
+  /** Told in one status: 64 cameras, 32 targets and 32 troubles stay below 64 KB, which EMQX and AWS IoT take. */
+  troublesMax: 32,
+  statusBytesMax: 64 * KB,
+  /** Records that were kept are told together, at most this often. */
+  keptEventEveryMs: 10_000,
   /** Commands sent within a day of silence still arrive. */
   sessionExpirySeconds: 24 * 60 * 60,
   /** A short loss of the connection is no news. */

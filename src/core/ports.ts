@@ -197,6 +197,8 @@ export interface SpoolStats {
   readonly lost: readonly Loss[];
   /** Records had to go for newer ones within the last minutes. */
   readonly evicting?: boolean;
+  /** Of the oldest record, in time that the spool was running; absent where there is none. */
+  readonly oldestAgeMs?: number;
 }
 
 /** One delivery that a target accepted. */

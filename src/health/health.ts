@@ -13,7 +13,7 @@ export interface HealthParts {
   readonly models?: ModelsHealth;
   readonly pipeline: PipelineHealth;
   /** Undefined when the spool itself could not answer. */
-  readonly spool: SpoolStats | undefined;
+  readonly spool: SpoolStats | "unasked" | undefined;
   readonly deliveries: readonly DeliveryHealth[];
   readonly memory: MemoryHealth;
 }
@@ -26,7 +26,7 @@ export interface MemoryHealth {
 
 export interface TargetHealth extends DeliveryHealth, Pick<TargetBacklog, "pending" | "leased" | "quarantined"> {}
 
-export interface SpoolHealth extends Pick<SpoolStats, "records" | "bytes" | "lastSequence" | "lost"> {
+export interface SpoolHealth extends Pick<SpoolStats, "records" | "bytes" | "lastSequence" | "lost" | "oldestAgeMs"> {
   /** Records have to go for newer ones. */
   readonly evicting: boolean;
 }
@@ -58,7 +58,8 @@ export function collectHealth(parts: HealthParts): HealthReport {
   const { images, shadow, ...pipeline } = parts.pipeline;
   const cameras = parts.cameras.map((camera) => cameraReport(camera, images[camera.id]));
   const troubles = troublesOf(parts, cameras);
-  const { spool, model } = parts;
+  const { model } = parts;
+  const spool = parts.spool === "unasked" ? undefined : parts.spool;
   return {
     atMs: parts.atMs,
     uptimeMs: parts.uptimeMs,
@@ -149,7 +150,8 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
   const cameras = reports
     .filter(isAway)
     .map(({ id, state, lastError }) => phrase(`camera ${id} is ${state}`, lastError));
-  const { vision, pipeline, spool } = parts;
+  const { vision, pipeline } = parts;
+  const spool = parts.spool === "unasked" ? undefined : parts.spool;
   const targets = parts.deliveries
     .filter(({ state }) => state === "away")
     .map(({ targetId, lastError }) => phrase(`target ${targetId} is away`, lastError));
@@ -161,7 +163,7 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
     ...modelTroubles(parts.models),
     ...(vision.silent === true ? ["the model has never given any score: try it with framepost models verify"] : []),
     ...(pipeline.shadow?.state === "backoff" ? [phrase("the shadow model is away", pipeline.shadow.lastError)] : []),
-    ...(spool === undefined ? ["the spool does not answer"] : []),
+    ...(parts.spool === undefined ? ["the spool does not answer"] : []),
     ...(pipeline.spoolFull ? [fullPhrase(pipeline)] : []),
     ...(spool?.evicting === true ? [`records are given up for want of room (${lossPhrase(spool)})`] : []),
     ...targets,
@@ -202,8 +204,9 @@ function phrase(what: string, error: { readonly code: string } | undefined): str
   return error === undefined ? what : `${what} (${error.code})`;
 }
 
-function spoolHealth({ records, bytes, lastSequence, lost, evicting = false }: SpoolStats): SpoolHealth {
-  return { records, bytes, lastSequence, lost, evicting };
+function spoolHealth(stats: SpoolStats): SpoolHealth {
+  const { records, bytes, lastSequence, lost, evicting = false, oldestAgeMs } = stats;
+  return { records, bytes, lastSequence, lost, evicting, ...(oldestAgeMs === undefined ? {} : { oldestAgeMs }) };
 }
 
 function backlogOf(spool: SpoolStats | undefined, targetId: string) {

@@ -3,9 +3,12 @@ import type { MqttTiming } from "../link/mqtt-link.ts";
 import type { Command } from "./command.ts";
 import type { RemoteConfig } from "./config.ts";
 import { ControlLink } from "./control-link.ts";
+import type { DeviceEvent, EventKind } from "./event.ts";
+import type { HealthLook } from "./health-events.ts";
 import { type Answered, Inbox, type InboxParts, type Gate } from "./inbox.ts";
 import { Ledger } from "./ledger.ts";
 import type { Reply } from "./reply.ts";
+import { StatusWatch } from "./status-watch.ts";
 import { Topics } from "./topics.ts";
 
 export interface RemoteParts {
@@ -19,6 +22,8 @@ export interface RemoteParts {
   /** What `info` and `status` say at this moment. */
   readonly info: () => object;
   readonly status: () => Promise<object>;
+  /** The state of all parts, without asking the spool. */
+  readonly look: () => HealthLook;
   readonly timing?: Partial<MqttTiming>;
 }
 
@@ -29,10 +34,12 @@ export class Remote {
   readonly #topics: Topics;
   readonly #link: ControlLink;
   readonly #inbox: Inbox;
+  readonly #watch: StatusWatch;
   readonly #kept = new Map<string, Buffer>();
   #stopping = new AbortController();
   #telling: Promise<void> | undefined;
   #sequence = 0;
+  #eventSequence = 0;
   #startedMs = 0;
 
   constructor(parts: RemoteParts, seams: Seams) {
@@ -46,7 +53,7 @@ export class Remote {
       ledger: new Ledger(parts.stateFolder),
       mayReplyTo: (topic: string) => mayReplyTo(topic, config.responseTopics),
       reply: (answered: Answered) => this.#reply(answered),
-      audit: (audit: object) => this.#link.event("audit", audit),
+      audit: (audit: object) => this.event("audit", audit),
     };
     this.#inbox = new Inbox(inboxParts, seams);
     this.#link = new ControlLink(
@@ -58,6 +65,10 @@ export class Remote {
       },
       seams,
     );
+    const { look, info, status } = parts;
+    const tell = (report: "info" | "status", value: object, signal: AbortSignal) => this.#tell(report, value, signal);
+    const event = ({ kind, data }: DeviceEvent) => this.event(kind, data);
+    this.#watch = new StatusWatch({ look, info, status, tell, event, statusEveryMs: config.statusEvery }, seams);
   }
 
   get link(): ControlLink {
@@ -71,7 +82,7 @@ export class Remote {
     this.#kept.set(this.#topics.info, Buffer.from(JSON.stringify(this.#parts.info())));
     await this.#inbox.start();
     this.#link.start();
-    this.#telling = this.#tellStatus(this.#stopping.signal);
+    this.#telling = this.#watch.run(this.#stopping.signal);
   }
 
   async stop(): Promise<void> {
@@ -81,17 +92,21 @@ export class Remote {
     await this.#link.stop();
   }
 
-  event(kind: string, data: object): void {
-    this.#link.event(kind, data);
+  /** What has happened, on the topic of its kind. */
+  event(kind: EventKind, data: object): void {
+    this.#eventSequence += 1;
+    const { device } = this.#parts;
+    this.#link.event(kind, { v: 1, device, event: kind, seq: this.#eventSequence, upMs: this.#upMs(), data });
   }
 
-  async #tellStatus(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const status = Buffer.from(JSON.stringify(await this.#parts.status()));
-      this.#kept.set(this.#topics.status, status);
-      if (this.#link.state().kind === "connected") await this.#link.keep(this.#topics.status, status, signal);
-      await this.#seams.clock.sleep(this.#parts.config.statusEvery, signal).catch(() => undefined);
-    }
+  async #tell(report: "info" | "status", value: object, signal: AbortSignal): Promise<void> {
+    const payload = Buffer.from(JSON.stringify(value));
+    this.#kept.set(this.#topics[report], payload);
+    if (this.#link.state().kind === "connected") await this.#link.keep(this.#topics[report], payload, signal);
+  }
+
+  #upMs(): number {
+    return Math.round(this.#seams.clock.monotonicMs() - this.#startedMs);
   }
 
   #reply({ answer, address, id, dry, duplicate, settled = () => {} }: Answered): void {
@@ -106,7 +121,7 @@ export class Remote {
       ...(duplicate === true ? { duplicate } : {}),
       revision: this.#parts.revision(),
       seq: this.#sequence,
-      upMs: Math.round(this.#seams.clock.monotonicMs() - this.#startedMs),
+      upMs: this.#upMs(),
     };
     this.#link.reply(reply, address, settled);
   }

@@ -240,9 +240,10 @@ export class DiskSpool implements Spool {
 
   async stats(): Promise<DiskSpoolStats> {
     this.#mustRun("count");
-    const { targets, ...figures } = await this.#index.call("stats");
+    const { targets, oldestAddedAtMs, ...figures } = await this.#index.call("stats");
     return {
       ...figures,
+      ...(oldestAddedAtMs === undefined ? {} : { oldestAgeMs: Math.max(0, this.#time.ranMs() - oldestAddedAtMs) }),
       lastSequence: this.#appender.lastIndexedSequence(),
       evicting: this.#losses.evicting(),
       targets: targets.map(({ absentSinceMs, ...target }) => ({

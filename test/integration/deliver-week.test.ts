@@ -70,7 +70,7 @@ describe("delivery from the disk over a simulated week", function () {
 
     const good = ids.works.filter((_, at) => at + 1 !== badSequence);
     assert.deepEqual(works.accepted.toSorted(), good, "every good record flowed, once");
-    assert.deepEqual([...(await owedTo(spool, "works"))], [[badSequence, "quarantined, 4 attempts"]]);
+    assert.deepEqual([...(await owedTo(spool, "works"))], [[badSequence, "quarantined, 7 attempts"]]);
     const owed = await owedTo(spool, "dead");
     assert.equal(owed.size, ids.dead.length);
     assert.deepEqual(new Set(owed.values()), new Set(["pending, 0 attempts"]));

@@ -37,6 +37,8 @@ export interface IndexStats extends Amount {
   /** Of `records`: those that need the key. */
   readonly encrypted: number;
   readonly lost: readonly Loss[];
+  /** Running time at which the oldest record was added; absent where there is none. */
+  readonly oldestAddedAtMs?: number;
 }
 
 export interface ListSelection {
@@ -79,6 +81,7 @@ export class Listings {
         missing: valueOf("missing"),
         encrypted: valueOf("encrypted"),
         lost: this.#losses.all(),
+        ...this.#oldest(),
         targets: [...targetIds].sort().map((targetId) => ({
           targetId,
           pending: valueOf(`pending:${targetId}`),
@@ -88,6 +91,11 @@ export class Listings {
         })),
       };
     });
+  }
+
+  #oldest(): { readonly oldestAddedAtMs?: number } {
+    const row = this.#sql.get("SELECT added_at FROM item ORDER BY seq LIMIT 1");
+    return row === undefined ? {} : { oldestAddedAtMs: numberIn(row, "added_at") };
   }
 
   /** Records with a delivery that fits, oldest first, each with all its deliveries. */

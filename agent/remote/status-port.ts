@@ -1,0 +1,83 @@
+import type { Seams } from "../../src/core/ports.ts";
+import { Ages } from "../../src/remote/ages.ts";
+import type { HealthLook } from "../../src/remote/health-events.ts";
+import type { InfoReport } from "../../src/remote/info-report.ts";
+import { statusReport, type StatusReport } from "../../src/remote/status-report.ts";
+import { clockQuality } from "../../src/state/boot.ts";
+import type { Agent } from "../compose.ts";
+import type { FramepostConfig } from "../config-schema.ts";
+import { healthLook, healthReport } from "../report.ts";
+import { agentVersion } from "../version.ts";
+import { diskStatus, hardwareName, hostStatus } from "./host.ts";
+
+export interface StatusPort {
+  readonly look: () => HealthLook;
+  readonly info: () => InfoReport;
+  readonly status: () => Promise<StatusReport>;
+}
+
+export interface StatusParts {
+  readonly agent: Agent;
+  readonly dataFolder: string;
+  readonly revision: () => number;
+  readonly config: () => NonNullable<StatusReport["config"]>;
+  /** Names of all commands. */
+  readonly commands: () => readonly string[];
+}
+
+/** What a running agent says of itself to its operator. */
+export function statusPort(
+  config: Pick<FramepostConfig, "spool" | "cameras" | "remote">,
+  { agent, dataFolder, revision, config: configStatus, commands }: StatusParts,
+  { clock }: Seams,
+): StatusPort {
+  const versions = { agent: agentVersion(), node: process.version };
+  const hardware = hardwareName();
+  const ages = new Ages(clock);
+  let since: { readonly state: string; readonly atMs: number } | undefined;
+
+  const status = async (): Promise<StatusReport> => {
+    const health = await healthReport(agent, clock);
+    const disk = await diskStatus(dataFolder, config.spool.minFreeBytes);
+    const nowMs = clock.monotonicMs();
+    if (since?.state !== health.state) since = { state: health.state, atMs: nowMs };
+    const around = {
+      ...(disk === undefined ? {} : { disk }),
+      clock: { quality: clockQuality() },
+      host: hostStatus(),
+      ...{ versions, revision: revision(), config: configStatus(), capBytes: config.spool.maxBytes },
+      stateForMs: Math.round(nowMs - since.atMs),
+    };
+    return statusReport(health, around, ages.look());
+  };
+
+  const info = (): InfoReport => {
+    const model = agent.vision.model()?.name;
+    return {
+      v: 1,
+      device: agent.device,
+      version: versions.agent,
+      node: versions.node,
+      platform: `${process.platform}-${process.arch}`,
+      ...(hardware === undefined ? {} : { hardware }),
+      cameras: config.cameras.map(({ id, driver }) => ({ id, driver })),
+      targets: agent.targets.map(({ id, kind }) => ({ id, kind })),
+      ...(model === undefined ? {} : { model }),
+      groups: config.remote?.groups ?? [],
+      commands: [...commands()],
+      revision: revision(),
+    };
+  };
+
+  const look = (): HealthLook => {
+    const { state, troubles, cameras, targets, vision, models, pipeline } = healthLook(agent, clock);
+    const { keptByRule, spoolFull, paused } = pipeline;
+    return {
+      ...{ state, troubles, cameras, targets, keptByRule, spoolFull, paused, revision: revision() },
+      detector: { state: vision.state, ...(vision.model === undefined ? {} : { model: vision.model }) },
+      ...(models?.lastRollback === undefined ? {} : { lastRollback: models.lastRollback }),
+    };
+  };
+
+  return { look, info, status };
+}
