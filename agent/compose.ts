@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import type { DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
-import type { ModelsHealth } from "../src/core/health.ts";
 import { trackLimits } from "../src/core/limits.ts";
 import type { Camera, CameraDriver, Seams, Target, TargetMemory } from "../src/core/ports.ts";
 import type { MotionGate, Vision } from "../src/core/vision-port.ts";
@@ -43,7 +42,7 @@ import { diskBudgetOf, shareOf } from "./disks.ts";
 import type { Part } from "./lifecycle.ts";
 import { findModel } from "./models/find-model.ts";
 import { controlPathOf } from "./locations.ts";
-import { modelKeepingOf } from "./models/model-choice.ts";
+import { type ModelKeeping, modelKeepingOf } from "./models/model-choice.ts";
 import { buildSpool, openData } from "./open-spool.ts";
 import { shadowOf } from "./models/shadow-model.ts";
 import { agentVersion } from "./version.ts";
@@ -53,7 +52,7 @@ export interface Agent {
   readonly device: string;
   readonly cameras: readonly Camera[];
   readonly vision: Vision;
-  readonly models: () => ModelsHealth;
+  readonly models: ModelKeeping;
   /** Why no model could be found. One that was found may still turn out unusable when vision starts. */
   readonly modelProblem?: AgentError;
   readonly spool: DiskSpool;
@@ -160,7 +159,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     ],
     updates: models.updates,
   };
-  const built = { device, cameras, vision, models: models.health, spool, targets, loops, pipeline, parts };
+  const built = { device, cameras, vision, models, spool, targets, loops, pipeline, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }
 

@@ -63,6 +63,9 @@ export const configSchema = z.strictObject({
   log: log.prefault({}),
 });
 
+export const cameraDrivers = camera.options.map(({ shape }) => shape.driver.value);
+export const targetKinds = target.options.map(({ shape }) => shape.kind.value);
+
 export type FramepostConfig = z.output<typeof configSchema>;
 export type CameraConfig = FramepostConfig["cameras"][number];
 export type TargetConfig = FramepostConfig["targets"][number];

@@ -12,7 +12,7 @@ export interface OverlayInForce {
   readonly isWritten: boolean;
   /** It was there and is left out: it is damaged, or does not fit the operator's file any more. */
   readonly isLeftOut: boolean;
-  /** Of one that was left out for not fitting. */
+  /** Why it was left out. */
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly string[];
 }
@@ -32,9 +32,8 @@ export async function withOverlay(
     return { layered: operator.bare(), overlay: { path, overlay, ...unwritten } };
   }
   if (found.kind === "unusable") {
-    const overlay = { ...seenWith(noOverlay, operator.digest) };
-    const warnings = [leftOut(path, found.reason)];
-    return { layered: operator.bare(), overlay: { path, overlay, ...unwritten, isLeftOut: true, warnings } };
+    const overlay = seenWith(noOverlay, operator.digest);
+    return { layered: operator.bare(), overlay: { path, overlay, ...leftOut([found.problem]) } };
   }
   const { source } = found;
   const isCutShort = start && found.overlay.lastChange?.state === "trial";
@@ -48,12 +47,8 @@ export async function withOverlay(
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const { revision, fileDigest } = overlay;
-    const warnings = error.problems.map((problem) => leftOut(path, formatProblem(problem)));
-    const left = { isWritten: false, isLeftOut: true, problems: error.problems, warnings };
-    return {
-      layered: operator.bare(),
-      overlay: { path, overlay: { revision: revision + 1, fileDigest, changes: {} }, ...left },
-    };
+    const emptied = { revision: revision + 1, fileDigest, changes: {} };
+    return { layered: operator.bare(), overlay: { path, overlay: emptied, ...leftOut(error.problems) } };
   }
 }
 
@@ -91,6 +86,9 @@ function seenWith(overlay: Overlay, fileDigest: string): Overlay {
   return { ...overlay, fileDigest, revision: overlay.revision + 1 };
 }
 
-function leftOut(path: string, reason: string): string {
-  return `what remote commands changed is left out, the config file alone rules: ${path}: ${reason}`;
+function leftOut(problems: readonly ConfigProblem[]): Omit<OverlayInForce, "path" | "overlay"> {
+  const [first, ...more] = problems.map(formatProblem);
+  const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
+  const warning = `what remote commands changed is left out, the config file alone rules: ${first ?? ""}${others}`;
+  return { isWritten: false, isLeftOut: true, problems, warnings: [warning] };
 }

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import type { PrioritizeOptions } from "./commands/queue/change.ts";
 import type { QueueExportOptions } from "./commands/queue/export.ts";
 import type { QueueImportOptions } from "./commands/queue/import.ts";
 import type { QueueListOptions } from "./commands/queue/ls.ts";
@@ -67,6 +68,17 @@ function addChangingCommands(queue: Command, contextOf: ContextOf, finish: Finis
     .action(async (records: string[], options: SelectionOptions, command: Command) => {
       const { queueRetry } = await import("./commands/queue/change.ts");
       await finish(queueRetry(contextOf(command), records, options));
+    });
+  queue
+    .command("prioritize")
+    .description("puts records first: they are sent before all others and given up last")
+    .argument("[records...]", "sequences, ids or names")
+    .option(...target)
+    .option("--camera <id>", "records of this camera")
+    .option("--label <label>", "records that show this label")
+    .action(async (records: string[], options: PrioritizeOptions, command: Command) => {
+      const { queuePrioritize } = await import("./commands/queue/change.ts");
+      await finish(queuePrioritize(contextOf(command), records, options));
     });
   queue
     .command("drop")

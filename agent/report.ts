@@ -20,7 +20,7 @@ function healthNow(agent: Agent, clock: Clock, spool: HealthParts["spool"]): Hea
     cameras: agent.cameras.map((camera) => camera.health()),
     vision: agent.vision.health(),
     model: agent.vision.model(),
-    models: agent.models(),
+    models: agent.models.health(),
     pipeline: agent.pipeline.health(),
     spool,
     deliveries: agent.loops.map((loop) => loop.health()),

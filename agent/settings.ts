@@ -1,9 +1,11 @@
 import { dirname, join, resolve } from "node:path";
 import { AgentError } from "../src/core/errors.ts";
+import type { Logger } from "../src/core/ports.ts";
 import { OperatorFile, type LayeredConfig } from "../src/config/layers.ts";
 import { overlayPathOf } from "../src/config/overlay-file.ts";
 import { formatProblem } from "../src/config/problem.ts";
-import { createLogger, type LevelLogger } from "../src/log/logger.ts";
+import { createControlledLogger, type LogControl } from "../src/log/logger.ts";
+import { LogRing } from "../src/log/ring.ts";
 import { configSchema, type FramepostConfig } from "./config-schema.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { budgetWarnings } from "./disks.ts";
@@ -17,7 +19,10 @@ const places = ["framepost.yaml", "/etc/framepost/framepost.yaml"];
 export interface Settings extends Omit<LayeredConfig<FramepostConfig>, "warnings"> {
   readonly file: string;
   readonly dataFolder: string;
-  readonly log: LevelLogger;
+  readonly log: Logger;
+  readonly logControl: LogControl;
+  /** The last lines of `log`. */
+  readonly logRing: LogRing;
   /** What works but should be mended. For a person, without secrets. */
   readonly warnings: readonly string[];
   readonly operator: OperatorFile<typeof configSchema>;
@@ -27,6 +32,8 @@ export interface Settings extends Omit<LayeredConfig<FramepostConfig>, "warnings
 export interface LoadOptions {
   /** The daemon has just been started: a trial that is under way ended with the process that began it. */
   readonly start?: boolean;
+  /** In place of a new one. */
+  readonly logRing?: LogRing;
 }
 
 /**
@@ -37,7 +44,7 @@ export interface LoadOptions {
 export async function loadSettings(
   context: CommandContext,
   level: LogLevel | "config" = "error",
-  { start = false }: LoadOptions = {},
+  { start = false, logRing = new LogRing() }: LoadOptions = {},
 ): Promise<Settings> {
   const file = await configFileOf(context);
   const operator = await OperatorFile.read(file, configSchema, { variables: context.environment });
@@ -46,6 +53,12 @@ export async function loadSettings(
   const { secrets } = layered;
   const config = withAbsolutePaths(layered.config, file);
   context.hide(secrets);
+  const { log, control } = createControlledLogger({
+    level: context.logLevel ?? (level === "config" ? config.log.level : level),
+    secrets,
+    journald: context.environment["JOURNAL_STREAM"] !== undefined,
+    ring: logRing,
+  });
   return {
     ...layered,
     ...{ config, file, operator, overlay, dataFolder },
@@ -57,11 +70,7 @@ export async function loadSettings(
       ...detectorWarnings(config.detector),
       ...(await budgetWarnings(config, dataFolder)),
     ],
-    log: createLogger({
-      level: context.logLevel ?? (level === "config" ? config.log.level : level),
-      secrets,
-      journald: context.environment["JOURNAL_STREAM"] !== undefined,
-    }),
+    ...{ log, logControl: control, logRing },
   };
 }
 

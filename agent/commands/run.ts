@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Logger, Seams } from "../../src/core/ports.ts";
 import { healthFields } from "../../src/health/health.ts";
 import { type Agent, composeAgent } from "../compose.ts";
@@ -20,10 +21,11 @@ const healthEveryMs = 60_000;
  */
 export async function run(context: CommandContext): Promise<ExitCode> {
   const rounds = new Rounds();
+  const instance = randomUUID();
   const config = new ConfigPort(await loadSettings(context, "config", { start: true }), context, rounds);
   for (;;) {
     const ending = rounds.begin();
-    const round = await startRound(context, config).catch(async (error: unknown) => {
+    const round = await startRound(context, config, instance).catch(async (error: unknown) => {
       context.signal.throwIfAborted();
       if (await config.goBack(error)) return undefined;
       throw error;
@@ -49,14 +51,14 @@ interface Round {
   readonly lifecycle: Lifecycle;
 }
 
-async function startRound(context: CommandContext, settings: ConfigPort): Promise<Round> {
+async function startRound(context: CommandContext, settings: ConfigPort, instance: string): Promise<Round> {
   const { config, dataFolder, log, file, warnings } = settings.settings;
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const agent = await composeAgent(config, { dataFolder }, seams);
   await settings.settle();
   const { spool, models, control, vision, sending, capturing, updates } = agent.parts;
-  const remote = remotePart(config, { agent, dataFolder, settings }, seams);
+  const remote = remotePart(config, { agent, instance, settings }, seams);
   const lifecycle = new Lifecycle([spool, models, control, vision, ...sending, ...capturing, updates, remote], log);
   await lifecycle.start(context.signal);
   settings.started();

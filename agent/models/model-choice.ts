@@ -2,12 +2,11 @@ import { join } from "node:path";
 import type { DiskBudget } from "../../src/core/disk-budget.ts";
 import { asAgentError } from "../../src/core/errors.ts";
 import type { ModelsHealth } from "../../src/core/health.ts";
-import type { ModelChoice } from "../../src/core/model-choice.ts";
 import type { Seams } from "../../src/core/ports.ts";
 import { defaultModel } from "../../src/config/sections.ts";
 import { HttpStream } from "../../src/link/http-stream.ts";
 import { modelLimits } from "../../src/core/limits.ts";
-import { ModelDownloads } from "../../src/models/download.ts";
+import { type DownloadProgress, ModelDownloads } from "../../src/models/download.ts";
 import type { InstalledModel, ModelStore } from "../../src/models/store.ts";
 import { clockQuality } from "../../src/state/boot.ts";
 import { type FetchFile } from "../../src/update/install-release.ts";
@@ -24,7 +23,12 @@ import type { Part } from "../lifecycle.ts";
 
 /** The model in use, as the daemon keeps it: chosen by an operator, brought by updates, sent back when it fails. */
 export interface ModelKeeping {
-  readonly choice: ModelChoice;
+  readonly choice: Takeover;
+  readonly store: ModelStore;
+  /** Absent where no origin is configured, or the config names the model. */
+  readonly updater?: ModelUpdater;
+  /** `detector.model` or `detector.manifest`. */
+  readonly pinnedTo?: string;
   readonly health: () => ModelsHealth;
   /** After the spool, whose lock makes this process the only one, and before vision. `startWith` is for vision to ask. */
   readonly guard: Part;
@@ -69,7 +73,9 @@ export function modelKeepingOf(
         );
   let startWith: ModelSpec | undefined;
   return {
-    choice: takeover,
+    ...{ choice: takeover, store },
+    ...(updater === undefined ? {} : { updater }),
+    ...(pinnedTo === undefined ? {} : { pinnedTo }),
     health: () => modelsHealth(takeover, updater),
     guard: {
       name: "models",
@@ -136,9 +142,11 @@ function fetchingOf(
   const downloads = new ModelDownloads({ folder: join(dataFolder, "models"), http }, seams);
   const share = budget.share("model downloads");
   const bytesPerSecond = detector.updates?.maxBytesPerSecond;
-  return async ({ url, bytes, sha256 }, into, signal) => {
+  return async ({ url, bytes, sha256 }, into, signal, onBytes) => {
     const request = { url, bytes, sha256, bytesMax: bytes };
-    await downloads.fetch(request, into, { signal, share, bytesPerSecond, freeBytesMin: spool.minFreeBytes });
+    const onProgress = (progress: DownloadProgress) => onBytes?.(progress.bytes);
+    const options = { signal, share, bytesPerSecond, freeBytesMin: spool.minFreeBytes, onProgress };
+    await downloads.fetch(request, into, options);
   };
 }
 

@@ -66,10 +66,15 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
     };
   }
 
+  /** In force, without secrets. */
+  shown(): unknown {
+    const { config, redacted, secrets } = this.#settings;
+    return shownConfig(configSchema, config, { redacted, secrets });
+  }
+
   async get(pointer: string): Promise<object> {
-    const { config, redacted, secrets, overlay } = this.#settings;
-    const whole = byId(shownConfig(configSchema, config, { redacted, secrets }));
-    const value = valueAt(whole, stepsOf(pointer));
+    const { overlay } = this.#settings;
+    const value = valueAt(byId(this.shown()), stepsOf(pointer));
     if (value === undefined)
       throw refusal("CONFIG_PATH_UNKNOWN", `${pointer}: is not set, or there is no such setting`);
     const changed = changedPaths({}, overlay.overlay.changes).map(pointerOf);
@@ -166,7 +171,8 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
     try {
       // A trial on disk that is none any more could not be written over.
       const start = this.trial() === undefined;
-      this.#settings = await loadSettings(this.#context, "config", { start });
+      const { logRing } = this.#settings;
+      this.#settings = await loadSettings(this.#context, "config", { start, logRing });
     } catch (error) {
       const { code, message } = asAgentError(error, "reading the config");
       this.#settings.log.error("config.not_read", { code, error: message });
@@ -267,10 +273,11 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
   }
 
   #applyInPlace(settings: Settings): void {
-    const { log } = this.#settings;
-    this.#settings = { ...settings, log };
+    // The logger at work goes on.
+    const { log, logControl, logRing } = this.#settings;
+    this.#settings = { ...settings, log, logControl, logRing };
     this.#started = this.#settings;
-    if (this.#context.logLevel === undefined) log.setLevel(settings.config.log.level);
+    if (this.#context.logLevel === undefined) logControl.setLevel(settings.config.log.level);
     this.#tellChanged(settings.overlay.overlay);
   }
 
@@ -280,7 +287,10 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
 
   #tellReverted({ revision, lastChange }: Overlay): void {
     const { paths = [], reason } = lastChange ?? {};
-    this.#tell({ kind: "config-reverted", data: { revision, paths: [...paths], ...(reason === undefined ? {} : { reason }) } });
+    this.#tell({
+      kind: "config-reverted",
+      data: { revision, paths: [...paths], ...(reason === undefined ? {} : { reason }) },
+    });
   }
 
   #tell(news: ConfigNews): void {

@@ -3,16 +3,31 @@ import type { Seams } from "../../src/core/ports.ts";
 import { Access } from "../../src/remote/access.ts";
 import type { Command } from "../../src/remote/command.ts";
 import { basicCommands } from "../../src/remote/commands/basic.ts";
+import { capabilitiesCommands } from "../../src/remote/commands/capabilities.ts";
 import { configCommands } from "../../src/remote/commands/config.ts";
+import { logCommands } from "../../src/remote/commands/log.ts";
+import { modelCommands } from "../../src/remote/commands/model.ts";
 import { restartCommands } from "../../src/remote/commands/restart.ts";
 import { snapshotCommands } from "../../src/remote/commands/snapshot.ts";
+import { supportCommands } from "../../src/remote/commands/support.ts";
 import { Remote } from "../../src/remote/remote.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
 import type { Part } from "../lifecycle.ts";
+import { capabilitiesPort } from "./capabilities-port.ts";
 import type { ConfigPort } from "./config-port.ts";
+import { LogLevelHold } from "./log-port.ts";
+import { modelPort } from "./model-port.ts";
 import { snapshotPort } from "./snapshot-port.ts";
 import { statusPort } from "./status-port.ts";
+import { supportPort } from "./support-port.ts";
+
+export interface RemotePartOptions {
+  readonly agent: Agent;
+  /** Of this process. */
+  readonly instance: string;
+  readonly settings: ConfigPort;
+}
 
 export interface RemotePart extends Part {
   /** Resolves when there is a connection; where there is no remote control, when `signal` aborts. */
@@ -24,28 +39,34 @@ export interface RemotePart extends Part {
 /** Remote control of a running agent. Nothing where the config has no `remote`. */
 export function remotePart(
   config: FramepostConfig,
-  {
-    agent,
-    dataFolder,
-    settings,
-  }: { readonly agent: Agent; readonly dataFolder: string; readonly settings: ConfigPort },
+  { agent, instance, settings }: RemotePartOptions,
   seams: Seams,
 ): RemotePart {
   const { remote: remoteConfig } = config;
   if (remoteConfig === undefined) return noRemote;
+  const { dataFolder, logControl, logRing } = settings.settings;
+  const shownConfig = () => settings.shown();
   const revision = () => settings.revision();
-  const names = () => commands.map(({ spec }) => spec.name);
   const change = () => settings.state();
-  const status = statusPort(config, { agent, dataFolder, revision, config: change, commands: names }, seams);
+  const names = () => commands.map(({ spec }) => spec.name);
+  const status = statusPort(config, { agent, dataFolder, instance, revision, config: change, commands: names }, seams);
+  const models = modelPort(agent, seams.clock);
+  const logLevel = new LogLevelHold(logControl, seams.clock);
+  const packetBytesMax = () => remote.link.packetBytesMax();
+  const support = supportPort({ agent, status, models, shownConfig, logRing, log: seams.log, packetBytesMax });
   const commands: readonly Command[] = [
     ...basicCommands(status),
+    ...capabilitiesCommands(capabilitiesPort()),
     ...snapshotCommands(snapshotPort(agent)),
+    ...modelCommands(models),
+    ...logCommands(logLevel),
+    ...supportCommands(support),
     ...configCommands(settings),
     ...restartCommands(settings),
   ];
   const remote = new Remote(
     {
-      ...{ config: remoteConfig, device: agent.device, stateFolder: join(dataFolder, "state") },
+      ...{ config: remoteConfig, device: agent.device, instance, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision, ...status },
       outcomeOf: (request) => settings.outcomeOf(request),
     },
@@ -57,7 +78,10 @@ export function remotePart(
       await remote.start();
       settings.listen(({ kind, data }) => remote.event(kind, data));
     },
-    stop: () => remote.stop(),
+    async stop() {
+      logLevel.stop();
+      await remote.stop();
+    },
     connected: (signal) => remote.link.connected(signal),
     lastError() {
       const state = remote.link.state();

@@ -19,6 +19,7 @@ export interface StatusPort {
 export interface StatusParts {
   readonly agent: Agent;
   readonly dataFolder: string;
+  readonly instance: string;
   readonly revision: () => number;
   readonly config: () => NonNullable<StatusReport["config"]>;
   /** Names of all commands. */
@@ -28,7 +29,7 @@ export interface StatusParts {
 /** What a running agent says of itself to its operator. */
 export function statusPort(
   config: Pick<FramepostConfig, "spool" | "cameras" | "remote">,
-  { agent, dataFolder, revision, config: configStatus, commands }: StatusParts,
+  { agent, dataFolder, instance, revision, config: configStatus, commands }: StatusParts,
   { clock }: Seams,
 ): StatusPort {
   const versions = { agent: agentVersion(), node: process.version };
@@ -56,6 +57,7 @@ export function statusPort(
     return {
       v: 1,
       device: agent.device,
+      instance,
       version: versions.agent,
       node: versions.node,
       platform: `${process.platform}-${process.arch}`,

@@ -22,7 +22,7 @@ export interface ChangeAttempt {
   /** Both as they are written, cameras and targets as objects by their id. */
   readonly before: Fields;
   readonly after: Fields;
-  readonly patch: unknown;
+  readonly patch: Fields;
   readonly isAdmin: boolean;
 }
 
@@ -91,8 +91,9 @@ export function changedPaths(before: Fields, after: Fields): readonly (readonly 
   });
 }
 
-function namedPaths(patch: unknown): readonly (readonly string[])[] {
-  return isFields(patch) && Object.keys(patch).length === 0 ? [] : everyPath(patch, []);
+/** What it takes away is what differs, down to every setting that is gone. */
+function namedPaths(patch: Fields): readonly (readonly string[])[] {
+  return Object.keys(patch).length === 0 ? [] : everyPath(patch, []).filter((path) => valueAt(patch, path) !== null);
 }
 
 function everyPath(value: unknown, path: readonly string[]): readonly (readonly string[])[] {

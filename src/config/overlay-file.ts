@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { AgentError, messageOf } from "../core/errors.ts";
 import { configLimits } from "../core/limits.ts";
 import { isFields, unnamedList, type Fields } from "./overlay.ts";
+import type { ConfigProblem } from "./problem.ts";
 import { readTextFile } from "./text-file.ts";
 import { writeYaml, YamlSource } from "./yaml.ts";
 
@@ -39,7 +40,7 @@ export type OverlayFile =
   | { readonly kind: "none" }
   | { readonly kind: "overlay"; readonly overlay: Overlay; readonly source: YamlSource }
   /** Damaged, or no overlay at all. */
-  | { readonly kind: "unusable"; readonly reason: string };
+  | { readonly kind: "unusable"; readonly problem: ConfigProblem };
 
 export const noOverlay: Overlay = { revision: 0, fileDigest: "", changes: {} };
 
@@ -53,18 +54,17 @@ export function digestOfFile(text: string): string {
 
 /** Never fails: what cannot be read is no reason not to start. */
 export async function readOverlay(path: string): Promise<OverlayFile> {
+  const unusable = (message: string, at = { line: 1, column: 1 }) =>
+    ({ kind: "unusable", problem: { file: path, ...at, path: "", message } }) as const;
   const file = await readTextFile(path, configLimits.overlayBytesMax);
   if (file.kind === "failed") {
-    return file.absent === true ? { kind: "none" } : { kind: "unusable", reason: `cannot be read: ${file.reason}` };
+    return file.absent === true ? { kind: "none" } : unusable(`cannot be read: ${file.reason}`);
   }
   const source = new YamlSource(file.text, { keepNull: true });
-  const [problem] = source.problems;
-  if (problem !== undefined) {
-    return { kind: "unusable", reason: `line ${problem.line}, column ${problem.column}: ${problem.message}` };
-  }
+  const [mistake] = source.problems;
+  if (mistake !== undefined) return unusable(mistake.message, { line: mistake.line, column: mistake.column });
   const overlay = parseOverlay(source.value);
-  if (overlay === undefined) return { kind: "unusable", reason: "it is no overlay" };
-  return { kind: "overlay", overlay, source };
+  return overlay === undefined ? unusable("it is no overlay") : { kind: "overlay", overlay, source };
 }
 
 /** Resolves when it survives a power cut. Fails with `CONFIG_PATCH_TOO_LARGE` or `STATE_UNWRITABLE`. */

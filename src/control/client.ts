@@ -84,11 +84,23 @@ export class ControlClient implements Queue {
   }
 
   async retry(selection: DeliverySelection, afterSequence: number): Promise<QueueStep> {
-    return stepOf((await this.#call("retry", { selection, afterSequence })).value);
+    return await this.#step("retry", selection, afterSequence);
   }
 
   async drop(selection: DeliverySelection, afterSequence: number): Promise<QueueStep> {
-    return stepOf((await this.#call("drop", { selection, afterSequence })).value);
+    return await this.#step("drop", selection, afterSequence);
+  }
+
+  async count(selection: DeliverySelection, afterSequence: number): Promise<QueueStep> {
+    return await this.#step("count", selection, afterSequence);
+  }
+
+  async hasten(selection: DeliverySelection, afterSequence: number): Promise<QueueStep> {
+    return await this.#step("hasten", selection, afterSequence);
+  }
+
+  async prioritize(selection: DeliverySelection, afterSequence: number): Promise<QueueStep> {
+    return await this.#step("prioritize", selection, afterSequence);
   }
 
   async verify(afterSequence: number, repair: boolean): Promise<QueueCheck> {
@@ -124,6 +136,10 @@ export class ControlClient implements Queue {
 
   async rollBackModel(): Promise<ModelChange> {
     return changeOf((await this.#call("rollBackModel", {})).value);
+  }
+
+  async #step(method: Method, selection: DeliverySelection, afterSequence: number): Promise<QueueStep> {
+    return stepOf((await this.#call(method, { selection, afterSequence })).value);
   }
 
   async #call(method: Method, value: unknown, bytes?: Buffer): Promise<Required<Message>> {

@@ -13,9 +13,12 @@ export interface Message {
 
 export const methodPath = "/queue/";
 
-/** What every answer names, so that a command of a newer program knows an older daemon. */
+/**
+ * What every answer names, so that a command of a newer program knows an older daemon. A new key of a selection needs a new
+ * number: a daemon that passes it over would drop more than was meant.
+ */
 export const protocolHeader = "framepost-control";
-export const protocol = "1";
+export const protocol = "2";
 
 const newline = 0x0a;
 const dispositions: ReadonlySet<string> = new Set<Disposition>(["retry", "reject", "fatal"]);

@@ -27,6 +27,14 @@ export interface Offer {
   readonly models: ModelChoice;
 }
 
+/** What goes over a selection of deliveries in steps. */
+function stepBy(method: "retry" | "drop" | "count" | "hasten" | "prioritize"): Answer {
+  return async ({ queue }, { value }) => {
+    const { selection, afterSequence } = objectOf(value, "a step");
+    return { value: await queue[method](selectionOf(selection), countOf(afterSequence, "a sequence")) };
+  };
+}
+
 type Answer = (offer: Offer, message: Required<Message>) => Promise<Message>;
 
 /** Everything that may be asked over the socket, and nothing else. */
@@ -46,14 +54,11 @@ const methods: { readonly [M in Method]: Answer } = {
   async sent({ queue }, { value }) {
     return { value: await queue.sent(sentPageOf(value)) };
   },
-  async retry({ queue }, { value }) {
-    const { selection, afterSequence } = objectOf(value, "a step");
-    return { value: await queue.retry(selectionOf(selection), countOf(afterSequence, "a sequence")) };
-  },
-  async drop({ queue }, { value }) {
-    const { selection, afterSequence } = objectOf(value, "a step");
-    return { value: await queue.drop(selectionOf(selection), countOf(afterSequence, "a sequence")) };
-  },
+  retry: stepBy("retry"),
+  drop: stepBy("drop"),
+  count: stepBy("count"),
+  hasten: stepBy("hasten"),
+  prioritize: stepBy("prioritize"),
   async verify({ queue }, { value }) {
     const { afterSequence, repair } = objectOf(value, "a step");
     return { value: await queue.verify(countOf(afterSequence, "a sequence"), truthOf(repair, "repair")) };

@@ -63,6 +63,9 @@ export function selectionOf(value: unknown): DeliverySelection {
     ...optional(from, "targetId", textOf),
     ...optional(from, "state", stateOf),
     ...optional(from, "sequence", countOf),
+    ...optional(from, "upToSequence", countOf),
+    ...optional(from, "cameraId", textOf),
+    ...optional(from, "label", textOf),
   };
 }
 

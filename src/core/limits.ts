@@ -346,6 +346,10 @@ export const spoolLimits = {
   listRecordsMax: 1_000,
   /** Rows that an operator's retry or drop changes in one transaction: some 20 ms in which an append waits. */
   changeRowsMax: 500,
+  /** Records whose metadata is read in one such step that selects by camera or label: some 50 ms from a card. */
+  matchRecordsMax: 200,
+  /** Of a record that an operator puts first; above what any rule gives. */
+  topPriority: 1_000,
   /** Records whose every byte is read in one step of a check; fewer where they are large. */
   verifyRecordsMax: 200,
   verifyBytesMax: 32 * MB,
@@ -572,6 +576,10 @@ export const linkLimits = {
   mqttBytesPerSecondMin: 8 * KB,
   /** Larger messages from a broker are left out: commands and notices take some KB. */
   mqttReceivedBytesMax: MB,
+  /** MQTT 5: messages that a broker sends before we have acknowledged earlier ones. */
+  mqttReceiveMax: 10,
+  /** Messages that wait for whoever listens; above what a broker sends unacknowledged (MQTT 5: ours, Mosquitto: 20). */
+  mqttHeardWaitingMax: 64,
   /** A DISCONNECT that a frozen broker never reads is not waited for longer. */
   mqttCloseGraceMs: 1_000,
   /** A connection that lived this long was healthy: its loss starts the back-off anew. */
@@ -651,6 +659,9 @@ export const logLimits = {
   valuesMax: 200,
   /** Masking a shorter text would make the log unreadable and protect nothing. */
   secretCharsMin: 4,
+  /** Kept in memory for a support bundle: some hours of a quiet device, a minute of one in trouble. */
+  ringLinesMax: 500,
+  ringCharsMax: 256 * KB,
 } as const;
 
 export const stateLimits = {
@@ -720,6 +731,17 @@ export const remoteLimits = {
   /** Told in one status: 64 cameras, 32 targets and 32 troubles stay below 64 KB, which EMQX and AWS IoT take. */
   troublesMax: 32,
   statusBytesMax: 64 * KB,
+  /** Of a support bundle, where the caller does not say: AWS IoT takes packets of 128 KB. Its log is cut to fit. */
+  bundleBytesDefault: 96 * KB,
+  bundleBytesMin: 4 * KB,
+  bundleBytesMax: MB,
+  /** Of a packet at the broker, for what is around the data: topic, properties, the reply's own fields. */
+  packetOverheadBytes: 2 * KB,
+  modelsListedMax: 200,
+  /** A long download says how far it is this often. */
+  progressEveryMs: 5_000,
+  /** A log that is turned up and forgotten fills a disk. */
+  logLevelForMaxMs: 7 * 24 * 60 * 60_000,
   /** Records that were kept are told together, at most this often. */
   keptEventEveryMs: 10_000,
   /** Commands sent within a day of silence still arrive. */
@@ -728,6 +750,20 @@ export const remoteLimits = {
   willDelaySeconds: 15,
   /** Of two devices with one name the one that notices leaves the other alone for this long. */
   cloneHoldMs: 10 * 60_000,
+  /** Then the other one has this long, beyond the longest pause between two tries, to show that it is still there. */
+  cloneLookExtraMs: 30_000,
+  /** Brokers that refuse smaller messages for their size are of no use; what is smaller is not suspected of it. */
+  suspectBytesMin: 4 * KB,
+  /** A broker that closes the connection over a message does so while it arrives, not minutes later. */
+  suspectWithinMs: 10_000,
+  /** Connections that one message may end before it is given up. A broker restarted at the wrong moment ends one or two. */
+  letterTriesMax: 4,
+  /** Refused sizes are tried again after this: someone may have raised the limit. */
+  refusedSizeForgetMs: 24 * 60 * 60_000,
+  /** 3.1.1 does not say what a broker throws away; the copy of a large reply comes this long after the next ping's answer. */
+  echoMs: 1_000,
+  /** Filters that the broker has refused are asked for again. */
+  resubscribeMs: 10 * 60_000,
   groupsMax: 16,
   keysMax: 32,
   /** Of one change of the config, in replies and events; a usual one has three. */

@@ -8,6 +8,11 @@ export interface DeliverySelection {
   readonly state?: "pending" | "quarantined" | "held";
   /** One record's sequence. */
   readonly sequence?: number;
+  /** Of records up to this one: what comes later is not meant. */
+  readonly upToSequence?: number;
+  /** Of records of this camera; of those that show this label. Both stand in the files: a step then looks at fewer. */
+  readonly cameraId?: string;
+  readonly label?: string;
 }
 
 export interface ListPage {
@@ -118,6 +123,15 @@ export interface Queue {
   retry(selection: DeliverySelection, afterSequence: number): Promise<QueueStep>;
   /** Gives deliveries up, counted as lost; held ones only where their state is asked for. */
   drop(selection: DeliverySelection, afterSequence: number): Promise<QueueStep>;
+  /** How many `drop` would give up; changes nothing. */
+  count(selection: DeliverySelection, afterSequence: number): Promise<QueueStep>;
+  /** Ends the delays of pending deliveries. What was tried before still counts. */
+  hasten(selection: DeliverySelection, afterSequence: number): Promise<QueueStep>;
+  /**
+   * Gives the records of such deliveries the highest priority, for all who are owed them: they are sent first and evicted
+   * last. The files do not tell of it, so a rebuilt index and another spool know the priority of the rule again.
+   */
+  prioritize(selection: DeliverySelection, afterSequence: number): Promise<QueueStep>;
   /** Checks the invariants, one page of records at a time. With `repair` it mends what can be mended without a loss. */
   verify(afterSequence: number, repair: boolean): Promise<QueueCheck>;
   /**

@@ -96,19 +96,31 @@ export function publishRefused(topic: string, broker: string, reason: number): A
   });
 }
 
-/** MQTT 3.1.1 says no with 128 and gives no reason; MQTT 5 has some that pass, such as a quota. */
-export function subscribeRefused(attempted: string, thrown: unknown): AgentError {
-  const reason = grantsOf(thrown).find((code) => code >= 128);
+/** The broker does not let this client read some of what it asked for. */
+export class SubscribeRefused extends AgentError {
+  /** Those that were refused. */
+  readonly filters: readonly string[];
+
+  constructor(message: string, reason: number, filters: readonly string[]) {
+    // Of MQTT 5's reasons a quota and one without a name may pass; 3.1.1 gives none.
+    const passes = [131, 151].includes(reason);
+    super(passes ? "MQTT_REFUSED" : "MQTT_NOT_AUTHORISED", message, {
+      disposition: passes ? "retry" : "fatal",
+      facts: { reason },
+    });
+    this.filters = filters;
+  }
+}
+
+export function subscribeRefused(attempted: string, filters: readonly string[], thrown: unknown): AgentError {
+  const grants = grantsOf(thrown);
+  const reason = grants.find((code) => code >= 128);
   if (reason === undefined) {
     const message = `${attempted}: ${messageOf(thrown, 100)}`;
     return new AgentError("MQTT_CLOSED", message, { disposition: "retry", cause: thrown });
   }
-  const passes = [131, 151].includes(reason);
-  const text = passes ? `refused with reason ${reason}` : `this client may not read there (${reason})`;
-  return new AgentError(passes ? "MQTT_REFUSED" : "MQTT_NOT_AUTHORISED", `${attempted}: ${text}`, {
-    disposition: passes ? "retry" : "fatal",
-    facts: { reason },
-  });
+  const refused = filters.filter((_, at) => (grants[at] ?? 0) >= 128);
+  return new SubscribeRefused(`${attempted}: this client may not read there (${reason})`, reason, refused);
 }
 
 /** Of the SUBACK that MQTT.js puts into its error. */

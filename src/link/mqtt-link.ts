@@ -4,6 +4,7 @@ import { linkLimits } from "../core/limits.ts";
 import type { Seams } from "../core/ports.ts";
 import { MqttConnection } from "./mqtt.ts";
 import { mayBeOlder } from "./mqtt-errors.ts";
+import { Hearing } from "./mqtt-hearing.ts";
 import type { PublishOptions } from "./mqtt-packet.ts";
 import { brokerName, type MqttLimits, type MqttVersion, type MqttWill } from "./mqtt-settings.ts";
 import type { MqttSubscription } from "./mqtt-subscription.ts";
@@ -31,8 +32,8 @@ export interface MqttLinkOptions {
   readonly subscriptions?: readonly MqttSubscription[];
   /** MQTT 5: the broker keeps what comes meanwhile for so long. */
   readonly sessionExpirySeconds?: number;
-  /** Called at every connect, when everything is subscribed. Must not throw. */
-  readonly onConnected?: () => void;
+  /** Called at every connect, when everything is subscribed; `ended` aborts with that connection. Must not throw. */
+  readonly onConnected?: (ended: AbortSignal) => void;
   /** For tests; the link's limits otherwise. */
   readonly timing?: Partial<MqttTiming>;
 }
@@ -66,11 +67,13 @@ export class MqttLink {
   readonly #timing: MqttTiming;
   readonly #seams: Seams;
   readonly #broker: string;
+  readonly #hearing: Hearing;
   readonly #watchers = new Set<() => void>();
   #state: MqttLinkState = { kind: "stopped" };
   #version: MqttVersion;
   #connection: MqttConnection | undefined;
   #lastLimits: MqttLimits | undefined;
+  #lastFailure: AgentError | undefined;
   #stop = new AbortController();
   #hurry = new AbortController();
   #running: Promise<void> | undefined;
@@ -81,6 +84,7 @@ export class MqttLink {
     this.#seams = seams;
     this.#broker = brokerName({ ...options, secure: options.tls !== undefined });
     this.#version = options.protocol === "3.1.1" ? 4 : 5;
+    this.#hearing = new Hearing(options.subscriptions ?? []);
   }
 
   /** `mqtt://host:port`, for texts; without credentials. */
@@ -95,6 +99,16 @@ export class MqttLink {
   /** Of the last connection; undefined before the first. */
   limits(): MqttLimits | undefined {
     return this.#lastLimits;
+  }
+
+  /** Why the last connection ended or could not be made, also once there is another one. */
+  lastFailure(): AgentError | undefined {
+    return this.#lastFailure;
+  }
+
+  /** Messages that came while whoever listens was stuck, and were thrown away. */
+  missed(): number {
+    return this.#hearing.missed;
   }
 
   /** Returns at once: being away is a state. May be called again after `close`. */
@@ -153,6 +167,11 @@ export class MqttLink {
     await this.#connection.ping(signal);
   }
 
+  /** Asks for all subscriptions again on the connection there is, for filters that were refused. */
+  async resubscribe(signal: AbortSignal): Promise<void> {
+    await this.#connection?.subscribe(signal);
+  }
+
   async #run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     let lastError: AgentError | undefined;
@@ -162,6 +181,7 @@ export class MqttLink {
       const ended = await this.#connectOnce(signal);
       if (signal.aborted) break;
       lastError = ended.error;
+      this.#lastFailure = lastError;
       const livedMs = ended.served ? this.#seams.clock.monotonicMs() - startedMs : 0;
       failures = livedMs >= linkLimits.mqttHealthyAfterMs ? 1 : failures + 1;
       this.#become({ kind: "waiting", lastError });
@@ -197,6 +217,8 @@ export class MqttLink {
     } catch (error) {
       const refused = asAgentError(error, `connect to ${this.#broker}`);
       if (this.#options.protocol !== "auto" || this.#version === 4 || !mayBeOlder(refused)) throw refused;
+      // One that has spoken MQTT 5 was stopping; a connection without a session would end the one that it keeps for us.
+      if (this.#lastLimits?.version === 5 && refused.code !== "MQTT_PROTOCOL_VERSION") throw refused;
       const connection = await this.#openAs(4, signal);
       // A broker that broke the connection off may just have been stopping; one that named the version meant it.
       if (refused.code === "MQTT_PROTOCOL_VERSION") this.#version = 4;
@@ -206,7 +228,7 @@ export class MqttLink {
 
   async #openAs(version: MqttVersion, signal: AbortSignal): Promise<MqttConnection> {
     const { host, port, tls: files, username, password, clientId, will } = this.#options;
-    const { sessionExpirySeconds, subscriptions, onConnected } = this.#options;
+    const { sessionExpirySeconds, subscriptions = [], onConnected } = this.#options;
     const tls = files === undefined ? undefined : await readTlsOptions(files);
     const { keepaliveSeconds, connectTimeoutMs, ackTimeoutMs } = this.#timing;
     const connection = new MqttConnection(
@@ -222,7 +244,7 @@ export class MqttLink {
         ...(password === undefined ? {} : { password }),
         ...(will === undefined ? {} : { will }),
         ...(sessionExpirySeconds === undefined ? {} : { sessionExpirySeconds }),
-        ...(subscriptions === undefined ? {} : { subscriptions }),
+        ...{ subscriptions, hearing: this.#hearing },
       },
       version,
     );
@@ -231,7 +253,7 @@ export class MqttLink {
     this.#connection = connection;
     this.#lastLimits = limits;
     this.#become({ kind: "connected", limits });
-    onConnected?.();
+    onConnected?.(connection.over);
     return connection;
   }
 

@@ -19,6 +19,7 @@ export interface PublishProperties {
 }
 
 const publishType = 0x30;
+const pubackType = 0x40;
 const payloadFormatProperty = 0x01;
 const expiryProperty = 0x02;
 const contentTypeProperty = 0x03;
@@ -39,6 +40,11 @@ export function publishHead(
   const variable = Buffer.concat([text(topic), identity, properties]);
   const flags = (options.qos << 1) | (options.retain === true ? 1 : 0);
   return Buffer.concat([Buffer.from([publishType | flags]), length(variable.length + payloadBytes), variable]);
+}
+
+/** A PUBACK that says yes, of either version. */
+export function publishAnswer(id: number): Buffer {
+  return Buffer.concat([Buffer.from([pubackType, 2]), uint16(id)]);
 }
 
 /** Bytes of a whole packet, to hold against the broker's maximumPacketSize before there is a payload. */

@@ -1,3 +1,4 @@
+import type { Hearing } from "./mqtt-hearing.ts";
 import type { MqttSubscription } from "./mqtt-subscription.ts";
 
 /** As the CONNECT packet counts them: 4 is 3.1.1. */
@@ -24,7 +25,8 @@ export interface MqttSettings {
   /** MQTT 5: the broker keeps the session, and what comes for it, for so long after the connection. 0 when absent. */
   readonly sessionExpirySeconds?: number;
   /** Known before the connection is: what waits in a session comes before anything is asked for. */
-  readonly subscriptions?: readonly MqttSubscription[];
+  readonly subscriptions: readonly MqttSubscription[];
+  readonly hearing: Hearing;
   readonly keepaliveSeconds: number;
   readonly connectTimeoutMs: number;
   readonly ackTimeoutMs: number;

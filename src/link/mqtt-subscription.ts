@@ -1,4 +1,5 @@
 import type { AgentError } from "../core/errors.ts";
+import type { MqttVersion } from "./mqtt-settings.ts";
 
 /** What a connection listens to, and what it hears. */
 
@@ -23,10 +24,15 @@ export interface MqttSubscription {
    * published as retained. 3.1.1 knows `all` alone, and marks what was kept.
    */
   readonly kept?: "all" | "none";
-  /** Called instead of ending the connection where the broker forbids the filters. */
-  readonly onRefused?: (error: AgentError) => void;
-  /** Must not throw or reject. A message is acknowledged when it resolves; until then no other one comes. */
-  readonly onMessage: (message: MqttMessage) => void | Promise<void>;
+  /** On connections of this version alone. */
+  readonly onlyOn?: MqttVersion;
+  /** Called instead of ending the connection where the broker forbids some of the filters, or all. */
+  readonly onRefused?: (error: AgentError, filters: readonly string[]) => void;
+  /**
+   * A message is acknowledged when it resolves; until then no other one of this subscription comes. When it fails, the
+   * message counts as not taken: it comes again with the session. `ended` aborts with the connection that brought it.
+   */
+  readonly onMessage: (message: MqttMessage, ended: AbortSignal) => void | Promise<void>;
 }
 
 /** The PUBLISH packet, as far as it is read. */
@@ -35,6 +41,8 @@ export interface ReceivedPublish {
   readonly payload: Buffer | string;
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
+  readonly dup?: boolean;
+  readonly messageId?: number;
   readonly properties?: {
     readonly responseTopic?: string;
     readonly correlationData?: Buffer;

@@ -1,19 +1,22 @@
 import { Socket } from "node:net";
-import type { connect, IClientOptions, MqttClient } from "mqtt";
+import type { connect, MqttClient } from "mqtt";
 import { AgentError } from "../core/errors.ts";
 import { linkLimits } from "../core/limits.ts";
 import { unlessAborted } from "./deadline.ts";
 import { AnswerReader } from "./mqtt-answers.ts";
-import { connectError, lostError, publishRefused, subscribeRefused, tooLarge, tooLargeReason } from "./mqtt-errors.ts";
-import { publishBytes, publishHead, type PublishOptions } from "./mqtt-packet.ts";
+import { clientOptions } from "./mqtt-client-options.ts";
 import {
-  filterMatches,
-  messageOfPacket,
-  type MqttSubscription,
-  type ReceivedPublish,
-  subscribeOptions,
-} from "./mqtt-subscription.ts";
-import { brokerName, type MqttLimits, type MqttSettings, type MqttVersion, type MqttWill } from "./mqtt-settings.ts";
+  connectError,
+  lostError,
+  publishRefused,
+  SubscribeRefused,
+  subscribeRefused,
+  tooLarge,
+  tooLargeReason,
+} from "./mqtt-errors.ts";
+import { publishAnswer, publishBytes, publishHead, type PublishOptions } from "./mqtt-packet.ts";
+import { type MqttSubscription, type ReceivedPublish, subscribeOptions } from "./mqtt-subscription.ts";
+import { brokerName, type MqttLimits, type MqttSettings, type MqttVersion } from "./mqtt-settings.ts";
 import { SendWindow } from "./mqtt-window.ts";
 import type { TlsOptions } from "./tls.ts";
 
@@ -47,6 +50,8 @@ export class MqttConnection {
   #window = new SendWindow({ placesMax: 0, bytesMax: 0, waitingMax: 0 });
   #limits: MqttLimits | undefined;
   #ended = false;
+  readonly #over = new AbortController();
+  #answering: Promise<void> = Promise.resolve();
   /** Over such an answer MQTT.js ends the connection. */
   #refusedSize = false;
   #ponged: () => void = () => {};
@@ -79,12 +84,20 @@ export class MqttConnection {
     signal.addEventListener("abort", giveUp, { once: true });
     try {
       return await new Promise<MqttLimits>((resolve, reject) => {
-        client.once("connect", ({ properties }) => resolve(this.#learn(properties ?? {})));
+        client.once("connect", ({ properties, sessionPresent }) => {
+          this.#settings.hearing.connected(sessionPresent);
+          resolve(this.#learn(properties ?? {}));
+        });
         void this.#lost.then(reject);
       });
     } finally {
       signal.removeEventListener("abort", giveUp);
     }
+  }
+
+  /** Aborts when the connection has ended for any cause. */
+  get over(): AbortSignal {
+    return this.#over.signal;
   }
 
   /** Resolves with the reason when the connection has ended for any cause but `close`. */
@@ -110,13 +123,19 @@ export class MqttConnection {
 
   /** Resolves when the broker has granted every filter that it must, which holds for this connection. */
   async subscribe(signal: AbortSignal): Promise<void> {
-    for (const subscription of this.#settings.subscriptions ?? []) await this.#subscribe(subscription, signal);
+    const asked = this.#settings.subscriptions.filter(({ onlyOn = this.#version }) => onlyOn === this.#version);
+    await Promise.all(asked.map((subscription) => this.#subscribe(subscription, signal)));
   }
 
   /** Resolves when the broker has answered: an open socket alone says little. */
   async ping(signal: AbortSignal): Promise<void> {
     const answered = new Promise<void>((resolve, reject) => {
-      this.#ponged = resolve;
+      const earlier = this.#ponged;
+      this.#ponged = () => {
+        this.#ponged = () => {};
+        earlier();
+        resolve();
+      };
       void this.#lost.then(reject);
     });
     this.#client?.sendPing();
@@ -133,6 +152,7 @@ export class MqttConnection {
       return;
     }
     this.#ended = true;
+    this.#over.abort();
     this.#window.close(error);
     const closed = new Promise<void>((resolve) => client.once("close", resolve));
     const grace = setTimeout(() => client.stream.destroy(), linkLimits.mqttCloseGraceMs);
@@ -145,8 +165,7 @@ export class MqttConnection {
     try {
       const options = clientOptions(this.#settings, this.#version, tls);
       this.#client = connectTo(options);
-      // MQTT.js acknowledges when its callback is called: when whoever listens has dealt with the message.
-      this.#client.handleMessage = (packet, acknowledge) => void this.#hear(packet).then(() => acknowledge());
+      this.#client.handleMessage = (packet, readOn) => this.#hear(packet, readOn);
       return this.#client;
     } catch (error) {
       throw connectError(this.#broker, error);
@@ -204,24 +223,34 @@ export class MqttConnection {
       const late = new AgentError("MQTT_ACK_TIMEOUT", `${attempted}: no answer in time`, { disposition: "retry" });
       deadline = setTimeout(() => reject(late), this.#settings.ackTimeoutMs);
       this.#client?.subscribe([...filters], subscribeOptions(subscription), (failure) => {
-        if (failure) reject(subscribeRefused(attempted, failure));
+        if (failure) reject(subscribeRefused(attempted, filters, failure));
         else resolve();
       });
     });
     try {
       await unlessAborted(granted, signal, attempted);
     } catch (error) {
-      if (onRefused === undefined || !(error instanceof AgentError) || error.disposition !== "fatal") throw error;
-      onRefused(error);
+      if (onRefused === undefined || !(error instanceof SubscribeRefused)) throw error;
+      onRefused(error, error.filters);
     } finally {
       clearTimeout(deadline);
     }
   }
 
-  async #hear(packet: ReceivedPublish): Promise<void> {
-    const { subscriptions = [] } = this.#settings;
-    const matching = subscriptions.find(({ filters }) => filters.some((filter) => filterMatches(filter, packet.topic)));
-    await matching?.onMessage(messageOfPacket(packet));
+  /** MQTT.js reads on when `readOn` is called, and acknowledges unless that is told of an error. */
+  #hear(packet: ReceivedPublish & { readonly messageId?: number }, readOn: (error?: Error) => void): void {
+    const taken = this.#settings.hearing.take(packet, this.#over.signal);
+    if (packet.qos === 2) {
+      void taken.then(() => readOn());
+      return;
+    }
+    readOn(acknowledgedLater);
+    const { messageId } = packet;
+    if (packet.qos === 0 || messageId === undefined) return;
+    // In the order in which they came (MQTT 5, 4.6).
+    this.#answering = this.#answering.then(async () => {
+      if ((await taken) && !this.#ended) this.#client?.stream.write(publishAnswer(messageId));
+    });
   }
 
   /** Before MQTT.js reads the same bytes and gives the connection up. */
@@ -324,6 +353,7 @@ export class MqttConnection {
 
   #finish(error: AgentError, underWay: AgentError): void {
     this.#ended = true;
+    this.#over.abort();
     for (const id of [...this.#inFlight.keys()]) this.#settle(id, underWay);
     this.#window.close(underWay);
     this.#client?.end(true);
@@ -331,44 +361,10 @@ export class MqttConnection {
   }
 }
 
-function clientOptions(settings: MqttSettings, version: MqttVersion, tls: TlsOptions | undefined): IClientOptions {
-  const { host, port, secure, username, password, clientId, will, keepaliveSeconds, connectTimeoutMs } = settings;
-  const { sessionExpirySeconds = 0 } = settings;
-  return {
-    ...(secure ? tls : {}),
-    host,
-    port,
-    protocol: secure ? "mqtts" : "mqtt",
-    protocolVersion: version,
-    clientId,
-    // What waits in a session of 3.1.1 does not tell how old it is.
-    clean: version === 4 || sessionExpirySeconds === 0,
-    keepalive: keepaliveSeconds,
-    connectTimeout: connectTimeoutMs,
-    reconnectPeriod: 0,
-    resubscribe: false,
-    queueQoSZero: false,
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(will === undefined ? {} : { will: willOptions(will, version) }),
-    ...(version === 5
-      ? {
-          properties: {
-            sessionExpiryInterval: sessionExpirySeconds,
-            maximumPacketSize: linkLimits.mqttReceivedBytesMax,
-          },
-        }
-      : {}),
-  };
-}
-
-function willOptions({ delaySeconds, ...will }: MqttWill, version: MqttVersion): IClientOptions["will"] {
-  const isDelayed = version === 5 && delaySeconds !== undefined;
-  return { ...will, ...(isDelayed ? { properties: { willDelayInterval: delaySeconds } } : {}) };
-}
-
 function noSubscriber(topic: string, broker: string): AgentError {
   return new AgentError("MQTT_NO_SUBSCRIBER", `publish to ${topic} at ${broker}: nobody subscribes to it`, {
     disposition: "retry",
   });
 }
+
+const acknowledgedLater = new Error("whoever listens has not dealt with it yet");

@@ -4,6 +4,7 @@ import type { Logger as Pino } from "pino";
 import type { LogFields, Logger } from "../core/ports.ts";
 import { createMasker } from "./masker.ts";
 import type { Masker } from "./masker.ts";
+import type { LogRing } from "./ring.ts";
 import { serializeFields } from "./serialize.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
@@ -21,16 +22,26 @@ export interface LoggerOptions {
   readonly secrets: readonly string[];
   /** Prefix each line with the level that journald reads, `<3>` to `<7>`: right when JOURNAL_STREAM is set. */
   readonly journald: boolean;
+  /** Keeps the last lines too. */
+  readonly ring?: LogRing;
 }
 
-/** With its children. */
-export interface LevelLogger extends Logger {
+/** For as long as the process lives. */
+export interface LogControl {
+  level(): LogLevel;
   setLevel(level: LogLevel): void;
 }
 
-export function createLogger(options: LoggerOptions): LevelLogger {
+export function createLogger(options: LoggerOptions): Logger {
+  return createControlledLogger(options).log;
+}
+
+export function createControlledLogger(options: LoggerOptions): {
+  readonly log: Logger;
+  readonly control: LogControl;
+} {
   // Written at once: a daemon that ends by a crash must not take its last lines with it, so there is nothing to flush.
-  const destination = options.destination ?? pino.destination({ fd: 2, sync: true });
+  const destination = remembered(options.destination ?? pino.destination({ fd: 2, sync: true }), options.ring);
   const root = pino(
     {
       level: options.level,
@@ -42,11 +53,22 @@ export function createLogger(options: LoggerOptions): LevelLogger {
     },
     options.journald ? withJournaldLevel(destination) : destination,
   );
-  return new MaskingLogger(root, createMasker(options.secrets), {});
+  const level = () => root.level as LogLevel;
+  const setLevel = (to: LogLevel) => void (root.level = to);
+  return { log: new MaskingLogger(root, createMasker(options.secrets), {}), control: { level, setLevel } };
 }
 
-class MaskingLogger implements LevelLogger {
-  /** Shared with the children, whose level is that of the root. */
+function remembered(destination: LogDestination, ring: LogRing | undefined): LogDestination {
+  if (ring === undefined) return destination;
+  return {
+    write(line) {
+      ring.add(line);
+      return destination.write(line);
+    },
+  };
+}
+
+class MaskingLogger implements Logger {
   readonly #pino: Pino;
   readonly #masker: Masker;
   readonly #bound: LogFields;
@@ -75,10 +97,6 @@ class MaskingLogger implements LevelLogger {
 
   child(fields: LogFields): Logger {
     return new MaskingLogger(this.#pino, this.#masker, { ...this.#bound, ...serializeFields(fields, this.#masker) });
-  }
-
-  setLevel(level: LogLevel): void {
-    this.#pino.level = level;
   }
 
   redacted(text: string): string {

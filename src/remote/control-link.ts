@@ -1,23 +1,40 @@
+import type { Clock } from "../core/clock.ts";
+import { AgentError } from "../core/errors.ts";
 import { remoteLimits } from "../core/limits.ts";
-import type { Seams } from "../core/ports.ts";
+import type { Logger, Seams } from "../core/ports.ts";
 import { brokerAddress } from "../link/broker-address.ts";
-import { MqttLink, type MqttLinkState, type MqttTiming } from "../link/mqtt-link.ts";
+import type { MqttLinkOptions, MqttLinkState, MqttTiming } from "../link/mqtt-link.ts";
 import type { PublishOptions, PublishProperties } from "../link/mqtt-packet.ts";
-import type { MqttMessage } from "../link/mqtt-subscription.ts";
+import type { MqttMessage, MqttSubscription } from "../link/mqtt-subscription.ts";
+import { CloneWatch } from "./clone-watch.ts";
 import type { RemoteConfig } from "./config.ts";
-import { Outbox } from "./outbox.ts";
+import { controlHealth, type ControlHealth } from "./control-health.ts";
+import { Echo } from "./echo.ts";
+import type { EventKind } from "./event.ts";
 import type { ReplyAddress } from "./ledger.ts";
+import { type FoundClone, NamedLink } from "./named-link.ts";
+import { Outbox } from "./outbox.ts";
+import { type Post, Sender } from "./sender.ts";
 import type { Topics } from "./topics.ts";
 
 export interface ControlLinkParts {
   readonly config: RemoteConfig;
   readonly device: string;
+  /** Of this process, and no other: it stands in the kept `info`. */
+  readonly instance: string;
   readonly topics: Topics;
   readonly onRequest: (message: MqttMessage) => Promise<void>;
   /** At every connect: what is kept at the broker is said anew, in case it has forgotten. */
   readonly kept: () => ReadonlyMap<string, Buffer>;
-  /** For tests; the link's limits otherwise. */
-  readonly timing?: Partial<MqttTiming>;
+  /** Puts the envelope of events around the data of one. */
+  readonly sealed: (kind: EventKind, data: object) => object;
+  /** For tests; the limits otherwise. */
+  readonly timing?: Partial<ControlTiming>;
+}
+
+export interface ControlTiming extends MqttTiming {
+  readonly cloneHoldMs: number;
+  readonly cloneLookMs: number;
 }
 
 /**
@@ -26,113 +43,225 @@ export interface ControlLinkParts {
  */
 export class ControlLink {
   readonly #parts: ControlLinkParts;
-  readonly #link: MqttLink;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #watch: CloneWatch;
+  readonly #named: NamedLink;
+  readonly #echo: Echo;
+  readonly #sender: Sender;
   readonly #outbox: Outbox;
+  readonly #refusedFilters = new Set<string>();
   #stopping = new AbortController();
-  #posting: Promise<void> | undefined;
-  #birth: Promise<void> = Promise.resolve();
+  #running: Promise<unknown> | undefined;
 
   constructor(parts: ControlLinkParts, seams: Seams) {
     this.#parts = parts;
-    const { config, device, topics } = parts;
-    const { host, port, secure } = brokerAddress(config.url);
-    const tlsFiles = config.tls ?? (secure ? { insecureSkipVerify: false } : undefined);
-    const filters = topics.requests(config.groups);
-    this.#link = new MqttLink(
+    this.#clock = seams.clock;
+    this.#log = seams.log;
+    this.#watch = new CloneWatch(parts.instance);
+    this.#echo = new Echo(seams.clock);
+    const { timing, config } = parts;
+    this.#named = new NamedLink(
       {
-        ...{ host, port },
-        clientId: config.clientId ?? `framepost-${device}`,
-        protocol: config.protocol,
-        ...(config.username === undefined ? {} : { username: config.username }),
-        ...(config.password === undefined ? {} : { password: config.password }),
-        ...(tlsFiles === undefined ? {} : { tls: tlsFiles }),
-        will: {
-          topic: topics.availability,
-          payload: Buffer.from("offline"),
-          ...{ qos: 1, retain: true, delaySeconds: remoteLimits.willDelaySeconds },
-        },
-        sessionExpirySeconds: remoteLimits.sessionExpirySeconds,
-        subscriptions: [{ filters, qos: 1, kept: "none", onMessage: parts.onRequest }],
-        onConnected: () => this.#onConnected(),
-        timing: { reconnectMaxMs: config.reconnectMax, ...parts.timing },
+        options: this.#options(),
+        watch: this.#watch,
+        holdMs: timing?.cloneHoldMs ?? remoteLimits.cloneHoldMs,
+        lookMs: timing?.cloneLookMs ?? config.reconnectMax + remoteLimits.cloneLookExtraMs,
+        onPresent: (ended) => this.#appear(ended),
+        onClone: (clone) => this.#tellOfClone(clone),
       },
       seams,
     );
-    this.#outbox = new Outbox(this.#link, seams.clock);
+    const post: Post = {
+      connected: (signal) => this.connected(signal),
+      publish: (...letter) => this.#publish(...letter),
+    };
+    this.#sender = new Sender(post, seams.clock);
+    this.#outbox = new Outbox(this.#sender, seams.clock);
   }
 
   state(): MqttLinkState {
-    return this.#link.state();
+    return this.#named.link.state();
+  }
+
+  health(): ControlHealth {
+    const [named, outbox, sender, refusedFilters] = [this.#named, this.#outbox, this.#sender, this.#refusedFilters];
+    return controlHealth({ named, outbox, sender, refusedFilters }, this.#clock);
   }
 
   /** Of a whole packet at this broker. */
   packetBytesMax(): number {
-    return this.#link.limits()?.maximumPacketSize ?? Infinity;
+    return this.#named.link.limits()?.maximumPacketSize ?? Infinity;
   }
 
-  /** Resolves when there is a connection. */
+  /** Resolves when there is a connection on which this device is itself. Fails with `ABORTED` or `MQTT_OFFLINE`. */
   connected(signal: AbortSignal): Promise<void> {
-    return this.#link.connected(signal);
+    return this.#named.connected(signal);
   }
 
   /** Returns at once. */
   start(): void {
-    if (this.#posting !== undefined) return;
+    if (this.#running !== undefined) return;
     this.#stopping = new AbortController();
-    this.#link.start();
-    this.#posting = this.#outbox.run(this.#stopping.signal);
+    const { signal } = this.#stopping;
+    this.#running = Promise.all([this.#named.run(signal), this.#outbox.run(signal)]);
   }
 
   /** Sends what waits, as long as the broker takes it, and says goodbye: a clean end brings no last will. */
   async stop(): Promise<void> {
-    if (this.#posting === undefined) return;
-    const grace = AbortSignal.timeout(stopGraceMs);
-    if (this.#link.state().kind === "connected") {
-      await this.#outbox.emptied(grace);
-      await this.keep(this.#parts.topics.availability, Buffer.from("offline"), grace);
+    if (this.#running === undefined) return;
+    if (this.#named.present !== undefined) {
+      await this.#outbox.emptied(AbortSignal.timeout(stopGraceMs));
+      // Where even this stays unanswered, the connection ends without a goodbye and the broker sends the will.
+      await this.keep(this.#parts.topics.availability, Buffer.from("offline"), AbortSignal.timeout(stopGraceMs));
     }
     this.#stopping.abort();
-    await this.#posting;
-    this.#posting = undefined;
-    await this.#link.close();
-    await this.#birth;
+    await this.#running;
+    this.#running = undefined;
   }
 
   /** Publishes a kept message now, or not at all: at the next connect it is said anyway. */
   async keep(topic: string, payload: Buffer, signal: AbortSignal): Promise<void> {
-    const properties: PublishProperties = { contentType: "application/json", isText: true };
-    const publishing = this.#link.publish(topic, payload, { qos: 1, retain: true, properties }, signal);
-    await publishing.catch(() => undefined);
+    if (this.#named.present === undefined) return;
+    const options = { qos: 1, retain: true, properties: json } as const;
+    const short = this.#shortKept(topic);
+    const letter = { topic, payload, options, ...(short === undefined ? {} : { short }) };
+    await this.#sender.send(letter, signal).catch(() => undefined);
   }
 
   /** In their order, and also after an outage. */
   event(kind: string, data: object): void {
-    const payload = Buffer.from(JSON.stringify(data));
-    const options = { qos: 1, properties: { contentType: "application/json", isText: true } } as const;
-    this.#outbox.put({ topic: this.#parts.topics.event(kind), payload, options, kind: "event" });
+    const short = () => jsonOf({ leftOut: true });
+    const letter = { topic: this.#parts.topics.event(kind), payload: jsonOf(data), short };
+    this.#outbox.put({ ...letter, options: { qos: 1, properties: json }, kind: "event" });
   }
 
   reply(reply: object, { command, responseTopic, correlationData }: ReplyAddress, settled: () => void): void {
     const properties: PublishProperties = {
-      contentType: "application/json",
-      isText: true,
+      ...json,
       expirySeconds: remoteLimits.replyExpirySeconds,
       ...(correlationData === undefined ? {} : { correlationData }),
       user: { schema: "1" },
     };
-    const options: PublishOptions = { qos: 1, properties };
-    const topic = responseTopic ?? this.#parts.topics.reply(command);
-    this.#outbox.put({ topic, payload: Buffer.from(JSON.stringify(reply)), options, kind: "reply", settled });
+    const own = this.#parts.topics.reply(command);
+    const where = responseTopic === undefined ? { topic: own } : { topic: responseTopic, otherTopic: own };
+    const short = () => jsonOf({ ...reply, data: { leftOut: true } });
+    const letter = { ...where, payload: jsonOf(reply), short, options: { qos: 1, properties } } as const;
+    this.#outbox.put({ ...letter, kind: "reply", settled });
   }
 
-  #onConnected(): void {
+  #options(): MqttLinkOptions {
+    const { config, device, topics, timing } = this.#parts;
+    const { host, port, secure } = brokerAddress(config.url);
+    const tlsFiles = config.tls ?? (secure ? { insecureSkipVerify: false } : undefined);
+    return {
+      ...{ host, port },
+      clientId: config.clientId ?? `framepost-${device}`,
+      protocol: config.protocol,
+      ...(config.username === undefined ? {} : { username: config.username }),
+      ...(config.password === undefined ? {} : { password: config.password }),
+      ...(tlsFiles === undefined ? {} : { tls: tlsFiles }),
+      will: {
+        topic: topics.availability,
+        payload: Buffer.from("offline"),
+        ...{ qos: 1, retain: true, delaySeconds: remoteLimits.willDelaySeconds },
+      },
+      sessionExpirySeconds: remoteLimits.sessionExpirySeconds,
+      subscriptions: this.#subscriptions(),
+      onConnected: (ended) => {
+        this.#echo.connected();
+        ended.addEventListener("abort", () => this.#refusedFilters.clear(), { once: true });
+      },
+      timing: { reconnectMaxMs: config.reconnectMax, ...timing },
+    };
+  }
+
+  #subscriptions(): readonly MqttSubscription[] {
+    const { topics, config } = this.#parts;
+    const onRefused = (error: AgentError, filters: readonly string[]): void => {
+      for (const filter of filters) this.#refusedFilters.add(filter);
+      this.#log.warn("remote.filters_refused", { filters: filters.join(" "), code: error.code, error: error.message });
+    };
+    return [
+      {
+        ...{ filters: topics.requests(config.groups), qos: 1, kept: "none", onRefused },
+        onMessage: async (message, ended) => {
+          await this.#named.admitted(ended);
+          await this.#parts.onRequest(message);
+        },
+      },
+      {
+        // Of QoS 0, so that it does not stand behind the requests that wait in the session.
+        ...{ filters: [topics.info], qos: 0, kept: "all", onRefused },
+        onMessage: (message) => {
+          this.#echo.heard(message);
+          this.#watch.heard(message);
+          this.#named.look();
+        },
+      },
+      {
+        ...{ filters: [topics.reply("+")], qos: 0, kept: "none", onlyOn: 4, onRefused },
+        onMessage: (message) => this.#echo.heard(message),
+      },
+    ];
+  }
+
+  async #appear(ended: AbortSignal): Promise<void> {
     const { topics, kept } = this.#parts;
-    const { signal } = this.#stopping;
-    this.#birth = this.#birth.then(async () => {
-      for (const [topic, payload] of kept()) await this.keep(topic, payload, signal);
-      await this.keep(topics.availability, Buffer.from("online"), signal);
-    });
+    for (const [topic, payload] of kept()) await this.keep(topic, payload, ended);
+    await this.keep(topics.availability, Buffer.from("online"), ended);
+    void this.#askAgain(ended);
+  }
+
+  /** Someone may have mended the broker's access list. */
+  async #askAgain(ended: AbortSignal): Promise<void> {
+    try {
+      while (this.#refusedFilters.size > 0) {
+        await this.#clock.sleep(remoteLimits.resubscribeMs, ended);
+        this.#refusedFilters.clear();
+        await this.#named.link.resubscribe(ended);
+      }
+    } catch {
+      // The connection is over; the next one asks for everything.
+    }
+  }
+
+  async #tellOfClone({ instance: other, holdMs, times }: FoundClone): Promise<void> {
+    const { instance, device, topics, sealed } = this.#parts;
+    const text = `another device lives as ${device}; this one leaves the broker to it for a while`;
+    this.#log.error("remote.cloned", { device, instance, other, holdMs, times, error: text });
+    const event = jsonOf(sealed("cloned", { instance, other, times, holdMs }));
+    const publishing = this.#named.link.publish(
+      ...([topics.event("cloned"), event, { qos: 1, properties: json }] as const),
+      AbortSignal.timeout(stopGraceMs),
+    );
+    await publishing.catch(() => undefined);
+  }
+
+  async #publish(topic: string, payload: Buffer, options: PublishOptions, signal: AbortSignal): Promise<void> {
+    const { link, present } = this.#named;
+    const sent = link.publish(topic, payload, options, signal);
+    const isSilent = link.limits()?.version === 4 && payload.length >= remoteLimits.suspectBytesMin;
+    if (!isSilent || present === undefined || !topic.startsWith(this.#parts.topics.reply(""))) return sent;
+    const ping = (until: AbortSignal) => link.check(until);
+    if ((await this.#echo.of({ topic, payload, sent }, ping, present)) === "lost") {
+      const text = `publish to ${topic}: ${payload.length} bytes were thrown away by the broker`;
+      throw new AgentError("MQTT_TOO_LARGE", text, { disposition: "reject" });
+    }
+  }
+
+  /** What stands for a kept message that is too large. Others than these have a form of their own. */
+  #shortKept(topic: string): (() => Buffer) | undefined {
+    const { topics, instance } = this.#parts;
+    if (topic === topics.info) return () => jsonOf({ v: 1, instance, leftOut: true });
+    return topic === topics.status ? () => jsonOf({ v: 1, leftOut: true }) : undefined;
   }
 }
+
+function jsonOf(value: object): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}
+
+const json: PublishProperties = { contentType: "application/json", isText: true };
 
 const stopGraceMs = 2_000;

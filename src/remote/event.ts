@@ -36,6 +36,14 @@ export const eventData = {
   "config-reverted": z
     .strictObject({ revision: count, paths: z.array(z.string()), reason: z.string().optional() })
     .describe("A change was taken back by itself: with it the broker was not reached, or something not started"),
+  cloned: z
+    .strictObject({
+      instance: z.string().describe("Of this process, as in its info"),
+      other: z.string().describe("Of the other one; unknown where its info cannot be read"),
+      times: count.describe("How often it was met"),
+      holdMs: count.describe("How long this one now stays away from the broker"),
+    })
+    .describe("Another device lives under this one's name, as a copied card does; this one leaves for a while"),
   audit: z
     .looseObject({ command: z.string(), id: z.string(), key: z.string().optional() })
     .describe("A command with an effect has ended: who asked, what, and what came of it"),

@@ -1,22 +1,15 @@
-import { asAgentError, type AgentError } from "../core/errors.ts";
+import { AgentError, asAgentError } from "../core/errors.ts";
 import { remoteLimits } from "../core/limits.ts";
 import type { Clock } from "../core/clock.ts";
-import type { PublishOptions } from "../link/mqtt-packet.ts";
+import type { Outgoing, Sender } from "./sender.ts";
 
-export interface Letter {
-  readonly topic: string;
-  readonly payload: Buffer;
-  readonly options: PublishOptions;
+export interface Letter extends Outgoing {
   /** An event may be given up for a reply where there is no room. */
   readonly kind: "reply" | "event";
+  /** Where it goes when this client may not write to its topic. */
+  readonly otherTopic?: string;
   /** Once: the broker has it, or it can never go. */
   readonly settled?: (error?: AgentError) => void;
-}
-
-/** The part of the link that is used. */
-export interface Post {
-  connected(signal: AbortSignal): Promise<void>;
-  publish(topic: string, payload: Buffer, options: PublishOptions, signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -24,22 +17,32 @@ export interface Post {
  * connection broke before it had answered.
  */
 export class Outbox {
-  readonly #post: Post;
+  readonly #sender: Sender;
   readonly #clock: Clock;
   readonly #letters: Letter[] = [];
   #bytes = 0;
   #dropped = 0;
+  #lastError: AgentError | undefined;
   #wake: () => void = () => {};
   #idle: () => void = () => {};
 
-  constructor(post: Post, clock: Clock) {
-    this.#post = post;
+  constructor(sender: Sender, clock: Clock) {
+    this.#sender = sender;
     this.#clock = clock;
   }
 
-  /** Letters that were given up for want of room. */
+  get waiting(): number {
+    return this.#letters.length;
+  }
+
+  /** Letters that were given up: for want of room, or because the broker never takes them. */
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** Why the last of them was given up. */
+  get lastError(): AgentError | undefined {
+    return this.#lastError;
   }
 
   put(letter: Letter): void {
@@ -78,20 +81,24 @@ export class Outbox {
 
   async #send(letter: Letter, signal: AbortSignal): Promise<void> {
     try {
-      await this.#post.connected(signal);
-      await this.#post.publish(letter.topic, letter.payload, letter.options, signal);
+      await this.#sender.connected(signal);
+      await this.#sender.send(letter, signal);
       this.#remove(letter);
       letter.settled?.();
     } catch (error) {
       const failure = asAgentError(error, `publish to ${letter.topic}`);
       if (signal.aborted) return;
-      if (failure.disposition === "retry") {
-        await this.#clock.sleep(retryMs, signal).catch(() => undefined);
-        return;
+      if (failure.disposition === "retry") await this.#clock.sleep(retryMs, signal).catch(() => undefined);
+      else if (letter.otherTopic !== undefined && failure.code === "MQTT_NOT_AUTHORISED") this.#redirect(letter);
+      else {
+        this.#remove(letter);
+        this.#drop(letter, failure);
       }
-      this.#remove(letter);
-      letter.settled?.(failure);
     }
+  }
+
+  #redirect({ otherTopic: topic, ...letter }: Letter): void {
+    if (topic !== undefined) this.#letters[0] = { ...letter, topic };
   }
 
   /** Never the first, which may be under way. */
@@ -100,7 +107,14 @@ export class Outbox {
     const [letter] = this.#letters.splice(event === -1 ? 1 : event, 1);
     if (letter === undefined) return;
     this.#bytes -= letter.payload.length;
+    const full = `publish to ${letter.topic}: too much waits for the broker`;
+    this.#drop(letter, new AgentError("OUTBOX_FULL", full, { disposition: "reject" }));
+  }
+
+  #drop({ settled }: Letter, error: AgentError): void {
     this.#dropped += 1;
+    this.#lastError = error;
+    settled?.(error);
   }
 
   #remove(letter: Letter): void {

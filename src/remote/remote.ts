@@ -1,8 +1,7 @@
 import type { Seams } from "../core/ports.ts";
-import type { MqttTiming } from "../link/mqtt-link.ts";
 import type { Command } from "./command.ts";
 import type { RemoteConfig } from "./config.ts";
-import { ControlLink } from "./control-link.ts";
+import { ControlLink, type ControlTiming } from "./control-link.ts";
 import type { DeviceEvent, EventKind } from "./event.ts";
 import type { HealthLook } from "./health-events.ts";
 import { type Answered, Inbox, type InboxParts, type Gate } from "./inbox.ts";
@@ -14,6 +13,8 @@ import { Topics } from "./topics.ts";
 export interface RemoteParts {
   readonly config: RemoteConfig;
   readonly device: string;
+  /** Of this process, and no other; `info` has it, so that a second device with the same name is noticed. */
+  readonly instance: string;
   readonly stateFolder: string;
   readonly commands: readonly Command[];
   readonly gate: Gate;
@@ -24,7 +25,7 @@ export interface RemoteParts {
   readonly status: () => Promise<object>;
   /** The state of all parts, without asking the spool. */
   readonly look: () => HealthLook;
-  readonly timing?: Partial<MqttTiming>;
+  readonly timing?: Partial<ControlTiming>;
 }
 
 /** Steers this device over MQTT: takes requests, answers them, and says how the device is. */
@@ -58,8 +59,9 @@ export class Remote {
     this.#inbox = new Inbox(inboxParts, seams);
     this.#link = new ControlLink(
       {
-        ...{ config, device, topics: this.#topics },
+        ...{ config, device, instance: parts.instance, topics: this.#topics },
         onRequest: (message) => this.#inbox.take(message),
+        sealed: (kind, data) => this.#sealed(kind, data),
         kept: () => this.#kept,
         ...(timing === undefined ? {} : { timing }),
       },
@@ -94,9 +96,12 @@ export class Remote {
 
   /** What has happened, on the topic of its kind. */
   event(kind: EventKind, data: object): void {
+    this.#link.event(kind, this.#sealed(kind, data));
+  }
+
+  #sealed(event: EventKind, data: object): object {
     this.#eventSequence += 1;
-    const { device } = this.#parts;
-    this.#link.event(kind, { v: 1, device, event: kind, seq: this.#eventSequence, upMs: this.#upMs(), data });
+    return { v: 1, device: this.#parts.device, event, seq: this.#eventSequence, upMs: this.#upMs(), data };
   }
 
   async #tell(report: "info" | "status", value: object, signal: AbortSignal): Promise<void> {

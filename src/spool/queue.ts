@@ -1,3 +1,4 @@
+import { shownDetections } from "../core/detections.ts";
 import { AgentError } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
 import type { SentEntry, SpoolListing } from "../core/ports.ts";
@@ -16,7 +17,7 @@ import type {
 import type { DueSignals } from "./due.ts";
 import type { EnvelopeFiles } from "./files.ts";
 import type { IndexClient } from "./index/client.ts";
-import type { Change } from "./index/changes.ts";
+import type { Change, RecordWindow } from "./index/changes.ts";
 import type { FoundId } from "./index/listings.ts";
 import type { Leases } from "./leases.ts";
 import { listRecords } from "./listing.ts";
@@ -90,6 +91,18 @@ export class SpoolQueue implements Queue {
     return await this.#change("drop", selection, afterSequence);
   }
 
+  async count(selection: DeliverySelection, afterSequence: number): Promise<QueueStep> {
+    return await this.#change("count", selection, afterSequence);
+  }
+
+  async hasten(selection: DeliverySelection, afterSequence: number): Promise<QueueStep> {
+    return await this.#change("hasten", selection, afterSequence);
+  }
+
+  async prioritize(selection: DeliverySelection, afterSequence: number): Promise<QueueStep> {
+    return await this.#change("prioritize", selection, afterSequence);
+  }
+
   async verify(afterSequence: number, repair: boolean): Promise<QueueCheck> {
     this.#parts.mustRun("verify");
     return await this.#parts.verifier.check(afterSequence, repair);
@@ -124,15 +137,38 @@ export class SpoolQueue implements Queue {
   async #change(change: Change, selection: DeliverySelection, afterSequence: number): Promise<QueueStep> {
     const { mustRun, index, leases, due, settled } = this.#parts;
     mustRun(change);
+    const byContent = selection.cameraId !== undefined || selection.label !== undefined;
+    const among = byContent ? await this.#matching(selection, afterSequence) : undefined;
     return await leases.excluding(async () => {
       const { targetIds, ...step } = await index.call(
         "change",
-        ...([change, selection, afterSequence, leases.deliveries()] as const),
+        ...([change, selection, among ?? afterSequence, leases.deliveries()] as const),
       );
+      if (change === "count") return step;
       settled(step.changed);
       for (const targetId of targetIds) due.wake(targetId);
       return step;
     });
+  }
+
+  /** The next records, and which of them show what is asked for. */
+  async #matching(selection: DeliverySelection, afterSequence: number): Promise<RecordWindow> {
+    const { index, reader } = this.#parts;
+    const { cameraId, label, sequence, upToSequence = Infinity } = selection;
+    const after = sequence === undefined ? afterSequence : sequence - 1;
+    const recordsMax = sequence === undefined ? spoolLimits.matchRecordsMax : 1;
+    const rows = await index.call("list", after, recordsMax);
+    const last = Math.min(sequence ?? Infinity, upToSequence);
+    const sequences: number[] = [];
+    for (const row of rows.filter((each) => each.sequence <= last)) {
+      const reading = await reader.record(row.sequence);
+      if (reading.kind !== "record") continue;
+      const { record } = reading;
+      const shows = label === undefined || shownDetections(record).some((seen) => seen.label === label);
+      if (shows && (cameraId ?? record.cameraId) === record.cameraId) sequences.push(row.sequence);
+    }
+    const lastSequence = rows.at(-1)?.sequence ?? after;
+    return { sequences, lastSequence, done: rows.length < recordsMax || lastSequence >= last };
   }
 
   async #bySequence(sequence: number): Promise<SpoolListing | undefined> {

@@ -1,4 +1,5 @@
 import { asAgentError } from "../core/errors.ts";
+import { spoolLimits } from "../core/limits.ts";
 import type { QueueCheck, QueueFinding } from "../core/queue.ts";
 import type { StoredRecord } from "../core/types.ts";
 import { priorityOf } from "./envelope.ts";
@@ -146,8 +147,10 @@ function damaged(damage: string): Problem {
 }
 
 function differing(row: InspectedRow, file: RowFacts): Problem | undefined {
+  // What an operator has put first stands in the index alone.
+  const putFirst = row.priority === spoolLimits.topPriority && file.priority < row.priority;
   const differences = (["id", "priority", "imageBytes", "bytes"] as const)
-    .filter((key) => row[key] !== file[key])
+    .filter((key) => row[key] !== file[key] && !(key === "priority" && putFirst))
     .map((key) => `${key} is ${row[key]} in the index and ${file[key]} in its file`);
   if (row.deliveriesAstray > 0) differences.push(`${row.deliveriesAstray} of its deliveries have another priority`);
   if (differences.length === 0) return undefined;

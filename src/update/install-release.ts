@@ -8,7 +8,12 @@ import { type InstalledModel, modelFileName, type ModelRef, type ModelStore } fr
 import { resolveModel } from "../vision/model.ts";
 
 /** Brings one file, proven by its size and checksum, to this path. */
-export type FetchFile = (file: ReleaseFile, into: string, signal: AbortSignal) => Promise<void>;
+export type FetchFile = (
+  file: ReleaseFile,
+  into: string,
+  signal: AbortSignal,
+  onBytes?: (bytes: number) => void,
+) => Promise<void>;
 
 /**
  * A release's files in the store, not yet in use. A version that is there already has to hold the same: then nothing is
@@ -21,7 +26,14 @@ export async function installRelease(
     store,
     fetchFile,
     onInstall,
-  }: { store: ModelStore; fetchFile: FetchFile; onInstall: (ref: ModelRef) => Promise<void> },
+    onBytes,
+  }: {
+    store: ModelStore;
+    fetchFile: FetchFile;
+    onInstall: (ref: ModelRef) => Promise<void>;
+    /** Of all files together. */
+    onBytes?: (bytes: number, totalBytes: number) => void;
+  },
   signal: AbortSignal,
 ): Promise<InstalledModel> {
   const { name, version, files } = release;
@@ -34,8 +46,11 @@ export async function installRelease(
   const staged = await store.stage({ name, version });
   try {
     // The small ones first: what is wrong with them is known before the large one costs anything.
+    const totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    let before = 0;
     for (const file of files.toSorted((a, b) => a.bytes - b.bytes)) {
-      await fetchFile(file, join(staged.folder, file.path), signal);
+      await fetchFile(file, join(staged.folder, file.path), signal, (bytes) => onBytes?.(before + bytes, totalBytes));
+      before += file.bytes;
     }
     await assertManifest(staged.folder, files);
     signal.throwIfAborted();

@@ -155,14 +155,26 @@ export class Takeover implements ModelChoice {
 
   // ----------------------------------------------------------------------------------------------------- changes
 
+  /** What `use` would begin with. Fails as it does, but for what only the proof can tell. */
+  async wouldUse(reference: string): Promise<Pick<ModelChange, "to" | "from">> {
+    this.#mustBeFree();
+    return between(await this.#parts.store.current(), await this.#installed(reference));
+  }
+
+  /** What `rollback` would go to. */
+  async wouldRollBack(): Promise<Pick<ModelChange, "to" | "from">> {
+    this.#mustBeFree();
+    const current = await this.#parts.store.current();
+    const to = await this.#before();
+    if (current === undefined && to === undefined) throw noPrevious();
+    return between(current, isSame(current, to) ? undefined : to);
+  }
+
   async use(reference: string): Promise<ModelChange> {
     return this.#exclusive(async (signal) => {
       const { store } = this.#parts;
       this.#mustBeFree();
-      const model = await store.find(reference);
-      if (model === undefined) {
-        throw new AgentError("MODEL_NOT_FOUND", `no model ${reference} is installed`, { disposition: "reject" });
-      }
+      const model = await this.#installed(reference);
       const current = await store.current();
       if (isSame(current, model)) {
         const name = nameOf(model);
@@ -177,13 +189,21 @@ export class Takeover implements ModelChoice {
   async rollback(): Promise<ModelChange> {
     return this.#exclusive(async (signal) => {
       this.#mustBeFree();
-      const { probation } = this.books.read();
-      const before = async () => (await this.#still(probation?.instead)) ?? (await this.#still(probation?.before));
-      return await this.#sendBack(
-        probation === undefined ? await this.#parts.store.previous() : await before(),
-        signal,
-      );
+      return await this.#sendBack(await this.#before(), signal);
     });
+  }
+
+  async #installed(reference: string): Promise<InstalledModel> {
+    const model = await this.#parts.store.find(reference);
+    if (model !== undefined) return model;
+    throw new AgentError("MODEL_NOT_FOUND", `no model ${reference} is installed`, { disposition: "reject" });
+  }
+
+  /** What an operator goes back to; undefined: the one that ships. */
+  async #before(): Promise<InstalledModel | undefined> {
+    const { probation } = this.books.read();
+    if (probation === undefined) return await this.#parts.store.previous();
+    return (await this.#still(probation.instead)) ?? (await this.#still(probation.before));
   }
 
   /** To the model before, because an operator wants it. */
@@ -191,7 +211,7 @@ export class Takeover implements ModelChoice {
     const { probation } = this.books.read();
     const current = await this.#parts.store.current();
     if (current === undefined && previous === undefined) {
-      throw new AgentError("MODEL_NO_PREVIOUS", "no model was in use before this one", { disposition: "reject" });
+      throw noPrevious();
     }
     // The vision process shows first that it can run it.
     const to = isSame(current, previous) ? undefined : previous;
@@ -354,6 +374,15 @@ export class Takeover implements ModelChoice {
     const message = `the config names the model (detector.model: ${pinnedTo}); take that line out to choose one here`;
     throw new AgentError("MODEL_PINNED", `change the model in use: ${message}`, { disposition: "reject" });
   }
+}
+
+function noPrevious(): AgentError {
+  return new AgentError("MODEL_NO_PREVIOUS", "no model was in use before this one", { disposition: "reject" });
+}
+
+function between(from: ModelRef | undefined, to: ModelRef | undefined): Pick<ModelChange, "to" | "from"> {
+  const [before, after] = [from && nameOf(from), to === undefined ? shipped : nameOf(to)];
+  return { to: after, ...(before === undefined ? {} : { from: before }) };
 }
 
 function refOf({ name, version }: ModelRef): ModelRef {

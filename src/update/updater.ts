@@ -5,7 +5,7 @@ import { modelLimits } from "../core/limits.ts";
 import type { Seams } from "../core/ports.ts";
 import type { ClockQuality } from "../core/types.ts";
 import type { HttpStream } from "../link/http-stream.ts";
-import { judgeRelease, type Release } from "../models/release.ts";
+import { judgeRelease, type Release, type ReleaseVerdict } from "../models/release.ts";
 import type { InstalledModel, ModelRef, ModelStore } from "../models/store.ts";
 import type { VisionSwitch } from "../vision/switch.ts";
 import { isSame, type ModelBooks, nameOf, refusing, settled } from "./books.ts";
@@ -40,10 +40,26 @@ export interface UpdaterOptions {
   readonly limits?: Partial<Record<"updateFirstMaxMs" | "updateBackoffFirstMs" | "updateClockMs", number>>;
 }
 
-type Checked =
-  | { readonly kind: "done" }
+export type Checked =
+  | {
+      readonly kind: "done";
+      /** Of the release there. */
+      readonly found: "in-use" | "nothing-new" | "refused-before";
+      /** `NAME@VERSION`. */
+      readonly model: string;
+      /** It was refused before. */
+      readonly why?: string;
+    }
   /** There is a release that cannot be judged, or must not be taken, just now. */
-  | { readonly kind: "later"; readonly afterMs: number };
+  | { readonly kind: "later"; readonly afterMs: number; readonly why: string };
+
+/** How far a look is. */
+export type UpdateStage =
+  | { readonly stage: "looking" }
+  | { readonly stage: "fetching"; readonly model: string; readonly bytes: number; readonly totalBytes: number }
+  | { readonly stage: "proving"; readonly model: string };
+
+type OnStage = (stage: UpdateStage) => void;
 
 export class ModelUpdater {
   readonly #parts: UpdaterParts;
@@ -52,6 +68,7 @@ export class ModelUpdater {
   readonly #seams: Seams;
   #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  #checking: Promise<unknown> | undefined;
   #lastCheckAtMs: number | undefined;
   #lastError: LastError | undefined;
   #saidOf = "";
@@ -72,6 +89,21 @@ export class ModelUpdater {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
+    await this.#checking;
+  }
+
+  /** A look at once, for an operator. Fails as `check` does, and with `MODEL_BUSY` while another one is under way. */
+  async checkNow(signal: AbortSignal, onStage: OnStage): Promise<Checked> {
+    if (this.#checking !== undefined) {
+      throw new AgentError("MODEL_BUSY", "look for a release: that is being done already", { disposition: "retry" });
+    }
+    return await this.#noted(AbortSignal.any([signal, this.#stopping.signal]), onStage);
+  }
+
+  /** What is there, and what `check` would do with it. Changes nothing. */
+  async peek(signal: AbortSignal): Promise<{ readonly release: Release; readonly verdict: ReleaseVerdict }> {
+    const release = await fetchRelease(this.#parts.http, this.#options, signal);
+    return { release, verdict: this.#judge(release) };
   }
 
   health(): UpdatesHealth {
@@ -86,56 +118,88 @@ export class ModelUpdater {
     await clock.sleep(random() * Math.min(this.#limits.updateFirstMaxMs, this.#options.everyMs), signal);
     for (let failures = 0; ;) {
       let pauseMs = this.#options.everyMs;
+      await this.#checking;
       try {
-        const checked = await this.check(signal);
+        const checked = await this.#noted(signal);
         failures = 0;
-        this.#lastError = undefined;
         if (checked.kind === "later") pauseMs = Math.min(pauseMs, checked.afterMs);
       } catch (error) {
         signal.throwIfAborted();
         failures += 1;
         const { code, message, disposition } = asAgentError(error, "looking for a release");
-        this.#lastError = { code, message: log.redacted(message), atMs: clock.nowMs() };
         // What is wrong with the model itself may cost its whole download again.
         const doubledMs = this.#limits.updateBackoffFirstMs * 2 ** Math.min(failures - 1, 20);
         if (disposition === "retry" || !code.startsWith("MODEL_")) pauseMs = Math.min(pauseMs, doubledMs);
         log.warn("model.update_failed", { code, error: message, failures });
       }
-      this.#lastCheckAtMs = clock.nowMs();
       await clock.sleep(pauseMs * (1 + modelLimits.updateJitter * (2 * random() - 1)), signal);
     }
   }
 
+  /** A look that health knows of. */
+  async #noted(signal: AbortSignal, onStage?: OnStage): Promise<Checked> {
+    const { clock, log } = this.#seams;
+    const checking = this.check(signal, onStage);
+    // Whoever waits for its end does not want to know how it ended.
+    this.#checking = checking.catch(() => undefined);
+    try {
+      const checked = await checking;
+      this.#lastError = undefined;
+      return checked;
+    } catch (error) {
+      signal.throwIfAborted();
+      const { code, message } = asAgentError(error, "looking for a release");
+      this.#lastError = { code, message: log.redacted(message), atMs: clock.nowMs() };
+      throw error;
+    } finally {
+      this.#checking = undefined;
+      this.#lastCheckAtMs = clock.nowMs();
+    }
+  }
+
   /** One look, and all that follows from it. Fails with why the release there is not in use now. */
-  async check(signal: AbortSignal): Promise<Checked> {
+  async check(signal: AbortSignal, onStage: OnStage = () => {}): Promise<Checked> {
     const { takeover, http } = this.#parts;
     // One at a time: the model before is what the next one would go back to.
     const probation = takeover.probation();
-    if (probation !== undefined) return { kind: "later", afterMs: probation.leftMs + modelLimits.probationLookMs };
+    if (probation !== undefined) {
+      const afterMs = probation.leftMs + modelLimits.probationLookMs;
+      return { kind: "later", afterMs, why: `${probation.model} is on probation` };
+    }
     await this.#prune();
     await this.#noteRoom();
-    const clock = await this.#noteClock();
+    await this.#noteClock();
+    onStage({ stage: "looking" });
     const release = await fetchRelease(http, this.#options, signal);
-    const { last, refused, clockSeenMs } = takeover.books.read();
-    const verdict = judgeRelease(release, { ...(last === undefined ? {} : { last }), refused, clockSeenMs, ...clock });
+    const model = nameOf(release);
+    const verdict = this.#judge(release);
     switch (verdict.kind) {
       case "nothing-new":
-        return { kind: "done" };
+        return { kind: "done", found: verdict.kind, model };
       case "refused-before":
         await this.#taken(release);
         await takeover.books.update((now) => settled(now, release.contentId));
         this.#sayOnce("model.refused_before", release, { why: verdict.why });
-        return { kind: "done" };
-      case "clock-unknown":
-        this.#sayOnce("model.update_waits", release, { why: "the clock cannot be trusted yet" });
-        return { kind: "later", afterMs: this.#limits.updateClockMs };
+        return { kind: "done", found: verdict.kind, model, why: verdict.why };
+      case "clock-unknown": {
+        const why = "the clock cannot be trusted yet";
+        this.#sayOnce("model.update_waits", release, { why });
+        return { kind: "later", afterMs: this.#limits.updateClockMs, why };
+      }
       case "new":
-        await this.#take(release, signal);
-        return { kind: "done" };
+        await this.#take(release, signal, onStage);
+        return { kind: "done", found: "in-use", model };
     }
   }
 
-  async #take(release: Release, signal: AbortSignal): Promise<void> {
+  #judge(release: Release): ReleaseVerdict {
+    const { takeover, clockQuality } = this.#parts;
+    const { last, refused, clockSeenMs } = takeover.books.read();
+    const clock = { nowMs: this.#seams.clock.nowMs(), clockQuality: clockQuality() };
+    return judgeRelease(release, { ...(last === undefined ? {} : { last }), refused, clockSeenMs, ...clock });
+  }
+
+  async #take(release: Release, signal: AbortSignal, onStage: OnStage): Promise<void> {
     const { store, takeover } = this.#parts;
     this.#sayOnce("model.update_available", release, { sequence: release.sequence });
     await this.#taken(release);
@@ -147,20 +211,26 @@ export class ModelUpdater {
     const current = await store.current();
     const onInstall = async (ref: ModelRef) =>
       takeover.books.update((now) => ({ ...now, fetched: [...now.fetched, ref].slice(-modelLimits.fetchedMax) }));
-    const model = await this.#install(release, onInstall, signal);
+    const name = nameOf(release);
+    const onBytes = (bytes: number, totalBytes: number) =>
+      onStage({ stage: "fetching", model: name, bytes, totalBytes });
+    const model = await this.#install(release, { onInstall, onBytes }, signal);
     // After a crash between the change of models and its entry in the books, or when somebody has chosen it by hand.
     if (isSame(current, model)) await takeover.books.update((now) => settled(now, release.contentId));
-    else await this.#prove(release, model, signal);
+    else {
+      onStage({ stage: "proving", model: name });
+      await this.#prove(release, model, signal);
+    }
   }
 
   async #install(
     release: Release,
-    onInstall: (ref: ModelRef) => Promise<void>,
+    told: Pick<Parameters<typeof installRelease>[1], "onInstall" | "onBytes">,
     signal: AbortSignal,
   ): Promise<InstalledModel> {
     const { store, fetchFile } = this.#parts;
     try {
-      return await installRelease(release, { store, fetchFile, onInstall }, signal);
+      return await installRelease(release, { store, fetchFile, ...told }, signal);
     } catch (error) {
       const failure = asAgentError(error, "installing a release");
       if (failure.code === "MODEL_MANIFEST") await this.#refuse(release, release, failure.message);
@@ -232,13 +302,12 @@ export class ModelUpdater {
     await takeover.books.update((now) => ({ ...now, fetched: now.fetched.filter((ref) => !old.includes(ref)) }));
   }
 
-  async #noteClock(): Promise<{ readonly nowMs: number; readonly clockQuality: ClockQuality }> {
+  async #noteClock(): Promise<void> {
     const { books } = this.#parts.takeover;
     const [nowMs, clockQuality] = [this.#seams.clock.nowMs(), this.#parts.clockQuality()];
     // To within a day: each note is a write.
     const isNews = Math.abs(nowMs - books.read().clockSeenMs) > dayMs;
     if (clockQuality === "synchronised" && isNews) await books.update((now) => ({ ...now, clockSeenMs: nowMs }));
-    return { nowMs, clockQuality };
   }
 
   #sayOnce(event: string, { name, version, sequence }: Release, fields: Readonly<Record<string, unknown>>): void {

@@ -38,7 +38,7 @@ describe("the command line", function () {
     const commands = [
       ...["demo", "run", "sandbox", "init", "capture", "send", "detect", "cameras", "doctor"],
       ...["config check", "config show", "config schema", "queue stats", "queue ls", "queue show"],
-      ...["queue sent", "queue retry", "queue drop", "queue verify", "dataset export"],
+      ...["queue sent", "queue retry", "queue prioritize", "queue drop", "queue verify", "dataset export"],
     ];
     for (const name of commands) {
       const { code, stdout, stderr } = await framepostInside([...name.split(" "), "--help"]);

@@ -309,10 +309,10 @@ describe("a command that asks over the socket", () => {
     const path = join(temp.path, "control.sock");
     const head = (extra: string, body: string): string =>
       `HTTP/1.1 200 OK\r\n${extra}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
-    const own = "framepost-control: 1\r\n";
+    const own = "framepost-control: 2\r\n";
     const answers = [
       [head("", "{}\n"), "CONTROL_VERSION"],
-      [head("framepost-control: 2\r\n", "{}\n"), "CONTROL_VERSION"],
+      [head("framepost-control: 1\r\n", "{}\n"), "CONTROL_VERSION"],
       [head(own, "{}\n"), "CONTROL_MALFORMED"],
       [head(own, '{"records":"many"}\n'), "CONTROL_MALFORMED"],
       [head(own, "no line"), "CONTROL_MALFORMED"],

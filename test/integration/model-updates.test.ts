@@ -76,7 +76,7 @@ describe("an update", () => {
       server.publish(draft(1)),
       server.answers.get("/models/release.json.minisig") ?? Buffer.alloc(0),
     ] as const;
-    assert.deepEqual(await check(), { kind: "done" });
+    assert.deepEqual(await check(), { kind: "done", found: "in-use", model: "wasps@1" });
     assert.deepEqual([vision.current, (await store.current())?.version], ["wasps@1", "1"]);
     assert.deepEqual((await readdir(join(models, "wasps", "1"))).sort(), ["golden.jpg", "golden.json", "model.onnx"]);
     const asked = server.requests.length;
@@ -170,7 +170,7 @@ describe("an update", () => {
     const { server, vision, check, clock, device } = opened;
     server.publish(draft(1, { expires: "2026-03-01T00:00:00Z" }));
     clock.jump(Date.UTC(2020, 0, 1) - clock.nowMs());
-    assert.deepEqual(await check(), { kind: "later", afterMs: 60_000 });
+    assert.deepEqual(await check(), { kind: "later", afterMs: 60_000, why: "the clock cannot be trusted yet" });
     // Once synchronised, the device knows that it is April; then it starts without a clock, in January.
     clock.jump(Date.UTC(2026, 3, 1) - clock.nowMs());
     device.clockQuality = "synchronised";

@@ -132,6 +132,12 @@ describe("the queue commands", function () {
           assert.match(ran.stderr, /\(QUEUE_NOT_FOUND\)\n {2}mend: .*queue ls/);
         },
         async () => {
+          const first = await output("prioritize", "--target", "town", "--label", "person", "--json");
+          assert.equal(first, '{"changed":0,"busy":0}\n', "town is owed nothing any more");
+          const { code, stderr } = await queue("prioritize");
+          assert.deepEqual([code, /name records, or a camera/.test(stderr)], [2, true], stderr);
+        },
+        async () => {
           const ran = await queue("retry", "--target", "nix");
           assert.deepEqual([ran.code, ran.stdout], [2, ""]);
           assert.match(ran.stderr, /no target nix; there is town, hub \(USAGE_TARGET\)/);

@@ -10,6 +10,7 @@ import { draftOf, imageOf } from "../lib/drafts.ts";
 import { openSpool } from "../lib/disk-spool.ts";
 import { editIndex } from "../lib/index-edit.ts";
 import { copyOf, exportTo, idsIn, importFrom, listingsOf } from "../lib/moves.ts";
+import { methodsOf } from "../lib/queue-methods.ts";
 import { mountSmallDisk, needsSmallDisk, unmount } from "../lib/small-disk.ts";
 import { tempFolder } from "../lib/temp.ts";
 import { findingsOf } from "../lib/verify.ts";
@@ -405,22 +406,3 @@ describe("an export that does not end", () => {
     assert.deepEqual(await deliverAll(spool, "a"), ids.slice(moved.length, 29));
   });
 });
-
-/** A queue whose methods can be replaced one by one. */
-function methodsOf(queue: DiskSpool["queue"]): DiskSpool["queue"] {
-  return {
-    stats: async () => await queue.stats(),
-    list: async (page) => await queue.list(page),
-    find: async (reference) => await queue.find(reference),
-    image: async (sequence) => await queue.image(sequence),
-    sent: async (page) => await queue.sent(page),
-    retry: async (selection, after) => await queue.retry(selection, after),
-    drop: async (selection, after) => await queue.drop(selection, after),
-    verify: async (after, repair) => await queue.verify(after, repair),
-    hold: async (request) => await queue.hold(request),
-    held: async (sequence) => await queue.held(sequence),
-    release: async (sequence) => await queue.release(sequence),
-    giveBack: async (sequences) => await queue.giveBack(sequences),
-    takeIn: async (moved) => await queue.takeIn(moved),
-  };
-}

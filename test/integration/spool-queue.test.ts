@@ -156,6 +156,77 @@ describe("what an operator does with the spool", () => {
     assert.deepEqual([again?.attempts, again?.cursor], [0, "job-7"]);
   });
 
+  it("ends the delay of a deferred delivery, and keeps what was tried", async () => {
+    await using folder = await tempFolder();
+    await using opened = await openSpool(folder.path);
+    const { spool } = opened;
+    const [record] = await appendMany(spool, 2, ["a"]);
+    assert.ok(record);
+    await spool.lease("a", one);
+    const later = { kind: "retry", afterMs: 3_600_000, charged: true, code: "HTTP_500", message: "no" } as const;
+    await spool.settle("a", record.id, later);
+    assert.equal((await spool.queue.hasten({ targetId: "b" }, 0)).changed, 0);
+    assert.equal((await spool.queue.hasten({ targetId: "a" }, 0)).changed, 1);
+    const leased = await spool.lease("a", everything);
+    assert.deepEqual(
+      leased.map((delivery) => [delivery.record.sequence, delivery.attempts]),
+      [
+        [1, 1],
+        [2, 0],
+      ],
+    );
+  });
+
+  it("sends records of a camera or with a label first, across a restart, and evicts them last", async () => {
+    await using folder = await tempFolder();
+    const bounds = { recordsMax: 6, eviction: "oldest" } as const;
+    {
+      await using opened = await openSpool(folder.path, bounds);
+      const { spool } = opened;
+      for (let at = 1; at <= 6; at += 1) {
+        const cameraId = at === 2 ? "yard" : "gate";
+        const box = { left: 1, top: 2, width: 30, height: 40 };
+        const detections = [{ label: at === 4 ? "bicycle" : "car", score: 0.9, box }];
+        await spool.append(draftOf({ cameraId, detections }), imageOf(500, at), ["a"]);
+      }
+      const prioritize = async (selection: DeliverySelection) =>
+        (await allSteps(async (after) => await spool.queue.prioritize(selection, after))).changed;
+      assert.equal(await prioritize({ cameraId: "attic" }), 0);
+      assert.equal(await prioritize({ cameraId: "yard", label: "bicycle" }), 0);
+      assert.equal(await prioritize({ cameraId: "yard" }), 1);
+      assert.equal(await prioritize({ label: "bicycle", upToSequence: 3 }), 0);
+      assert.equal(await prioritize({ label: "bicycle" }), 1);
+      assert.deepEqual((await verified(spool.queue, true)).findings, []);
+    }
+    await using opened = await openSpool(folder.path, bounds);
+    const { spool } = opened;
+    for (let at = 7; at <= 10; at += 1) await spool.append(draftOf(), imageOf(500, at), ["a"]);
+    const leased = await spool.lease("a", everything);
+    const sequences = leased.map(({ record }) => record.sequence);
+    assert.deepEqual(sequences.slice(0, 2), [2, 4]);
+    assert.ok(!sequences.includes(1) && !sequences.includes(3), sequences.join());
+  });
+
+  it("counts what a drop would take, also by camera and up to a record, and changes nothing", async () => {
+    await using folder = await tempFolder();
+    await using opened = await openSpool(folder.path);
+    const { spool } = opened;
+    await appendMany(spool, 5, ["a", "b"]);
+    await spool.append(draftOf({ cameraId: "yard" }), imageOf(500, 9), ["a"]);
+    await spool.lease("a", one);
+    const counts = async (selection: DeliverySelection) => {
+      const { changed, busy } = await allSteps(async (after) => await spool.queue.count(selection, after));
+      return [changed, busy];
+    };
+    assert.deepEqual(await counts({}), [10, 1]);
+    assert.deepEqual(await counts({ upToSequence: 2 }), [3, 1]);
+    assert.deepEqual(await counts({ sequence: 4, upToSequence: 2 }), [0, 0]);
+    assert.deepEqual(await counts({ cameraId: "yard" }), [1, 0]);
+    assert.deepEqual(await counts({ cameraId: "yard", sequence: 1 }), [0, 0]);
+    assert.equal((await dropAll(spool.queue, { cameraId: "yard" })).changed, 1);
+    assert.deepEqual(await counts({ targetId: "a" }), [4, 1]);
+  });
+
   it("drops in steps, counted, and never what is being sent; files go with the last delivery", async function () {
     this.timeout(10_000);
     await using folder = await tempFolder();

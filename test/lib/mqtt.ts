@@ -13,23 +13,28 @@ export function linkSeams(random: () => number = () => 0): Seams & { readonly lo
 export class Subscriber {
   readonly packets: IPublishPacket[] = [];
   #close = async () => {};
-  #publish: (topic: string) => Promise<void> = async () => {};
+  #publish: (topic: string, text: string, retain?: boolean) => Promise<void> = async () => {};
 
   async start(url: string, filter = "#"): Promise<this> {
     const client = await connectAsync(url, { reconnectPeriod: 0, protocolVersion: 4 });
     this.#close = () => client.endAsync(true);
-    this.#publish = async (topic) => {
-      await client.publishAsync(topic, "", { qos: 1 });
+    this.#publish = async (topic, text, retain = false) => {
+      await client.publishAsync(topic, text, { qos: 1, retain });
     };
     client.on("message", (_topic, _payload, packet) => this.packets.push(packet));
-    await client.subscribeAsync(filter, { qos: 1 });
+    await client.subscribeAsync([filter, "mark/#"], { qos: 1 });
     return this;
+  }
+
+  /** Resolves when the broker has it. */
+  async say(topic: string, text: string, { retain = false } = {}): Promise<void> {
+    await this.#publish(topic, text, retain);
   }
 
   /** Everything that the broker took before this call has then arrived: it keeps the order. */
   async caughtUp(): Promise<void> {
     const mark = `mark/${this.packets.length}`;
-    await this.#publish(mark);
+    await this.#publish(mark, "");
     await eventually("the mark comes back", () => this.packets.some(({ topic }) => topic === mark));
     this.packets.splice(
       this.packets.findIndex(({ topic }) => topic === mark),

@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import Database from "libsql";
 import type { Delivery, Random, Settlement, SpoolListing } from "../../src/core/ports.ts";
 import { AgentError } from "../../src/core/errors.ts";
+import type { DeliverySelection } from "../../src/core/queue.ts";
 import type { RecordDraft } from "../../src/core/types.ts";
 import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import type { DiskSpool, SpoolTarget } from "../../src/spool/spool.ts";
@@ -148,8 +149,38 @@ class ModelRun {
     if (dice < 0.32) await this.#append();
     else if (dice < 0.56) await this.#lease();
     else if (dice < 0.9) await this.#settle();
-    else if (dice < 0.96) this.#advance();
-    else await this.#upkeep();
+    else if (dice < 0.94) this.#advance();
+    else if (dice < 0.97) await this.#upkeep();
+    else await this.#command();
+  }
+
+  /** What an operator does to the queue. */
+  async #command(): Promise<void> {
+    const selection = this.#selection();
+    const nowMs = this.#clock.monotonicMs();
+    const { queue } = this.#spool;
+    const dice = this.#random();
+    const method = dice < 0.4 ? "prioritize" : dice < 0.8 ? "hasten" : "drop";
+    this.#steps.push(`${method} ${JSON.stringify(selection)}`);
+    if (method === "hasten") {
+      await queue.hasten(selection, 0);
+      this.#model.hasten(selection, nowMs);
+      return;
+    }
+    const before = await queue.count(selection, 0);
+    const { changed, busy, done } = await queue[method](selection, 0);
+    assert(done, "so few deliveries are one step");
+    assert.deepEqual([changed, busy], this.#model[method](selection), `what ${method} changes`);
+    assert.deepEqual([before.changed, before.busy], [changed, busy], `what count says of ${method}`);
+  }
+
+  #selection(): DeliverySelection {
+    const sequence = this.#pick([...this.#model.sequences(), 1]);
+    return {
+      ...this.#pick([{}, {}, { targetId: "a" }, { targetId: "b" }]),
+      ...this.#pick<DeliverySelection>([{}, {}, { state: "pending" }, { state: "quarantined" }]),
+      ...this.#pick([{ sequence }, { sequence }, { upToSequence: sequence }, { cameraId: "yard" }, {}]),
+    };
   }
 
   async #append(): Promise<void> {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import type { LeaseLimit, Loss, LossReason, Settlement, SpoolListing, TargetBacklog } from "../../src/core/ports.ts";
+import { spoolLimits } from "../../src/core/limits.ts";
+import type { DeliverySelection } from "../../src/core/queue.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
 import { NewestShares } from "../../src/spool/newest-share.ts";
 import type { SpoolTarget } from "../../src/spool/spool.ts";
@@ -18,6 +20,8 @@ interface Kept {
   readonly record: StoredRecord;
   /** Of the envelope. */
   readonly bytes: number;
+  /** That of its rule, until an operator puts it first. */
+  priority: number;
   readonly owed: Map<string, Owed>;
   /** Targets that accepted it. */
   readonly had: Set<string>;
@@ -90,7 +94,8 @@ export class SpoolModel {
 
   append(record: StoredRecord, bytes: number, owedTo: readonly string[]): void {
     const { kept } = this.#state;
-    kept.set(record.sequence, { record, bytes, owed: new Map(), had: new Set() });
+    const { priority } = record.reason;
+    kept.set(record.sequence, { record, bytes, priority, owed: new Map(), had: new Set() });
     for (const targetId of owedTo) this.#owe(record.sequence, targetId);
     this.#state.lastSequence = Math.max(this.#state.lastSequence, record.sequence);
   }
@@ -154,6 +159,30 @@ export class SpoolModel {
     }
   }
 
+  /** Pending deliveries are due now, and nothing else changes. */
+  hasten(selection: DeliverySelection, nowMs: number): void {
+    const waiting = this.#fitting(selection).filter(({ state, leased }) => state === "pending" && !leased);
+    for (const owed of waiting) owed.dueAtMs = nowMs;
+  }
+
+  prioritize(selection: DeliverySelection): readonly [changed: number, busy: number] {
+    for (const kept of this.#state.kept.values()) {
+      const free = this.#fittingOf(kept, selection).filter(({ leased }) => !leased);
+      if (free.length > 0) kept.priority = Math.max(kept.priority, spoolLimits.topPriority);
+    }
+    return counted(this.#fitting(selection));
+  }
+
+  /** Of what fits, what is not being sent. */
+  drop(selection: DeliverySelection): readonly [changed: number, busy: number] {
+    const figures = counted(this.#fitting(selection));
+    for (const kept of [...this.#state.kept.values()]) {
+      const free = new Set(this.#fittingOf(kept, selection).filter(({ leased }) => !leased));
+      for (const [targetId, owed] of [...kept.owed]) if (free.has(owed)) this.#lose(kept, targetId, "dropped");
+    }
+    return figures;
+  }
+
   /** One run of the upkeep: targets that were absent for too long lose what they are owed, new ones are backfilled. */
   upkeep(nowMs: number, graceMs: number): void {
     const { kept, known, accepted } = this.#state;
@@ -198,7 +227,7 @@ export class SpoolModel {
       bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
       lastSequence,
       targets: [...accepted.keys()].sort().map((targetId) => this.#backlog(targetId, nowMs)),
-      lost: [...lost.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, loss]) => loss),
+      lost: [...lost.values()].sort(byTargetPriorityReason),
       listings: all.map(({ record, owed }) => ({
         record,
         deliveries: [...owed].sort(([a], [b]) => (a < b ? -1 : 1)).map(shown),
@@ -217,6 +246,18 @@ export class SpoolModel {
         (aside(a) ? 0 : priorityOf(a) - priorityOf(b)) ||
         a.record.sequence - b.record.sequence,
     );
+  }
+
+  #fitting(selection: DeliverySelection): readonly Owed[] {
+    return [...this.#state.kept.values()].flatMap((kept) => this.#fittingOf(kept, selection));
+  }
+
+  #fittingOf({ record, owed }: Kept, selection: DeliverySelection): readonly Owed[] {
+    const { sequence, upToSequence = Infinity, cameraId, targetId, state } = selection;
+    if (record.sequence > upToSequence || record.sequence !== (sequence ?? record.sequence)) return [];
+    if (record.cameraId !== (cameraId ?? record.cameraId)) return [];
+    const fitting = [...owed].filter(([id, each]) => id === (targetId ?? id) && each.state === (state ?? each.state));
+    return fitting.map(([, each]) => each);
   }
 
   #backlog(targetId: string, nowMs: number): TargetBacklog {
@@ -261,6 +302,16 @@ export class SpoolModel {
   }
 }
 
+function byTargetPriorityReason(a: Loss, b: Loss): number {
+  if (a.targetId !== b.targetId) return a.targetId < b.targetId ? -1 : 1;
+  return a.priority - b.priority || (a.reason < b.reason ? -1 : 1);
+}
+
+function counted(fitting: readonly Owed[]): readonly [changed: number, busy: number] {
+  const busy = fitting.filter(({ leased }) => leased).length;
+  return [fitting.length - busy, busy];
+}
+
 function sequenceOf({ record }: Kept): number {
   return record.sequence;
 }
@@ -269,8 +320,8 @@ function bySize(a: number, b: number): number {
   return a - b;
 }
 
-function priorityOf({ record }: Kept): number {
-  return record.reason.priority;
+function priorityOf({ priority }: Kept): number {
+  return priority;
 }
 
 function shown([targetId, { state, attempts, cursor, error }]: readonly [

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ModelDownloads } from "../../src/models/download.ts";
+import { type DownloadProgress, ModelDownloads } from "../../src/models/download.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import type { DiskShare } from "../../src/core/disk-budget.ts";
 import type { Seams } from "../../src/core/ports.ts";
@@ -62,8 +62,9 @@ export function updaterOf(
     { folder: store.folder, http, limits: { downloadBackoffFirstMs: 5, downloadBackoffMaxMs: 20 } },
     seams,
   );
-  const fetchFile: FetchFile = async ({ url, bytes, sha256 }, into, signal) => {
-    await downloads.fetch({ url, bytes, sha256, bytesMax: bytes }, into, { signal, freeBytesMin: 0 });
+  const fetchFile: FetchFile = async ({ url, bytes, sha256 }, into, signal, onBytes) => {
+    const onProgress = (progress: DownloadProgress) => onBytes?.(progress.bytes);
+    await downloads.fetch({ url, bytes, sha256, bytesMax: bytes }, into, { signal, freeBytesMin: 0, onProgress });
   };
   const parts = { store, takeover, vision, http, fetchFile, clockQuality, share: roomy };
   const { everyMs = 60_000, limits, url, publicKey } = options;

@@ -33,6 +33,41 @@ export async function queueRetry(
   });
 }
 
+export interface PrioritizeOptions {
+  readonly target?: string;
+  readonly camera?: string;
+  readonly label?: string;
+}
+
+/** Puts records first: those named, or those of a camera or with a label. */
+export async function queuePrioritize(
+  context: CommandContext,
+  references: readonly string[],
+  { target, camera, label }: PrioritizeOptions,
+): Promise<ExitCode> {
+  if (references.length === 0 && camera === undefined && label === undefined) {
+    const message = "queue prioritize: name records, or a camera with --camera ID, or a label with --label NAME";
+    throw new AgentError("USAGE_SELECTION", message, { disposition: "fatal" });
+  }
+  const settings = await loadSettings(context);
+  return await withQueue(context, settings, async (queue) => {
+    const stats = await queue.stats();
+    mustKnow(target, settings, stats);
+    const content = {
+      ...(camera === undefined ? {} : { cameraId: camera }),
+      ...(label === undefined ? {} : { label }),
+    };
+    const found = await recordsOf(queue, references);
+    const selections = selectionsOf(found, target === undefined ? {} : { target }).map((one) => ({
+      ...one,
+      ...content,
+    }));
+    const prioritize = async (selection: DeliverySelection, after: number): Promise<QueueStep> =>
+      await queue.prioritize(selection, after);
+    return told(context, await inSteps(context, selections, stats, prioritize), "put first");
+  });
+}
+
 /** Gives deliveries up, after a question at a terminal. Their records go with the last delivery, and all is counted. */
 export async function queueDrop(
   context: CommandContext,

@@ -7,7 +7,7 @@ import type { DeliverySelection, HeldRecord, HoldRequest, MovedDelivery, SentPag
 import { type Layout, layoutOf } from "../layout.ts";
 import type { Backlog, BacklogLimit, Trimmed } from "./backlogs.ts";
 import { Bounds, type Evicted, type EvictionRequest, type QuarantinePlace, type QuarantineSweep } from "./bounds.ts";
-import { type Change, Changes, type ChangeStep, type LeasedDelivery } from "./changes.ts";
+import { type Change, Changes, type ChangeStep, type LeasedDelivery, type RecordWindow } from "./changes.ts";
 import { indexDamaged } from "./codes.ts";
 import { flushWal, setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
 import { flushFolder, overheadBytes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
@@ -267,10 +267,10 @@ export class IndexOwner {
   change(
     change: Change,
     selection: DeliverySelection,
-    afterSequence: number,
+    among: number | RecordWindow,
     leased: readonly LeasedDelivery[],
   ): ChangeStep {
-    return this.#world().changes.step(change, selection, afterSequence, leased);
+    return this.#world().changes.step(change, selection, among, leased);
   }
 
   sent(page: SentPage): readonly SentEntry[] {
