@@ -20,6 +20,7 @@ import { webcamOptions } from "../src/capture/webcam/config.ts";
 import { WebcamDriver } from "../src/capture/webcam/driver.ts";
 import { ControlServer } from "../src/control/server.ts";
 import { DeliveryLoop } from "../src/deliver/loop.ts";
+import { UploadControl } from "../src/deliver/upload-control.ts";
 import { Pipeline } from "../src/pipeline/pipeline.ts";
 import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
 import { bootId, clockQuality } from "../src/state/boot.ts";
@@ -58,6 +59,8 @@ export interface Agent {
   readonly spool: DiskSpool;
   readonly targets: readonly Target[];
   readonly loops: readonly DeliveryLoop[];
+  /** Pauses, limits, and which targets are enabled. */
+  readonly upload: UploadControl;
   readonly pipeline: Pipeline;
   /** In the order to start them. A command that stores nothing starts without the spool and works beside the daemon. */
   readonly parts: {
@@ -68,6 +71,8 @@ export interface Agent {
     readonly control: Part;
     readonly vision: Part;
     readonly sending: readonly Part[];
+    /** Of the daemon alone, before what sends: a command of a person who sends something now is held up by no pause. */
+    readonly upload: Part;
     readonly capturing: readonly Part[];
     readonly updates: Part;
   };
@@ -112,7 +117,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   }
   const waiting = spoolTargets(config, targets);
   const spool = buildSpool(config, { dataFolder, device, targets: waiting, budget }, seams);
-  const loops = targets.map((target) => new DeliveryLoop(target, spool, seams));
+  const upload = new UploadControl({ stateFolder: join(dataFolder, "state"), targets: config.targets }, seams);
+  const loops = targets.map((target) => new DeliveryLoop(target, spool, seams, upload.gateOf(target.id)));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));
     const { id, stallAfter, schedule } = camera;
@@ -140,7 +146,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
 
   const models = modelKeepingOf(config, { dataFolder, vision, budget }, seams);
   const deliveries = () => loops.map((loop) => loop.health());
-  const offer = { queue: spool.queue, deliveries, models: models.choice };
+  const offer = { queue: spool.queue, deliveries, upload: () => upload.health(), models: models.choice };
   const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);
   const parts = {
     spool: part("spool", spool),
@@ -157,9 +163,10 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
       camerasPart(cameras),
       part("pipeline", pipeline),
     ],
+    upload: part("upload", upload),
     updates: models.updates,
   };
-  const built = { device, cameras, vision, models, spool, targets, loops, pipeline, parts };
+  const built = { device, cameras, vision, models, spool, targets, loops, upload, pipeline, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }
 

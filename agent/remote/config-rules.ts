@@ -21,7 +21,8 @@ export const changeRules: ChangeRules = {
       ...["updates.every", "updates.maxBytes", "updates.maxBytesPerSecond", "updates.probation"],
     ]),
     ...under("targets.*", [
-      ...["labels.*", "minScore", "includeEmpty", "includeUnlabelled", "geometry", "newestShare", "backfill"],
+      ...["enabled", "labels.*", "minScore", "includeEmpty", "includeUnlabelled", "geometry"],
+      ...["newestShare", "backfill"],
       ...["reduce.enabled", "reduce.minQuality", "reduce.minScale", "batch.maxBytes", "batch.maxRecords"],
       ...["bytesPerRequest", "imagesPerRequest", "payloadBytesMax", "maxBytes", "dataDetails", "emptyAsVoc"],
       ...["createCategories", "missingTags", "skipUnsupportedImages", "sessionTimeout", "metadata.*"],
@@ -51,7 +52,7 @@ export const changeRules: ChangeRules = {
       ...["username", "password", "clientId", "protocol", "allowAnonymous", "root", "groups.*", "groupEffects"],
       ...["responseTopics.*", "unsigned.*", "keys.*.id", "keys.*.publicKey", "keys.*.scopes.*", "statusEvery"],
       ...["reconnectMax", "revertAfter", "homeAssistant.enabled", "homeAssistant.prefix", "homeAssistant.pictures"],
-      ...["tls.servername", "tls.insecureSkipVerify"],
+      ...["homeAssistant.maxPictureBytes", "tls.servername", "tls.insecureSkipVerify"],
     ]),
   ],
   address: [

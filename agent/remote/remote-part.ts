@@ -6,21 +6,31 @@ import { basicCommands } from "../../src/remote/commands/basic.ts";
 import { capabilitiesCommands } from "../../src/remote/commands/capabilities.ts";
 import { configCommands } from "../../src/remote/commands/config.ts";
 import { logCommands } from "../../src/remote/commands/log.ts";
+import { explainUploadCommands } from "../../src/remote/commands/explain-upload.ts";
 import { modelCommands } from "../../src/remote/commands/model.ts";
+import { quarantineCommands } from "../../src/remote/commands/quarantine.ts";
+import { queueCommands } from "../../src/remote/commands/queue.ts";
 import { restartCommands } from "../../src/remote/commands/restart.ts";
 import { snapshotCommands } from "../../src/remote/commands/snapshot.ts";
 import { supportCommands } from "../../src/remote/commands/support.ts";
+import { targetCommands } from "../../src/remote/commands/target.ts";
+import { uploadCommands } from "../../src/remote/commands/upload.ts";
 import { Remote } from "../../src/remote/remote.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
 import type { Part } from "../lifecycle.ts";
+import { agentVersion } from "../version.ts";
 import { capabilitiesPort } from "./capabilities-port.ts";
 import type { ConfigPort } from "./config-port.ts";
+import { discoveryPort } from "./discovery-port.ts";
 import { LogLevelHold } from "./log-port.ts";
 import { modelPort } from "./model-port.ts";
+import { RemoteQueue } from "./queue-port.ts";
 import { snapshotPort } from "./snapshot-port.ts";
 import { statusPort } from "./status-port.ts";
 import { supportPort } from "./support-port.ts";
+import { targetPort } from "./target-port.ts";
+import { explainUploadPort, uploadPort } from "./upload-port.ts";
 
 export interface RemotePartOptions {
   readonly agent: Agent;
@@ -49,7 +59,10 @@ export function remotePart(
   const revision = () => settings.revision();
   const change = () => settings.state();
   const names = () => commands.map(({ spec }) => spec.name);
-  const status = statusPort(config, { agent, dataFolder, instance, revision, config: change, commands: names }, seams);
+  const requests = () => remote.requests();
+  const parts = { agent, dataFolder, instance, revision, requests, config: change, commands: names };
+  const status = statusPort(config, parts, seams);
+  const queue = new RemoteQueue(agent, seams.clock);
   const models = modelPort(agent, seams.clock);
   const logLevel = new LogLevelHold(logControl, seams.clock);
   const packetBytesMax = () => remote.link.packetBytesMax();
@@ -58,17 +71,25 @@ export function remotePart(
     ...basicCommands(status),
     ...capabilitiesCommands(capabilitiesPort()),
     ...snapshotCommands(snapshotPort(agent)),
+    ...queueCommands(queue),
+    ...quarantineCommands(queue),
+    ...targetCommands(targetPort(agent, seams.clock), settings),
+    ...uploadCommands(uploadPort(agent)),
+    ...explainUploadCommands(explainUploadPort(agent)),
     ...modelCommands(models),
     ...logCommands(logLevel),
     ...supportCommands(support),
     ...configCommands(settings),
     ...restartCommands(settings),
   ];
-  const remote = new Remote(
+  const { pictures } = remoteConfig.homeAssistant;
+  const remote: Remote = new Remote(
     {
       ...{ config: remoteConfig, device: agent.device, instance, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision, ...status },
       outcomeOf: (request) => settings.outcomeOf(request),
+      version: agentVersion(),
+      discovery: discoveryPort(config, { agent, clock: seams.clock, pictures, status: status.status }),
     },
     seams,
   );

@@ -2,6 +2,7 @@ import type { Seams } from "../../src/core/ports.ts";
 import { Ages } from "../../src/remote/ages.ts";
 import type { HealthLook } from "../../src/remote/health-events.ts";
 import type { InfoReport } from "../../src/remote/info-report.ts";
+import type { RequestCounts } from "../../src/remote/tally.ts";
 import { statusReport, type StatusReport } from "../../src/remote/status-report.ts";
 import { clockQuality } from "../../src/state/boot.ts";
 import type { Agent } from "../compose.ts";
@@ -22,6 +23,7 @@ export interface StatusParts {
   readonly instance: string;
   readonly revision: () => number;
   readonly config: () => NonNullable<StatusReport["config"]>;
+  readonly requests: () => RequestCounts;
   /** Names of all commands. */
   readonly commands: () => readonly string[];
 }
@@ -29,7 +31,7 @@ export interface StatusParts {
 /** What a running agent says of itself to its operator. */
 export function statusPort(
   config: Pick<FramepostConfig, "spool" | "cameras" | "remote">,
-  { agent, dataFolder, instance, revision, config: configStatus, commands }: StatusParts,
+  { agent, dataFolder, instance, revision, config: configStatus, requests, commands }: StatusParts,
   { clock }: Seams,
 ): StatusPort {
   const versions = { agent: agentVersion(), node: process.version };
@@ -44,7 +46,8 @@ export function statusPort(
     if (since?.state !== health.state) since = { state: health.state, atMs: nowMs };
     const around = {
       ...(disk === undefined ? {} : { disk }),
-      clock: { quality: clockQuality() },
+      clock: { quality: clockQuality(), atMs: Math.round(clock.nowMs()) },
+      requests: requests(),
       host: hostStatus(),
       ...{ versions, revision: revision(), config: configStatus(), capBytes: config.spool.maxBytes },
       stateForMs: Math.round(nowMs - since.atMs),

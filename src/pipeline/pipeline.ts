@@ -39,6 +39,7 @@ export class Pipeline {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #recordsMax: number;
+  readonly #watchers = new Set<(cameraId: string, processed: Processed) => void>();
   #stopping = new AbortController();
   #running: Promise<unknown> | undefined;
 
@@ -85,6 +86,12 @@ export class Pipeline {
     const shadow = this.#chain.shadowHealth();
     const more = { paused, images, ...(shadow === undefined ? {} : { shadow }) };
     return this.#books.health(this.#running === undefined ? "stopped" : "running", more);
+  }
+
+  /** Calls back with what became of each frame of a camera; dry runs are not told. The answer stops that. */
+  onProcessed(watcher: (cameraId: string, processed: Processed) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   /**
@@ -203,6 +210,7 @@ export class Pipeline {
     const { processed, state } = await this.#chain.process(frame, treatment, signal);
     if (dryRun) return processed;
     lane.became(processed, frame, state);
+    for (const watcher of this.#watchers) watcher(lane.camera.id, processed);
     const isBad = processed.kind === "dropped" && processed.why === "image-corrupt";
     if (isBad) await lane.camera.refuse?.(frame, processed.error.message);
     return processed;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { DeliveryHealth, LastError, ModelsHealth, PipelineHealth } from "../core/health.ts";
+import type { DeliveryHealth, LastError, ModelsHealth, PipelineHealth, UploadHealth } from "../core/health.ts";
 import { remoteLimits } from "../core/limits.ts";
 import { type ImageHealth, pictureFaults } from "../core/picture.ts";
 import type { CameraHealth, Loss, TargetBacklog } from "../core/ports.ts";
@@ -69,7 +69,9 @@ const queue = z.strictObject({
 
 const target = z.strictObject({
   kind: z.string(),
-  state: z.enum(["up", "away", "stopped"]),
+  state: z.enum(["up", "away", "paused", "disabled", "stopped"]).describe("paused, disabled: by an operator"),
+  stateForMs: ageMs.optional().describe("While away, paused or disabled"),
+  pausedForMs: ageMs.optional().describe("Of a pause that ends by itself: what is left"),
   pending: count,
   inFlight: count,
   quarantined: count,
@@ -79,6 +81,17 @@ const target = z.strictObject({
   lastAcceptedAgeMs: ageMs.optional(),
   retryInMs: ageMs.optional().describe("While away: until the next try"),
   error: code.optional(),
+});
+
+const requests = z.strictObject({
+  received: count,
+  done: count,
+  refused: count,
+  failed: count,
+  expired: count,
+  unanswered: count.describe("Above the rate limit; the reply to another one speaks for them"),
+  duplicates: count.describe("Came again; they are among the others by what they got"),
+  underWay: count,
 });
 
 const host = z.strictObject({
@@ -116,8 +129,16 @@ export const statusSchema = z.strictObject({
   capture,
   queue: queue.optional().describe("Absent while the spool does not answer"),
   targets: z.record(z.string(), target).describe("By id"),
+  upload: z
+    .strictObject({ limitBytesPerSecond: z.number().optional().describe("Of pictures; absent without a limit") })
+    .optional()
+    .describe("What holds for all targets together"),
+  requests: requests.optional().describe("Commands that this device was asked for"),
   disk: z.strictObject({ freeBytes: count, reserveBytes: count }).optional(),
-  clock: z.strictObject({ quality: z.enum(["synchronised", "unsynchronised", "unknown"]) }),
+  clock: z.strictObject({
+    quality: z.enum(["synchronised", "unsynchronised", "unknown"]),
+    atMs: z.int().describe("The device's time of day when it said this: a kept message does not tell how old it is"),
+  }),
   memory: z.strictObject({ rssBytes: count, rssPeakBytes: count, heapUsedBytes: count }),
   host,
   versions: z.strictObject({ agent: z.string(), node: z.string() }),
@@ -145,13 +166,14 @@ export interface HealthFacts {
     readonly evicting: boolean;
   };
   readonly targets: readonly (DeliveryHealth & Pick<TargetBacklog, "pending" | "quarantined">)[];
+  readonly upload?: UploadHealth;
   readonly memory: StatusReport["memory"];
 }
 
 /** What is around the agent. */
 export interface Surroundings extends Pick<
   StatusReport,
-  "disk" | "clock" | "host" | "versions" | "revision" | "config" | "stateForMs"
+  "requests" | "disk" | "clock" | "host" | "versions" | "revision" | "config" | "stateForMs"
 > {
   /** Most that records may take. */
   readonly capBytes: number;
@@ -177,6 +199,7 @@ export function statusReport(health: HealthFacts, around: Surroundings, ageOf: A
     },
     ...(queueNow === undefined ? {} : { queue: queueNow }),
     targets: Object.fromEntries(health.targets.map((each) => [each.targetId, targetStatus(each, ageOf)])),
+    ...(health.upload === undefined ? {} : { upload: limitOf(health.upload) }),
     ...(disk === undefined ? {} : { disk }),
     memory,
     ...rest,
@@ -231,12 +254,14 @@ function queueStatus({ spool, pipeline, targets }: HealthFacts, capBytes: number
 }
 
 function targetStatus(from: HealthFacts["targets"][number], ageOf: AgeOf): z.output<typeof target> {
-  const { kind, state, pending, inFlight, quarantined, accepted, rejected, retried, retryInMs } = from;
+  const { kind, state, pending, inFlight, quarantined, accepted, rejected, retried } = from;
   return {
     ...{ kind, state, pending, inFlight, quarantined, accepted, rejected, retried },
     ...known({
       lastAcceptedAgeMs: ageOf(`target ${from.targetId}`, from.lastAcceptedAtMs),
-      retryInMs: retryInMs === undefined ? undefined : Math.round(Math.max(0, retryInMs)),
+      stateForMs: wholeMs(from.forMs),
+      pausedForMs: wholeMs(from.pausedForMs),
+      retryInMs: wholeMs(from.retryInMs),
       error: state === "away" ? codeOf(from.lastError) : undefined,
     }),
   };
@@ -247,6 +272,14 @@ type Known<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
 /** Without the keys that have no value: in JSON there is none for that. */
 function known<T extends object>(values: T): Known<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Known<T>;
+}
+
+function limitOf({ limitBytesPerSecond }: UploadHealth): NonNullable<StatusReport["upload"]> {
+  return known({ limitBytesPerSecond });
+}
+
+function wholeMs(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.round(Math.max(0, ms));
 }
 
 function codeOf(error: LastError | undefined): string | undefined {

@@ -161,7 +161,10 @@ describe("Control link", () => {
         const client = await makeCertificate(path, "client", authority, { subjectAltName: "DNS:gw" });
         const tls = [`cafile ${authority.cert}`, `certfile ${server.cert}`, `keyfile ${server.key}`];
         const lines = [...tls, "require_certificate true", "allow_anonymous false", "password_file @/passwords"];
-        const broker = await mosquitto({ lines, files: { passwords: await hashedPassword(path, "gw", "planted-pass") } });
+        const broker = await mosquitto({
+          lines,
+          files: { passwords: await hashedPassword(path, "gw", "planted-pass") },
+        });
         const url = broker.url.replace("mqtt:", "mqtts:");
         const config = { url, username: "gw", tls: { ca: authority.cert, ...client }, protocol };
         const gw = controlLink(url, { config: { ...config, password: "planted-pass" } });

@@ -56,7 +56,7 @@ const parts: HealthParts = {
   memory: { rssBytes: 100, rssPeakBytes: 120, heapUsedBytes: 50 },
 };
 const around: Surroundings = {
-  ...{ capBytes: 1_000, stateForMs: 5, revision: 3, clock: { quality: "unknown" } },
+  ...{ capBytes: 1_000, stateForMs: 5, revision: 3, clock: { quality: "unknown", atMs: 0 } },
   disk: { freeBytes: 9, reserveBytes: 8 },
   host: { load1: 0.5, cpus: 4, memoryBytes: 10, memoryFreeBytes: 5, upMs: 7 },
   versions: { agent: "1", node: "v20" },
