@@ -238,6 +238,11 @@ export class DiskSpool implements Spool {
     await this.#due.wait(targetId, signal);
   }
 
+  /** Until something that waits for this target may be leased; undefined where nothing is known to wait. */
+  dueInMs(targetId: string): number | undefined {
+    return this.#due.inMs(targetId);
+  }
+
   async stats(): Promise<DiskSpoolStats> {
     this.#mustRun("count");
     const { targets, oldestAddedAtMs, ...figures } = await this.#index.call("stats");
