@@ -250,7 +250,7 @@ export class DiskSpool implements Spool {
       ...figures,
       ...(oldestAddedAtMs === undefined
         ? {}
-        : { oldestAgeMs: Math.round(Math.max(0, this.#time.ranMs() - oldestAddedAtMs)) }),
+        : { oldestAgeMs: Math.max(0, Math.round(this.#time.ranMs() - oldestAddedAtMs)) }),
       lastSequence: this.#appender.lastIndexedSequence(),
       evicting: this.#losses.evicting(),
       targets: targets.map(({ absentSinceMs, ...target }) => ({

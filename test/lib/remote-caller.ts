@@ -1,76 +1,51 @@
-import { randomUUID } from "node:crypto";
 import { connectAsync, type MqttClient } from "mqtt";
-import { replySchema } from "../../src/remote/reply-schema.ts";
 import type { Reply } from "../../src/remote/reply.ts";
 import { isFinal } from "../../src/remote/reply.ts";
 import { until } from "./poll.ts";
 
-export interface DeviceMessage {
-  readonly topic: string;
-  readonly retain: boolean;
-  readonly json: unknown;
-}
-
-/** Whoever steers a device over a broker, on either version of the protocol; every reply is held against its schema. */
+/** Sends commands to a device through a real broker, as an operator's program does, and keeps what is said to it. */
 export class RemoteCaller implements AsyncDisposable {
+  readonly replies: Reply[] = [];
   readonly #client: MqttClient;
   readonly #device: string;
-  /** All that the device has said, in its order. */
-  readonly heard: DeviceMessage[] = [];
-  readonly #replies: { readonly reply: Reply; readonly correlation: string | undefined }[] = [];
+  readonly #version: 4 | 5;
+  #asked = 0;
 
-  private constructor(client: MqttClient, device: string) {
+  private constructor(client: MqttClient, device: string, version: 4 | 5) {
     this.#client = client;
     this.#device = device;
-    client.on("message", (topic, payload, { retain, properties }) => {
-      const text = payload.toString();
-      const json: unknown = /^[{[]/.test(text) ? JSON.parse(text) : text;
-      this.heard.push({ topic, retain, json });
-      const isReply = topic.startsWith(`framepost/${device}/res/`) || topic.startsWith("framepost/reply/");
-      if (!isReply) return;
-      replySchema.parse(json);
-      this.#replies.push({ reply: json as Reply, correlation: properties?.correlationData?.toString() });
-    });
+    this.#version = version;
+    client.on("message", (_, payload) => this.replies.push(JSON.parse(payload.toString()) as Reply));
   }
 
-  static async connect(url: string, device: string, version: "5" | "3.1.1"): Promise<RemoteCaller> {
-    const client = await connectAsync(url, { protocolVersion: version === "5" ? 5 : 4, reconnectPeriod: 0 });
-    const caller = new RemoteCaller(client, device);
-    await client.subscribeAsync([`framepost/${device}/#`, "framepost/reply/#"], { qos: 1 });
+  /** On MQTT 5 it has its replies sent to a topic of its own, on 3.1.1 (`4`) it hears those of the device. */
+  static async open(url: string, device: string, version: 4 | 5): Promise<RemoteCaller> {
+    const client = await connectAsync(url, { reconnectPeriod: 0, protocolVersion: version });
+    const caller = new RemoteCaller(client, device, version);
+    await client.subscribeAsync(version === 5 ? "framepost/reply/caller" : `framepost/${device}/res/+`, { qos: 1 });
     return caller;
   }
 
-  isPresent(): boolean {
-    return this.last("availability")?.json === "online";
+  /** Resolves with the final reply. `envelope` is what else the request says, for example `dry`. */
+  async ask(name: string, args: object = {}, withinMs = 20_000, envelope: object = {}): Promise<Reply> {
+    this.#asked += 1;
+    const id = `caller-${this.#asked}`;
+    const properties = this.#version === 5 ? { properties: { responseTopic: "framepost/reply/caller" } } : {};
+    const topic = `framepost/${this.#device}/cmd/${name}`;
+    await this.#client.publishAsync(topic, JSON.stringify({ id, args, ...envelope }), { qos: 1, ...properties });
+    await until(() => this.finals(id).length > 0, `a final reply to ${name}`, withinMs);
+    const [reply] = this.finals(id);
+    if (reply === undefined) throw new Error("no reply");
+    return reply;
   }
 
-  /** What the device said last on a topic of its own. */
-  last(rest: string): DeviceMessage | undefined {
-    return this.heard.findLast(({ topic }) => topic === `framepost/${this.#device}/${rest}`);
+  finals(id: string): readonly Reply[] {
+    return this.replies.filter((reply) => reply.id === id && isFinal(reply));
   }
 
-  /** Replies to one request: those before the final one, and all that come with it. An id is made where it has none. */
-  async replies(name: string, request: object = {}, withinMs = 20_000): Promise<readonly Reply[]> {
-    const id = randomUUID();
-    const responses = this.#client.options.protocolVersion === 5;
-    const properties = { responseTopic: "framepost/reply/test", correlationData: Buffer.from(id) };
-    await this.#client.publishAsync(
-      `framepost/${this.#device}/cmd/${name}`,
-      JSON.stringify({ id, ...request }),
-      responses ? { qos: 1, properties } : { qos: 1 },
-    );
-    const mine = () =>
-      this.#replies
-        .filter(({ reply, correlation }) => (responses ? correlation === id : reply.id === id && reply.cmd === name))
-        .map(({ reply }) => reply);
-    await until(() => mine().some(isFinal), `a final reply to ${name}`, withinMs);
-    return mine();
-  }
-
-  async reply(name: string, args: object = {}, more: object = {}): Promise<Reply> {
-    const final = (await this.replies(name, { args, ...more })).filter(isFinal);
-    if (final.length !== 1 || final[0] === undefined) throw new Error(`${final.length} final replies to ${name}`);
-    return final[0];
+  /** How many final replies there were to each request, in their order. */
+  finalCounts(): readonly number[] {
+    return Array.from({ length: this.#asked }, (_, at) => this.finals(`caller-${at + 1}`).length);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
