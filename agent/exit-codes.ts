@@ -17,7 +17,10 @@ const byPrefix: readonly (readonly [RegExp, ExitCode])[] = [
   [/^(USAGE|MODEL_NAME$)/, exitCodes.usage],
   // What only a person can mend: a service manager that starts the daemon again changes nothing.
   [/^(CONFIG_|IMPORT_KEY$|SPOOL_KEY_|SPOOL_FORMAT_UNKNOWN$|STATE_VERSION_UNKNOWN$)/, exitCodes.configuration],
-  [/^(NET_|MODEL_DOWNLOAD$|ONVIF_|MQTT_OFFLINE|CONTROL_DENIED|VISION_UNAVAILABLE|SANDBOX_PORT)/, exitCodes.unavailable],
+  [
+    /^(NET_|MODEL_DOWNLOAD$|ONVIF_|MQTT_OFFLINE|MQTT_NO_SUBSCRIBER|CONTROL_DENIED|VISION_UNAVAILABLE|SANDBOX_PORT)/,
+    exitCodes.unavailable,
+  ],
   [/^CAMERA_(?!BUSY|ENDED|OPTION_REFUSED)/, exitCodes.unavailable],
   [
     /^(SPOOL_LOCKED|CONTROL_(BUSY|FAILED|TIMEOUT)|SPOOL_FULL|DISK_FULL|MODEL_NO_ROOM|EXPORT_(FULL|BUSY)|CAMERA_BUSY|TIMEOUT)/,

@@ -202,6 +202,11 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /^MQTT_(CREDENTIALS|NOT_AUTHORISED)$/,
     "check username, password and topic of this target against the broker's rules",
   ],
+  [
+    /^MQTT_NO_SUBSCRIBER$/,
+    "start what is to receive it; who is online, and under which name, says: framepost fleet ls",
+  ],
+  [/^CONFIG_BROKER$/, "see docs/fleet.md: the broker comes from the config's section remote, or from the environment"],
   [/^MQTT_PROTOCOL/, "check that an MQTT broker listens at this target's url, and protocol"],
   [/^NET_DNS$/, "check the host name in this target's url; resolve it with: getent hosts NAME"],
   [/^NET_REFUSED$/, "check host and port of this target's url, and that the server runs"],

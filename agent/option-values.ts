@@ -41,6 +41,32 @@ export function durationMs(text: string): number {
   return ms;
 }
 
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (text === "" || !Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError("expected a whole number");
+  return value;
+}
+
+/** Above 0, up to 100. */
+export function percentage(text: string): number {
+  const value = Number(text.replace(/%$/, ""));
+  if (!(value > 0 && value <= 100)) throw new InvalidArgumentError("expected a percentage above 0, at most 100");
+  return value;
+}
+
+const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** For what happens far away, as in the config: up to a week. */
+export function waitMs(text: string): number {
+  const [, amount, unit = ""] = /^(\d{1,7}(?:\.\d{1,3})?)(ms|s|m|h|d)$/.exec(text) ?? [];
+  const ms = Math.round(Number(amount) * (unitsMs[unit] ?? 1));
+  if (!(ms > 0 && ms <= 7 * 86_400_000)) {
+    throw new InvalidArgumentError("expected a duration such as 500ms, 30s, 5m or 1h, at most 7d");
+  }
+  return ms;
+}
+
 /** Of an option that may be given several times. */
 export function collected(text: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), text];

@@ -3,6 +3,8 @@ import type { CamerasOptions } from "./commands/cameras.ts";
 import type { DatasetPullOptions } from "./commands/dataset-pull.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { exitCodes, type ExitCode } from "./exit-codes.ts";
+import { addRemoteCommands } from "./commands-program.ts";
+import { addFleetCommands } from "./fleet-program.ts";
 import { addModelsCommands } from "./models/models-program.ts";
 import { collected, durationMs, portNumber, positiveInteger, score, tileGrid } from "./option-values.ts";
 import { addQueueCommands } from "./queue-program.ts";
@@ -215,6 +217,8 @@ function addInspectionCommands(program: Command, contextOf: ContextOf, finish: F
   addModelsCommands(program, contextOf, finish);
   addQueueCommands(program, contextOf, finish);
   addDatasetCommands(program, contextOf, finish);
+  addRemoteCommands(program, contextOf, finish);
+  addFleetCommands(program, contextOf, finish);
 }
 
 function addDatasetCommands(program: Command, contextOf: ContextOf, finish: Finish): void {

@@ -39,4 +39,3 @@ function willOptions({ delaySeconds, ...will }: MqttWill, version: MqttVersion) 
   const isDelayed = version === 5 && delaySeconds !== undefined;
   return { ...will, ...(isDelayed ? { properties: { willDelayInterval: delaySeconds } } : {}) };
 }
-

@@ -5,7 +5,15 @@ import { linkLimits } from "../core/limits.ts";
 import { unlessAborted } from "./deadline.ts";
 import { AnswerReader } from "./mqtt-answers.ts";
 import { clientOptions } from "./mqtt-client-options.ts";
-import { connectError, lostError, publishRefused, SubscribeRefused, subscribeRefused, tooLarge, tooLargeReason } from "./mqtt-errors.ts";
+import {
+  connectError,
+  lostError,
+  publishRefused,
+  SubscribeRefused,
+  subscribeRefused,
+  tooLarge,
+  tooLargeReason,
+} from "./mqtt-errors.ts";
 import { publishAnswer, publishBytes, publishHead, type PublishOptions } from "./mqtt-packet.ts";
 import { type MqttSubscription, type ReceivedPublish, subscribeOptions } from "./mqtt-subscription.ts";
 import { brokerName, type MqttLimits, type MqttSettings, type MqttVersion } from "./mqtt-settings.ts";

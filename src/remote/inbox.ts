@@ -93,8 +93,11 @@ export class Inbox {
     await this.#flood.stop();
   }
 
-  /** Resolves when the message may be acknowledged: it is answered, or booked so that a crash does not lose it. */
-  async take(message: MqttMessage): Promise<void> {
+  /**
+   * Resolves when the message may be acknowledged: it is answered, or booked so that a crash does not lose it. `cameOn` is
+   * where it was published, where that is not the command's own topic.
+   */
+  async take(message: MqttMessage, cameOn = message.topic): Promise<void> {
     const addressed = this.#parts.topics.request(message.topic);
     // An empty retained message clears a topic, and asks for nothing.
     if (addressed === undefined || (message.retain && message.payload.length === 0)) return;
@@ -103,7 +106,7 @@ export class Inbox {
     this.#tally.received += 1;
     if (!this.#flood.admits(address)) return;
     try {
-      const arrival = this.#read(message, addressed, address);
+      const arrival = this.#read({ ...message, topic: cameOn }, addressed, address);
       if (arrival !== undefined) await this.#admit(arrival);
     } catch (error) {
       const failure = asAgentError(error, `taking the request ${address.command}`);

@@ -9,6 +9,29 @@ import type { Recipient } from "./signature.ts";
 export type Channel =
   { readonly kind: "device" } | { readonly kind: "group"; readonly group: string } | { readonly kind: "all" };
 
+/** To whom a request is to be sent. */
+export type Addressee =
+  | { readonly kind: "device"; readonly device: string }
+  | { readonly kind: "group"; readonly group: string }
+  | { readonly kind: "all" };
+
+/** The part of a request's topic between the root and `/cmd/`, which a signature covers too. */
+export function addresseeText(to: Addressee): string {
+  switch (to.kind) {
+    case "device":
+      return to.device;
+    case "group":
+      return `group/${to.group}`;
+    case "all":
+      return "all";
+  }
+}
+
+/** Where a caller publishes a request. */
+export function requestTopic(root: string, to: Addressee, name: string): string {
+  return `${root}/${addresseeText(to)}/cmd/${name}`;
+}
+
 /** Under the root in place of a device: no device may have such a name. */
 export const reservedNames: readonly string[] = ["all", "group", "reply"];
 
@@ -41,10 +64,36 @@ export class Topics {
     return this.#own(`event/${kind}`);
   }
 
+  /** Kept: what Home Assistant shows of the device, a camera or a target, as one JSON object. */
+  state(group: string): string {
+    return this.#own(`state/${group}`);
+  }
+
+  /** Kept: the last kept frame of a camera, as a JPEG. */
+  picture(camera: string): string {
+    return this.#own(`picture/${camera}`);
+  }
+
+  /** Home Assistant's plain payloads for one entity; `+` for all. */
+  set(entity: string): string {
+    return this.#own(`set/${entity}`);
+  }
+
+  /** Undefined for a topic that is no entity's. */
+  entity(topic: string): string | undefined {
+    const before = this.#own("set/");
+    return topic.startsWith(before) ? topic.slice(before.length) : undefined;
+  }
+
+  /** Where requests for a command of this device arrive. */
+  command(name: string): string {
+    return this.#own(`cmd/${name}`);
+  }
+
   /** What to subscribe to. */
   requests(groups: readonly string[]): readonly string[] {
     return [
-      this.#own("cmd/+"),
+      this.command("+"),
       ...groups.map((group) => `${this.#root}/group/${group}/cmd/+`),
       `${this.#root}/all/cmd/+`,
     ];

@@ -9,6 +9,7 @@ import type { BenchTable } from "../bench/table.ts";
 import { brokenDownloads } from "./broken-downloads.ts";
 import { camerasEight } from "./cameras-eight.ts";
 import { camerasRestart } from "./cameras-restart.ts";
+import { fleet } from "./fleet.ts";
 import { kill } from "./kill.ts";
 import { motionGate } from "./motion-gate.ts";
 import { modelSwitches } from "./model-switches.ts";
@@ -16,6 +17,7 @@ import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
 import { platforms } from "./platforms.ts";
 import { powerCut } from "./power-cut.ts";
+import { remoteBroker } from "./remote-broker.ts";
 import { remoteFuzz } from "./remote-fuzz.ts";
 import { remoteKill } from "./remote-kill.ts";
 import { visionFuzz } from "./vision-fuzz.ts";
@@ -39,8 +41,10 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "vision-slope": visionSlope,
   "broken-downloads": brokenDownloads,
   platforms,
+  "remote-broker": remoteBroker,
   "remote-fuzz": remoteFuzz,
   "remote-kill": remoteKill,
+  fleet,
 };
 
 const names = Object.keys(suites);

@@ -5,7 +5,7 @@ import { configLimits, remoteLimits } from "../../src/core/limits.ts";
 import { type LossReason } from "../../src/core/ports.ts";
 import { collectHealth, type HealthParts } from "../../src/health/health.ts";
 import { Ages } from "../../src/remote/ages.ts";
-import { statusReport, statusSchema, type Surroundings } from "../../src/remote/status-report.ts";
+import { statusReport, statusSchema, statusWithin, type Surroundings } from "../../src/remote/status-report.ts";
 import { model } from "../lib/pipeline-bench.ts";
 import { SimulatedClock } from "../lib/seams.ts";
 
@@ -56,7 +56,7 @@ const parts: HealthParts = {
   memory: { rssBytes: 100, rssPeakBytes: 120, heapUsedBytes: 50 },
 };
 const around: Surroundings = {
-  ...{ capBytes: 1_000, stateForMs: 5, revision: 3, clock: { quality: "unknown" } },
+  ...{ capBytes: 1_000, stateForMs: 5, revision: 3, clock: { quality: "unknown", atMs: 0 } },
   disk: { freeBytes: 9, reserveBytes: 8 },
   host: { load1: 0.5, cpus: 4, memoryBytes: 10, memoryFreeBytes: 5, upMs: 7 },
   versions: { agent: "1", node: "v20" },
@@ -127,6 +127,10 @@ describe("the remote status", () => {
     const sizeBytes = Buffer.byteLength(JSON.stringify(status));
     assert.ok(sizeBytes > 10_000 && sizeBytes <= remoteLimits.statusBytesMax, `${sizeBytes} bytes`);
     assert.equal(status.troubles.length + (status.troublesLeftOut ?? 0), health.troubles.length);
+    assert.equal(statusWithin(status, sizeBytes), status);
+    const brief = statusSchema.parse(statusWithin(status, sizeBytes - 1));
+    assert.ok(Buffer.byteLength(JSON.stringify(brief)) < 4_096, "what every broker takes");
+    assert.equal(brief.troubles.length + (brief.troublesLeftOut ?? 0), health.troubles.length);
   });
 });
 
