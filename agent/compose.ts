@@ -14,12 +14,14 @@ import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
 import { HttpSnapshotDriver } from "../src/capture/http/snapshot.ts";
 import { rpicamDriver } from "../src/capture/rpicam/driver.ts";
 import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
+import { CameraPauses } from "../src/capture/pauses.ts";
 import { endOrphans } from "../src/capture/stream/orphans.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
 import { webcamOptions } from "../src/capture/webcam/config.ts";
 import { WebcamDriver } from "../src/capture/webcam/driver.ts";
 import { ControlServer } from "../src/control/server.ts";
 import { DeliveryLoop } from "../src/deliver/loop.ts";
+import { UploadControl } from "../src/deliver/upload-control.ts";
 import { Pipeline } from "../src/pipeline/pipeline.ts";
 import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
 import { bootId, clockQuality } from "../src/state/boot.ts";
@@ -51,6 +53,7 @@ import { agentVersion } from "./version.ts";
 export interface Agent {
   readonly device: string;
   readonly cameras: readonly Camera[];
+  readonly pauses: CameraPauses;
   readonly vision: Vision;
   readonly models: ModelKeeping;
   /** Why no model could be found. One that was found may still turn out unusable when vision starts. */
@@ -58,6 +61,8 @@ export interface Agent {
   readonly spool: DiskSpool;
   readonly targets: readonly Target[];
   readonly loops: readonly DeliveryLoop[];
+  /** Pauses, limits, and which targets are enabled. */
+  readonly upload: UploadControl;
   readonly pipeline: Pipeline;
   /** In the order to start them. A command that stores nothing starts without the spool and works beside the daemon. */
   readonly parts: {
@@ -67,7 +72,11 @@ export interface Agent {
     /** Of the daemon alone: commands that ask for the queue. */
     readonly control: Part;
     readonly vision: Part;
+    /** Of the daemon alone: before its cameras start, those stay off that an operator has paused. */
+    readonly pauses: Part;
     readonly sending: readonly Part[];
+    /** Of the daemon alone, before what sends: a command of a person who sends something now is held up by no pause. */
+    readonly upload: Part;
     readonly capturing: readonly Part[];
     readonly updates: Part;
   };
@@ -112,7 +121,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   }
   const waiting = spoolTargets(config, targets);
   const spool = buildSpool(config, { dataFolder, device, targets: waiting, budget }, seams);
-  const loops = targets.map((target) => new DeliveryLoop(target, spool, seams));
+  const upload = new UploadControl({ stateFolder: join(dataFolder, "state"), targets: config.targets }, seams);
+  const loops = targets.map((target) => new DeliveryLoop(target, spool, seams, upload.gateOf(target.id)));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));
     const { id, stallAfter, schedule } = camera;
@@ -130,6 +140,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     };
   });
   const cameras = watched.map(({ camera }) => camera);
+  const pauses = new CameraPauses(join(dataFolder, "state"), cameras, seams);
   const { exact } = config.detector;
   const facts = { bootId: await bootId(), agentVersion: agentVersion(), clockQuality, exact };
   const { recordsMax = Infinity } = options;
@@ -140,13 +151,14 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
 
   const models = modelKeepingOf(config, { dataFolder, vision, budget }, seams);
   const deliveries = () => loops.map((loop) => loop.health());
-  const offer = { queue: spool.queue, deliveries, models: models.choice };
+  const offer = { queue: spool.queue, deliveries, upload: () => upload.health(), models: models.choice };
   const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);
   const parts = {
     spool: part("spool", spool),
     models: models.guard,
     control: part("control", control),
     vision: visionPart(vision, models.startWith, seams),
+    pauses: part("pauses", pauses),
     sending: [
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
       ...loops.map((loop) => part("delivery", loop)),
@@ -157,9 +169,10 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
       camerasPart(cameras),
       part("pipeline", pipeline),
     ],
+    upload: part("upload", upload),
     updates: models.updates,
   };
-  const built = { device, cameras, vision, models, spool, targets, loops, pipeline, parts };
+  const built = { device, cameras, pauses, vision, models, spool, targets, loops, upload, pipeline, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }
 

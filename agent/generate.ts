@@ -1,21 +1,16 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { jsonSchemaOf } from "../src/config/json-schema.ts";
-import { configSchema } from "./config-schema.ts";
+import { documents } from "./documents/documents.ts";
 import { packageFolder } from "./version.ts";
 
 /**
  * Writes what is made from the code: `npm run generate`. With `--check` it writes nothing and exits 1 when a file is
  * not what the code makes of it.
  */
-const documents: Readonly<Record<string, () => string>> = {
-  "config/framepost.schema.json": () => `${JSON.stringify(jsonSchemaOf(configSchema), undefined, 2)}\n`,
-};
-
 const check = process.argv.includes("--check");
 for (const [name, make] of Object.entries(documents)) {
   const file = join(packageFolder, name);
-  const fresh = make();
+  const fresh = await make();
   const old = await readFile(file, "utf8").catch(() => undefined);
   if (old === fresh) {
     process.stdout.write(`${name} is fresh\n`);

@@ -34,6 +34,7 @@ export async function capture(context: CommandContext, options: CaptureOptions):
     seams,
   );
   const camera = cameraOf(agent, cameraId);
+  const mayAnswer = (targetId: string) => agent.upload.gateOf(targetId)?.hold() === undefined;
 
   // A dry run stores nothing, so it needs no spool and works beside the daemon.
   const { spool, vision, sending } = agent.parts;
@@ -50,7 +51,7 @@ export async function capture(context: CommandContext, options: CaptureOptions):
     if (options.save !== undefined) await save(processed, options.save, cameraId);
     const outcomes =
       options.wait === true && processed.kind === "stored"
-        ? await answers.forRecord(processed.record.id, processed.owedTo, signal)
+        ? await answers.forRecord(processed.record.id, processed.owedTo.filter(mayAnswer), signal)
         : [];
     if (context.json) terminal.data(JSON.stringify({ ...processedFacts(processed), answers: outcomes }));
     else for (const line of [...processedLines(processed), ...answerLines(outcomes)]) terminal.data(line);

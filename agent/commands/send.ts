@@ -27,6 +27,11 @@ export async function send(context: CommandContext, files: readonly string[], op
       disposition: "fatal",
     });
   }
+  if (config.targets.some(({ id, enabled }) => id === options.target && !enabled)) {
+    throw new AgentError("USAGE_TARGET", `target ${options.target} is disabled in the config`, {
+      disposition: "fatal",
+    });
+  }
   const labelsOf = options.labels === undefined ? undefined : await readLabels(options.labels);
   // All of them before anything is sent: half a data set under way is hard to take back.
   const labels = labelsOf === undefined ? [] : files.map((file) => labelsOf(file));

@@ -1,4 +1,4 @@
-import type { DeliveryHealth } from "../core/health.ts";
+import type { DeliveryHealth, UploadHealth } from "../core/health.ts";
 import type { ModelChange } from "../core/model-choice.ts";
 import type { Loss, SentEntry, SpoolListing, TargetBacklog } from "../core/ports.ts";
 import type { HeldRecord, QueueCheck, QueueFinding, QueueStats, QueueStep } from "../core/queue.ts";
@@ -18,8 +18,10 @@ export function statsOf(value: unknown): QueueStats {
     encrypted: countOf(from["encrypted"], "encrypted"),
     targets: arrayOf(from["targets"], "targets", backlogOf),
     lost: arrayOf(from["lost"], "losses", lossOf),
+    ...optional(from, "oldestAgeMs", numberOf),
     ...optional(from, "evicting", truthOf),
     ...optional(from, "deliveries", (list, what) => arrayOf(list, what, deliveryHealthOf)),
+    ...optional(from, "upload", uploadHealthOf),
   };
 }
 
@@ -52,8 +54,14 @@ function deliveryHealthOf(value: unknown): DeliveryHealth {
   textOf(from["targetId"], "a target");
   textOf(from["state"], "a state");
   optional(from, "retryInMs", numberOf);
+  optional(from, "pausedForMs", numberOf);
   optional(from, "lastError", (error) => textOf(objectOf(error, "an error")["code"], "a code"));
   return value as DeliveryHealth;
+}
+
+function uploadHealthOf(value: unknown): UploadHealth {
+  const from = objectOf(value, "what holds for uploads");
+  return { ...optional(from, "limitBytesPerSecond", numberOf), ...optional(from, "limitWaitMs", numberOf) };
 }
 
 export function listingOf(value: unknown): SpoolListing {

@@ -1,4 +1,4 @@
-import type { DeliveryHealth } from "../core/health.ts";
+import type { DeliveryHealth, UploadHealth } from "../core/health.ts";
 import { captureLimits, controlLimits, spoolLimits } from "../core/limits.ts";
 import type { ModelChoice } from "../core/model-choice.ts";
 import type { Queue } from "../core/queue.ts";
@@ -24,6 +24,7 @@ export interface Offer {
   readonly queue: Queue;
   /** How delivery stands; goes with the queue's figures. */
   readonly deliveries: () => readonly DeliveryHealth[];
+  readonly upload: () => UploadHealth;
   readonly models: ModelChoice;
 }
 
@@ -39,8 +40,8 @@ type Answer = (offer: Offer, message: Required<Message>) => Promise<Message>;
 
 /** Everything that may be asked over the socket, and nothing else. */
 const methods: { readonly [M in Method]: Answer } = {
-  async stats({ queue, deliveries }) {
-    return { value: { ...(await queue.stats()), deliveries: deliveries() } };
+  async stats({ queue, deliveries, upload }) {
+    return { value: { ...(await queue.stats()), deliveries: deliveries(), upload: upload() } };
   },
   async list({ queue }, { value }) {
     return { value: await queue.list(listPageOf(value, controlLimits.listRecordsMax)) };

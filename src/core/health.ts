@@ -13,10 +13,19 @@ export interface LastError {
 export interface DeliveryHealth {
   readonly targetId: string;
   readonly kind: string;
-  /** `away`: the breaker is open, or has not seen a success since it was. */
-  readonly state: "up" | "away" | "stopped";
+  /**
+   * `away`: the breaker is open, or has not seen a success since it was. `disabled` and `paused`: on an operator's word,
+   * whatever else is.
+   */
+  readonly state: "up" | "away" | "paused" | "disabled" | "stopped";
+  /** How long it has been away, paused or disabled, since the start at the most. */
+  readonly forMs?: number;
   /** While away: until the next try. */
   readonly retryInMs?: number;
+  /** While it does not get through, also beside a pause: why, and whether only a person can mend it. Redacted. */
+  readonly awayBecause?: { readonly code: string; readonly message: string; readonly needsPerson: boolean };
+  /** Of a pause that ends by itself. */
+  readonly pausedForMs?: number;
   /** Redacted. */
   readonly lastError?: LastError;
   readonly inFlight: number;
@@ -30,6 +39,14 @@ export interface DeliveryHealth {
   readonly acceptedBytes: number;
   readonly lastAcceptedAtMs?: number;
   readonly deliverMs: SummarySnapshot;
+}
+
+/** What holds for uploads to all targets together. */
+export interface UploadHealth {
+  /** Bytes of pictures; absent where there is no limit. */
+  readonly limitBytesPerSecond?: number;
+  /** Until the limit lets the next call begin. */
+  readonly limitWaitMs?: number;
 }
 
 /** How a second model compares with the first one, on the frames that both saw. */

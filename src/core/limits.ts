@@ -29,6 +29,8 @@ export const captureLimits = {
   scheduleLookMs: 30_000,
   /** 2025-01-01: an earlier time is that of a gateway without a battery clock before it reached a time source. */
   clockPlausibleFromMs: Date.UTC(2025, 0, 1),
+  /** What is left of a pause is written this often: of a process that is killed so much of it does not count. */
+  pauseWriteMs: 60_000,
   /** SIGINT first, then SIGKILL: rpicam-vid handles only SIGINT. */
   stopGraceMs: 2_000,
   /** A process that a program left behind outside of its group may hold its output open: it is let go after this. */
@@ -435,6 +437,12 @@ export const deliverLimits = {
   bytesPerSecondMin: 8 * KB,
   /** A target that does not end at its deadline is abandoned after this, so that it cannot keep its lane. */
   abandonAfterMs: 1_000,
+  /** Under a limit a call takes no more than the bytes of this time, or one record. */
+  limitedCallSeconds: 10,
+  /** And the targets that wait for it draw lots within this time. */
+  limitedTurnMs: 50,
+  /** What is left of a pause is written down this often: a crash makes it longer by that. */
+  pauseNotedEveryMs: 60_000,
   /** What a stop waits for calls in flight before it aborts them. */
   stopGraceMs: 5_000,
   /** A spool that announced work and had none is asked again after this. */
@@ -458,6 +466,8 @@ export const pipelineLimits = {
   /** A full spool is asked again after this, doubling: soon enough for whoever waits, seldom enough to rest the detector. */
   pauseFirstMs: 1_000,
   pauseMaxMs: 5_000,
+  /** Of one camera, for who asks why frames were kept or not: equal ones in a row are one. Some KB in all. */
+  decisionsMax: 32,
 } as const;
 
 export const controlLimits = {
@@ -665,6 +675,10 @@ export const logLimits = {
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
   modelsBytesMax: 128 * KB,
+  /** The pauses of `configLimits.camerasMax` cameras take 7 KB. */
+  pausesBytesMax: 16 * KB,
+  /** A pause of each of 32 targets, and a limit. */
+  uploadBytesMax: 16 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
   targetBytesMax: 16 * KB,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
@@ -708,6 +722,8 @@ export const remoteLimits = {
   /** Requests under way at once; they are short, and a slow one runs alone. */
   runningMax: 16,
   slowWaitingMax: 8,
+  /** Waiting for their moment, because the caller asked many devices to spread. */
+  spreadingMax: 16,
   commandTimeoutMs: 30_000,
   slowTimeoutMs: 15 * 60_000,
   ttlMaxMs: 7 * 24 * 60 * 60_000,
@@ -715,12 +731,29 @@ export const remoteLimits = {
   messageCharsMax: 300,
   /** Answers that are remembered, so that a request that comes again has no second effect. */
   resultsMax: 256,
-  resultsFileBytesMax: 256 * KB,
-  /** Of one remembered answer; 256 of them, with their ids and topics, fit the file. Its data is left out beyond. */
+  resultsFileBytesMax: 1024 * KB,
+  /**
+   * Of one remembered answer, whose data is left out beyond, and of arguments that are kept for another try. Quotes double
+   * in the file: 256 of 1.5 KB, and 24 that are under way with the addresses of all who wait.
+   */
   resultBytesMax: 600,
+  /** Who sent a request again while it was under way. */
+  followersMax: 4,
+  /** A UUID has 36; twice that for two of them is plenty, more is echoed and not remembered. */
+  correlationBytesMax: 256,
+  /** Keys whose counters are remembered, also those that the config has no longer. */
+  countersMax: 128,
+  /** Of the arguments in an audit event, and how many are named in their place. */
+  auditArgsBytesMax: 1024,
+  auditPathsMax: 64,
+  /** Of one reply; beyond, its data is left out. */
+  replyBytesMax: 256 * KB,
   /** Replies and events that wait for the broker; the oldest event goes first. */
   outboxMax: 256,
   outboxBytesMax: 4 * MB,
+  /** Replies that the broker's access list refuses are tried again, in case someone mends it. */
+  parkedMax: 64,
+  refusedRetryMs: 60_000,
   /** What a caller that does not ask in time has no use for. */
   replyExpirySeconds: 60 * 60,
   statusEveryMs: 60_000,
@@ -736,6 +769,21 @@ export const remoteLimits = {
   /** Of a packet at the broker, for what is around the data: topic, properties, the reply's own fields. */
   packetOverheadBytes: 2 * KB,
   modelsListedMax: 200,
+  /** One answer of a listing, whatever its records hold. */
+  listRecordsMax: 50,
+  listBytesMax: 32 * KB,
+  labelsListedMax: 8,
+  owedListedMax: 32,
+  listedErrorCharsMax: 120,
+  /** Records that one request names. */
+  recordsNamedMax: 64,
+  /** A gateway that is to be silent for longer is taken out of service. */
+  pauseMaxMs: 90 * 24 * 60 * 60_000,
+  /** Bytes a second: a picture in a minute or two, and more than any uplink of a gateway. */
+  uploadLimitMin: 1_024,
+  uploadLimitMax: 1_000_000_000,
+  /** Below `commandTimeoutMs`: what the target says reaches the caller. */
+  targetTestTimeoutMs: 20_000,
   /** A long download says how far it is this often. */
   progressEveryMs: 5_000,
   /** A log that is turned up and forgotten fills a disk. */
@@ -766,4 +814,38 @@ export const remoteLimits = {
   fleetMessagesMax: 30_000,
   groupsMax: 16,
   keysMax: 32,
+  /** A camera that runs gives a picture in seconds; a webcam may warm up for 30 s, and its program take 10 s more. */
+  pictureWaitMs: 60_000,
+  /** A watched folder may rightly stay empty for days; what lies there is taken once it has settled, within 2 s. */
+  folderWaitMs: 5_000,
+  /** A driver that is started anew shows a picture within 15 s as a rule. */
+  reopenWaitMs: 30_000,
+  /** The state of a camera that somebody waits for is looked at this often. */
+  cameraLookMs: 100,
+  /** Of one burst: records of requests are the last to be given up, so that they must not fill the spool. */
+  burstFramesMax: 100,
+  burstMaxMs: 10 * 60_000,
+  /** Of a JPEG in a reply: one of 12 MP is for the targets, and replies wait for the broker in memory. */
+  inlineBytesMax: 512 * KB,
+  /** Of a packet to a broker that does not tell its limit (3.1.1): the lowest of the known ones, AWS IoT's. */
+  unknownPacketBytesMax: 128 * KB,
+} as const;
+
+export const discoveryLimits = {
+  /** What drifts all the time (memory, ages, counters) is said no more often: Home Assistant stores each value for days. */
+  driftEveryMs: 30_000,
+  /** Of one camera: a glance at what is kept, not a film. */
+  pictureEveryMs: 30_000,
+  pictureBytesMin: 4 * KB,
+  pictureBytesMax: MB,
+  /** Of a packet, for what is no picture: topic and properties. */
+  packetOverheadBytes: 512,
+  /** When Home Assistant starts, all devices of a house answer. */
+  announceSpreadMs: 5_000,
+  /** What was published last, for 64 cameras and 64 targets with nine entities each. */
+  publishedFileBytesMax: 256 * KB,
+  /** A plain payload of Home Assistant's is a word or a number. */
+  payloadCharsMax: 256,
+  /** Of a camera's interval in seconds: a week is the longest that anybody will set with a slider or a field. */
+  intervalSecondsMax: 7 * 24 * 60 * 60,
 } as const;

@@ -1,4 +1,4 @@
-import type { DeliveryHealth } from "./health.ts";
+import type { DeliveryHealth, UploadHealth } from "./health.ts";
 import type { SentEntry, SpoolListing, SpoolStats } from "./ports.ts";
 import type { Cursor } from "./types.ts";
 
@@ -39,6 +39,7 @@ export interface QueueStats extends SpoolStats {
   readonly encrypted: number;
   /** How delivery stands, where a daemon runs. */
   readonly deliveries?: readonly DeliveryHealth[];
+  readonly upload?: UploadHealth;
 }
 
 /** Something that breaks an invariant of the spool, or will lose a record. */

@@ -7,7 +7,7 @@ import { holdsCamera, type Outcome } from "../core/outcome.ts";
 import type { Delivery, Logger, Seams, Settlement, Target } from "../core/ports.ts";
 import { needsPerson } from "./breaker.ts";
 
-type Counts = Omit<DeliveryHealth, "state" | "retryInMs" | "inFlight">;
+type Counts = Omit<DeliveryHealth, "state" | "forMs" | "retryInMs" | "awayBecause" | "pausedForMs" | "inFlight">;
 
 /** Counts what happened to one target's records and says each change of its state once. */
 export class Books {

@@ -16,6 +16,7 @@ export class Breaker {
   readonly #random: Random;
   #failures = 0;
   #openUntilMs: number | undefined;
+  #away: { readonly error: AgentError; readonly sinceMs: number } | undefined;
   #era = 0;
 
   constructor(clock: Clock, random: Random) {
@@ -38,12 +39,24 @@ export class Breaker {
     return waitMs > 0 ? { kind: "wait", waitMs } : { kind: "probe" };
   }
 
+  /** Why it is open, and for how long it has been. */
+  away(): { readonly error: AgentError; readonly forMs: number } | undefined {
+    const away = this.#away;
+    return away === undefined ? undefined : { error: away.error, forMs: this.#clock.monotonicMs() - away.sinceMs };
+  }
+
+  /** The next probe may be made at once. What failed before still counts. */
+  hurry(): void {
+    if (this.#openUntilMs !== undefined) this.#openUntilMs = this.#clock.monotonicMs();
+  }
+
   /** True when this closed the breaker. */
   succeeded(era: number): boolean {
     if (era !== this.#era) return false;
     this.#failures = 0;
     if (this.#openUntilMs === undefined) return false;
     this.#openUntilMs = undefined;
+    this.#away = undefined;
     this.#era += 1;
     return true;
   }
@@ -55,7 +68,9 @@ export class Breaker {
     const ownMs = needsPerson(error) ? this.#personDelayMs() : this.#delayMs(error);
     // A thousand gateways that are told the same time would come back in the same second.
     const askedMs = Math.min(afterMs, deliverLimits.retryAfterMaxMs) * (1 + 0.1 * this.#random());
-    this.#openUntilMs = this.#clock.monotonicMs() + Math.max(ownMs, askedMs);
+    const nowMs = this.#clock.monotonicMs();
+    this.#openUntilMs = nowMs + Math.max(ownMs, askedMs);
+    this.#away = { error, sinceMs: this.#away?.sinceMs ?? nowMs };
     this.#era += 1;
     return true;
   }

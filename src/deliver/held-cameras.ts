@@ -30,6 +30,11 @@ export class HeldCameras {
     return held !== undefined && permit?.kind === "wait" ? { afterMs: permit.waitMs, error: held.error } : undefined;
   }
 
+  /** All of them are tried again. */
+  hurry(): void {
+    for (const { breaker } of this.#held.values()) breaker.hurry();
+  }
+
   accepted({ record }: Delivery): void {
     this.#held.delete(record.cameraId);
   }

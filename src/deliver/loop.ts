@@ -1,13 +1,14 @@
 import { backoffMs } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
-import { asAgentError } from "../core/errors.ts";
+import { type AgentError, asAgentError } from "../core/errors.ts";
 import type { DeliveryHealth } from "../core/health.ts";
 import { deliverLimits } from "../core/limits.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Delivery, Random, Seams, Settlement, Spool, Target } from "../core/ports.ts";
 import { Books } from "./books.ts";
-import { Breaker } from "./breaker.ts";
+import { Breaker, needsPerson } from "./breaker.ts";
 import { callTarget, callTimeoutMs, imageBytesOf } from "./call.ts";
+import { Gate } from "./gate.ts";
 import { HeldCameras } from "./held-cameras.ts";
 import { type Ruling, ruleOn, waiting } from "./ruling.ts";
 import { Suspects } from "./suspects.ts";
@@ -30,6 +31,7 @@ export class DeliveryLoop {
   readonly #random: Random;
   readonly #books: Books;
   readonly #breaker: Breaker;
+  readonly #gate: Gate;
   readonly #suspects = new Suspects();
   readonly #held: HeldCameras;
   readonly #calls = new Set<Promise<void>>();
@@ -39,11 +41,12 @@ export class DeliveryLoop {
   #calling = new AbortController();
   #running: Promise<void> | undefined;
 
-  constructor(target: Target, spool: DeliverySpool, seams: Seams) {
+  constructor(target: Target, spool: DeliverySpool, seams: Seams, gate = new Gate(seams.clock)) {
     this.#target = target;
     this.#spool = spool;
     this.#clock = seams.clock;
     this.#random = seams.random;
+    this.#gate = gate;
     this.#books = new Books(target, seams);
     this.#breaker = new Breaker(seams.clock, seams.random);
     this.#held = new HeldCameras(seams.clock, seams.random);
@@ -71,13 +74,26 @@ export class DeliveryLoop {
     this.#running = undefined;
   }
 
+  /** Tries at once, whatever the back-off says, and lets so many deliveries pass a pause. One that fails ends it. */
+  flush(deliveriesMax: number): void {
+    this.#breaker.hurry();
+    this.#held.hurry();
+    this.#gate.flush(deliveriesMax);
+  }
+
   health(): DeliveryHealth {
     const permit = this.#breaker.permit();
-    const state = permit.kind === "flow" ? "up" : "away";
+    const away = this.#breaker.away();
+    const hold = this.#gate.hold();
+    const forMs = hold?.forMs ?? away?.forMs;
+    const state = hold?.kind ?? (permit.kind === "flow" ? "up" : "away");
     return {
       ...this.#books.counts(),
       state: this.#running === undefined ? "stopped" : state,
+      ...(forMs === undefined ? {} : { forMs }),
       ...(permit.kind === "wait" ? { retryInMs: permit.waitMs } : {}),
+      ...(away === undefined ? {} : { awayBecause: becauseOf(away.error) }),
+      ...(hold?.leftMs === undefined ? {} : { pausedForMs: hold.leftMs }),
       inFlight: this.#calls.size,
     };
   }
@@ -100,21 +116,28 @@ export class DeliveryLoop {
 
   /** One step: wait for what is missing, or begin a call. Throws when the spool does, and when it is stopped. */
   async #turn(leasing: AbortSignal): Promise<void> {
+    const heldMs = this.#gate.waitMs();
+    if (heldMs > 0) return this.#gate.changed(heldMs, leasing);
     const permit = this.#breaker.permit();
-    if (permit.kind === "wait") return this.#clock.sleep(permit.waitMs, leasing);
+    if (permit.kind === "wait") return this.#gate.changed(permit.waitMs, leasing);
     const probing = permit.kind === "probe";
     const capacity = this.#target.capacity();
     if (this.#calls.size >= (probing ? 1 : Math.max(1, capacity.callsInFlightMax))) return Promise.race(this.#calls);
 
     const { era } = this.#breaker;
-    await this.#spool.waitForDue(this.#target.id, leasing);
-    // A call in flight may have failed meanwhile; then it is not the time to lease.
-    if (era !== this.#breaker.era || leasing.aborted) return;
+    // A flush ends where nothing is due any more.
+    if (!this.#gate.isFlushing) await this.#spool.waitForDue(this.#target.id, leasing);
+    // A call in flight may have failed meanwhile, or an operator may have said no; then it is not the time to lease.
+    if (era !== this.#breaker.era || leasing.aborted || this.#gate.waitMs() > 0) return;
     // A probe chooses among all suspects and the first record behind them.
     const limit = probing
       ? { recordsMax: this.#suspects.size + 1, bytesMax: Number.MAX_SAFE_INTEGER }
-      : { recordsMax: Math.max(1, capacity.recordsPerCallMax), bytesMax: capacity.bytesPerCallMax };
+      : {
+          recordsMax: Math.max(1, capacity.recordsPerCallMax),
+          bytesMax: Math.min(capacity.bytesPerCallMax, this.#gate.callBytesMax()),
+        };
     const leased = await this.#spool.lease(this.#target.id, limit);
+    this.#gate.leased(leased.length);
     if (leased.length === 0) return this.#clock.sleep(deliverLimits.emptyLeaseMs, leasing);
     const free = await this.#withoutHeld(leased);
     if (free.length > 0) await (probing ? this.#probe(free, era) : this.#deliver(free, era));
@@ -171,6 +194,7 @@ export class DeliveryLoop {
     const startedMs = this.#clock.monotonicMs();
     const imageBytes = imageBytesOf(deliveries);
     this.#imageBytesInFlight += imageBytes;
+    this.#gate.calls(imageBytes);
     const timeoutMs = callTimeoutMs(this.#imageBytesInFlight);
     const outcomes = await callTarget(this.#target, deliveries, timeoutMs, this.#clock, this.#calling.signal);
     this.#imageBytesInFlight -= imageBytes;
@@ -195,6 +219,7 @@ export class DeliveryLoop {
     if (verdicts.some(({ target }) => target === "up") && this.#breaker.succeeded(era)) this.#books.breakerClosed();
     const away = verdicts.find(({ target }) => target === "away")?.outcome;
     if (away?.kind !== "retry" || !this.#breaker.failed(era, away.error, away.afterMs)) return;
+    this.#gate.leased(0);
     const permit = this.#breaker.permit();
     this.#books.breakerOpened(away.error, this.#breaker.failures, permit.kind === "wait" ? permit.waitMs : 0);
   }
@@ -239,4 +264,9 @@ export class DeliveryLoop {
     const { spoolBackoffFirstMs, spoolBackoffMaxMs } = deliverLimits;
     return backoffMs(failures, spoolBackoffFirstMs, spoolBackoffMaxMs, this.#random);
   }
+}
+
+function becauseOf(error: AgentError): NonNullable<DeliveryHealth["awayBecause"]> {
+  const { code, message } = error;
+  return { code, message, needsPerson: needsPerson(error) };
 }

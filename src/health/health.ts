@@ -1,4 +1,4 @@
-import type { DeliveryHealth, ModelsHealth, PipelineHealth, ShadowHealth } from "../core/health.ts";
+import type { DeliveryHealth, ModelsHealth, PipelineHealth, ShadowHealth, UploadHealth } from "../core/health.ts";
 import { faultTexts, type ImageHealth, isTrouble } from "../core/picture.ts";
 import type { CameraHealth, SpoolStats, TargetBacklog } from "../core/ports.ts";
 import type { ModelInfo, VisionHealth } from "../core/vision-port.ts";
@@ -15,6 +15,7 @@ export interface HealthParts {
   /** Undefined when the spool itself could not answer. */
   readonly spool: SpoolStats | "unasked" | undefined;
   readonly deliveries: readonly DeliveryHealth[];
+  readonly upload?: UploadHealth;
   readonly memory: MemoryHealth;
 }
 
@@ -51,6 +52,7 @@ export interface HealthReport {
   readonly pipeline: Omit<PipelineHealth, "images" | "shadow">;
   readonly spool?: SpoolHealth;
   readonly targets: readonly TargetHealth[];
+  readonly upload?: UploadHealth;
   readonly memory: MemoryHealth;
 }
 
@@ -72,13 +74,14 @@ export function collectHealth(parts: HealthParts): HealthReport {
     pipeline,
     ...(spool === undefined ? {} : { spool: spoolHealth(spool) }),
     targets: parts.deliveries.map((delivery) => ({ ...delivery, ...backlogOf(spool, delivery.targetId) })),
+    ...(parts.upload === undefined ? {} : { upload: parts.upload }),
     memory: parts.memory,
   };
 }
 
 /** The report as flat fields of one log line. */
 export function healthFields(report: HealthReport): Readonly<Record<string, string | number>> {
-  const { pipeline, spool, vision, shadow, memory } = report;
+  const { pipeline, spool, vision, shadow, upload, memory } = report;
   return {
     state: report.state,
     uptimeMs: Math.round(report.uptimeMs),
@@ -98,6 +101,7 @@ export function healthFields(report: HealthReport): Readonly<Record<string, stri
     lost: spool?.lost.reduce((sum, { deliveries }) => sum + deliveries, 0) ?? 0,
     cameras: report.cameras.map(cameraPhrase).join(" "),
     targets: report.targets.map(targetPhrase).join(" "),
+    ...(upload?.limitBytesPerSecond === undefined ? {} : { uploadLimit: upload.limitBytesPerSecond }),
     rssBytes: memory.rssBytes,
     ...(report.troubles.length === 0 ? {} : { troubles: report.troubles.join("; ") }),
   };
@@ -113,9 +117,10 @@ function modelFields({ probation, updates }: ModelsHealth = {}): Readonly<Record
 }
 
 /** With what an operator would otherwise have to look for: a camera that comes and goes, damaged pictures among good ones. */
-function cameraPhrase({ id, state, image, restarts, framesBad = 0, opensAtMs }: CameraReport): string {
+function cameraPhrase({ id, state, image, restarts, framesBad = 0, opensAtMs, resumesInMs }: CameraReport): string {
   return [
     `${id}:${state}`,
+    ...(resumesInMs === undefined ? [] : [`for=${Math.ceil(resumesInMs / 60_000)}min`]),
     ...(opensAtMs === undefined ? [] : [`opens=${new Date(opensAtMs).toISOString()}`]),
     ...(image === undefined || image.state === "good" ? [] : [`image=${image.state}`]),
     ...(restarts === 0 ? [] : [`restarts=${restarts}`]),
@@ -137,6 +142,11 @@ function shadowPhrase({ model, state, frames, disagreements, added, missing, fai
 function cameraReport(camera: CameraHealth, image: ImageHealth | undefined): CameraReport {
   if (image === undefined) return camera;
   return { ...camera, image, frozen: camera.frozen === true || image.state === "frozen" };
+}
+
+/** Whether it gives no pictures although it should, or none that are of use. */
+export function hasTrouble(camera: CameraReport): boolean {
+  return isAway(camera) || imageTrouble(camera).length > 0;
 }
 
 /** For as long as the camera gives pictures at all. */

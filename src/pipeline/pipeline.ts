@@ -9,6 +9,7 @@ import type { Detection, Frame } from "../core/types.ts";
 import { initialKeepState, type KeepRules } from "../keep/decide.ts";
 import { Books, isFull } from "./books.ts";
 import { Chain, type ChainFacts, type ChainParts } from "./chain.ts";
+import type { Decision } from "./decisions.ts";
 import { Lane, type PipelineCamera } from "./lane.ts";
 import type { Processed } from "./processed.ts";
 import { captureStopped } from "./requests.ts";
@@ -39,6 +40,7 @@ export class Pipeline {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #recordsMax: number;
+  readonly #watchers = new Set<(cameraId: string, processed: Processed) => void>();
   #stopping = new AbortController();
   #running: Promise<unknown> | undefined;
 
@@ -87,6 +89,12 @@ export class Pipeline {
     return this.#books.health(this.#running === undefined ? "stopped" : "running", more);
   }
 
+  /** Calls back with what became of each frame of a camera; dry runs are not told. The answer stops that. */
+  onProcessed(watcher: (cameraId: string, processed: Processed) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
   /**
    * One picture of this camera, taken after the call and kept whatever the rules say. Works beside the running pipeline
    * and without it. Fails with `CAMERA_UNKNOWN`, `CAMERA_ENDED`, `CAPTURE_BUSY` or `ABORTED`.
@@ -96,11 +104,17 @@ export class Pipeline {
     if (lane === undefined) throw unknownCamera(cameraId, [...this.#lanes.keys()]);
     if (this.#running !== undefined) {
       if (lane.ended) throw cameraEnded(cameraId);
+      lane.camera.hurry?.();
       return lane.requests.add(cameraId, this.#clock.monotonicMs(), options.dryRun, signal);
     }
     const frame = await lane.camera.nextFrame(signal);
     if (frame === undefined) throw cameraEnded(cameraId);
     return this.#process(lane, frame, { requested: true, dryRun: options.dryRun }, signal);
+  }
+
+  /** What became of the latest frames of each camera, oldest first. */
+  decisions(): ReadonlyMap<string, readonly Decision[]> {
+    return new Map([...this.#lanes].map(([id, lane]) => [id, lane.decisions.list()]));
   }
 
   /** A picture that comes from no camera, kept whatever the rules say. */
@@ -203,6 +217,8 @@ export class Pipeline {
     const { processed, state } = await this.#chain.process(frame, treatment, signal);
     if (dryRun) return processed;
     lane.became(processed, frame, state);
+    for (const watcher of this.#watchers) watcher(lane.camera.id, processed);
+    lane.decisions.add(processed, requested);
     const isBad = processed.kind === "dropped" && processed.why === "image-corrupt";
     if (isBad) await lane.camera.refuse?.(frame, processed.error.message);
     return processed;

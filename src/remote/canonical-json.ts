@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { AgentError } from "../core/errors.ts";
 import { remoteLimits } from "../core/limits.ts";
 
@@ -10,6 +11,11 @@ import { remoteLimits } from "../core/limits.ts";
  */
 export function canonicalJson(value: unknown): string {
   return written(value, 0);
+}
+
+/** Of what two writers may have written in two ways. 132 bits, in base64url. */
+export function digestOf(value: unknown): string {
+  return createHash("sha256").update(canonicalJson(value)).digest("base64url").slice(0, 22);
 }
 
 function written(value: unknown, depth: number): string {

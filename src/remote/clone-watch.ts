@@ -11,7 +11,8 @@ export class CloneWatch {
   readonly #instance: string;
   /** Those that this process has followed. A broker that is restored from an old copy shows them again. */
   readonly #former = new Set<string>();
-  #isBorn = false;
+  /** The connection on which this process has said its birth for the first time. */
+  #bornOn: AbortSignal | undefined;
   #foreign: string | undefined;
   #takeovers = 0;
   #isDeaf = true;
@@ -26,29 +27,26 @@ export class CloneWatch {
     return this.#foreign ?? (this.#isDeaf && this.#takeovers >= 2 ? "unknown" : undefined);
   }
 
-  /** This process has said its birth at some time. */
-  get isBorn(): boolean {
-    return this.#isBorn;
-  }
-
-  /** To be given all that comes on the device's own `info`. */
-  heard({ payload, retain }: MqttMessage): void {
+  /** To be given all that comes on the device's own `info`, and the end of the connection that brings it. */
+  heard({ payload, retain }: MqttMessage, ended: AbortSignal): void {
     const instance = instanceIn(payload);
     if (instance === undefined) return;
     this.#isDeaf = false;
     if (instance === this.#instance || this.#former.has(instance)) return;
-    if (this.#isBorn) this.#foreign = instance;
+    const isFirst = this.#bornOn === undefined || this.#bornOn === ended;
+    if (!isFirst || (this.#bornOn !== undefined && !retain)) this.#foreign = instance;
     // Live and before our birth: one that came at the very same moment, and will find us.
     else if (retain && this.#former.size < formerMax) this.#former.add(instance);
   }
 
   /** The broker has ended a connection because another client came with the same client id. */
   takenOver(): void {
-    if (this.#isBorn) this.#takeovers += 1;
+    if (this.#bornOn !== undefined) this.#takeovers += 1;
   }
 
-  born(): void {
-    this.#isBorn = true;
+  /** The birth is about to be said. */
+  born(on: AbortSignal): void {
+    this.#bornOn ??= on;
   }
 
   /** The other one is gone. Should it come back, it is a foreign one again, or two would take turns for ever. */

@@ -29,6 +29,10 @@ export interface CommandSpec<A extends z.ZodType = z.ZodType> {
 export interface CommandCall {
   /** Nothing may change: the answer is what would. */
   readonly dry: boolean;
+  /** Names the request of an effect, also after a restart: its id, and the key that signed it. */
+  readonly request?: string;
+  /** Whether the caller has this scope too, for arguments that need more than the command itself. */
+  may(scope: Scope): boolean;
   /** Aborted at the command's deadline, and when the agent stops. */
   readonly signal: AbortSignal;
   /** Tells the caller how far it is; for slow commands. */
@@ -42,6 +46,8 @@ export interface Command {
   readonly spec: CommandSpec;
   /** With arguments that the schema has parsed. Resolves with `data`; fails with an AgentError. */
   run(args: unknown, call: CommandCall): Promise<object | undefined>;
+  /** The arguments as the audit may show them, where they can hold secrets. */
+  readonly shown?: (args: unknown) => unknown;
 }
 
 export function command<A extends z.ZodType>(

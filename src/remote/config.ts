@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { remoteLimits } from "../core/limits.ts";
-import { duration, identifier, lifetime, secret, tls } from "../config/values.ts";
+import { discoveryLimits, remoteLimits } from "../core/limits.ts";
+import { byteSize, duration, identifier, lifetime, secret, tls } from "../config/values.ts";
 import { brokerUrl } from "../targets/config.ts";
 import { scopes } from "./command.ts";
 
@@ -27,7 +27,14 @@ const homeAssistant = z
       .regex(/^[A-Za-z0-9_-]{1,64}$/, "expected one level of a topic")
       .default("homeassistant")
       .describe("Discovery prefix, as set in Home Assistant"),
-    pictures: z.boolean().default(false).describe("Publish the last kept frame of each camera, masked and reduced"),
+    pictures: z.boolean().default(false).describe("Publish the last kept frame of each camera, reduced"),
+    maxPictureBytes: byteSize
+      .refine(
+        (bytes) => bytes >= discoveryLimits.pictureBytesMin && bytes <= discoveryLimits.pictureBytesMax,
+        "expected 4KB to 1MB",
+      )
+      .prefault("100KB")
+      .describe("Pictures are reduced to this size"),
   })
   .describe("Home Assistant finds this device by itself");
 

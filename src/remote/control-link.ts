@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { AgentError } from "../core/errors.ts";
+import { AgentError, asAgentError } from "../core/errors.ts";
 import { remoteLimits } from "../core/limits.ts";
 import type { Logger, Seams } from "../core/ports.ts";
 import { brokerAddress } from "../link/broker-address.ts";
@@ -11,9 +11,9 @@ import type { RemoteConfig } from "./config.ts";
 import { controlHealth, type ControlHealth } from "./control-health.ts";
 import { Echo } from "./echo.ts";
 import type { EventKind } from "./event.ts";
-import type { ReplyAddress } from "./ledger.ts";
 import { type FoundClone, NamedLink } from "./named-link.ts";
 import { Outbox } from "./outbox.ts";
+import type { ReplyAddress } from "./reply.ts";
 import { type Post, Sender } from "./sender.ts";
 import type { Topics } from "./topics.ts";
 
@@ -26,10 +26,20 @@ export interface ControlLinkParts {
   readonly onRequest: (message: MqttMessage) => Promise<void>;
   /** At every connect: what is kept at the broker is said anew, in case it has forgotten. */
   readonly kept: () => ReadonlyMap<string, Buffer>;
+  /** What else is listened to. */
+  readonly listeners?: readonly Listener[];
+  /** At every connect, once it is known that this device is there. */
+  readonly onPresent?: () => void;
   /** Puts the envelope of events around the data of one. */
   readonly sealed: (kind: EventKind, data: object) => object;
   /** For tests; the limits otherwise. */
   readonly timing?: Partial<ControlTiming>;
+}
+
+/** Of QoS 0, and without what is kept: for what counts only now. */
+export interface Listener {
+  readonly filters: readonly string[];
+  readonly onMessage: (message: MqttMessage) => Promise<void>;
 }
 
 export interface ControlTiming extends MqttTiming {
@@ -84,14 +94,20 @@ export class ControlLink {
     return this.#named.link.state();
   }
 
+  /** There is a connection on which this device is itself. */
+  isPresent(): boolean {
+    return this.#named.present !== undefined;
+  }
+
   health(): ControlHealth {
     const [named, outbox, sender, refusedFilters] = [this.#named, this.#outbox, this.#sender, this.#refusedFilters];
     return controlHealth({ named, outbox, sender, refusedFilters }, this.#clock);
   }
 
-  /** Of a whole packet at this broker. */
+  /** Of a whole packet at this broker. One that does not tell may drop the connection for a larger one. */
   packetBytesMax(): number {
-    return this.#named.link.limits()?.maximumPacketSize ?? Infinity;
+    const limits = this.#named.link.limits();
+    return limits?.maximumPacketSize ?? (limits?.version === 5 ? Infinity : remoteLimits.unknownPacketBytesMax);
   }
 
   /** Resolves when there is a connection on which this device is itself. Fails with `ABORTED` or `MQTT_OFFLINE`. */
@@ -120,13 +136,28 @@ export class ControlLink {
     this.#running = undefined;
   }
 
-  /** Publishes a kept message now, or not at all: at the next connect it is said anyway. */
-  async keep(topic: string, payload: Buffer, signal: AbortSignal): Promise<void> {
-    if (this.#named.present === undefined) return;
-    const options = { qos: 1, retain: true, properties: json } as const;
+  /**
+   * Publishes a kept message now, or not at all: at the next connect it is said anyway. Resolves with the error where the
+   * broker did not take it.
+   */
+  async keep(
+    topic: string,
+    payload: Buffer,
+    signal: AbortSignal,
+    properties: PublishProperties = json,
+  ): Promise<AgentError | undefined> {
+    if (this.#named.present === undefined) {
+      return new AgentError("MQTT_OFFLINE", `publish to ${topic}: not connected`, { disposition: "retry" });
+    }
+    const options = { qos: 1, retain: true, properties } as const;
     const short = this.#shortKept(topic);
     const letter = { topic, payload, options, ...(short === undefined ? {} : { short }) };
-    await this.#sender.send(letter, signal).catch(() => undefined);
+    try {
+      await this.#sender.send(letter, signal);
+      return undefined;
+    } catch (error) {
+      return asAgentError(error, `publish to ${topic}`);
+    }
   }
 
   /** In their order, and also after an outage. */
@@ -193,9 +224,9 @@ export class ControlLink {
       {
         // Of QoS 0, so that it does not stand behind the requests that wait in the session.
         ...{ filters: [topics.info], qos: 0, kept: "all", onRefused },
-        onMessage: (message) => {
+        onMessage: (message, ended) => {
           this.#echo.heard(message);
-          this.#watch.heard(message);
+          this.#watch.heard(message, ended);
           this.#named.look();
         },
       },
@@ -203,13 +234,21 @@ export class ControlLink {
         ...{ filters: [topics.reply("+")], qos: 0, kept: "none", onlyOn: 4, onRefused },
         onMessage: (message) => this.#echo.heard(message),
       },
+      ...(this.#parts.listeners ?? []).map(({ filters, onMessage }): MqttSubscription => ({
+        ...{ filters, qos: 0, kept: "none", onRefused },
+        onMessage: async (message, ended) => {
+          await this.#named.admitted(ended);
+          await onMessage(message);
+        },
+      })),
     ];
   }
 
   async #appear(ended: AbortSignal): Promise<void> {
-    const { topics, kept } = this.#parts;
+    const { topics, kept, onPresent } = this.#parts;
     for (const [topic, payload] of kept()) await this.keep(topic, payload, ended);
     await this.keep(topics.availability, Buffer.from("online"), ended);
+    onPresent?.();
     void this.#askAgain(ended);
   }
 

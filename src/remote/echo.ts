@@ -38,21 +38,21 @@ export class Echo {
     signal: AbortSignal,
   ): Promise<"sent" | "lost"> {
     const digest = digestOf(topic, payload);
-    let isBack = false;
-    const waiting = new AbortController();
+    const [back, waiting] = [new AbortController(), new AbortController()];
+    const isBack = () => back.signal.aborted;
     const stop = () => waiting.abort();
     this.#awaited.set(digest, () => {
-      isBack = true;
+      back.abort();
       stop();
     });
     signal.addEventListener("abort", stop, { once: true });
     try {
       await sent;
-      if (!this.#hasHeard || isBack) return "sent";
+      if (!this.#hasHeard || isBack()) return "sent";
       // On one connection all arrives in its order; the rest is for brokers of several parts.
       await ping(waiting.signal).catch(() => undefined);
       await this.#clock.sleep(remoteLimits.echoMs, waiting.signal).catch(() => undefined);
-      if (isBack) return "sent";
+      if (isBack()) return "sent";
       if (!signal.aborted) return "lost";
       throw new AgentError("MQTT_OFFLINE", `publish to ${topic}: it did not come back`, { disposition: "retry" });
     } finally {

@@ -1,304 +1,250 @@
-import { createHash } from "node:crypto";
-import { AgentError, asAgentError } from "../core/errors.ts";
+import { asAgentError } from "../core/errors.ts";
 import { remoteLimits } from "../core/limits.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Logger, Random, Seams } from "../core/ports.ts";
+import type { Logger, Seams } from "../core/ports.ts";
 import type { MqttMessage } from "../link/mqtt-subscription.ts";
-import type { Command, CommandCall } from "./command.ts";
-import type { Entry, Ledger, ReplyAddress } from "./ledger.ts";
-import { RateLimit } from "./rate-limit.ts";
-import { answerOfError, isFinal, refused, type Answer } from "./reply.ts";
+import type { Asked, Gate } from "./access.ts";
+import { digestOf } from "./canonical-json.ts";
+import type { Command } from "./command.ts";
+import { accepted, bookedDigest, Effects, type EffectsParts } from "./effects.ts";
+import { Flood } from "./flood.ts";
+import { nameOf, type Ledger } from "./ledger.ts";
+import type { Rate } from "./rate-limit.ts";
+import { answerOfError, briefly, refused, type Answer, type Answered, type ReplyAddress } from "./reply.ts";
 import { parseArgs, parseRequest, type ParsedRequest, type Request } from "./request.ts";
-import type { Channel, Topics } from "./topics.ts";
+import { notBegun, Runner, type Work } from "./runner.ts";
+import { Tally, type RequestCounts } from "./tally.ts";
+import type { Topics } from "./topics.ts";
 
-/** Whether a request may be run: who signed it, what that key may do, and whether it is a new one. */
-export interface Gate {
-  /** Undefined: it may. */
-  refuse(request: Request, command: Command, channel: Channel): Promise<Answer | undefined>;
-}
-
-export interface Answered {
-  readonly answer: Answer;
-  readonly address: ReplyAddress;
-  readonly id?: string;
-  readonly dry?: boolean;
-  readonly duplicate?: boolean;
-  /** Once: the broker has the reply, or it can never go. */
-  readonly settled?: () => void;
-}
-
-/** An effect, for whoever keeps count of them. */
-export interface Audit {
-  readonly command: string;
-  readonly id: string;
-  readonly key?: string;
-  readonly args: unknown;
-  readonly answer: Answer;
-}
-
-export interface InboxParts {
+export interface InboxParts
+  extends Pick<EffectsParts, "ledger" | "reply" | "audit">, Partial<Pick<EffectsParts, "outcomeOf">> {
   readonly topics: Topics;
   readonly commands: readonly Command[];
-  readonly ledger: Ledger;
   readonly gate: Gate;
   /** Whether the caller may have its reply there. */
   readonly mayReplyTo: (responseTopic: string) => boolean;
-  readonly reply: (answered: Answered) => void;
-  readonly audit: (audit: Audit) => void;
+  /** What a reply may have; `replyBytesMax` when left out. */
+  readonly replyBytesMax?: () => number;
   /** Of the config in force. */
   readonly revision: () => number;
+  /** For tests; the limits otherwise. */
+  readonly rate?: Rate;
 }
 
-interface Judged {
-  readonly request: Request;
-  readonly command: Command;
-  readonly args: unknown;
-}
-
-interface Run extends Judged {
+/** A request on its way: what was asked, who waits for the answer, and how long it holds. */
+interface Arrival extends Asked {
   readonly address: ReplyAddress;
-  /** Of one with an effect. */
-  readonly entry?: Entry;
-  readonly arrivedMs: number;
   readonly expiresMs: number;
+  readonly hasTtl: boolean;
 }
 
-/** Takes requests and sees to it that each gets exactly one final reply, and that each effect happens once. */
+type Addressed = NonNullable<ReturnType<Topics["request"]>>;
+
+/** Takes requests and sees to it that each gets exactly one final reply. */
 export class Inbox {
   readonly #parts: InboxParts;
   readonly #clock: Clock;
-  readonly #random: Random;
   readonly #log: Logger;
   readonly #commands: ReadonlyMap<string, Command>;
-  readonly #rate: RateLimit;
-  readonly #running = new Set<Promise<void>>();
-  #slow: Promise<void> = Promise.resolve();
-  #slowWaiting = 0;
-  #telling: Promise<void> | undefined;
-  #stopping = new AbortController();
+  readonly #ledger: Ledger;
+  readonly #flood: Flood;
+  readonly #runner: Runner;
+  readonly #effects: Effects;
+  readonly #tally = new Tally();
+  readonly #asking = new Set<Promise<void>>();
 
   constructor(parts: InboxParts, seams: Seams) {
     this.#parts = parts;
     this.#clock = seams.clock;
-    this.#random = seams.random;
     this.#log = seams.log;
     this.#commands = new Map(parts.commands.map((each) => [each.spec.name, each]));
-    this.#rate = new RateLimit(seams.clock);
+    this.#ledger = parts.ledger;
+    this.#runner = new Runner(seams);
+    this.#flood = new Flood(seams.clock, parts.rate, (address, unanswered) => {
+      this.#tally.unanswered += unanswered - 1;
+      const text = `too many requests: ${unanswered} are not looked at`;
+      this.#reply({ answer: refused("busy", text, { unanswered }), address });
+    });
+    this.#effects = new Effects({
+      ...{ ledger: parts.ledger, audit: parts.audit, log: seams.log },
+      ...{ runner: this.#runner, commands: this.#commands },
+      outcomeOf: parts.outcomeOf ?? (() => undefined),
+      reply: (answered) => this.#reply(answered),
+      callOf: (request, address) => this.#callOf(request, address),
+    });
+  }
+
+  /** Since this process began. */
+  counts(): RequestCounts {
+    return this.#tally.counts(this.#runner.underWay);
   }
 
   /** Answers what the last process left behind. Fails with `STATE_…`. */
   async start(): Promise<void> {
-    this.#stopping = new AbortController();
-    for (const entry of await this.#parts.ledger.open()) {
-      const answer = entry.answer ?? interrupted;
-      if (entry.answer === undefined) await this.#parts.ledger.done(entry, answer);
-      this.#say({ answer, address: entry.address, id: entry.id }, entry);
-    }
+    this.#runner.start();
+    this.#flood.start();
+    await this.#effects.start();
   }
 
   /** Stops what is running; each of those still gets its final reply. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await Promise.all(this.#running);
-    await this.#telling;
+    this.#runner.stop();
+    await Promise.all([...this.#asking, this.#effects.stop()]);
+    await this.#flood.stop();
   }
 
-  /** Resolves when the message may be acknowledged: it is answered, or booked so that a crash does not lose it. */
-  async take(message: MqttMessage): Promise<void> {
+  /**
+   * Resolves when the message may be acknowledged: it is answered, or booked so that a crash does not lose it. `cameOn` is
+   * where it was published, where that is not the command's own topic.
+   */
+  async take(message: MqttMessage, cameOn = message.topic): Promise<void> {
     const addressed = this.#parts.topics.request(message.topic);
-    if (addressed === undefined) return;
-    const { name, channel } = addressed;
+    // An empty retained message clears a topic, and asks for nothing.
+    if (addressed === undefined || (message.retain && message.payload.length === 0)) return;
+    const { name } = addressed;
     const address = this.#addressOf(name, message);
-    const pass = this.#rate.take();
-    if (pass.kind !== "pass") {
-      if (pass.kind === "busy") this.#sayBusy(address, pass.unanswered);
-      else this.#tellRestLater(address);
-      return;
-    }
+    this.#tally.received += 1;
+    if (!this.#flood.admits(address)) return;
     try {
-      await this.#taken(message, channel, name, address);
+      const arrival = this.#read({ ...message, topic: cameOn }, addressed, address);
+      if (arrival !== undefined) await this.#admit(arrival);
     } catch (error) {
-      const failure = asAgentError(error, `taking the request ${name}`);
-      this.#log.error("remote.request_failed", { command: name, code: failure.code, error: failure.message });
-      this.#parts.reply({ answer: answerOfError(failure), address });
+      const failure = asAgentError(error, `taking the request ${address.command}`);
+      this.#log.error("remote.request_failed", {
+        command: address.command,
+        code: failure.code,
+        error: failure.message,
+      });
+      this.#reply({ answer: answerOfError(failure), address });
     }
   }
 
-  async #taken(message: MqttMessage, channel: Channel, name: string, address: ReplyAddress): Promise<void> {
+  /** Undefined where it is answered already. */
+  #read(message: MqttMessage, { name, channel }: Addressed, address: ReplyAddress): Arrival | undefined {
     const arrivedMs = this.#clock.monotonicMs();
     const read = message.retain ? retained(message.topic) : parseRequest(message.payload);
     if (read.kind === "none") {
-      this.#parts.reply({ answer: read.answer, address, ...(read.id === undefined ? {} : { id: read.id }) });
-      return;
+      this.#reply({ answer: read.answer, address, ...idOf(read) });
+      return undefined;
     }
-    const { request } = read;
-    const known = this.#earlier(request, name);
-    if (known !== undefined) {
-      this.#parts.reply({ ...known, address, ...idOf(request) });
-      return;
-    }
-    const judged = await this.#judge(request, name, channel);
-    if ("state" in judged) {
-      this.#parts.reply({ answer: judged, address, ...idOf(request) });
-      return;
-    }
-    await this.#begin(
-      { ...judged, address, arrivedMs, expiresMs: arrivedMs + timeToLiveMs(request, message) },
-      channel,
-    );
-  }
-
-  /** The first answer of a request that was here before. One still under way is answered by the reply to the first. */
-  #earlier(request: Request, name: string): Pick<Answered, "answer" | "duplicate"> | undefined {
-    if (request.id === undefined || request.dry) return undefined;
-    const entry = this.#parts.ledger.find(request.id, request.key);
-    if (entry === undefined) return undefined;
-    if (entry.digest !== digestOf(request, name)) {
-      return { answer: refused("id_reused", `another request had the id ${request.id}`) };
-    }
-    return { answer: entry.answer ?? underWay, duplicate: true };
-  }
-
-  async #judge(request: Request, name: string, channel: Channel): Promise<Judged | Answer> {
+    const { request, unsigned } = read;
     const command = this.#commands.get(name);
-    if (command === undefined) return refused("unknown_command", `there is no command ${name.slice(0, 64)}`);
+    if (command === undefined) {
+      const answer = refused("unknown_command", `there is no command ${name.slice(0, 64)}`);
+      this.#reply({ answer, address, ...idOf(request) });
+      return undefined;
+    }
+    const recipient = this.#parts.topics.recipient(channel, name);
+    const ttlMs = Math.min(request.ttlMs ?? Infinity, (message.expirySeconds ?? Infinity) * 1_000);
+    const expiry = { expiresMs: arrivedMs + ttlMs, hasTtl: ttlMs < Infinity };
+    return { request, unsigned, command, channel, recipient, address, ...expiry };
+  }
+
+  /** Who asks, whether it was asked before, and only then what is asked. */
+  async #admit(arrival: Arrival): Promise<void> {
+    const { request, address } = arrival;
+    const answer = await this.#parts.gate.refuse(arrival);
+    if (answer !== undefined) {
+      this.#reply({ answer, address, ...idOf(request) });
+      return;
+    }
+    try {
+      if (await this.#answeredBefore(arrival)) return;
+      const taken = this.#refusedOrWork(arrival);
+      if ("state" in taken) this.#reply({ answer: taken, address, ...idOf(request) });
+      else await this.#begin(arrival, taken);
+    } finally {
+      // What was heard from a key is never new again, whatever came of it.
+      await this.#ledger.flush().catch((error: unknown) => this.#effects.ledgerFailed(error));
+    }
+  }
+
+  /** A request that comes again gets the first answer; one that is older than the last of its key gets none. */
+  async #answeredBefore(arrival: Arrival): Promise<boolean> {
+    const { request, command, address } = arrival;
+    const isNew = this.#count(arrival);
+    const { id, key } = request;
+    const entry = id === undefined || request.dry ? undefined : this.#ledger.find({ id, ...keyOf(key) });
+    const isSame = entry !== undefined && entry.digest === bookedDigest(request, command.spec.name);
+    if (isSame) {
+      this.#tally.duplicates += 1;
+      await this.#effects.answerAgain(entry, address);
+      return true;
+    }
+    if (!isNew) {
+      this.#reply({ answer: refused("stale", staleText(request)), address, ...idOf(request) });
+      return true;
+    }
+    if (entry === undefined) return false;
+    this.#reply({ answer: refused("id_reused", `another request had the id ${id}`), address, ...idOf(request) });
+    return true;
+  }
+
+  /** Whether a signed request is newer than all before. The broker may bring a question twice; that does no harm. */
+  #count({ request, unsigned, command }: Arrival): boolean {
+    const { key, seq } = request;
+    if (key === undefined || seq === undefined) return true;
+    const digest = digestOf([command.spec.name, unsigned]);
+    const last = this.#ledger.lastOf(key);
+    if (last !== undefined && seq <= last.seq) {
+      return seq === last.seq && digest === last.digest && !hasEffect(command, request);
+    }
+    this.#ledger.count(key, { seq, digest });
+    return true;
+  }
+
+  #refusedOrWork({ request, command, channel, address, expiresMs }: Arrival): Answer | Work {
+    if (this.#runner.isStopping) return notBegun;
     const parsed = parseArgs(command.spec.args, request.args);
     if ("answer" in parsed) return parsed.answer;
-    const hasEffect = command.spec.effect && !request.dry;
-    if (hasEffect && request.id === undefined)
+    const { id, ifRevision } = request;
+    if (hasEffect(command, request) && id === undefined) {
       return refused("bad_args", "/id: needed by what has an effect", { path: "/id" });
-    const refusal = await this.#parts.gate.refuse(request, command, channel);
-    if (refusal !== undefined) return refusal;
-    const { ifRevision } = request;
+    }
     const revision = this.#parts.revision();
     if (ifRevision !== undefined && ifRevision !== revision) {
       return refused("conflict", `the config has revision ${revision} by now`, { revision });
     }
-    return { request, command, args: parsed.args };
+    const spreadMs = channel.kind === "device" ? 0 : (request.spreadMs ?? 0);
+    if (!this.#runner.hasRoomFor({ command, spreadMs })) {
+      return refused("busy", "too many requests are under way", { unanswered: 1 });
+    }
+    const call = this.#callOf(request, address);
+    return { command, args: parsed.args, call, spreadMs, expiresMs };
   }
 
-  async #begin(run: Omit<Run, "entry">, channel: Channel): Promise<void> {
-    const { request, command, address } = run;
-    const isSlow = command.spec.slow === true;
-    if (isSlow ? this.#slowWaiting >= remoteLimits.slowWaitingMax : this.#running.size >= remoteLimits.runningMax) {
-      const answer = refused("busy", "too many requests are under way", { unanswered: 1 });
-      this.#parts.reply({ answer, address, ...idOf(request) });
+  #callOf(request: Request, address: ReplyAddress): Work["call"] {
+    const { id, key, dry } = request;
+    return {
+      dry,
+      ...(id === undefined || dry ? {} : { request: nameOf({ id, ...keyOf(key) }) }),
+      may: (scope) => this.#parts.gate.may(request, scope),
+      progress: (data) =>
+        this.#reply({ answer: { state: "progress", code: "progress", data }, address, ...idOf(request) }),
+    };
+  }
+
+  async #begin({ request, command, address, hasTtl }: Arrival, work: Work): Promise<void> {
+    const { id } = request;
+    if (id !== undefined && hasEffect(command, request)) {
+      await this.#effects.begin({ request: { ...request, id }, address, hasTtl, work });
       return;
     }
-    const entry = await this.#booked(run);
-    if (isSlow) this.#parts.reply({ answer: accepted, address, ...idOf(request) });
-    const done = this.#finish({ ...run, ...(entry === undefined ? {} : { entry }) }, channel, isSlow);
-    const running = done.finally(() => this.#running.delete(running));
-    this.#running.add(running);
+    if (command.spec.slow === true) this.#reply({ answer: accepted, address, ...idOf(request) });
+    const asking = this.#ask(request, address, work).finally(() => this.#asking.delete(asking));
+    this.#asking.add(asking);
   }
 
-  async #booked({ request, command, address }: Omit<Run, "entry">): Promise<Entry | undefined> {
-    const { id, key } = request;
-    if (!command.spec.effect || request.dry || id === undefined) return undefined;
-    const digest = digestOf(request, command.spec.name);
-    const entry = { id, address, digest, replied: false, ...(key === undefined ? {} : { key }) };
-    await this.#parts.ledger.start(entry);
-    return entry;
+  async #ask(request: Request, address: ReplyAddress, work: Work): Promise<void> {
+    const { answer, afterReply } = await this.#runner.run(work);
+    this.#reply({ answer, address, ...idOf(request), dry: request.dry, settled: afterReply });
   }
 
-  /** Never rejects. */
-  async #finish(run: Run, channel: Channel, isSlow: boolean): Promise<void> {
-    const { request, command, address, entry } = run;
-    const afterReply: (() => void)[] = [];
-    let answer: Answer;
-    try {
-      await this.#spread(request, channel);
-      answer = await (isSlow ? this.#inTurn(() => this.#run(run, afterReply)) : this.#run(run, afterReply));
-      if (entry !== undefined) await this.#parts.ledger.done(entry, answer);
-    } catch (error) {
-      answer = answerOfError(asAgentError(error, `running ${command.spec.name}`));
-    }
-    if (entry !== undefined) {
-      const { id, key } = entry;
-      this.#parts.audit({
-        command: command.spec.name,
-        id,
-        args: request.args,
-        answer,
-        ...(key === undefined ? {} : { key }),
-      });
-    }
-    const settled = () => afterReply.forEach((then) => then());
-    this.#say({ answer, address, ...idOf(request), ...(request.dry ? { dry: true } : {}) }, entry, settled);
-  }
-
-  async #run({ command, args, request, address, expiresMs }: Run, afterReply: (() => void)[]): Promise<Answer> {
-    if (this.#clock.monotonicMs() > expiresMs) return expired;
-    const { slow = false, name } = command.spec;
-    const timeoutMs = slow ? remoteLimits.slowTimeoutMs : remoteLimits.commandTimeoutMs;
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const call: CommandCall = {
-      dry: request.dry,
-      signal: AbortSignal.any([deadline, this.#stopping.signal]),
-      progress: (data) =>
-        this.#parts.reply({ answer: { state: "progress", code: "progress", data }, address, ...idOf(request) }),
-      afterReply: (then) => afterReply.push(then),
-    };
-    try {
-      const data = await unlessStopped(command.run(args, call), call.signal);
-      return { state: "done", code: "ok", ...(data === undefined ? {} : { data }) };
-    } catch (error) {
-      if (this.#stopping.signal.aborted) return interrupted;
-      if (deadline.aborted) return answerOfError(timedOut(name, timeoutMs));
-      const failure = asAgentError(error, `running ${name}`);
-      if (failure.code === "UNEXPECTED")
-        this.#log.error("remote.command_failed", { command: name, error: failure.message });
-      return answerOfError(failure);
-    }
-  }
-
-  /** One slow command after the other. */
-  async #inTurn(work: () => Promise<Answer>): Promise<Answer> {
-    this.#slowWaiting += 1;
-    const before = this.#slow;
-    let end = () => {};
-    this.#slow = new Promise((resolve) => (end = resolve));
-    try {
-      await before;
-      return await work();
-    } finally {
-      this.#slowWaiting -= 1;
-      end();
-    }
-  }
-
-  async #spread({ spreadMs }: Request, channel: Channel): Promise<void> {
-    if (channel.kind === "device" || spreadMs === undefined) return;
-    await this.#clock.sleep(spreadMs * this.#random(), this.#stopping.signal).catch(() => undefined);
-  }
-
-  #say(answered: Answered, entry: Entry | undefined, then: () => void = () => {}): void {
-    const settled = (): void => {
-      then();
-      if (entry === undefined || !isFinal(answered.answer)) return;
-      this.#parts.ledger.replied(entry).catch((error: unknown) => {
-        const { code, message } = asAgentError(error, "noting a reply");
-        this.#log.warn("remote.ledger_failed", { code, error: message });
-      });
-    };
-    this.#parts.reply({ ...answered, settled });
-  }
-
-  #sayBusy(address: ReplyAddress, unanswered: number): void {
-    const answer = refused("busy", `too many requests: ${unanswered} are not looked at`, { unanswered });
-    this.#parts.reply({ answer, address });
-  }
-
-  /** Those that came after the last such answer are spoken for even if nothing comes any more. */
-  #tellRestLater(address: ReplyAddress): void {
-    this.#telling ??= this.#clock
-      .sleep(remoteLimits.busyEveryMs, this.#stopping.signal)
-      .catch(() => undefined)
-      .then(() => {
-        this.#telling = undefined;
-        const rest = this.#rate.rest();
-        if (rest !== undefined) this.#sayBusy(address, rest.unanswered);
-      });
+  #reply(answered: Answered): void {
+    const { replyBytesMax } = remoteLimits;
+    const answer = briefly(answered.answer, Math.min(replyBytesMax, this.#parts.replyBytesMax?.() ?? Infinity));
+    this.#tally.count(answer);
+    this.#parts.reply({ ...answered, answer });
   }
 
   #addressOf(command: string, { responseTopic, correlationData }: MqttMessage): ReplyAddress {
@@ -313,51 +259,23 @@ export class Inbox {
   }
 }
 
-const accepted: Answer = { state: "accepted", code: "accepted" };
-const underWay: Answer = {
-  state: "accepted",
-  code: "accepted",
-  message: "it is under way; the reply to the first request counts",
-};
-const interrupted: Answer = { state: "failed", code: "interrupted", message: "the agent was stopped in the middle" };
-const expired: Answer = { state: "expired", code: "expired", message: "its time to live was over; nothing was done" };
-
 function retained(topic: string): ParsedRequest {
-  const message = `kept by the broker, never run; clear it: an empty retained message to ${topic}`;
-  return { kind: "none", answer: refused("retained_refused", message) };
+  const text = `kept by the broker, never run; clear it: an empty retained message to ${topic}`;
+  return { kind: "none", answer: refused("retained_refused", text) };
 }
 
-function timedOut(name: string, timeoutMs: number): AgentError {
-  return new AgentError("COMMAND_TIMEOUT", `${name}: not done within ${timeoutMs} ms`, { disposition: "retry" });
+function staleText({ seq, key }: Request): string {
+  return `the counter ${seq} is not above the last one of the key ${key}`;
 }
 
-function idOf({ id }: Request): { readonly id?: string } {
+function hasEffect({ spec }: Command, { dry }: Request): boolean {
+  return spec.effect && !dry;
+}
+
+function idOf({ id }: { readonly id?: string | undefined }): { readonly id?: string } {
   return id === undefined ? {} : { id };
 }
 
-function timeToLiveMs({ ttlMs = Infinity }: Request, { expirySeconds = Infinity }: MqttMessage): number {
-  return Math.min(ttlMs, expirySeconds * 1_000);
-}
-
-/** Of what makes a request this one; its signature and counter may be new. */
-function digestOf({ args, ifRevision }: Request, name: string): string {
-  return createHash("sha256")
-    .update(JSON.stringify([name, args, ifRevision ?? null]))
-    .digest("base64url")
-    .slice(0, 22);
-}
-
-async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  work.catch(() => undefined);
-  let stop = () => {};
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(new AgentError("ABORTED", "stopped", { disposition: "retry" }));
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, stopped]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
+function keyOf(key: string | undefined): { readonly key?: string } {
+  return key === undefined ? {} : { key };
 }

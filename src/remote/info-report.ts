@@ -4,7 +4,9 @@ import { z } from "zod";
 export const infoSchema = z.strictObject({
   v: z.literal(1),
   device: z.string(),
-  instance: z.string().describe("Of this process: another one tells of a restart, or of a second device with this name"),
+  instance: z
+    .string()
+    .describe("Of this process: another one tells of a restart, or of a second device with this name"),
   version: z.string().describe("Of Framepost"),
   node: z.string(),
   platform: z.string().describe("Operating system and processor, for example linux-arm64"),

@@ -1,41 +1,57 @@
 import { join } from "node:path";
 import { remoteLimits } from "../core/limits.ts";
 import { StateFile } from "../state/state-file.ts";
-import { isObject, type Answer } from "./reply.ts";
+import { type Books, parseBooks, parseEntry, writtenEntry } from "./ledger-file.ts";
+import { briefly, type Answer, type ReplyAddress } from "./reply.ts";
 
 /**
  * What came of the latest requests with effects, on disk: `started` is written before the effect and `done` after it. So a
- * request that comes again is answered and not run again, also after a crash in between.
+ * request that comes again is answered and not run again, also after a crash in between. Beside it stand the counters of
+ * keys, so that a signed request that was heard is never new again.
  */
 
-/** Where a reply goes. */
-export interface ReplyAddress {
-  readonly command: string;
-  /** MQTT 5, allowed already. The device's own topic when absent. */
-  readonly responseTopic?: string;
-  readonly correlationData?: Buffer;
+/** Somebody to whom the final reply is owed: until the broker has taken it. */
+export interface Waiting {
+  readonly address: ReplyAddress;
+  /** It sent the request when that was under way already. */
+  readonly duplicate?: true;
 }
 
 export interface Entry {
   readonly id: string;
   /** Of the key that signed it; ids of two keys are two ids. */
   readonly key?: string;
-  readonly address: ReplyAddress;
+  readonly command: string;
   /** Tells whether a request with the same id is the same one. */
   readonly digest: string;
+  readonly waiting: readonly Waiting[];
+  /** Of a command that may be run again after a crash. */
+  readonly args?: object;
   /** Absent: started and not done. */
   readonly answer?: Answer;
-  /** The broker has taken the final reply. */
-  readonly replied: boolean;
 }
 
-interface Kept {
-  readonly entries: readonly Entry[];
+/** The last signed request of a key. */
+export interface Counter {
+  readonly seq: number;
+  readonly digest: string;
+}
+
+/** Ids of two keys are two requests. No key has a space in it. */
+export function nameOf({ id, key }: Pick<Entry, "id" | "key">): string {
+  return key === undefined ? id : `${key} ${id}`;
 }
 
 export class Ledger {
   readonly #path: string;
-  #file: StateFile<Kept> | undefined;
+  /** By name, oldest first. */
+  readonly #entries = new Map<string, Entry>();
+  /** By key, the one that was used last at the end. */
+  readonly #counters = new Map<string, Counter>();
+  #file: StateFile<Books> | undefined;
+  #isWritten = true;
+  #nextWrite: Promise<void> | undefined;
+  #lastWrite: Promise<void> = Promise.resolve();
 
   constructor(stateFolder: string) {
     this.#path = join(stateFolder, "commands.json");
@@ -43,88 +59,124 @@ export class Ledger {
 
   /** Fails with `STATE_…`. Resolves with what was left: requests that were started and not done, and replies not sent. */
   async open(): Promise<readonly Entry[]> {
-    this.#file = await StateFile.open<Kept>({
+    this.#file = await StateFile.open<Books>({
       path: this.#path,
       version: 1,
       bytesMax: remoteLimits.resultsFileBytesMax,
-      parse: parseKept,
-      initial: () => ({ entries: [] }),
+      parse: parseBooks,
+      initial: () => ({ entries: [], counters: {} }),
     });
-    return this.#entries().filter(({ replied }) => !replied);
+    const { entries: texts, counters } = this.#file.read();
+    const entries = texts.map(parseEntry);
+    this.#entries.clear();
+    this.#counters.clear();
+    for (const entry of entries) this.#entries.set(nameOf(entry), entry);
+    for (const [key, counter] of Object.entries(counters)) this.#counters.set(key, counter);
+    return entries.filter((entry) => !isSettled(entry));
   }
 
-  find(id: string, key: string | undefined): Entry | undefined {
-    return this.#entries().find((entry) => entry.id === id && entry.key === key);
+  find(request: Pick<Entry, "id" | "key">): Entry | undefined {
+    return this.#entries.get(nameOf(request));
   }
 
-  /** Resolves when it survives a power cut. */
+  /** Resolves when it survives a power cut, with everything that was noted before. When it fails nothing was started. */
   async start(entry: Entry): Promise<void> {
-    await this.#update((entries) => [...entries, entry].slice(-remoteLimits.resultsMax));
+    const name = nameOf(entry);
+    this.#entries.set(name, entry);
+    this.#makeRoom();
+    try {
+      await this.#write();
+    } catch (error) {
+      this.#entries.delete(name);
+      throw error;
+    }
   }
 
-  async done(entry: Entry, answer: Answer): Promise<void> {
-    const kept = briefly(answer);
-    await this.#change(entry, (found) => ({ ...found, answer: kept }));
+  /**
+   * Undefined where the entry has an answer by now, or too many wait for it. Otherwise it holds from the call on, and
+   * survives a power cut once it resolves.
+   */
+  follow(entry: Pick<Entry, "id" | "key">, address: ReplyAddress): Promise<void> | undefined {
+    const found = this.find(entry);
+    if (found === undefined || found.answer !== undefined) return undefined;
+    if (found.waiting.length > remoteLimits.followersMax) return undefined;
+    this.#entries.set(nameOf(found), { ...found, waiting: [...found.waiting, { address, duplicate: true }] });
+    return this.#write();
   }
 
-  async replied(entry: Entry): Promise<void> {
-    await this.#change(entry, (found) => ({ ...found, replied: true }));
+  /** Holds from the call on, and survives a power cut once it resolves: a failure leaves it to the next write. */
+  async done(entry: Pick<Entry, "id" | "key">, answer: Answer): Promise<void> {
+    const found = this.find(entry);
+    if (found === undefined) return;
+    const { id, key, command, digest, waiting } = found;
+    this.#entries.set(nameOf(found), {
+      ...{ id, command, digest, waiting, answer: briefly(answer, remoteLimits.resultBytesMax) },
+      ...(key === undefined ? {} : { key }),
+    });
+    await this.#write();
   }
 
-  #entries(): readonly Entry[] {
-    return this.#file?.read().entries ?? [];
+  /** The broker has taken the final reply to this one. */
+  async replied(entry: Pick<Entry, "id" | "key">, waiting: Waiting): Promise<void> {
+    const found = this.find(entry);
+    if (found === undefined) return;
+    this.#entries.set(nameOf(found), { ...found, waiting: found.waiting.filter((each) => each !== waiting) });
+    await this.#write();
   }
 
-  async #change({ id, key }: Entry, change: (entry: Entry) => Entry): Promise<void> {
-    await this.#update((entries) =>
-      entries.map((entry) => (entry.id === id && entry.key === key ? change(entry) : entry)),
-    );
+  lastOf(key: string): Counter | undefined {
+    return this.#counters.get(key);
   }
 
-  async #update(change: (entries: readonly Entry[]) => readonly Entry[]): Promise<void> {
-    await this.#file?.update(({ entries }) => ({ entries: change(entries) }));
+  /** Holds from the call on, and is written with whatever is written next, or by `flush`. */
+  count(key: string, counter: Counter): void {
+    this.#counters.delete(key);
+    this.#counters.set(key, counter);
+    for (const oldest of this.#counters.keys()) {
+      if (this.#counters.size <= remoteLimits.countersMax) break;
+      this.#counters.delete(oldest);
+    }
+    this.#isWritten = false;
+  }
+
+  /** Resolves when everything that was noted survives a power cut. */
+  async flush(): Promise<void> {
+    await (this.#isWritten ? this.#lastWrite : this.#write());
+  }
+
+  /** Changes that come while a write is under way share the next one. */
+  #write(): Promise<void> {
+    this.#isWritten = false;
+    this.#nextWrite ??= this.#writeAll();
+    this.#lastWrite = this.#nextWrite;
+    return this.#nextWrite;
+  }
+
+  async #writeAll(): Promise<void> {
+    try {
+      await this.#file?.update(() => {
+        this.#nextWrite = undefined;
+        this.#isWritten = true;
+        const entries = [...this.#entries.values()].map(writtenEntry);
+        return { entries, counters: Object.fromEntries(this.#counters) };
+      });
+    } catch (error) {
+      this.#isWritten = false;
+      throw error;
+    }
+  }
+
+  /** What is under way is never forgotten; it is bounded elsewhere. */
+  #makeRoom(): void {
+    while (this.#entries.size > remoteLimits.resultsMax) {
+      const entries = [...this.#entries.values()];
+      const oldest = entries.find(isSettled) ?? entries.find(({ answer }) => answer !== undefined);
+      if (oldest === undefined) return;
+      this.#entries.delete(nameOf(oldest));
+    }
   }
 }
 
-/** Whole where it is short: what a duplicate gets is the first answer, at the least its state and code. */
-function briefly(answer: Answer): Answer {
-  if (Buffer.byteLength(JSON.stringify(answer)) <= remoteLimits.resultBytesMax) return answer;
-  const { state, code, error, message } = answer;
-  return {
-    ...{ state, code },
-    ...(error === undefined ? {} : { error }),
-    ...(message === undefined ? {} : { message: message.slice(0, remoteLimits.messageCharsMax) }),
-    data: { leftOut: true },
-  };
-}
-
-function parseKept(value: unknown): Kept {
-  if (!isObject(value) || !Array.isArray(value["entries"])) throw new Error("it is no list of results");
-  return { entries: value["entries"].map(parseEntry) };
-}
-
-function parseEntry(value: unknown): Entry {
-  if (!isObject(value)) throw new Error("a result is no object");
-  const { id, key, address, digest, answer, replied } = value;
-  if (typeof id !== "string" || typeof digest !== "string" || typeof replied !== "boolean") {
-    throw new Error("a result lacks its id");
-  }
-  return {
-    ...{ id, digest, replied, address: parseAddress(address) },
-    ...(typeof key === "string" ? { key } : {}),
-    // Written by this program, whose parser of answers its own schema is not.
-    ...(isObject(answer) ? { answer: answer as unknown as Answer } : {}),
-  };
-}
-
-function parseAddress(value: unknown): ReplyAddress {
-  if (!isObject(value) || typeof value["command"] !== "string") throw new Error("a result has no address");
-  const { command, responseTopic, correlationData } = value;
-  return {
-    command,
-    ...(typeof responseTopic === "string" ? { responseTopic } : {}),
-    ...(isObject(correlationData) && Array.isArray(correlationData["data"])
-      ? { correlationData: Buffer.from(correlationData["data"] as readonly number[]) }
-      : {}),
-  };
+function isSettled({ answer, waiting }: Entry): boolean {
+  return answer !== undefined && waiting.length === 0;
 }

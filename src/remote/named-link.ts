@@ -9,7 +9,7 @@ export interface NamedLinkParts {
   readonly watch: CloneWatch;
   readonly holdMs: number;
   readonly lookMs: number;
-  /** On each connection on which the name is ours. Resolves when the birth is said. Must not fail. */
+  /** On each connection on which the name is ours. Says the birth. Must not fail. */
   readonly onPresent: (ended: AbortSignal) => Promise<void>;
   /** While there still is a connection, or after it. Must not fail. */
   readonly onClone: (clone: FoundClone) => Promise<void>;
@@ -130,14 +130,13 @@ export class NamedLink {
     if (!isOurs || ended.aborted) return;
     this.#present = ended;
     ended.addEventListener("abort", () => this.#gone(ended), { once: true });
+    watch.born(ended);
     this.#wake();
     await onPresent(ended);
-    if (!ended.aborted) watch.born();
   }
 
   async #isOurs(ended: AbortSignal): Promise<boolean> {
     const { watch, lookMs } = this.#parts;
-    if (!watch.isBorn) return true;
     if (this.link.lastFailure()?.code === "MQTT_TAKEN_OVER") watch.takenOver();
     // What the broker has kept comes before its answer to a ping.
     await this.link.check(ended);

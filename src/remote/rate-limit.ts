@@ -1,16 +1,27 @@
 import type { Clock } from "../core/clock.ts";
 import { remoteLimits } from "../core/limits.ts";
 
+export interface Rate {
+  readonly perSecond: number;
+  /** At once after a silence. */
+  readonly burst: number;
+}
+
+const defaultRate: Rate = { perSecond: remoteLimits.requestsPerSecond, burst: remoteLimits.requestsBurst };
+
 /** A token bucket, and how many it has turned away since somebody was told. */
 export class RateLimit {
   readonly #clock: Clock;
-  #tokens: number = remoteLimits.requestsBurst;
+  readonly #rate: Rate;
+  #tokens: number;
   #countedMs: number;
   #unanswered = 0;
   #toldMs = -Infinity;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, rate: Rate = defaultRate) {
     this.#clock = clock;
+    this.#rate = rate;
+    this.#tokens = rate.burst;
     this.#countedMs = clock.monotonicMs();
   }
 
@@ -21,15 +32,15 @@ export class RateLimit {
   take():
     { readonly kind: "pass" } | { readonly kind: "busy"; readonly unanswered: number } | { readonly kind: "silent" } {
     const nowMs = this.#clock.monotonicMs();
-    const { requestsBurst, requestsPerSecond, busyEveryMs } = remoteLimits;
-    this.#tokens = Math.min(requestsBurst, this.#tokens + ((nowMs - this.#countedMs) / 1_000) * requestsPerSecond);
+    const { burst, perSecond } = this.#rate;
+    this.#tokens = Math.min(burst, this.#tokens + ((nowMs - this.#countedMs) / 1_000) * perSecond);
     this.#countedMs = nowMs;
     if (this.#tokens >= 1) {
       this.#tokens -= 1;
       return { kind: "pass" };
     }
     this.#unanswered += 1;
-    if (nowMs - this.#toldMs < busyEveryMs) return { kind: "silent" };
+    if (nowMs - this.#toldMs < remoteLimits.busyEveryMs) return { kind: "silent" };
     return this.#tell(nowMs);
   }
 

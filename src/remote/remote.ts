@@ -1,13 +1,16 @@
 import type { Seams } from "../core/ports.ts";
 import type { Command } from "./command.ts";
 import type { RemoteConfig } from "./config.ts";
+import type { Gate } from "./access.ts";
 import { ControlLink, type ControlTiming } from "./control-link.ts";
+import { Discovery, type DiscoverySource } from "./discovery/discovery.ts";
 import type { DeviceEvent, EventKind } from "./event.ts";
 import type { HealthLook } from "./health-events.ts";
-import { type Answered, Inbox, type Gate } from "./inbox.ts";
+import { Inbox, type InboxParts } from "./inbox.ts";
 import { Ledger } from "./ledger.ts";
-import type { Reply } from "./reply.ts";
+import { type Answered, isFinal, type Reply } from "./reply.ts";
 import { StatusWatch } from "./status-watch.ts";
+import type { RequestCounts } from "./tally.ts";
 import { Topics } from "./topics.ts";
 
 export interface RemoteParts {
@@ -19,9 +22,12 @@ export interface RemoteParts {
   readonly commands: readonly Command[];
   readonly gate: Gate;
   readonly revision: () => number;
+  readonly outcomeOf?: InboxParts["outcomeOf"];
   /** What `info` and `status` say at this moment. */
   readonly info: () => object;
   readonly status: () => Promise<object>;
+  /** What Home Assistant is shown, by which version of the agent; not a thing when absent. */
+  readonly discovery?: { readonly source: DiscoverySource; readonly version: string };
   /** The state of all parts, without asking the spool. */
   readonly look: () => HealthLook;
   readonly timing?: Partial<ControlTiming>;
@@ -34,6 +40,8 @@ export class Remote {
   readonly #topics: Topics;
   readonly #link: ControlLink;
   readonly #inbox: Inbox;
+  readonly #discovery: Discovery | undefined;
+  readonly #ledger: Ledger;
   readonly #watch: StatusWatch;
   readonly #kept = new Map<string, Buffer>();
   #stopping = new AbortController();
@@ -47,20 +55,26 @@ export class Remote {
     this.#seams = seams;
     const { config, device, commands, gate, revision, timing } = parts;
     this.#topics = new Topics(config.root, device);
+    this.#ledger = new Ledger(parts.stateFolder);
     const inboxParts = {
       ...{ commands, gate, revision, topics: this.#topics },
-      ledger: new Ledger(parts.stateFolder),
+      ...(parts.outcomeOf === undefined ? {} : { outcomeOf: parts.outcomeOf }),
+      ledger: this.#ledger,
       mayReplyTo: (topic: string) => mayReplyTo(topic, config.responseTopics),
       reply: (answered: Answered) => this.#reply(answered),
+      replyBytesMax: () => this.#link.packetBytesMax() - envelopeBytesMax,
       audit: (audit: object) => this.event("audit", audit),
     };
     this.#inbox = new Inbox(inboxParts, seams);
+    this.#discovery = this.#discoveryOf(parts, seams);
     this.#link = new ControlLink(
       {
         ...{ config, device, instance: parts.instance, topics: this.#topics },
         onRequest: (message) => this.#inbox.take(message),
         sealed: (kind, data) => this.#sealed(kind, data),
         kept: () => this.#kept,
+        listeners: this.#discovery?.listeners() ?? [],
+        onPresent: () => this.#discovery?.connected(),
         ...(timing === undefined ? {} : { timing }),
       },
       seams,
@@ -68,11 +82,18 @@ export class Remote {
     const { look, info, status } = parts;
     const tell = (report: "info" | "status", value: object, signal: AbortSignal) => this.#tell(report, value, signal);
     const event = ({ kind, data }: DeviceEvent) => this.event(kind, data);
-    this.#watch = new StatusWatch({ look, info, status, tell, event, statusEveryMs: config.statusEvery }, seams);
+    const isConnected = () => this.#link.state().kind === "connected";
+    const told = { look, info, status, tell, event, isConnected };
+    this.#watch = new StatusWatch({ ...told, statusEveryMs: config.statusEvery }, seams);
   }
 
   get link(): ControlLink {
     return this.#link;
+  }
+
+  /** What became of requests since the process began. */
+  requests(): RequestCounts {
+    return this.#inbox.counts();
   }
 
   /** Being away is a state and no failure. Fails with `STATE_…`. */
@@ -81,6 +102,7 @@ export class Remote {
     this.#startedMs = this.#seams.clock.monotonicMs();
     this.#kept.set(this.#topics.info, Buffer.from(JSON.stringify(this.#parts.info())));
     await this.#inbox.start();
+    await this.#discovery?.start();
     this.#link.start();
     this.#telling = this.#watch.run(this.#stopping.signal);
   }
@@ -89,7 +111,10 @@ export class Remote {
     this.#stopping.abort();
     await this.#telling;
     await this.#inbox.stop();
+    await this.#discovery?.stop();
     await this.#link.stop();
+    // Which replies the broker has taken; where that cannot be written they are sent once more.
+    await this.#ledger.flush().catch(() => undefined);
   }
 
   /** What has happened, on the topic of its kind. */
@@ -127,6 +152,28 @@ export class Remote {
       upMs: this.#upMs(),
     };
     this.#link.reply(reply, address, settled);
+    if (isFinal(answer)) this.#discovery?.hurry();
+  }
+
+  #discoveryOf({ discovery, ...parts }: RemoteParts, seams: Seams): Discovery | undefined {
+    if (discovery === undefined) return undefined;
+    const { source, version } = discovery;
+    const { config, device, commands, gate, stateFolder } = parts;
+    // Home Assistant signs nothing.
+    const usable = commands.filter(({ spec }) => gate.may({}, spec.scope)).map(({ spec }) => spec.name);
+    return new Discovery(
+      {
+        ...{ stateFolder, source, settings: config.homeAssistant, commands: new Set(usable) },
+        announced: { root: config.root, device, version, topics: this.#topics },
+        link: {
+          isPresent: () => this.#link.isPresent(),
+          packetBytesMax: () => this.#link.packetBytesMax(),
+          keep: (...message) => this.#link.keep(...message),
+        },
+        take: (message, cameOn) => this.#inbox.take(message, cameOn),
+      },
+      seams,
+    );
   }
 }
 
@@ -134,3 +181,6 @@ export class Remote {
 export function mayReplyTo(topic: string, prefixes: readonly string[]): boolean {
   return !/[#+\0]/.test(topic) && topic.length <= 256 && prefixes.some((prefix) => topic.startsWith(prefix));
 }
+
+/** What is around an answer's own text in its packet: topics, ids, counters. */
+const envelopeBytesMax = 2_048;

@@ -1,4 +1,5 @@
 import { AgentError } from "../core/errors.ts";
+import { remoteLimits } from "../core/limits.ts";
 
 /** `accepted` and `progress` may come before; exactly one of the others ends a request. */
 export type ReplyState = "accepted" | "progress" | "done" | "refused" | "failed" | "expired";
@@ -18,7 +19,7 @@ export const replyCodes = {
   retained_refused: "the request was kept by the broker; clear the topic with an empty retained message",
   id_reused: "another request had this id",
   busy: "too many requests; data.unanswered are spoken for by this reply",
-  conflict: "the config speaks against it: its revision is another one by now, or it names what was to be changed",
+  conflict: "what it counts on holds no more: the config's revision, a setting, or what a dry run has counted",
   not_found: "there is no such camera, target, record or model",
   camera_unavailable: "the camera gives no picture",
   storage_full: "there is no room",
@@ -61,12 +62,44 @@ export interface Reply extends Answer {
   readonly upMs: number;
 }
 
+/** Where a reply goes. */
+export interface ReplyAddress {
+  readonly command: string;
+  /** MQTT 5, allowed already. The device's own topic when absent. */
+  readonly responseTopic?: string;
+  readonly correlationData?: Buffer;
+}
+
+/** An answer on its way to one who waits for it. */
+export interface Answered {
+  readonly answer: Answer;
+  readonly address: ReplyAddress;
+  readonly id?: string;
+  readonly dry?: boolean;
+  readonly duplicate?: boolean;
+  /** Once: the broker has the reply, or it can never go. */
+  readonly settled?: () => void;
+}
+
 export function isFinal({ state }: Answer): boolean {
   return state !== "accepted" && state !== "progress";
 }
 
 export function refused(code: ReplyCode, message: string, data?: object): Answer {
   return { state: "refused", code, message, ...(data === undefined ? {} : { data }) };
+}
+
+/** Whole where it is short; else what matters of it, in any case its state and code. */
+export function briefly(answer: Answer, bytesMax: number): Answer {
+  const sizeBytes = Buffer.byteLength(JSON.stringify(answer));
+  if (sizeBytes <= bytesMax) return answer;
+  const { state, code, error, message } = answer;
+  return {
+    ...{ state, code },
+    ...(error === undefined ? {} : { error }),
+    ...(message === undefined ? {} : { message: message.slice(0, remoteLimits.messageCharsMax) }),
+    data: { leftOut: true, sizeBytes },
+  };
 }
 
 /** `failed`, or `refused` where nothing was tried. */
@@ -86,13 +119,13 @@ interface ErrorMeaning {
 const meanings: readonly ErrorMeaning[] = [
   { codes: /^COMMAND_ARGS$|^CONFIG_(INVALID|PATCH)/, state: "refused", reply: "bad_args" },
   { codes: /^COMMAND_FORBIDDEN$/, state: "refused", reply: "forbidden" },
-  { codes: /^CONFIG_CONFLICT$/, state: "refused", reply: "conflict" },
+  { codes: /^(CONFIG_CONFLICT|QUEUE_CHANGED)$/, state: "refused", reply: "conflict" },
   { codes: /^CONFIG_REVERTED$/, state: "failed", reply: "reverted" },
   { codes: /_UNKNOWN$|_NOT_FOUND$|^MODEL_(NONE|NO_ORIGIN|NO_PREVIOUS)$/, state: "refused", reply: "not_found" },
   { codes: /^MODEL_PINNED$/, state: "refused", reply: "conflict" },
   { codes: /_BUSY$/, state: "refused", reply: "busy" },
   { codes: /^CAMERA_/, state: "failed", reply: "camera_unavailable" },
-  { codes: /^(SPOOL|DISK)_FULL$|^MODEL_NO_ROOM$/, state: "failed", reply: "storage_full" },
+  { codes: /^(SPOOL|DISK)_FULL$|^MODEL_NO_ROOM$|^STATE_UNWRITABLE$/, state: "failed", reply: "storage_full" },
   { codes: /^COMMAND_TIMEOUT$/, state: "failed", reply: "timeout" },
   { codes: /^(HTTP|NET|TLS|MQTT|PROXY|TARGET)_|^RELEASE_UNAVAILABLE$/, state: "failed", reply: "target_error" },
   { codes: /^(RELEASE|MODEL_(?!BOOKS|STORE))/, state: "failed", reply: "model_refused" },

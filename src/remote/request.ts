@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { messageOf } from "../core/errors.ts";
 import { remoteLimits } from "../core/limits.ts";
+import { canonicalJson } from "./canonical-json.ts";
 import { isObject, refused, type Answer } from "./reply.ts";
 
 /** The envelope around a command's arguments; what it means stands in docs/commands.md. */
@@ -39,7 +41,12 @@ export type Request = z.output<typeof requestSchema>;
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 export type ParsedRequest =
-  | { readonly kind: "request"; readonly request: Request }
+  | {
+      readonly kind: "request";
+      readonly request: Request;
+      /** What a signature is made over: what was sent, without `sig`, as canonical JSON. */
+      readonly unsigned: string;
+    }
   /** Why it is none; with its id where that can be read all the same, so that the caller knows which. */
   | { readonly kind: "none"; readonly answer: Answer; readonly id?: string };
 
@@ -51,16 +58,24 @@ export function parseRequest(payload: Buffer): ParsedRequest {
   const value = jsonOf(payload);
   if (value === undefined) return { kind: "none", answer: refused("bad_json", "not JSON in UTF-8") };
   const parsed = requestSchema.safeParse(value);
-  if (parsed.success) return { kind: "request", request: parsed.data };
-  const [issue] = parsed.error.issues;
-  const path = pointerOf(issue?.path ?? []);
-  const message = `${path === "" ? "the request" : path}: ${shortened(issue?.message ?? "")}`;
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const path = pointerOf(issue?.path ?? []);
+    const message = `${path === "" ? "the request" : path}: ${shortened(issue?.message ?? "")}`;
+    return { kind: "none", answer: refused("bad_json", message, { path }), ...idIn(value) };
+  }
+  try {
+    const unsigned = canonicalJson(isObject(value) ? { ...value, sig: undefined } : {});
+    return { kind: "request", request: parsed.data, unsigned };
+  } catch (error) {
+    return { kind: "none", answer: refused("bad_json", messageOf(error)), ...idIn(value) };
+  }
+}
+
+/** Also of a request that is no good otherwise. */
+function idIn(value: unknown): { readonly id?: string } {
   const id = requestSchema.shape.id.safeParse(isObject(value) ? value["id"] : undefined);
-  return {
-    kind: "none",
-    answer: refused("bad_json", message, { path }),
-    ...(id.success && id.data !== undefined ? { id: id.data } : {}),
-  };
+  return id.success && id.data !== undefined ? { id: id.data } : {};
 }
 
 /** An empty payload is an empty request: what a person sends by hand. */

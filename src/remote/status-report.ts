@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { DeliveryHealth, LastError, ModelsHealth, PipelineHealth } from "../core/health.ts";
+import type { DeliveryHealth, LastError, ModelsHealth, PipelineHealth, UploadHealth } from "../core/health.ts";
 import { remoteLimits } from "../core/limits.ts";
 import { type ImageHealth, pictureFaults } from "../core/picture.ts";
 import type { CameraHealth, Loss, TargetBacklog } from "../core/ports.ts";
@@ -18,7 +18,7 @@ const code = z.string().describe("Stable code of the last error");
 
 const camera = z.strictObject({
   driver: z.string(),
-  state: z.enum(["starting", "running", "stalled", "backoff", "stopped", "ended"]),
+  state: z.enum(["starting", "running", "stalled", "backoff", "paused", "stopped", "ended"]),
   image: z
     .enum(["good", ...pictureFaults])
     .optional()
@@ -28,6 +28,7 @@ const camera = z.strictObject({
   restarts: count,
   lastFrameAgeMs: ageMs.optional(),
   opensInMs: ageMs.optional().describe("Stopped by its schedule for this long"),
+  resumesInMs: ageMs.optional().describe("Left of its pause; absent where it lasts until it is ended"),
   error: code.optional(),
 });
 
@@ -69,7 +70,9 @@ const queue = z.strictObject({
 
 const target = z.strictObject({
   kind: z.string(),
-  state: z.enum(["up", "away", "stopped"]),
+  state: z.enum(["up", "away", "paused", "disabled", "stopped"]).describe("paused, disabled: by an operator"),
+  stateForMs: ageMs.optional().describe("While away, paused or disabled"),
+  pausedForMs: ageMs.optional().describe("Of a pause that ends by itself: what is left"),
   pending: count,
   inFlight: count,
   quarantined: count,
@@ -79,6 +82,17 @@ const target = z.strictObject({
   lastAcceptedAgeMs: ageMs.optional(),
   retryInMs: ageMs.optional().describe("While away: until the next try"),
   error: code.optional(),
+});
+
+const requests = z.strictObject({
+  received: count,
+  done: count,
+  refused: count,
+  failed: count,
+  expired: count,
+  unanswered: count.describe("Above the rate limit; the reply to another one speaks for them"),
+  duplicates: count.describe("Came again; they are among the others by what they got"),
+  underWay: count,
 });
 
 const host = z.strictObject({
@@ -94,6 +108,10 @@ export const statusSchema = z.strictObject({
   v: z.literal(1),
   state: z.enum(["ok", "degraded"]),
   stateForMs: ageMs,
+  leftOut: z
+    .literal(true)
+    .optional()
+    .describe("This broker takes no packet for all of it: cameras and targets are missing"),
   troubles: z.array(z.string()).describe("One phrase for each part that is not at work"),
   troublesLeftOut: count.optional(),
   upMs: ageMs,
@@ -102,6 +120,11 @@ export const statusSchema = z.strictObject({
   capture,
   queue: queue.optional().describe("Absent while the spool does not answer"),
   targets: z.record(z.string(), target).describe("By id"),
+  upload: z
+    .strictObject({ limitBytesPerSecond: z.number().optional().describe("Of pictures; absent without a limit") })
+    .optional()
+    .describe("What holds for all targets together"),
+  requests: requests.optional().describe("Commands that this device was asked for"),
   disk: z.strictObject({ freeBytes: count, reserveBytes: count }).optional(),
   clock: z.strictObject({
     quality: z.enum(["synchronised", "unsynchronised", "unknown"]),
@@ -112,6 +135,18 @@ export const statusSchema = z.strictObject({
   versions: z.strictObject({ agent: z.string(), node: z.string() }),
   revision: count.describe("Of the config"),
 });
+
+/** Where a broker does not take all of it, what tells most. */
+export function statusWithin(status: StatusReport, bytesMax: number): StatusReport {
+  if (Buffer.byteLength(JSON.stringify(status)) <= bytesMax) return status;
+  const { troubles, troublesLeftOut = 0 } = status;
+  const told = troubles.slice(0, 3);
+  return {
+    ...status,
+    ...{ leftOut: true, cameras: {}, targets: {}, capture: { ...status.capture, paused: [] } },
+    ...{ troubles: told, troublesLeftOut: troublesLeftOut + troubles.length - told.length },
+  };
+}
 
 export type StatusReport = z.output<typeof statusSchema>;
 
@@ -133,13 +168,14 @@ export interface HealthFacts {
     readonly evicting: boolean;
   };
   readonly targets: readonly (DeliveryHealth & Pick<TargetBacklog, "pending" | "quarantined">)[];
+  readonly upload?: UploadHealth;
   readonly memory: StatusReport["memory"];
 }
 
 /** What is around the agent. */
 export interface Surroundings extends Pick<
   StatusReport,
-  "disk" | "clock" | "host" | "versions" | "revision" | "stateForMs"
+  "requests" | "disk" | "clock" | "host" | "versions" | "revision" | "stateForMs"
 > {
   /** Most that records may take. */
   readonly capBytes: number;
@@ -165,6 +201,7 @@ export function statusReport(health: HealthFacts, around: Surroundings, ageOf: A
     },
     ...(queueNow === undefined ? {} : { queue: queueNow }),
     targets: Object.fromEntries(health.targets.map((each) => [each.targetId, targetStatus(each, ageOf)])),
+    ...(health.upload === undefined ? {} : { upload: limitOf(health.upload) }),
     ...(disk === undefined ? {} : { disk }),
     memory,
     ...rest,
@@ -182,7 +219,8 @@ function cameraStatus(from: CameraFacts, nowMs: number, ageOf: AgeOf): z.output<
       image: from.frozen === true ? ("frozen" as const) : from.image?.state,
       lastFrameAgeMs: ageOf(`camera ${from.id}`, from.lastFrameAtMs),
       opensInMs: opensAtMs === undefined ? undefined : Math.round(Math.max(0, opensAtMs - nowMs)),
-      error: state === "running" ? undefined : from.lastError?.code,
+      resumesInMs: from.resumesInMs,
+      error: state === "running" || state === "paused" ? undefined : from.lastError?.code,
     }),
   };
 }
@@ -219,12 +257,14 @@ function queueStatus({ spool, pipeline, targets }: HealthFacts, capBytes: number
 }
 
 function targetStatus(from: HealthFacts["targets"][number], ageOf: AgeOf): z.output<typeof target> {
-  const { kind, state, pending, inFlight, quarantined, accepted, rejected, retried, retryInMs } = from;
+  const { kind, state, pending, inFlight, quarantined, accepted, rejected, retried } = from;
   return {
     ...{ kind, state, pending, inFlight, quarantined, accepted, rejected, retried },
     ...known({
       lastAcceptedAgeMs: ageOf(`target ${from.targetId}`, from.lastAcceptedAtMs),
-      retryInMs: retryInMs === undefined ? undefined : Math.round(Math.max(0, retryInMs)),
+      stateForMs: wholeMs(from.forMs),
+      pausedForMs: wholeMs(from.pausedForMs),
+      retryInMs: wholeMs(from.retryInMs),
       error: state === "away" ? codeOf(from.lastError) : undefined,
     }),
   };
@@ -235,6 +275,14 @@ type Known<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
 /** Without the keys that have no value: in JSON there is none for that. */
 function known<T extends object>(values: T): Known<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Known<T>;
+}
+
+function limitOf({ limitBytesPerSecond }: UploadHealth): NonNullable<StatusReport["upload"]> {
+  return known({ limitBytesPerSecond });
+}
+
+function wholeMs(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.round(Math.max(0, ms));
 }
 
 function codeOf(error: LastError | undefined): string | undefined {

@@ -1,3 +1,5 @@
+import type { Recipient } from "./signature.ts";
+
 /**
  * The topic tree of remote control. A device reads `{root}/{device}/cmd/+`, and its groups' and everybody's; it writes
  * below `{root}/{device}/` alone, and to response topics of callers, so that a broker's access list can be one line.
@@ -62,13 +64,45 @@ export class Topics {
     return this.#own(`event/${kind}`);
   }
 
+  /** Kept: what Home Assistant shows of the device, a camera or a target, as one JSON object. */
+  state(group: string): string {
+    return this.#own(`state/${group}`);
+  }
+
+  /** Kept: the last kept frame of a camera, as a JPEG. */
+  picture(camera: string): string {
+    return this.#own(`picture/${camera}`);
+  }
+
+  /** Home Assistant's plain payloads for one entity; `+` for all. */
+  set(entity: string): string {
+    return this.#own(`set/${entity}`);
+  }
+
+  /** Undefined for a topic that is no entity's. */
+  entity(topic: string): string | undefined {
+    const before = this.#own("set/");
+    return topic.startsWith(before) ? topic.slice(before.length) : undefined;
+  }
+
+  /** Where requests for a command of this device arrive. */
+  command(name: string): string {
+    return this.#own(`cmd/${name}`);
+  }
+
   /** What to subscribe to. */
   requests(groups: readonly string[]): readonly string[] {
     return [
-      this.#own("cmd/+"),
+      this.command("+"),
       ...groups.map((group) => `${this.#root}/group/${group}/cmd/+`),
       `${this.#root}/all/cmd/+`,
     ];
+  }
+
+  /** To whom a request was sent, as signatures name it. */
+  recipient(channel: Channel, command: string): Recipient {
+    const to = { device: this.#device, group: `group/${channel.kind === "group" ? channel.group : ""}`, all: "all" };
+    return { root: this.#root, to: to[channel.kind], command };
   }
 
   /** Undefined for a topic that is no request's. */

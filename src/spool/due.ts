@@ -51,6 +51,13 @@ export class DueSignals {
     target.nextAtMs = Infinity;
   }
 
+  /** Until the next lease may find something; undefined where nothing is known to become ready. */
+  inMs(targetId: string): number | undefined {
+    const { mayBeDue, nextAtMs } = this.#of(targetId);
+    if (mayBeDue) return 0;
+    return nextAtMs === Infinity ? undefined : Math.max(0, nextAtMs - this.#clock.monotonicMs());
+  }
+
   /** Ends every wait, now and later, with `SPOOL_STOPPED`. */
   close(): void {
     this.#closed = true;

@@ -20,8 +20,12 @@ export const filterFields = {
     .describe("Also send frames that the detector never saw, for example while it was restarting"),
 };
 
-/** What the spool has to know of a target, for every target: spread into its own strict object. */
+/** What delivery and the spool have to know of a target, for every target: spread into its own strict object. */
 export const queueFields = {
+  enabled: z
+    .boolean()
+    .default(true)
+    .describe("Whether anything is sent; records are owed all the same, within the backlog, and go when it is enabled"),
   newestShare: fraction
     .default(0)
     .describe("Share of what is sent that goes to the newest records while many are waiting; 0 sends the oldest first"),

@@ -17,6 +17,7 @@ import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
 import { platforms } from "./platforms.ts";
 import { powerCut } from "./power-cut.ts";
+import { remoteBroker } from "./remote-broker.ts";
 import { visionFuzz } from "./vision-fuzz.ts";
 import { visionSlope } from "./vision-slope.ts";
 
@@ -39,6 +40,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "broken-downloads": brokenDownloads,
   platforms,
   fleet,
+  "remote-broker": remoteBroker,
 };
 
 const names = Object.keys(suites);

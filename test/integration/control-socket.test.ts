@@ -51,7 +51,12 @@ async function bench(change: Partial<Queue> = {}): Promise<Bench> {
   await spool.append(draftOf(), imageOf(2_000), ["a"]);
   const path = join(temp.path, "control.sock");
   const log = new RecordingLogger();
-  const offer = { queue: overlaid(spool.queue, change), deliveries: () => [], models };
+  const offer = {
+    queue: overlaid(spool.queue, change),
+    deliveries: () => [],
+    upload: () => ({ limitBytesPerSecond: 9 }),
+    models,
+  };
   const server = new ControlServer(path, offer, log);
   await server.start(never);
   return {
@@ -107,7 +112,15 @@ describe("the control socket", () => {
     const { client, spool } = opened;
     const { queue } = spool;
     assert.equal(await client.reaches(), true);
-    assert.deepEqual(await client.stats(), { ...(await queue.stats()), deliveries: [] });
+    const { oldestAgeMs = -1, ...stats } = await client.stats();
+    const { oldestAgeMs: ownAgeMs = -1, ...own } = await queue.stats();
+    assert.ok(oldestAgeMs >= 0 && ownAgeMs >= oldestAgeMs);
+    assert.deepEqual(stats, { ...own, deliveries: [], upload: { limitBytesPerSecond: 9 } });
+    const none = { changed: 0, busy: 0, lastSequence: 1, done: true };
+    const camera = { cameraId: "gate", upToSequence: 1 };
+    assert.deepEqual(await client.count(camera, 0), { ...none, changed: 1 });
+    assert.deepEqual(await client.hasten({ label: "person", targetId: "a" }, 0), none);
+    assert.deepEqual(await client.prioritize({ ...camera, label: "person" }, 0), { ...none, changed: 1 });
     const page = { afterSequence: 0, recordsMax: 10, targetId: "a", state: "pending" } as const;
     assert.deepEqual(await client.list(page), await queue.list(page));
     assert.deepEqual(await client.find("1"), await queue.find("1"));
@@ -135,11 +148,20 @@ describe("the control socket", () => {
   it("leaves nothing of the figures out", async () => {
     const target = { targetId: "a", pending: 1, leased: 2, quarantined: 3, accepted: 4, removedForMs: 5.5 };
     const stats: QueueStats = {
-      ...{ records: 6, bytes: 7, lastSequence: 8, damaged: 9, missing: 10, encrypted: 11, targets: [target] },
+      ...{
+        records: 6,
+        bytes: 7,
+        lastSequence: 8,
+        oldestAgeMs: 13,
+        damaged: 9,
+        missing: 10,
+        encrypted: 11,
+        targets: [target],
+      },
       lost: [{ targetId: "a", priority: -1, reason: "dropped", deliveries: 12 }],
     };
     await using opened = await bench({ stats: async () => await Promise.resolve(stats) });
-    assert.deepEqual(await opened.client.stats(), { ...stats, deliveries: [] });
+    assert.deepEqual(await opened.client.stats(), { ...stats, deliveries: [], upload: { limitBytesPerSecond: 9 } });
   });
 
   it("carries moved records, bytes and all", async () => {
@@ -283,7 +305,12 @@ describe("the control socket", () => {
     await writeFile(path, "stale");
     assert.equal(await new ControlClient(path, never).reaches(), false);
     await using opened = await openSpool(join(temp.path, "spool"));
-    const offer = { queue: opened.spool.queue, deliveries: () => [], models };
+    const offer = {
+      queue: opened.spool.queue,
+      deliveries: () => [],
+      upload: () => ({ limitBytesPerSecond: 9 }),
+      models,
+    };
     const server = new ControlServer(path, offer, log);
     await server.start(never);
     assert.equal(await new ControlClient(path, never).reaches(), true);

@@ -6,7 +6,7 @@ import type { RecordingLogger } from "./seams.ts";
 
 /** Short enough for a test, with a random that is always a half: waits are these halved. */
 export const quickTiming: Partial<ControlTiming> = {
-  reconnectFirstMaxMs: 50,
+  reconnectFirstMaxMs: 200,
   reconnectFirstMs: 20,
   reconnectMaxMs: 100,
 };

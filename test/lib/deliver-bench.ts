@@ -1,6 +1,7 @@
 import { AgentError } from "../../src/core/errors.ts";
 import { type Outcome, outcomeOf } from "../../src/core/outcome.ts";
 import type { TargetCapacity } from "../../src/core/ports.ts";
+import { Gate } from "../../src/deliver/gate.ts";
 import { DeliveryLoop, type DeliverySpool } from "../../src/deliver/loop.ts";
 import { draftOf, imageOf } from "./drafts.ts";
 import { MemorySpool } from "./memory-spool.ts";
@@ -29,8 +30,9 @@ export class DeliverBench {
     return new ScriptedTarget(id, answer, capacity, () => this.clock.monotonicMs());
   }
 
-  loop(target: ScriptedTarget, spool: DeliverySpool = this.spool): DeliveryLoop {
-    const loop = new DeliveryLoop(target, spool, { clock: this.clock, random: seededRandom(11), log: this.log });
+  loop(target: ScriptedTarget, spool: DeliverySpool = this.spool, gate = new Gate(this.clock)): DeliveryLoop {
+    const seams = { clock: this.clock, random: seededRandom(11), log: this.log };
+    const loop = new DeliveryLoop(target, spool, seams, gate);
     this.loops.push(loop);
     loop.start();
     return loop;

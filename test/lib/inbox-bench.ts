@@ -1,16 +1,18 @@
 import { join } from "node:path";
 import type { Command } from "../../src/remote/command.ts";
-import { type Answered, type Audit, Inbox } from "../../src/remote/inbox.ts";
+import type { Audit } from "../../src/remote/audit.ts";
+import { Inbox } from "../../src/remote/inbox.ts";
 import { Ledger } from "../../src/remote/ledger.ts";
-import { type Answer, isFinal } from "../../src/remote/reply.ts";
+import { type Answer, type Answered, isFinal } from "../../src/remote/reply.ts";
 import { Topics } from "../../src/remote/topics.ts";
 import { until } from "./poll.ts";
-import { RecordingLogger, SimulatedClock } from "./seams.ts";
+import { RecordingLogger } from "./seams.ts";
+import { SteppedClock } from "./stepped-clock.ts";
 import { tempFolder } from "./temp.ts";
 
 /** Commands behind a real inbox, as a caller sees them: requests in, replies out. Everybody may do everything. */
 export class InboxBench implements AsyncDisposable {
-  readonly clock = new SimulatedClock();
+  readonly clock = new SteppedClock();
   readonly log = new RecordingLogger();
   readonly audits: Audit[] = [];
   readonly #answered: Answered[] = [];
@@ -25,7 +27,7 @@ export class InboxBench implements AsyncDisposable {
         topics: new Topics("framepost", "gw"),
         commands,
         ledger: new Ledger(join(temp.path, "state")),
-        gate: { refuse: async () => undefined },
+        gate: { refuse: async () => undefined, may: () => true },
         mayReplyTo: () => true,
         reply: (answered) => {
           this.#answered.push(answered);
@@ -47,7 +49,7 @@ export class InboxBench implements AsyncDisposable {
   /** All replies to one request, the last of them final. An id is made where `request` has none. */
   async replies(name: string, request: object = {}): Promise<readonly Answer[]> {
     // Below the rate limit.
-    this.clock.advance(1_000);
+    await this.clock.advance(1_000);
     this.#asked += 1;
     const from = this.#answered.length;
     const whole = { id: `request-${this.#asked}`, ...request };

@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
 import { tempFolder } from "./temp.ts";
 
@@ -41,6 +42,14 @@ async function accepts(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
+}
+
+/** A line of a password file. */
+export async function hashedLogin(user: string, password: string): Promise<string> {
+  await using folder = await tempFolder();
+  const file = join(folder.path, "passwords");
+  await promisify(execFile)("mosquitto_passwd", ["-b", "-c", file, user, password]);
+  return await readFile(file, "utf8");
 }
 
 export interface MosquittoOptions {
@@ -96,6 +105,12 @@ export class Mosquitto {
     });
   }
 
+  /** Another text for one of its files, and its order to read them again. */
+  async rewrite(name: string, text: string): Promise<void> {
+    await writeFile(join(this.#folder?.path ?? "", name), text, { mode: 0o600 });
+    this.#child?.kill("SIGHUP");
+  }
+
   freeze(): void {
     this.#child?.kill("SIGSTOP");
   }
@@ -104,25 +119,16 @@ export class Mosquitto {
     this.#child?.kill("SIGCONT");
   }
 
-  async kill(): Promise<void> {
-    await this.#end("SIGKILL");
-  }
-
-  /** As a service manager does: it writes what it has to its files. */
-  async terminate(): Promise<void> {
-    await this.#end("SIGTERM");
+  async kill(how: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(how);
+    await exited;
   }
 
   async stop(): Promise<void> {
     await this.kill();
     await this.#folder?.[Symbol.asyncDispose]();
-  }
-
-  async #end(signal: NodeJS.Signals): Promise<void> {
-    const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, "exit");
-    child.kill(signal);
-    await exited;
   }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { connectAsync, type IPublishPacket } from "mqtt";
 import { SystemClock } from "../../src/core/clock.ts";
 import type { Seams } from "../../src/core/ports.ts";
@@ -12,6 +13,7 @@ export function linkSeams(random: () => number = () => 0): Seams & { readonly lo
 /** Everything published under `filter`, as a receiver sees it. */
 export class Subscriber {
   readonly packets: IPublishPacket[] = [];
+  readonly #marks = `mark/${randomUUID()}`;
   #close = async () => {};
   #publish: (topic: string, text: string, retain?: boolean) => Promise<void> = async () => {};
 
@@ -22,7 +24,7 @@ export class Subscriber {
       await client.publishAsync(topic, text, { qos: 1, retain });
     };
     client.on("message", (_topic, _payload, packet) => this.packets.push(packet));
-    await client.subscribeAsync([filter, "mark/#"], { qos: 1 });
+    await client.subscribeAsync(filter === "#" ? filter : [filter, `${this.#marks}/#`], { qos: 1 });
     return this;
   }
 
@@ -33,7 +35,7 @@ export class Subscriber {
 
   /** Everything that the broker took before this call has then arrived: it keeps the order. */
   async caughtUp(): Promise<void> {
-    const mark = `mark/${this.packets.length}`;
+    const mark = `${this.#marks}/${this.packets.length}`;
     await this.#publish(mark, "");
     await eventually("the mark comes back", () => this.packets.some(({ topic }) => topic === mark));
     this.packets.splice(

@@ -30,7 +30,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   "https-proxy-agent": /^src\/link\/tunnel\.ts$/,
   mqtt: /^src\/link\/mqtt\.ts$/,
   yaml: /^src\/config\//,
-  zod: /^src\/config\/|^src\/(targets|capture|vision|models|remote)\/([a-z-]+\/)?config\.ts$|^src\/remote\/((command|request|event|status-report|info-report)\.ts|commands\/)|^agent\/config-schema\.ts$/,
+  zod: /^agent\/documents\/|^src\/config\/|^src\/(targets|capture|vision|models|remote)\/([a-z-]+\/)?config\.ts$|^src\/remote\/((command|request|event|reply-schema|status-report|info-report)\.ts|commands\/)|^agent\/config-schema\.ts$/,
   "node-webcam": /^src\/capture\/webcam\/driver\.ts$/,
   onvif: /^src\/capture\/discover\/onvif\.ts$/,
   sharp: /^src\/vision\/process\/imaging\.ts$/,

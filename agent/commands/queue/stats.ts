@@ -21,6 +21,7 @@ function textOf(stats: QueueStats): readonly string[] {
     `${counted(records, "record")}, ${sizeText(bytes)}, last sequence ${lastSequence}`,
     ...(encrypted > 0 ? [`${encrypted} of them encrypted`] : []),
     ...targetLines(stats),
+    ...limitLines(stats),
     ...(damaged + missing > 0 ? [`lost for every target: ${damaged} damaged, ${missing} missing`] : []),
     ...lossLines(stats),
   ];
@@ -52,8 +53,14 @@ function stateText({ targetId, removedForMs }: TargetBacklog, deliveries: readon
   return health === undefined ? "not configured" : healthText(health);
 }
 
-/** `up`, or why a target gets nothing: `away: NET_REFUSED, next try in 40 s`. */
-function healthText({ state, lastError, retryInMs }: DeliveryHealth): string {
+function limitLines({ upload }: QueueStats): readonly string[] {
+  const limit = upload?.limitBytesPerSecond;
+  return limit === undefined ? [] : [`uploads are limited to ${sizeText(limit)} a second`];
+}
+
+/** `up`, or why a target gets nothing: `away: NET_REFUSED, next try in 40 s`, `paused: 12 min left`. */
+function healthText({ state, lastError, retryInMs, pausedForMs }: DeliveryHealth): string {
+  if (state === "paused" && pausedForMs !== undefined) return `paused: ${Math.ceil(pausedForMs / 60_000)} min left`;
   if (state !== "away") return state;
   const next = retryInMs === undefined ? "trying now" : `next try in ${Math.ceil(retryInMs / 1_000)} s`;
   return `away: ${lastError === undefined ? "" : `${lastError.code}, `}${next}`;

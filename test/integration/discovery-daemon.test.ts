@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { before, describe, it } from "mocha";
+import { AgentProcess, writeConfig } from "../lib/agent.ts";
+import { checkDiscovery, type CheckedDevice } from "../lib/discovery-checker.ts";
+import { keptTopics } from "../lib/kept-topics.ts";
+import { eventually, Mosquitto } from "../lib/mosquitto.ts";
+import { Subscriber } from "../lib/mqtt.ts";
+import { needsProgram } from "../lib/programs.ts";
+import { tempFolder } from "../lib/temp.ts";
+
+const topic = "homeassistant/device/framepost_gw/config";
+
+interface Answer {
+  readonly state: string;
+  readonly code: string;
+}
+
+describe("the daemon in Home Assistant", () => {
+  before(function () {
+    needsProgram(this, "mosquitto", "mosquitto");
+  });
+
+  it("shows every entity valid and live, obeys each, and leaves nothing when turned off", async () => {
+    await using folder = await tempFolder();
+    const broker = await new Mosquitto().start();
+    const home = new Subscriber();
+    try {
+      await home.start(broker.url, "framepost/gw/res/+");
+      await shownBy(broker.url, folder.path, home);
+      const off = { homeAssistant: { enabled: false }, protocol: "3.1.1" };
+      await using agent = await daemon(broker.url, folder.path, off);
+      await agent.until("nothing of it is left", async () => {
+        const topics = Object.keys(await keptTopics(broker.url));
+        return topics.every((each) => /^framepost\/gw\/(availability|info|status)$/.test(each));
+      });
+      await agent.stop();
+    } finally {
+      await home.stop();
+      await broker.stop();
+    }
+  });
+
+  async function shownBy(url: string, folder: string, home: Subscriber): Promise<void> {
+    await using agent = await daemon(url, folder, { homeAssistant: { pictures: true } });
+    let checked: CheckedDevice = { problems: ["nothing came"], entities: [], commandTopics: [] };
+    await agent
+      .until("all is shown", async () => {
+        checked = checkDiscovery(topic, await keptTopics(url));
+        return checked.problems.length === 0;
+      })
+      .catch(() => undefined);
+    assert.deepEqual(checked.problems, []);
+    const keys = checked.entities.map(({ key }) => key);
+    for (const key of ["device_queue", "device_disk", "camera_front_picture", "camera_front_snapshot"]) {
+      assert.ok(keys.includes(key), `${key} is shown`);
+    }
+    const answers = () =>
+      home.packets
+        .filter(({ topic: at }) => at.startsWith("framepost/gw/res/"))
+        .map(({ payload }) => JSON.parse(payload.toString()) as Answer);
+    for (const commandTopic of checked.commandTopics) {
+      const before = answers().length;
+      await home.say(commandTopic, "nonsense");
+      await eventually(`${commandTopic} answers`, () => answers().length > before);
+      const { state, code } = answers()[before] ?? {};
+      assert.deepEqual([state, code], ["refused", "bad_args"], commandTopic);
+    }
+    await home.say("framepost/gw/set/camera_front_snapshot", "PRESS");
+    await eventually("a snapshot is taken", () => answers().some(({ state }) => state === "done"));
+    await agent.stop();
+  }
+
+  async function daemon(url: string, folder: string, remote: object): Promise<AgentProcess> {
+    const config = await writeConfig(folder, {
+      device: { name: "gw" },
+      cameras: [{ id: "front", driver: "simulated", interval: "100ms" }],
+      targets: [{ id: "out", kind: "folder", path: join(folder, "out") }],
+      remote: { url, ...remote },
+    });
+    return new AgentProcess(["run", "-c", config, "--data", join(folder, "data")]);
+  }
+});
