@@ -18,6 +18,8 @@ import { writeSections } from "./page.ts";
 import { platforms } from "./platforms.ts";
 import { powerCut } from "./power-cut.ts";
 import { remoteBroker } from "./remote-broker.ts";
+import { remoteFuzz } from "./remote-fuzz.ts";
+import { remoteKill } from "./remote-kill.ts";
 import { visionFuzz } from "./vision-fuzz.ts";
 import { visionSlope } from "./vision-slope.ts";
 
@@ -39,8 +41,10 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "vision-slope": visionSlope,
   "broken-downloads": brokenDownloads,
   platforms,
-  fleet,
   "remote-broker": remoteBroker,
+  "remote-fuzz": remoteFuzz,
+  "remote-kill": remoteKill,
+  fleet,
 };
 
 const names = Object.keys(suites);

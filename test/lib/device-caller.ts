@@ -11,11 +11,7 @@ export interface DeviceMessage {
   readonly json: unknown;
 }
 
-<<<<<<< HEAD
 /** Whoever steers a device over a broker, on either version of the protocol; every reply is held against its schema. */
-=======
-/** Whoever steers a device over a broker and hears all that it says, on either version of the protocol; every reply is held against its schema. */
->>>>>>> part/models
 export class DeviceCaller implements AsyncDisposable {
   readonly #client: MqttClient;
   readonly #device: string;

@@ -120,15 +120,19 @@ export class Mosquitto {
   }
 
   async kill(how: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
-    const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, "exit");
-    child.kill(how);
-    await exited;
+    await this.#end(how);
   }
 
   async stop(): Promise<void> {
     await this.kill();
     await this.#folder?.[Symbol.asyncDispose]();
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    await exited;
   }
 }
