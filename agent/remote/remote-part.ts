@@ -52,7 +52,8 @@ export function remotePart(
   const instance = randomUUID();
   const names = () => commands.map(({ spec }) => spec.name);
   const requests = () => remote.requests();
-  const status = statusPort(config, { agent, dataFolder, instance, revision, requests, commands: names }, seams);
+  const link = () => remote.link.health();
+  const status = statusPort(config, { agent, dataFolder, instance, revision, requests, link, commands: names }, seams);
   const queue = new RemoteQueue(agent, seams.clock);
   const models = modelPort(agent, seams.clock);
   const logLevel = new LogLevelHold(logControl, seams.clock);

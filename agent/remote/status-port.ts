@@ -1,5 +1,6 @@
 import type { Seams } from "../../src/core/ports.ts";
 import { Ages } from "../../src/remote/ages.ts";
+import { type ControlHealth, linkStatus } from "../../src/remote/control-health.ts";
 import type { HealthLook } from "../../src/remote/health-events.ts";
 import type { InfoReport } from "../../src/remote/info-report.ts";
 import type { RequestCounts } from "../../src/remote/tally.ts";
@@ -23,6 +24,7 @@ export interface StatusParts {
   readonly instance: string;
   readonly revision: () => number;
   readonly requests: () => RequestCounts;
+  readonly link: () => ControlHealth;
   /** Names of all commands. */
   readonly commands: () => readonly string[];
 }
@@ -30,7 +32,7 @@ export interface StatusParts {
 /** What a running agent says of itself to its operator. */
 export function statusPort(
   config: Pick<FramepostConfig, "spool" | "cameras" | "remote">,
-  { agent, dataFolder, instance, revision, requests, commands }: StatusParts,
+  { agent, dataFolder, instance, revision, requests, link, commands }: StatusParts,
   { clock }: Seams,
 ): StatusPort {
   const versions = { agent: agentVersion(), node: process.version };
@@ -47,6 +49,7 @@ export function statusPort(
       ...(disk === undefined ? {} : { disk }),
       clock: { quality: clockQuality(), atMs: Math.round(clock.nowMs()) },
       requests: requests(),
+      link: linkStatus(link()),
       host: hostStatus(),
       ...{ versions, revision: revision(), capBytes: config.spool.maxBytes },
       stateForMs: Math.round(nowMs - since.atMs),
