@@ -20,13 +20,11 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const agent = await composeAgent(config, { dataFolder }, seams);
-  const { spool, models, control, vision, upload, sending, capturing, updates } = agent.parts;
+  const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
   const shown = () => shownConfig(configSchema, config, settings);
   const remote = remotePart(config, { agent, dataFolder, logControl, logRing, shownConfig: shown }, seams);
-  const lifecycle = new Lifecycle(
-    [spool, models, control, vision, upload, ...sending, ...capturing, updates, remote],
-    log,
-  );
+  const parts = [spool, models, control, vision, upload, ...sending, pauses, ...capturing, updates, remote];
+  const lifecycle = new Lifecycle(parts, log);
   await lifecycle.start(context.signal);
   log.info("started", {
     device: agent.device,

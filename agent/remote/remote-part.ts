@@ -11,7 +11,6 @@ import { explainUploadCommands } from "../../src/remote/commands/explain-upload.
 import { modelCommands } from "../../src/remote/commands/model.ts";
 import { quarantineCommands } from "../../src/remote/commands/quarantine.ts";
 import { queueCommands } from "../../src/remote/commands/queue.ts";
-import { snapshotCommands } from "../../src/remote/commands/snapshot.ts";
 import { supportCommands } from "../../src/remote/commands/support.ts";
 import { targetCommands } from "../../src/remote/commands/target.ts";
 import { uploadCommands } from "../../src/remote/commands/upload.ts";
@@ -27,7 +26,7 @@ import { discoveryPort } from "./discovery-port.ts";
 import { LogLevelHold } from "./log-port.ts";
 import { modelPort } from "./model-port.ts";
 import { RemoteQueue } from "./queue-port.ts";
-import { snapshotPort } from "./snapshot-port.ts";
+import { commandsOfCameras } from "./camera-commands.ts";
 import { statusPort } from "./status-port.ts";
 import { supportPort } from "./support-port.ts";
 import { targetPort } from "./target-port.ts";
@@ -62,12 +61,12 @@ export function remotePart(
   const commands: readonly Command[] = [
     ...basicCommands(status),
     ...capabilitiesCommands(capabilitiesPort()),
-    ...snapshotCommands(snapshotPort(agent)),
     ...queueCommands(queue),
     ...quarantineCommands(queue),
     ...targetCommands(targetPort(agent, seams.clock), unchangeable),
     ...uploadCommands(uploadPort(agent)),
     ...explainUploadCommands(explainUploadPort(agent)),
+    ...commandsOfCameras(agent, packetBytesMax, seams.clock),
     ...modelCommands(models),
     ...logCommands(logLevel),
     ...supportCommands(support),
@@ -77,8 +76,10 @@ export function remotePart(
     {
       ...{ config: remoteConfig, device: agent.device, instance, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision, ...status },
-      version: agentVersion(),
-      discovery: discoveryPort(config, { agent, clock: seams.clock, pictures, status: status.status }),
+      discovery: {
+        source: discoveryPort(config, { agent, clock: seams.clock, pictures, status: status.status }),
+        version: agentVersion(),
+      },
     },
     seams,
   );

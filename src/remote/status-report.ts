@@ -18,7 +18,7 @@ const code = z.string().describe("Stable code of the last error");
 
 const camera = z.strictObject({
   driver: z.string(),
-  state: z.enum(["starting", "running", "stalled", "backoff", "stopped", "ended"]),
+  state: z.enum(["starting", "running", "stalled", "backoff", "paused", "stopped", "ended"]),
   image: z
     .enum(["good", ...pictureFaults])
     .optional()
@@ -28,6 +28,7 @@ const camera = z.strictObject({
   restarts: count,
   lastFrameAgeMs: ageMs.optional(),
   opensInMs: ageMs.optional().describe("Stopped by its schedule for this long"),
+  resumesInMs: ageMs.optional().describe("Left of its pause; absent where it lasts until it is ended"),
   error: code.optional(),
 });
 
@@ -214,7 +215,8 @@ function cameraStatus(from: CameraFacts, nowMs: number, ageOf: AgeOf): z.output<
       image: from.frozen === true ? ("frozen" as const) : from.image?.state,
       lastFrameAgeMs: ageOf(`camera ${from.id}`, from.lastFrameAtMs),
       opensInMs: opensAtMs === undefined ? undefined : Math.round(Math.max(0, opensAtMs - nowMs)),
-      error: state === "running" ? undefined : from.lastError?.code,
+      resumesInMs: from.resumesInMs,
+      error: state === "running" || state === "paused" ? undefined : from.lastError?.code,
     }),
   };
 }

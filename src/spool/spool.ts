@@ -238,6 +238,11 @@ export class DiskSpool implements Spool {
     await this.#due.wait(targetId, signal);
   }
 
+  /** Until something that waits for this target may be leased; undefined where nothing is known to wait. */
+  dueInMs(targetId: string): number | undefined {
+    return this.#due.inMs(targetId);
+  }
+
   async stats(): Promise<DiskSpoolStats> {
     this.#mustRun("count");
     const { targets, oldestAddedAtMs, ...figures } = await this.#index.call("stats");
@@ -245,7 +250,7 @@ export class DiskSpool implements Spool {
       ...figures,
       ...(oldestAddedAtMs === undefined
         ? {}
-        : { oldestAgeMs: Math.round(Math.max(0, this.#time.ranMs() - oldestAddedAtMs)) }),
+        : { oldestAgeMs: Math.max(0, Math.round(this.#time.ranMs() - oldestAddedAtMs)) }),
       lastSequence: this.#appender.lastIndexedSequence(),
       evicting: this.#losses.evicting(),
       targets: targets.map(({ absentSinceMs, ...target }) => ({

@@ -10,7 +10,7 @@ import { AgentProcess, writeConfig } from "../lib/agent.ts";
 import { Mosquitto } from "../lib/mosquitto.ts";
 import { until } from "../lib/poll.ts";
 import { needsProgram } from "../lib/programs.ts";
-import { RemoteCaller } from "../lib/remote-caller.ts";
+import { DeviceCaller } from "../lib/device-caller.ts";
 import { findings, planted } from "../lib/secret-search.ts";
 import { tempFolder } from "../lib/temp.ts";
 
@@ -23,7 +23,7 @@ for (const version of versions) {
     const closing: (() => PromiseLike<unknown>)[] = [];
     let folder = "";
     let agent: AgentProcess;
-    let caller: RemoteCaller;
+    let caller: DeviceCaller;
 
     before(async function () {
       this.timeout(30_000);
@@ -45,7 +45,7 @@ for (const version of versions) {
       });
       agent = new AgentProcess(["run", "-c", file, "--data", join(folder, "data"), "--log-level", "debug"]);
       closing.unshift(() => agent[Symbol.asyncDispose]());
-      caller = await RemoteCaller.connect(url, "gw", version);
+      caller = await DeviceCaller.connect(url, "gw", version);
       closing.unshift(() => caller[Symbol.asyncDispose]());
       await agent.until("it is online", () => caller.isPresent(), 20_000);
     });
