@@ -127,7 +127,7 @@ describe("a change of a running daemon's config", () => {
     await writeFile(daemon.file, "cameras: []");
     await assert.rejects(port.check(), { code: "CONFIG_INVALID" });
     await port.reload();
-    assert.equal(port.settings.config.cameras[0]?.interval, 5_000);
+    assert.equal(port.settings.config.cameras[0].interval, 5_000);
   });
 
   it("that cannot be written changes nothing", async () => {
