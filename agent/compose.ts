@@ -14,6 +14,7 @@ import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
 import { HttpSnapshotDriver } from "../src/capture/http/snapshot.ts";
 import { rpicamDriver } from "../src/capture/rpicam/driver.ts";
 import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
+import { CameraPauses } from "../src/capture/pauses.ts";
 import { endOrphans } from "../src/capture/stream/orphans.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
 import { webcamOptions } from "../src/capture/webcam/config.ts";
@@ -52,6 +53,7 @@ import { agentVersion } from "./version.ts";
 export interface Agent {
   readonly device: string;
   readonly cameras: readonly Camera[];
+  readonly pauses: CameraPauses;
   readonly vision: Vision;
   readonly models: ModelKeeping;
   /** Why no model could be found. One that was found may still turn out unusable when vision starts. */
@@ -70,6 +72,8 @@ export interface Agent {
     /** Of the daemon alone: commands that ask for the queue. */
     readonly control: Part;
     readonly vision: Part;
+    /** Of the daemon alone: before its cameras start, those stay off that an operator has paused. */
+    readonly pauses: Part;
     readonly sending: readonly Part[];
     /** Of the daemon alone, before what sends: a command of a person who sends something now is held up by no pause. */
     readonly upload: Part;
@@ -136,6 +140,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     };
   });
   const cameras = watched.map(({ camera }) => camera);
+  const pauses = new CameraPauses(join(dataFolder, "state"), cameras, seams);
   const { exact } = config.detector;
   const facts = { bootId: await bootId(), agentVersion: agentVersion(), clockQuality, exact };
   const { recordsMax = Infinity } = options;
@@ -153,6 +158,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     models: models.guard,
     control: part("control", control),
     vision: visionPart(vision, models.startWith, seams),
+    pauses: part("pauses", pauses),
     sending: [
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
       ...loops.map((loop) => part("delivery", loop)),
@@ -166,7 +172,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     upload: part("upload", upload),
     updates: models.updates,
   };
-  const built = { device, cameras, vision, models, spool, targets, loops, upload, pipeline, parts };
+  const built = { device, cameras, pauses, vision, models, spool, targets, loops, upload, pipeline, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }
 

@@ -11,7 +11,6 @@ import { modelCommands } from "../../src/remote/commands/model.ts";
 import { quarantineCommands } from "../../src/remote/commands/quarantine.ts";
 import { queueCommands } from "../../src/remote/commands/queue.ts";
 import { restartCommands } from "../../src/remote/commands/restart.ts";
-import { snapshotCommands } from "../../src/remote/commands/snapshot.ts";
 import { supportCommands } from "../../src/remote/commands/support.ts";
 import { targetCommands } from "../../src/remote/commands/target.ts";
 import { uploadCommands } from "../../src/remote/commands/upload.ts";
@@ -26,7 +25,7 @@ import { discoveryPort } from "./discovery-port.ts";
 import { LogLevelHold } from "./log-port.ts";
 import { modelPort } from "./model-port.ts";
 import { RemoteQueue } from "./queue-port.ts";
-import { snapshotPort } from "./snapshot-port.ts";
+import { commandsOfCameras } from "./camera-commands.ts";
 import { statusPort } from "./status-port.ts";
 import { supportPort } from "./support-port.ts";
 import { targetPort } from "./target-port.ts";
@@ -60,22 +59,22 @@ export function remotePart(
   const change = () => settings.state();
   const names = () => commands.map(({ spec }) => spec.name);
   const requests = () => remote.requests();
-  const parts = { agent, dataFolder, instance, revision, requests, config: change, commands: names };
-  const status = statusPort(config, parts, seams);
+  const packetBytesMax = () => remote.link.packetBytesMax();
+  const own = { agent, dataFolder, instance, revision, packetBytesMax };
+  const status = statusPort(config, { ...own, requests, config: change, commands: names }, seams);
   const queue = new RemoteQueue(agent, seams.clock);
   const models = modelPort(agent, seams.clock);
   const logLevel = new LogLevelHold(logControl, seams.clock);
-  const packetBytesMax = () => remote.link.packetBytesMax();
   const support = supportPort({ agent, status, models, shownConfig, logRing, log: seams.log, packetBytesMax });
   const commands: readonly Command[] = [
     ...basicCommands(status),
     ...capabilitiesCommands(capabilitiesPort()),
-    ...snapshotCommands(snapshotPort(agent)),
     ...queueCommands(queue),
     ...quarantineCommands(queue),
     ...targetCommands(targetPort(agent, seams.clock), settings),
     ...uploadCommands(uploadPort(agent)),
     ...explainUploadCommands(explainUploadPort(agent)),
+    ...commandsOfCameras(agent, packetBytesMax, seams.clock),
     ...modelCommands(models),
     ...logCommands(logLevel),
     ...supportCommands(support),
@@ -88,8 +87,10 @@ export function remotePart(
       ...{ config: remoteConfig, device: agent.device, instance, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision, ...status },
       outcomeOf: (request) => settings.outcomeOf(request),
-      version: agentVersion(),
-      discovery: discoveryPort(config, { agent, clock: seams.clock, pictures, status: status.status }),
+      discovery: {
+        source: discoveryPort(config, { agent, clock: seams.clock, pictures, status: status.status }),
+        version: agentVersion(),
+      },
     },
     seams,
   );

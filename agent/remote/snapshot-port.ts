@@ -1,19 +1,34 @@
-import { shownDetections } from "../../src/core/detections.ts";
+import type { Clock } from "../../src/core/clock.ts";
+import { remoteLimits } from "../../src/core/limits.ts";
 import type { SnapshotPort } from "../../src/remote/commands/snapshot.ts";
-import { cameraOf, type Agent } from "../compose.ts";
+import type { Agent } from "../compose.ts";
 import { processedFacts } from "../processed-text.ts";
+import { cameraNamed } from "./camera-away.ts";
+import { pictureNow } from "./picture-now.ts";
 
 /** A picture now, through the running pipeline. */
-export function snapshotPort(agent: Agent): SnapshotPort {
+export function snapshotPort(
+  { cameras, pipeline }: Pick<Agent, "cameras" | "pipeline">,
+  /** Of a whole packet at the broker, at this moment. */
+  packetBytesMax: () => number,
+  clock: Clock,
+): SnapshotPort {
   return {
-    async snapshot(camera, { dry }, signal) {
-      const cameraId = camera ?? agent.cameras[0]?.id ?? "";
-      cameraOf(agent, cameraId);
-      const processed = await agent.pipeline.captureOnce(cameraId, { dryRun: dry }, signal);
-      if (processed.kind === "refused" || processed.kind === "dropped") throw processed.error;
-      if (processed.kind !== "stored") return processedFacts(processed);
-      const { id, name, sequence } = processed.record;
-      return { record: id, name, sequence, camera: cameraId, detections: shownDetections(processed.seen) };
+    async snapshot({ camera: id, inline }, { dry, signal }) {
+      const camera = cameraNamed(cameras, id);
+      const processed = await pictureNow({ camera, pipeline, clock }, dry, signal);
+      const sequence = processed.kind === "stored" ? { sequence: processed.record.sequence } : {};
+      const facts = { ...processedFacts(processed), ...sequence };
+      if (!inline) return facts;
+      const roomBytes = packetBytesMax() - remoteLimits.packetOverheadBytes - Buffer.byteLength(JSON.stringify(facts));
+      return { ...facts, image: inlined(processed.seen.image.jpeg, roomBytes) };
     },
   };
+}
+
+/** A reply that the broker does not take would be none. */
+function inlined(jpeg: Buffer, roomBytes: number): object {
+  const bytesMax = Math.min(remoteLimits.inlineBytesMax, Math.max(0, Math.floor(roomBytes / 4) * 3));
+  if (jpeg.length > bytesMax) return { leftOut: "too_large", sizeBytes: jpeg.length, bytesMax };
+  return { contentType: "image/jpeg", sizeBytes: jpeg.length, base64: jpeg.toString("base64") };
 }

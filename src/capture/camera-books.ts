@@ -119,6 +119,17 @@ export class CameraBooks {
     this.#log.info("camera.closed", { opensAt });
   }
 
+  /** By an operator. */
+  paused(leftMs: number): void {
+    this.#enter("paused");
+    this.#log.info("camera.paused", leftMs === Infinity ? {} : { forMs: Math.ceil(leftMs) });
+  }
+
+  /** On somebody's word. */
+  reopening(): void {
+    this.#log.info("camera.reopening");
+  }
+
   stopped(): void {
     this.#enter("stopped");
     this.#lost = false;

@@ -19,6 +19,11 @@ export class Pace {
     return Math.max(0, this.#dueMs - nowMs);
   }
 
+  /** The next shot is one more: those of the camera's own stay due when they were. */
+  beside(): void {
+    this.#dueMs -= this.#intervalMs;
+  }
+
   /** The next shot was not due before now: it had to be asked for. */
   begin(nowMs: number): void {
     this.#dueMs = Math.max(this.#dueMs, nowMs);

@@ -51,6 +51,11 @@ export class FrameSlot {
     this.#frame = undefined;
   }
 
+  /** Forgets the frame; whoever waits goes on waiting. */
+  empty(): void {
+    this.#frame = undefined;
+  }
+
   /** Waiting callers get undefined. A frame in the slot may still be taken. */
   close(): void {
     this.#open = false;

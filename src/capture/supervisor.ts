@@ -1,16 +1,19 @@
 import { backoffMs } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
-import { withHuffmanTables, type JpegFacts } from "../core/jpeg.ts";
+import { Interruptible } from "../core/interruptible.ts";
 import { captureLimits } from "../core/limits.ts";
 import type { Camera, CameraDriver, CameraHealth, Random, Seams, Shot } from "../core/ports.ts";
 import type { Frame } from "../core/types.ts";
 import type { WeeklyPlan } from "../core/weekly.ts";
 import { CameraBooks } from "./camera-books.ts";
 import { withDeadline } from "./deadline.ts";
-import { judgePicture, type CaptureLimits } from "./judge.ts";
+import { Intake } from "./intake.ts";
+import type { CaptureLimits } from "./judge.ts";
 import { OpeningHours } from "./opening-hours.ts";
 import { Pace } from "./pace.ts";
+import { Patience } from "./patience.ts";
+import { Pause } from "./pause.ts";
 import { FrameSlot } from "./slot.ts";
 import { unlessBroken } from "./stream-watch.ts";
 
@@ -42,31 +45,40 @@ export class SupervisedCamera implements Camera {
   readonly pace: CameraDriver["pace"];
   readonly #driver: CameraDriver;
   readonly #intervalMs: number;
-  readonly #stallAfterMs: number | undefined;
-  readonly #mayRepeat: boolean;
   readonly #limits: CaptureLimits;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #books: CameraBooks;
+  readonly #intake: Intake;
   readonly #hours: OpeningHours;
+  readonly #patience: Patience;
+  readonly #pause: Pause;
   readonly #slot = new FrameSlot();
+  /** One life of the driver, or the back-off before its next. */
+  readonly #life = new Interruptible();
+  readonly #untilDue = new Interruptible();
   #stopping = new AbortController();
   #loop: Promise<void> | undefined;
   #startedAtMs = 0;
+  #reopenAsked = false;
+  #hurried = false;
 
   constructor(options: SupervisedCameraOptions, seams: Seams) {
-    const { id, driver, schedule } = options;
+    const { id, driver, schedule, intervalMs, stallAfterMs } = options;
     const log = seams.log.child({ camera: id, driver: driver.kind });
     this.id = id;
     this.pace = driver.pace;
     this.#driver = driver;
-    this.#intervalMs = options.intervalMs;
-    this.#stallAfterMs = options.stallAfterMs;
-    this.#mayRepeat = options.mayRepeat === true || driver.mayRepeat === true;
+    this.#intervalMs = intervalMs;
     this.#limits = { ...captureLimits, ...options.limits };
+    this.#patience = new Patience(driver, { intervalMs, stallAfterMs }, this.#limits);
+    this.#pause = new Pause(seams.clock);
     this.#clock = seams.clock;
     this.#random = seams.random;
     this.#books = new CameraBooks(id, driver.kind, seams.clock, log);
+    const mayRepeat = options.mayRepeat === true || driver.mayRepeat === true;
+    const source = { cameraId: id, pace: driver.pace, mayRepeat, limits: this.#limits };
+    this.#intake = new Intake(source, seams.clock, this.#books);
     this.#hours = new OpeningHours(schedule, seams.clock, log);
   }
 
@@ -96,7 +108,32 @@ export class SupervisedCamera implements Camera {
   }
 
   health(): CameraHealth {
-    return this.#books.health();
+    const health = this.#books.health();
+    const leftMs = this.#pause.leftMs();
+    if (health.state !== "paused" || leftMs === undefined || leftMs === Infinity) return health;
+    return { ...health, resumesInMs: Math.ceil(leftMs) };
+  }
+
+  async pause(forMs = Infinity): Promise<void> {
+    await this.#pause.begin(forMs);
+  }
+
+  resume(): void {
+    this.#pause.end();
+  }
+
+  pauseLeftMs(): number | undefined {
+    return this.#pause.leftMs();
+  }
+
+  reopen(): void {
+    this.#reopenAsked = true;
+    this.#life.interrupt();
+  }
+
+  hurry(): void {
+    this.#hurried = true;
+    this.#untilDue.interrupt();
   }
 
   async stop(): Promise<void> {
@@ -111,37 +148,64 @@ export class SupervisedCamera implements Camera {
   /** Never rejects: every failure of the driver ends in back-off and another try. */
   async #run(signal: AbortSignal): Promise<void> {
     for (let ended = false; !ended;) {
-      if (!this.#hours.isOpen()) await this.#closedUntilOpen(signal);
+      while (this.#pause.leftMs() !== undefined && !isAborted(signal)) await this.#pausedUntilOver(signal);
       if (isAborted(signal)) return;
-      ended = await this.#hours.whileOpen(signal, (open) => this.#keepAlive(open));
+      ended = await this.#pause.whileOff(signal, (unpaused) => this.#inItsHours(unpaused));
       if (isAborted(signal)) return;
     }
     this.#books.ended();
     this.#slot.close();
   }
 
-  async #closedUntilOpen(signal: AbortSignal): Promise<void> {
-    const onClosed = (opensAtMs: number | undefined) => this.#books.closed(opensAtMs);
-    await this.#hours.opened(signal, onClosed).catch(() => undefined);
+  /** What was taken before a pause is nobody's after it. */
+  async #pausedUntilOver(signal: AbortSignal): Promise<void> {
+    const onPaused = (leftMs: number) => {
+      this.#slot.empty();
+      this.#books.paused(leftMs);
+    };
+    await this.#pause.over(signal, onPaused).catch(() => undefined);
+  }
+
+  /** True at the end of the source. */
+  async #inItsHours(signal: AbortSignal): Promise<boolean> {
+    if (!this.#hours.isOpen()) {
+      const onClosed = (opensAtMs: number | undefined) => this.#books.closed(opensAtMs);
+      await this.#hours.opened(signal, onClosed).catch(() => undefined);
+    }
+    if (isAborted(signal)) return false;
+    return this.#hours.whileOpen(signal, (open) => this.#keepAlive(open));
   }
 
   /** True at the end of the source, false when `signal` aborted; the driver is stopped then. */
   async #keepAlive(signal: AbortSignal): Promise<boolean> {
     this.#books.starting();
     for (let failures = 0; ;) {
-      const error = await this.#session(signal);
+      this.#reopenAsked = false;
+      const ending = await this.#life.run(signal, (life) => this.#session(life));
       const healthyMs = this.#books.halted();
+      const error = ending instanceof AgentError ? ending : undefined;
       if (error?.code === "CAMERA_STALLED") this.#books.stalled(error);
       await this.#stopDriver();
       if (isAborted(signal)) return false;
-      if (error === undefined) return true;
+      if (ending === "end") return true;
       failures = healthyMs >= this.#limits.healthyAfterMs ? 1 : failures + 1;
-      const waitMs = Math.max(this.#backoffMs(failures), error.afterMs ?? 0);
-      this.#books.lost(error, waitMs);
-      await this.#clock.sleep(waitMs, signal).catch(() => undefined);
+      if (error !== undefined) await this.#backOff(error, failures, signal);
       if (isAborted(signal)) return false;
+      if (this.#isReopening()) failures = 0;
       this.#books.restarting();
     }
+  }
+
+  #isReopening(): boolean {
+    if (this.#reopenAsked) this.#books.reopening();
+    return this.#reopenAsked;
+  }
+
+  async #backOff(error: AgentError, failures: number, signal: AbortSignal): Promise<void> {
+    if (this.#reopenAsked) return;
+    const waitMs = Math.max(this.#backoffMs(failures), error.afterMs ?? 0);
+    this.#books.lost(error, waitMs);
+    await this.#life.run(signal, (life) => this.#clock.sleep(waitMs, life)).catch(() => undefined);
   }
 
   /** Jitter down to nothing would let a source that dies at once take a whole core for its restarts. */
@@ -151,16 +215,17 @@ export class SupervisedCamera implements Camera {
     return Math.max(jitteredMs, backoffFirstMs * backoffLeastShare);
   }
 
-  /** From the driver's start to its failure, which is returned; undefined at the end of the source, or when stopped. */
-  async #session(signal: AbortSignal): Promise<AgentError | undefined> {
+  /** From the driver's start to its failure, which is returned, to the end of the source, or until it is interrupted. */
+  async #session(signal: AbortSignal): Promise<AgentError | "end" | "interrupted"> {
     try {
-      await this.#withinStartLimit("start", signal, (limited) => this.#driver.start(limited));
+      const { startMs } = this.#patience;
+      await this.#withinStartLimit("start", startMs, signal, (limited) => this.#driver.start(limited));
       // A source that may be silent for days has no first picture to wait for.
       if (this.#driver.shotTimeMs === Infinity) this.#books.running();
       await this.#shootUntilEnd(signal);
-      return undefined;
+      return "end";
     } catch (error) {
-      return signal.aborted ? undefined : asAgentError(error, `camera ${this.id}`);
+      return signal.aborted ? "interrupted" : asAgentError(error, `camera ${this.id}`);
     }
   }
 
@@ -178,9 +243,20 @@ export class SupervisedCamera implements Camera {
       if (shot?.kind === "end") return;
       const isEarly = shots === 1 && earlyUntilMs !== undefined && this.#clock.monotonicMs() < earlyUntilMs;
       if (shot !== undefined) this.#take(shot, isEarly);
-      const waitMs = pace.waitMs(this.#clock.monotonicMs());
-      if (waitMs > 0) await this.#watched(signal, (limited) => this.#clock.sleep(waitMs, limited));
+      await this.#untilNextShot(pace, signal);
     }
+  }
+
+  /** A picture that somebody wants now comes beside the others: they stay due when they were. */
+  async #untilNextShot(pace: Pace, signal: AbortSignal): Promise<void> {
+    const waitMs = pace.waitMs(this.#clock.monotonicMs());
+    if (waitMs > 0 && !this.#hurried) {
+      await this.#watched(signal, async (limited) => {
+        const sleeping = this.#untilDue.run(limited, (wait) => this.#clock.sleep(waitMs, wait));
+        await sleeping.catch(() => limited.throwIfAborted());
+      });
+    }
+    if (waitMs > 0 && this.#hurried) pace.beside();
   }
 
   /**
@@ -200,41 +276,31 @@ export class SupervisedCamera implements Camera {
   async #watched(signal: AbortSignal, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { stream } = this.#driver;
     if (stream === undefined) return wait(signal);
-    const limitMs = this.#watchdogMs();
+    const limitMs = this.#patience.watchdogMs;
     const silence = { limitMs, error: () => this.#silent("CAMERA_STALLED", limitMs) };
     return unlessBroken(stream, silence, this.#clock, signal, wait);
-  }
-
-  /**
-   * Of a continuous source its own frames count, not how seldom one of them is wanted. Where nobody knows how often they
-   * come, one that is wanted seldom may come as seldom; within bounds, as most come far more often.
-   */
-  #watchdogMs(): number {
-    if (this.#stallAfterMs !== undefined) return this.#stallAfterMs;
-    const { watchdogMinMs, watchdogPeriods, watchdogUnknownMaxMs } = this.#limits;
-    const framePeriodMs = this.#driver.stream?.framePeriodMs;
-    if (framePeriodMs !== 0) return Math.max(watchdogMinMs, watchdogPeriods * (framePeriodMs ?? this.#intervalMs));
-    return Math.max(watchdogMinMs, Math.min(watchdogUnknownMaxMs, watchdogPeriods * this.#intervalMs));
   }
 
   /** Undefined when the driver itself called the picture bad. */
   async #shoot(signal: AbortSignal): Promise<Shot | undefined> {
     const shoot = (limited: AbortSignal) => this.#driver.shot(limited);
     try {
-      if (!this.#books.isRunning) return await this.#withinStartLimit("show a picture", signal, shoot);
-      const limitMs = this.#watchdogMs() + (this.#driver.shotTimeMs ?? 0);
+      const { firstShotMs, shotMs: limitMs } = this.#patience;
+      if (!this.#books.isRunning) return await this.#withinStartLimit("show a picture", firstShotMs, signal, shoot);
       return await withDeadline(this.#clock, limitMs, signal, shoot, () => this.#silent("CAMERA_STALLED", limitMs));
     } catch (error) {
       if (!(error instanceof AgentError) || error.code !== "CAMERA_BAD_IMAGE") throw error;
-      this.#bad(error);
+      this.#intake.bad(error);
       return undefined;
     }
   }
 
-  async #withinStartLimit<T>(what: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const oneFrameMs = this.#driver.shotTimeMs ?? this.#driver.stream?.framePeriodMs ?? 0;
-    const usualMs = Math.max(this.#limits.startTimeoutMs, this.#stallAfterMs ?? 0);
-    const limitMs = Math.max(usualMs + oneFrameMs, what === "start" ? (this.#driver.startTimeMs ?? 0) : 0);
+  async #withinStartLimit<T>(
+    what: "start" | "show a picture",
+    limitMs: number,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     return withDeadline(this.#clock, limitMs, signal, work, () => this.#silent("CAMERA_START_TIMEOUT", limitMs, what));
   }
 
@@ -245,48 +311,11 @@ export class SupervisedCamera implements Camera {
     return new AgentError(code, message, { disposition: "retry" });
   }
 
-  /** `isEarly`: it shows that the camera runs, and is nobody's frame. */
-  #take({ jpeg, fileName }: Extract<Shot, { kind: "image" }>, isEarly: boolean): void {
-    const judgement = judgePicture(jpeg, this.#limits);
-    if (judgement.kind === "bad") {
-      const message = `camera ${this.id} gave a bad picture: ${judgement.why}`;
-      this.#bad(new AgentError("CAMERA_BAD_IMAGE", message, { disposition: "retry" }));
-      return;
-    }
-    if (isEarly) {
-      this.#books.running();
-      return;
-    }
-    const frame = {
-      ...this.#frameOf(jpeg, judgement.facts),
-      ...(fileName === undefined ? {} : { fileName }),
-    };
-    this.#books.took(frame, !this.#mayRepeat);
+  #take(shot: Extract<Shot, { kind: "image" }>, isEarly: boolean): void {
+    const frame = this.#intake.frameOf(shot, isEarly);
+    if (frame === undefined) return;
+    this.#hurried = false;
     if (this.#slot.put(frame)) this.#books.skipped();
-  }
-
-  #frameOf(bytes: Buffer, judged: JpegFacts): Frame {
-    const { jpeg, facts } = withHuffmanTables(bytes, judged);
-    return {
-      cameraId: this.id,
-      sequence: this.#books.framesCaptured + 1,
-      jpeg: ownedCopy(jpeg, facts.sizeBytes),
-      width: facts.width,
-      height: facts.height,
-      capturedAtMs: this.#clock.nowMs(),
-      monotonicMs: this.#clock.monotonicMs(),
-      facts,
-    };
-  }
-
-  /** One bad picture is an error that counts and nothing more; several in a row are a broken source. */
-  #bad(error: AgentError): void {
-    this.#books.bad(error, this.#driver.pace === "every");
-    // Bad files among many are not the fault of the folder they lie in: a finite source goes on with the next.
-    const { badInARow } = this.#books;
-    if (this.#driver.pace !== "newest" || badInARow < this.#limits.badImagesInARowMax) return;
-    const message = `camera ${this.id} gave ${badInARow} bad pictures in a row: ${error.message}`;
-    throw new AgentError("CAMERA_BAD_IMAGES", message, { disposition: "retry", cause: error });
   }
 
   /** A driver that cannot even stop must not keep its camera dead; one that still holds its device refuses to start. */
@@ -305,12 +334,4 @@ export class SupervisedCamera implements Camera {
 /** A call, so that the compiler does not take the answer of before an await for the one after it. */
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
-}
-
-/** Bytes that no driver's buffer shares, without what follows the end marker. */
-function ownedCopy(jpeg: Buffer, sizeBytes: number): Buffer {
-  if (jpeg.buffer.byteLength === sizeBytes && jpeg.length === sizeBytes) return jpeg;
-  const copy = Buffer.allocUnsafeSlow(sizeBytes);
-  jpeg.copy(copy, 0, 0, sizeBytes);
-  return copy;
 }

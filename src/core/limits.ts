@@ -29,6 +29,8 @@ export const captureLimits = {
   scheduleLookMs: 30_000,
   /** 2025-01-01: an earlier time is that of a gateway without a battery clock before it reached a time source. */
   clockPlausibleFromMs: Date.UTC(2025, 0, 1),
+  /** What is left of a pause is written this often: of a process that is killed so much of it does not count. */
+  pauseWriteMs: 60_000,
   /** SIGINT first, then SIGKILL: rpicam-vid handles only SIGINT. */
   stopGraceMs: 2_000,
   /** A process that a program left behind outside of its group may hold its output open: it is let go after this. */
@@ -464,6 +466,8 @@ export const pipelineLimits = {
   /** A full spool is asked again after this, doubling: soon enough for whoever waits, seldom enough to rest the detector. */
   pauseFirstMs: 1_000,
   pauseMaxMs: 5_000,
+  /** Of one camera, for who asks why frames were kept or not: equal ones in a row are one. Some KB in all. */
+  decisionsMax: 32,
 } as const;
 
 export const controlLimits = {
@@ -673,6 +677,8 @@ export const logLimits = {
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
   modelsBytesMax: 128 * KB,
+  /** The pauses of `configLimits.camerasMax` cameras take 7 KB. */
+  pausesBytesMax: 16 * KB,
   /** A pause of each of 32 targets, and a limit. */
   uploadBytesMax: 16 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
@@ -747,6 +753,9 @@ export const remoteLimits = {
   /** Replies and events that wait for the broker; the oldest event goes first. */
   outboxMax: 256,
   outboxBytesMax: 4 * MB,
+  /** Replies that the broker's access list refuses are tried again, in case someone mends it. */
+  parkedMax: 64,
+  refusedRetryMs: 60_000,
   /** What a caller that does not ask in time has no use for. */
   replyExpirySeconds: 60 * 60,
   statusEveryMs: 60_000,
@@ -807,6 +816,21 @@ export const remoteLimits = {
   keysMax: 32,
   /** Of one change of the config, in replies and events; a usual one has three. */
   changedPathsMax: 64,
+  /** A camera that runs gives a picture in seconds; a webcam may warm up for 30 s, and its program take 10 s more. */
+  pictureWaitMs: 60_000,
+  /** A watched folder may rightly stay empty for days; what lies there is taken once it has settled, within 2 s. */
+  folderWaitMs: 5_000,
+  /** A driver that is started anew shows a picture within 15 s as a rule. */
+  reopenWaitMs: 30_000,
+  /** The state of a camera that somebody waits for is looked at this often. */
+  cameraLookMs: 100,
+  /** Of one burst: records of requests are the last to be given up, so that they must not fill the spool. */
+  burstFramesMax: 100,
+  burstMaxMs: 10 * 60_000,
+  /** Of a JPEG in a reply: one of 12 MP is for the targets, and replies wait for the broker in memory. */
+  inlineBytesMax: 512 * KB,
+  /** Of a packet to a broker that does not tell its limit (3.1.1): the lowest of the known ones, AWS IoT's. */
+  unknownPacketBytesMax: 128 * KB,
 } as const;
 
 export const discoveryLimits = {

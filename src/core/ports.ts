@@ -88,7 +88,8 @@ export interface CameraStream {
   onBroken(watcher: (error: AgentError) => void): () => void;
 }
 
-export type CameraState = "starting" | "running" | "stalled" | "backoff" | "stopped" | "ended";
+/** `paused`: by an operator, until the pause is over. `stopped`: by its schedule, or with the agent. */
+export type CameraState = "starting" | "running" | "stalled" | "backoff" | "paused" | "stopped" | "ended";
 
 export interface CameraHealth {
   readonly id: string;
@@ -105,6 +106,8 @@ export interface CameraHealth {
   readonly lastFrameAtMs?: number;
   /** Of a camera that is stopped by its schedule: the wall clock's time when it opens again. */
   readonly opensAtMs?: number;
+  /** Of a camera that is paused for a time: what is left of it. */
+  readonly resumesInMs?: number;
   /** Redacted. */
   readonly lastError?: { readonly code: string; readonly message: string; readonly atMs: number };
 }
@@ -123,6 +126,18 @@ export interface Camera {
    */
   refuse?(frame: Frame, why: string): Promise<void>;
   health(): CameraHealth;
+  /**
+   * Stops its driver, so that its device is free, for so much time that the agent runs, or until `resume`; in the place of
+   * a pause that there is, and also before `start`. Resolves when the driver is stopped.
+   */
+  pause(forMs?: number): Promise<void>;
+  resume(): void;
+  /** `Infinity` until `resume`; undefined when it is not paused. */
+  pauseLeftMs(): number | undefined;
+  /** Stops the driver and starts it anew at once, also out of its back-off. Nothing where the camera is off. */
+  reopen(): void;
+  /** Takes the next picture now, whatever the interval; the pictures after it come when they are due. */
+  hurry(): void;
   stop(): Promise<void>;
 }
 

@@ -117,9 +117,10 @@ function modelFields({ probation, updates }: ModelsHealth = {}): Readonly<Record
 }
 
 /** With what an operator would otherwise have to look for: a camera that comes and goes, damaged pictures among good ones. */
-function cameraPhrase({ id, state, image, restarts, framesBad = 0, opensAtMs }: CameraReport): string {
+function cameraPhrase({ id, state, image, restarts, framesBad = 0, opensAtMs, resumesInMs }: CameraReport): string {
   return [
     `${id}:${state}`,
+    ...(resumesInMs === undefined ? [] : [`for=${Math.ceil(resumesInMs / 60_000)}min`]),
     ...(opensAtMs === undefined ? [] : [`opens=${new Date(opensAtMs).toISOString()}`]),
     ...(image === undefined || image.state === "good" ? [] : [`image=${image.state}`]),
     ...(restarts === 0 ? [] : [`restarts=${restarts}`]),

@@ -4,12 +4,13 @@ import { pipelineLimits } from "../core/limits.ts";
 import type { Frame } from "../core/types.ts";
 import { initialKeepState, type KeepRules, type KeepState, lookAgainFromMs } from "../keep/decide.ts";
 import type { FrameWatch } from "./chain.ts";
+import { Decisions } from "./decisions.ts";
 import { ImageWatch } from "./image-watch.ts";
 import type { Processed } from "./processed.ts";
 import { CaptureRequests } from "./requests.ts";
 
 export interface PipelineCamera {
-  readonly camera: Pick<Camera, "id" | "pace" | "nextFrame" | "refuse">;
+  readonly camera: Pick<Camera, "id" | "pace" | "nextFrame" | "refuse"> & Partial<Pick<Camera, "hurry">>;
   readonly rules: KeepRules;
   /** Without one the model sees every frame. */
   readonly gate?: MotionGate;
@@ -24,6 +25,7 @@ export class Lane {
   readonly camera: PipelineCamera["camera"];
   readonly rules: KeepRules;
   readonly requests = new CaptureRequests();
+  readonly decisions: Decisions;
   readonly images: ImageWatch | undefined;
   readonly #gate: MotionGate | undefined;
   state: KeepState = initialKeepState;
@@ -38,6 +40,7 @@ export class Lane {
     this.camera = camera;
     this.rules = rules;
     this.#gate = gate;
+    this.decisions = new Decisions(seams.clock);
     if (imageHealth === true) this.images = new ImageWatch({ id: camera.id, mayRepeat }, seams);
   }
 

@@ -9,6 +9,7 @@ import type { Detection, Frame } from "../core/types.ts";
 import { initialKeepState, type KeepRules } from "../keep/decide.ts";
 import { Books, isFull } from "./books.ts";
 import { Chain, type ChainFacts, type ChainParts } from "./chain.ts";
+import type { Decision } from "./decisions.ts";
 import { Lane, type PipelineCamera } from "./lane.ts";
 import type { Processed } from "./processed.ts";
 import { captureStopped } from "./requests.ts";
@@ -103,11 +104,17 @@ export class Pipeline {
     if (lane === undefined) throw unknownCamera(cameraId, [...this.#lanes.keys()]);
     if (this.#running !== undefined) {
       if (lane.ended) throw cameraEnded(cameraId);
+      lane.camera.hurry?.();
       return lane.requests.add(cameraId, this.#clock.monotonicMs(), options.dryRun, signal);
     }
     const frame = await lane.camera.nextFrame(signal);
     if (frame === undefined) throw cameraEnded(cameraId);
     return this.#process(lane, frame, { requested: true, dryRun: options.dryRun }, signal);
+  }
+
+  /** What became of the latest frames of each camera, oldest first. */
+  decisions(): ReadonlyMap<string, readonly Decision[]> {
+    return new Map([...this.#lanes].map(([id, lane]) => [id, lane.decisions.list()]));
   }
 
   /** A picture that comes from no camera, kept whatever the rules say. */
@@ -211,6 +218,7 @@ export class Pipeline {
     if (dryRun) return processed;
     lane.became(processed, frame, state);
     for (const watcher of this.#watchers) watcher(lane.camera.id, processed);
+    lane.decisions.add(processed, requested);
     const isBad = processed.kind === "dropped" && processed.why === "image-corrupt";
     if (isBad) await lane.camera.refuse?.(frame, processed.error.message);
     return processed;

@@ -104,9 +104,10 @@ export class ControlLink {
     return controlHealth({ named, outbox, sender, refusedFilters }, this.#clock);
   }
 
-  /** Of a whole packet at this broker. */
+  /** Of a whole packet at this broker. One that does not tell may drop the connection for a larger one. */
   packetBytesMax(): number {
-    return this.#named.link.limits()?.maximumPacketSize ?? Infinity;
+    const limits = this.#named.link.limits();
+    return limits?.maximumPacketSize ?? (limits?.version === 5 ? Infinity : remoteLimits.unknownPacketBytesMax);
   }
 
   /** Resolves when there is a connection on which this device is itself. Fails with `ABORTED` or `MQTT_OFFLINE`. */

@@ -20,6 +20,10 @@ export class Outbox {
   readonly #sender: Sender;
   readonly #clock: Clock;
   readonly #letters: Letter[] = [];
+  /** Those that this client may not send for now. */
+  readonly #parked: Letter[] = [];
+  readonly #refusedSinceMs = new WeakMap<Letter, number>();
+  #lookedMs = 0;
   #bytes = 0;
   #dropped = 0;
   #lastError: AgentError | undefined;
@@ -32,7 +36,7 @@ export class Outbox {
   }
 
   get waiting(): number {
-    return this.#letters.length;
+    return this.#letters.length + this.#parked.length;
   }
 
   /** Letters that were given up: for want of room, or because the broker never takes them. */
@@ -71,12 +75,27 @@ export class Outbox {
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
     while (!signal.aborted) {
+      this.#unpark();
       const [letter] = this.#letters;
       if (letter === undefined) {
         this.#idle();
-        await Promise.race([new Promise<void>((resolve) => (this.#wake = resolve)), stopped]);
+        await this.#wakened(stopped, signal);
       } else await this.#send(letter, signal);
     }
+  }
+
+  async #wakened(stopped: Promise<void>, signal: AbortSignal): Promise<void> {
+    const put = new Promise<void>((resolve) => (this.#wake = resolve));
+    if (this.#parked.length === 0) {
+      await Promise.race([put, stopped]);
+      return;
+    }
+    const waiting = new AbortController();
+    const stop = () => waiting.abort();
+    signal.addEventListener("abort", stop, { once: true });
+    await Promise.race([put, this.#clock.sleep(remoteLimits.refusedRetryMs, waiting.signal).catch(() => undefined)]);
+    stop();
+    signal.removeEventListener("abort", stop);
   }
 
   async #send(letter: Letter, signal: AbortSignal): Promise<void> {
@@ -89,16 +108,39 @@ export class Outbox {
       const failure = asAgentError(error, `publish to ${letter.topic}`);
       if (signal.aborted) return;
       if (failure.disposition === "retry") await this.#clock.sleep(retryMs, signal).catch(() => undefined);
-      else if (letter.otherTopic !== undefined && failure.code === "MQTT_NOT_AUTHORISED") this.#redirect(letter);
       else {
         this.#remove(letter);
-        this.#drop(letter, failure);
+        if (failure.code === "MQTT_NOT_AUTHORISED") this.#park(letter, failure);
+        else this.#drop(letter, failure);
       }
     }
   }
 
-  #redirect({ otherTopic: topic, ...letter }: Letter): void {
-    if (topic !== undefined) this.#letters[0] = { ...letter, topic };
+  /** Someone may mend the access list; what is behind goes on meanwhile. */
+  #park(letter: Letter, error: AgentError): void {
+    const { otherTopic, ...rest } = letter;
+    if (otherTopic !== undefined) {
+      this.#letters.unshift({ ...rest, topic: otherTopic });
+      this.#bytes += letter.payload.length;
+      return;
+    }
+    const nowMs = this.#clock.monotonicMs();
+    const sinceMs = this.#refusedSinceMs.get(letter) ?? nowMs;
+    const isOld = nowMs - sinceMs > remoteLimits.replyExpirySeconds * 1_000;
+    if (letter.kind === "event" || isOld || this.#parked.length >= remoteLimits.parkedMax) {
+      this.#drop(letter, error);
+      return;
+    }
+    if (this.#parked.length === 0) this.#lookedMs = nowMs;
+    this.#refusedSinceMs.set(letter, sinceMs);
+    this.#parked.push(letter);
+  }
+
+  #unpark(): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#parked.length === 0 || nowMs - this.#lookedMs < remoteLimits.refusedRetryMs) return;
+    this.#lookedMs = nowMs;
+    for (const letter of this.#parked.splice(0)) this.put(letter);
   }
 
   /** Never the first, which may be under way. */

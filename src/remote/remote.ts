@@ -26,9 +26,8 @@ export interface RemoteParts {
   /** What `info` and `status` say at this moment. */
   readonly info: () => object;
   readonly status: () => Promise<object>;
-  /** What Home Assistant is shown. */
-  readonly discovery: DiscoverySource;
-  readonly version: string;
+  /** What Home Assistant is shown, by which version of the agent; not a thing when absent. */
+  readonly discovery?: { readonly source: DiscoverySource; readonly version: string };
   /** The state of all parts, without asking the spool. */
   readonly look: () => HealthLook;
   readonly timing?: Partial<ControlTiming>;
@@ -41,7 +40,7 @@ export class Remote {
   readonly #topics: Topics;
   readonly #link: ControlLink;
   readonly #inbox: Inbox;
-  readonly #discovery: Discovery;
+  readonly #discovery: Discovery | undefined;
   readonly #ledger: Ledger;
   readonly #watch: StatusWatch;
   readonly #kept = new Map<string, Buffer>();
@@ -74,8 +73,8 @@ export class Remote {
         onRequest: (message) => this.#inbox.take(message),
         sealed: (kind, data) => this.#sealed(kind, data),
         kept: () => this.#kept,
-        listeners: this.#discovery.listeners(),
-        onPresent: () => this.#discovery.connected(),
+        listeners: this.#discovery?.listeners() ?? [],
+        onPresent: () => this.#discovery?.connected(),
         ...(timing === undefined ? {} : { timing }),
       },
       seams,
@@ -83,7 +82,9 @@ export class Remote {
     const { look, info, status } = parts;
     const tell = (report: "info" | "status", value: object, signal: AbortSignal) => this.#tell(report, value, signal);
     const event = ({ kind, data }: DeviceEvent) => this.event(kind, data);
-    this.#watch = new StatusWatch({ look, info, status, tell, event, statusEveryMs: config.statusEvery }, seams);
+    const isConnected = () => this.#link.state().kind === "connected";
+    const told = { look, info, status, tell, event, isConnected };
+    this.#watch = new StatusWatch({ ...told, statusEveryMs: config.statusEvery }, seams);
   }
 
   get link(): ControlLink {
@@ -101,7 +102,7 @@ export class Remote {
     this.#startedMs = this.#seams.clock.monotonicMs();
     this.#kept.set(this.#topics.info, Buffer.from(JSON.stringify(this.#parts.info())));
     await this.#inbox.start();
-    await this.#discovery.start();
+    await this.#discovery?.start();
     this.#link.start();
     this.#telling = this.#watch.run(this.#stopping.signal);
   }
@@ -110,7 +111,7 @@ export class Remote {
     this.#stopping.abort();
     await this.#telling;
     await this.#inbox.stop();
-    await this.#discovery.stop();
+    await this.#discovery?.stop();
     await this.#link.stop();
     // Which replies the broker has taken; where that cannot be written they are sent once more.
     await this.#ledger.flush().catch(() => undefined);
@@ -151,11 +152,13 @@ export class Remote {
       upMs: this.#upMs(),
     };
     this.#link.reply(reply, address, settled);
-    if (isFinal(answer)) this.#discovery.hurry();
+    if (isFinal(answer)) this.#discovery?.hurry();
   }
 
-  #discoveryOf(parts: RemoteParts, seams: Seams): Discovery {
-    const { config, device, version, commands, gate, stateFolder, discovery: source } = parts;
+  #discoveryOf({ discovery, ...parts }: RemoteParts, seams: Seams): Discovery | undefined {
+    if (discovery === undefined) return undefined;
+    const { source, version } = discovery;
+    const { config, device, commands, gate, stateFolder } = parts;
     // Home Assistant signs nothing.
     const usable = commands.filter(({ spec }) => gate.may({}, spec.scope)).map(({ spec }) => spec.name);
     return new Discovery(

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Reply, type ReplyCode, replyCodes, type ReplyState } from "./reply.ts";
+import { type ReplyCode, replyCodes, type ReplyState } from "./reply.ts";
 
 const states = [
   "accepted",
@@ -28,6 +28,3 @@ export const replySchema = z.looseObject({
   seq: z.int().min(1).describe("Counts this device's replies since its start"),
   upMs: z.int().min(0).describe("Milliseconds since its start"),
 });
-
-/** Fails to compile where the two differ. */
-export type CheckedReply = Reply extends z.input<typeof replySchema> ? Reply : never;

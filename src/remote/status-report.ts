@@ -18,7 +18,7 @@ const code = z.string().describe("Stable code of the last error");
 
 const camera = z.strictObject({
   driver: z.string(),
-  state: z.enum(["starting", "running", "stalled", "backoff", "stopped", "ended"]),
+  state: z.enum(["starting", "running", "stalled", "backoff", "paused", "stopped", "ended"]),
   image: z
     .enum(["good", ...pictureFaults])
     .optional()
@@ -28,6 +28,7 @@ const camera = z.strictObject({
   restarts: count,
   lastFrameAgeMs: ageMs.optional(),
   opensInMs: ageMs.optional().describe("Stopped by its schedule for this long"),
+  resumesInMs: ageMs.optional().describe("Left of its pause; absent where it lasts until it is ended"),
   error: code.optional(),
 });
 
@@ -121,6 +122,10 @@ export const statusSchema = z.strictObject({
   v: z.literal(1),
   state: z.enum(["ok", "degraded"]),
   stateForMs: ageMs,
+  leftOut: z
+    .literal(true)
+    .optional()
+    .describe("This broker takes no packet for all of it: cameras and targets are missing"),
   troubles: z.array(z.string()).describe("One phrase for each part that is not at work"),
   troublesLeftOut: count.optional(),
   upMs: ageMs,
@@ -145,6 +150,18 @@ export const statusSchema = z.strictObject({
   revision: count.describe("Of the config"),
   config: config.optional(),
 });
+
+/** Where a broker does not take all of it, what tells most. */
+export function statusWithin(status: StatusReport, bytesMax: number): StatusReport {
+  if (Buffer.byteLength(JSON.stringify(status)) <= bytesMax) return status;
+  const { troubles, troublesLeftOut = 0 } = status;
+  const told = troubles.slice(0, 3);
+  return {
+    ...status,
+    ...{ leftOut: true, cameras: {}, targets: {}, capture: { ...status.capture, paused: [] } },
+    ...{ troubles: told, troublesLeftOut: troublesLeftOut + troubles.length - told.length },
+  };
+}
 
 export type StatusReport = z.output<typeof statusSchema>;
 
@@ -217,7 +234,8 @@ function cameraStatus(from: CameraFacts, nowMs: number, ageOf: AgeOf): z.output<
       image: from.frozen === true ? ("frozen" as const) : from.image?.state,
       lastFrameAgeMs: ageOf(`camera ${from.id}`, from.lastFrameAtMs),
       opensInMs: opensAtMs === undefined ? undefined : Math.round(Math.max(0, opensAtMs - nowMs)),
-      error: state === "running" ? undefined : from.lastError?.code,
+      resumesInMs: from.resumesInMs,
+      error: state === "running" || state === "paused" ? undefined : from.lastError?.code,
     }),
   };
 }

@@ -13,6 +13,8 @@ export interface StatusWatchParts {
   /** Publishes, or notes for the next connect. */
   readonly tell: (report: "info" | "status", value: object, signal: AbortSignal) => Promise<void>;
   readonly event: (event: DeviceEvent) => void;
+  /** While it is not, kept records are not told: in a long outage they would take the place of all that matters more. */
+  readonly isConnected: () => boolean;
 }
 
 /** Tells how the device is: at once when its state changes, else every now and then; and what has happened meanwhile. */
@@ -29,7 +31,7 @@ export class StatusWatch {
   /** Until `signal` aborts; never fails. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#seams;
-    const { statusEveryMs, event } = this.#parts;
+    const { statusEveryMs, event, isConnected } = this.#parts;
     let last = this.#parts.look();
     let lastTold: { readonly key: string; readonly atMs: number } | undefined;
     let lastKept = { look: last, atMs: -Infinity };
@@ -37,7 +39,7 @@ export class StatusWatch {
       const look = withModelOf(last, this.#parts.look());
       const nowMs = clock.monotonicMs();
       for (const each of healthEvents(last, look)) event(each);
-      if (nowMs - lastKept.atMs >= remoteLimits.keptEventEveryMs) {
+      if (nowMs - lastKept.atMs >= remoteLimits.keptEventEveryMs && isConnected()) {
         const kept = keptEvent(lastKept.look, look);
         if (kept !== undefined) event(kept);
         if (kept !== undefined) lastKept = { look, atMs: nowMs };

@@ -16,6 +16,9 @@ import { spoolModel } from "./model.ts";
 import { writeSections } from "./page.ts";
 import { platforms } from "./platforms.ts";
 import { powerCut } from "./power-cut.ts";
+import { remoteBroker } from "./remote-broker.ts";
+import { remoteFuzz } from "./remote-fuzz.ts";
+import { remoteKill } from "./remote-kill.ts";
 import { visionFuzz } from "./vision-fuzz.ts";
 import { visionSlope } from "./vision-slope.ts";
 
@@ -37,6 +40,9 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "vision-slope": visionSlope,
   "broken-downloads": brokenDownloads,
   platforms,
+  "remote-broker": remoteBroker,
+  "remote-fuzz": remoteFuzz,
+  "remote-kill": remoteKill,
 };
 
 const names = Object.keys(suites);

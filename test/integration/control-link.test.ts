@@ -1,16 +1,13 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterEach, before, describe, it } from "mocha";
 import type { IPublishPacket } from "mqtt";
 import { makeAuthority, makeCertificate } from "../lib/certificates.ts";
 import { type ControlBench, controlLink, type ControlOptions } from "../lib/control.ts";
-import { eventually, Mosquitto } from "../lib/mosquitto.ts";
+import { eventually, hashedLogin, Mosquitto } from "../lib/mosquitto.ts";
 import { Subscriber } from "../lib/mqtt.ts";
 import { needsProgram } from "../lib/programs.ts";
 import { tempFolder } from "../lib/temp.ts";
@@ -163,7 +160,7 @@ describe("Control link", () => {
         const lines = [...tls, "require_certificate true", "allow_anonymous false", "password_file @/passwords"];
         const broker = await mosquitto({
           lines,
-          files: { passwords: await hashedPassword(path, "gw", "planted-pass") },
+          files: { passwords: await hashedLogin("gw", "planted-pass") },
         });
         const url = broker.url.replace("mqtt:", "mqtts:");
         const config = { url, username: "gw", tls: { ca: authority.cert, ...client }, protocol };
@@ -273,12 +270,6 @@ function rules(denied: readonly string[]): string {
     groups: [{ groupname: "all", roles: [{ rolename: "all" }] }],
     roles: [{ rolename: "all", acls }],
   });
-}
-
-async function hashedPassword(folder: string, user: string, password: string): Promise<string> {
-  const file = join(folder, "passwords");
-  await promisify(execFile)("mosquitto_passwd", ["-b", "-c", file, user, password]);
-  return readFile(file, "utf8");
 }
 
 /** A broker that accepts connections and answers no subscription. */

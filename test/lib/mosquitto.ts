@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { pbkdf2Sync } from "node:crypto";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
 import { tempFolder } from "./temp.ts";
 
@@ -49,6 +50,14 @@ async function accepts(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
+}
+
+/** A line of a password file. */
+export async function hashedLogin(user: string, password: string): Promise<string> {
+  await using folder = await tempFolder();
+  const file = join(folder.path, "passwords");
+  await promisify(execFile)("mosquitto_passwd", ["-b", "-c", file, user, password]);
+  return await readFile(file, "utf8");
 }
 
 export interface MosquittoOptions {
@@ -104,6 +113,12 @@ export class Mosquitto {
     });
   }
 
+  /** Another text for one of its files, and its order to read them again. */
+  async rewrite(name: string, text: string): Promise<void> {
+    await writeFile(join(this.#folder?.path ?? "", name), text, { mode: 0o600 });
+    this.#child?.kill("SIGHUP");
+  }
+
   freeze(): void {
     this.#child?.kill("SIGSTOP");
   }
@@ -112,11 +127,11 @@ export class Mosquitto {
     this.#child?.kill("SIGCONT");
   }
 
-  async kill(): Promise<void> {
+  async kill(how: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, "exit");
-    child.kill("SIGKILL");
+    child.kill(how);
     await exited;
   }
 

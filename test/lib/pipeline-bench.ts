@@ -212,6 +212,8 @@ export class PipelineBench {
       readonly watch?: Omit<PipelineCamera, "camera" | "rules">;
       readonly shadow?: Omit<ShadowParts, "vision">;
       readonly spool?: (inner: MemorySpool) => PipelineParts["spool"];
+      /** In place of the fake ones. */
+      readonly sources?: readonly PipelineCamera["camera"][];
     } = {},
   ) {
     this.spool = new MemorySpool({ clock: this.clock, recordsMax: options.recordsMax ?? 1_000_000 });
@@ -219,7 +221,7 @@ export class PipelineBench {
     this.camera = this.cameras[0] ?? new FakeCamera("none", this.clock);
     this.pipeline = new Pipeline(
       {
-        cameras: this.cameras.map((camera) => ({
+        cameras: (options.sources ?? this.cameras).map((camera) => ({
           camera,
           rules: { ...keepAll, ...options.rules },
           ...options.watch,

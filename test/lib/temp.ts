@@ -8,7 +8,8 @@ export async function tempFolder(): Promise<AsyncDisposable & { readonly path: s
   return {
     path,
     async [Symbol.asyncDispose]() {
-      await rm(path, { recursive: true, force: true });
+      // Something may just be writing its last file.
+      await rm(path, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

@@ -7,6 +7,7 @@ export class Wire {
   readonly #server = createServer((socket) => this.#join(socket));
   readonly #sockets = new Set<Socket>();
   #isSilent = false;
+  #isDown = false;
 
   /** Of the server. */
   constructor(port: number) {
@@ -28,6 +29,12 @@ export class Wire {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Ends what is open, and lets nothing through until it is up again. */
+  down(isDown: boolean): void {
+    this.#isDown = isDown;
+    if (isDown) this.cut();
+  }
+
   /** What the server says is lost from now on, although every connection stays open. */
   silence(isSilent: boolean): void {
     this.#isSilent = isSilent;
@@ -40,6 +47,10 @@ export class Wire {
   }
 
   #join(client: Socket): void {
+    if (this.#isDown) {
+      client.destroy();
+      return;
+    }
     const server = connect(this.#port, "127.0.0.1");
     for (const [from, to] of [
       [client, server],

@@ -137,6 +137,7 @@ describe("the watch over the status", () => {
     look = quiet;
     info = { model: "yard@1" };
     fails = false;
+    isConnected = true;
     readonly watch = new StatusWatch(
       {
         look: () => this.look,
@@ -148,6 +149,7 @@ describe("the watch over the status", () => {
         statusEveryMs: 60_000,
         tell: async (report) => void this.told.push(report),
         event: ({ kind }) => void this.events.push(kind),
+        isConnected: () => this.isConnected,
       },
       { clock: this.clock, random: () => 0, log: this.log },
     );
@@ -201,6 +203,14 @@ describe("the watch over the status", () => {
       }
       await bench.clock.run(remoteLimits.keptEventEveryMs);
       assert.ok(bench.events.length >= 5 && bench.events.length <= 8, `${bench.events.length} events`);
+      bench.isConnected = false;
+      bench.look = { ...quiet, keptByRule: { person: 100 } };
+      bench.events.length = 0;
+      await bench.clock.run(10 * remoteLimits.keptEventEveryMs);
+      assert.deepEqual(bench.events, [], "an outage");
+      bench.isConnected = true;
+      await bench.clock.run(remoteLimits.statusLookMs);
+      assert.deepEqual(bench.events, ["kept"]);
     });
   });
 

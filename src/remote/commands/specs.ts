@@ -1,5 +1,9 @@
 import type { CommandSpec } from "../command.ts";
 import { basicSpecs } from "./basic.ts";
+import { cameraSpecs } from "./camera.ts";
+import { captureSpecs } from "./capture.ts";
+import { detectSpecs } from "./detect.ts";
+import { explainFrameSpecs } from "./explain-frame.ts";
 import { capabilitiesSpecs } from "./capabilities.ts";
 import { configSpecs } from "./config.ts";
 import { explainUploadSpecs } from "./explain-upload.ts";
@@ -23,6 +27,10 @@ export const commandSpecs: readonly CommandSpec[] = [
   ...targetSpecs,
   ...uploadSpecs,
   ...explainUploadSpecs,
+  ...captureSpecs,
+  ...cameraSpecs,
+  ...detectSpecs,
+  ...explainFrameSpecs,
   ...modelSpecs,
   ...logSpecs,
   ...configSpecs,
