@@ -60,8 +60,8 @@ export function remotePart(
   const names = () => commands.map(({ spec }) => spec.name);
   const requests = () => remote.requests();
   const packetBytesMax = () => remote.link.packetBytesMax();
-  const own = { agent, dataFolder, instance, revision, packetBytesMax };
-  const status = statusPort(config, { ...own, requests, config: change, commands: names }, seams);
+  const own = { agent, dataFolder, instance, revision, packetBytesMax, config: change };
+  const status = statusPort(config, { ...own, requests, commands: names }, seams);
   const queue = new RemoteQueue(agent, seams.clock);
   const models = modelPort(agent, seams.clock);
   const logLevel = new LogLevelHold(logControl, seams.clock);
