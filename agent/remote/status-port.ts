@@ -24,6 +24,7 @@ export interface StatusParts {
   readonly dataFolder: string;
   readonly instance: string;
   readonly revision: () => number;
+  readonly config: () => NonNullable<StatusReport["config"]>;
   readonly requests: () => RequestCounts;
   readonly link: () => ControlHealth;
   /** Names of all commands. */
@@ -35,7 +36,17 @@ export interface StatusParts {
 /** What a running agent says of itself to its operator. */
 export function statusPort(
   config: Pick<FramepostConfig, "spool" | "cameras" | "remote">,
-  { agent, dataFolder, instance, revision, requests, link, commands, packetBytesMax }: StatusParts,
+  {
+    agent,
+    dataFolder,
+    instance,
+    revision,
+    config: configStatus,
+    requests,
+    link,
+    commands,
+    packetBytesMax,
+  }: StatusParts,
   { clock }: Seams,
 ): StatusPort {
   const versions = { agent: agentVersion(), node: process.version };
@@ -54,7 +65,7 @@ export function statusPort(
       requests: requests(),
       link: linkStatus(link()),
       host: hostStatus(),
-      ...{ versions, revision: revision(), capBytes: config.spool.maxBytes },
+      ...{ versions, revision: revision(), config: configStatus(), capBytes: config.spool.maxBytes },
       stateForMs: Math.round(nowMs - since.atMs),
     };
     const whole = statusReport(health, around, ages.look());

@@ -653,6 +653,8 @@ export const configLimits = {
   /** Of one schedule: four a day. */
   windowsMax: 28,
   secretBytesMax: 64 * KB,
+  /** What commands changed, and that of the version before and the one before it: three times a request, with room. */
+  overlayBytesMax: 256 * KB,
 } as const;
 
 export const logLimits = {
@@ -810,6 +812,8 @@ export const remoteLimits = {
   echoMs: 1_000,
   /** Filters that the broker has refused are asked for again. */
   resubscribeMs: 10 * 60_000,
+  /** Replies, and what devices keep at the broker, as they come to a shell: of the largest fleet, with a few KB each. */
+  fleetMessagesMax: 30_000,
   groupsMax: 16,
   keysMax: 32,
   /** A camera that runs gives a picture in seconds; a webcam may warm up for 30 s, and its program take 10 s more. */
@@ -827,6 +831,8 @@ export const remoteLimits = {
   inlineBytesMax: 512 * KB,
   /** Of a packet to a broker that does not tell its limit (3.1.1): the lowest of the known ones, AWS IoT's. */
   unknownPacketBytesMax: 128 * KB,
+  /** Of one change of the config, in replies and events; a usual one has three. */
+  changedPathsMax: 64,
 } as const;
 
 export const discoveryLimits = {

@@ -121,10 +121,11 @@ const meanings: readonly ErrorMeaning[] = [
   { codes: /^COMMAND_FORBIDDEN$/, state: "refused", reply: "forbidden" },
   { codes: /^(CONFIG_CONFLICT|QUEUE_CHANGED)$/, state: "refused", reply: "conflict" },
   { codes: /^CONFIG_REVERTED$/, state: "failed", reply: "reverted" },
+  // Also one that is busy, or whose address is not found: what is not there is one of another name.
+  { codes: /^CAMERA_(?!UNKNOWN$)/, state: "failed", reply: "camera_unavailable" },
   { codes: /_UNKNOWN$|_NOT_FOUND$|^MODEL_(NONE|NO_ORIGIN|NO_PREVIOUS)$/, state: "refused", reply: "not_found" },
   { codes: /^MODEL_PINNED$/, state: "refused", reply: "conflict" },
   { codes: /_BUSY$/, state: "refused", reply: "busy" },
-  { codes: /^CAMERA_/, state: "failed", reply: "camera_unavailable" },
   { codes: /^(SPOOL|DISK)_FULL$|^MODEL_NO_ROOM$|^STATE_UNWRITABLE$/, state: "failed", reply: "storage_full" },
   { codes: /^COMMAND_TIMEOUT$/, state: "failed", reply: "timeout" },
   { codes: /^(HTTP|NET|TLS|MQTT|PROXY|TARGET)_|^RELEASE_UNAVAILABLE$/, state: "failed", reply: "target_error" },

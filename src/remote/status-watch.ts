@@ -32,24 +32,30 @@ export class StatusWatch {
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#seams;
     const { statusEveryMs, event, isConnected } = this.#parts;
-    let last = this.#parts.look();
+    // What is wrong from the start is news, too.
+    let last: HealthLook = { ...this.#parts.look(), ...nothingYet };
     let lastTold: { readonly key: string; readonly atMs: number } | undefined;
+    let wasConnected = true;
     let lastKept = { look: last, atMs: -Infinity };
     while (!signal.aborted) {
       const look = withModelOf(last, this.#parts.look());
       const nowMs = clock.monotonicMs();
       for (const each of healthEvents(last, look)) event(each);
-      if (nowMs - lastKept.atMs >= remoteLimits.keptEventEveryMs && isConnected()) {
+      const connected = isConnected();
+      if (nowMs - lastKept.atMs >= remoteLimits.keptEventEveryMs && connected) {
         const kept = keptEvent(lastKept.look, look);
         if (kept !== undefined) event(kept);
         if (kept !== undefined) lastKept = { look, atMs: nowMs };
       }
       const key = stateKey(look);
-      if (lastTold?.key !== key || nowMs - lastTold.atMs >= statusEveryMs) {
+      // After an outage what was said at the connect is old, and this broker may take less.
+      const isBack = connected && !wasConnected;
+      if (isBack || lastTold?.key !== key || nowMs - lastTold.atMs >= statusEveryMs) {
         await this.#tell(signal);
         lastTold = { key, atMs: nowMs };
       }
       last = look;
+      wasConnected = connected;
       await clock.sleep(Math.min(remoteLimits.statusLookMs, statusEveryMs), signal).catch(() => undefined);
     }
   }
@@ -68,6 +74,8 @@ export class StatusWatch {
     }
   }
 }
+
+const nothingYet = { cameras: [], targets: [], lastRollback: "", spoolFull: false, keptByRule: {} } as const;
 
 /** While the detector is away, or only starting, it has no model: coming back with the same one is no switch. */
 function withModelOf({ detector: { model } }: HealthLook, look: HealthLook): HealthLook {

@@ -9,6 +9,7 @@ import type { BenchTable } from "../bench/table.ts";
 import { brokenDownloads } from "./broken-downloads.ts";
 import { camerasEight } from "./cameras-eight.ts";
 import { camerasRestart } from "./cameras-restart.ts";
+import { fleet } from "./fleet.ts";
 import { kill } from "./kill.ts";
 import { motionGate } from "./motion-gate.ts";
 import { modelSwitches } from "./model-switches.ts";
@@ -43,6 +44,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "remote-broker": remoteBroker,
   "remote-fuzz": remoteFuzz,
   "remote-kill": remoteKill,
+  fleet,
 };
 
 const names = Object.keys(suites);

@@ -132,6 +132,15 @@ describe("commands for the cameras", () => {
     await until(() => front.health().state === "backoff", "it is away");
     const away = await inbox.reply("snapshot");
     assert.deepEqual([away.code, away.error], ["camera_unavailable", "CAMERA_UNPLUGGED"]);
+    // Neither the caller's fault nor the queue's, whatever the last word of its code.
+    for (const code of ["CAMERA_BUSY", "CAMERA_NOT_FOUND"]) {
+      driver.script.splice(0, 1, new AgentError(code, "another program has it", { disposition: "retry" }));
+      front.reopen();
+      await until(() => front.health().lastError?.code === code, `it fails with ${code}`);
+      await until(() => front.health().state === "backoff", "it is away");
+      const failed = await inbox.reply("snapshot");
+      assert.deepEqual([failed.state, failed.code, failed.error], ["failed", "camera_unavailable", code]);
+    }
     driver.script.splice(0, 1, "hang");
     front.reopen();
     await until(() => front.health().state === "starting", "it starts");
