@@ -25,7 +25,7 @@ import { discoveryPort } from "./discovery-port.ts";
 import { LogLevelHold } from "./log-port.ts";
 import { modelPort } from "./model-port.ts";
 import { RemoteQueue } from "./queue-port.ts";
-import { commandsOfCameras } from "./camera-commands.ts";
+import { commandsOfCameras, settingsOfCameras } from "./camera-commands.ts";
 import { statusPort } from "./status-port.ts";
 import { supportPort } from "./support-port.ts";
 import { targetPort } from "./target-port.ts";
@@ -60,7 +60,8 @@ export function remotePart(
   const names = () => commands.map(({ spec }) => spec.name);
   const requests = () => remote.requests();
   const packetBytesMax = () => remote.link.packetBytesMax();
-  const own = { agent, dataFolder, instance, revision, packetBytesMax, config: change };
+  const link = () => remote.link.health();
+  const own = { agent, dataFolder, instance, revision, packetBytesMax, config: change, link };
   const status = statusPort(config, { ...own, requests, commands: names }, seams);
   const queue = new RemoteQueue(agent, seams.clock);
   const models = modelPort(agent, seams.clock);
@@ -75,6 +76,7 @@ export function remotePart(
     ...uploadCommands(uploadPort(agent)),
     ...explainUploadCommands(explainUploadPort(agent)),
     ...commandsOfCameras(agent, packetBytesMax, seams.clock),
+    ...settingsOfCameras(agent, settings),
     ...modelCommands(models),
     ...logCommands(logLevel),
     ...supportCommands(support),

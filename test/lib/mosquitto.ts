@@ -131,11 +131,6 @@ export class Mosquitto {
     await this.#end(how);
   }
 
-  /** As a service manager does: it writes what it has to its files. */
-  async terminate(): Promise<void> {
-    await this.kill("SIGTERM");
-  }
-
   async stop(): Promise<void> {
     await this.kill();
     await this.#folder?.[Symbol.asyncDispose]();
