@@ -1,4 +1,4 @@
-import { onestepaiLimits } from "../../src/core/limits.ts";
+import { onestepaiLimits } from "../../src/core/platform-limits.ts";
 import { OnestepaiSandbox, sandboxDatasetId } from "../../src/sandbox/onestepai/server.ts";
 import { onestepaiConfig } from "../../src/targets/onestepai/config.ts";
 import { OnestepaiTarget } from "../../src/targets/onestepai/target.ts";

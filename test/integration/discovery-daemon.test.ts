@@ -75,7 +75,9 @@ describe("the daemon in Home Assistant", () => {
       .catch(() => undefined);
     assert.deepEqual(checked.problems, []);
     const keys = checked.entities.map(({ key }) => key);
-    for (const key of ["device_queue", "device_disk", "camera_front_picture", "camera_front_capture"]) {
+    const wanted = ["device_queue", "device_disk", "device_threshold", "device_flush", "device_restart"];
+    const ofCamera = ["picture", "capture", "interval", "snapshot"].map((each) => `camera_front_${each}`);
+    for (const key of [...wanted, ...ofCamera, "target_out_upload"]) {
       assert.ok(keys.includes(key), `${key} is shown`);
     }
     const answers = () =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
-import { layernextLimits } from "../../src/core/limits.ts";
+import { layernextLimits } from "../../src/core/platform-limits.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 import type { Delivery } from "../../src/core/ports.ts";
 import { layernextFaults } from "../../src/sandbox/layernext/faults.ts";

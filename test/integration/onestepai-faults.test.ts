@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { onestepaiLimits } from "../../src/core/limits.ts";
+import { onestepaiLimits } from "../../src/core/platform-limits.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 import type { Delivery } from "../../src/core/ports.ts";
 import { redirectFault, type SandboxFault } from "../../src/sandbox/faults.ts";

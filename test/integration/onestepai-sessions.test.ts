@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { setImmediate as tick } from "node:timers/promises";
 import { SystemClock } from "../../src/core/clock.ts";
-import { onestepaiLimits } from "../../src/core/limits.ts";
+import { onestepaiLimits } from "../../src/core/platform-limits.ts";
 import type { Delivery, TargetMemory } from "../../src/core/ports.ts";
 import { HttpLink } from "../../src/link/http.ts";
 import { onestepaiFaults } from "../../src/sandbox/onestepai/faults.ts";

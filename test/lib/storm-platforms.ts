@@ -1,5 +1,6 @@
 import type { Clock } from "../../src/core/clock.ts";
-import { linkLimits, onestepaiLimits } from "../../src/core/limits.ts";
+import { linkLimits } from "../../src/core/limits.ts";
+import { onestepaiLimits } from "../../src/core/platform-limits.ts";
 import type { SandboxTruth } from "../../src/sandbox/checks.ts";
 import { customVisionFaults } from "../../src/sandbox/customvision/faults.ts";
 import { CustomVisionSandbox, sandboxProjectId } from "../../src/sandbox/customvision/server.ts";

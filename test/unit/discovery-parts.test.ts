@@ -4,8 +4,11 @@ import { join } from "node:path";
 import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
 import { discoveryLimits } from "../../src/core/remote-limits.ts";
+import { commandSpecs } from "../../src/remote/commands/specs.ts";
+import { entityGroups } from "../../src/remote/discovery/entities.ts";
 import { Pictures } from "../../src/remote/discovery/pictures.ts";
 import { both, goneFrom, PublishedFile } from "../../src/remote/discovery/published.ts";
+import { entityCommands, fullReading } from "../lib/discovery-bench.ts";
 import { RecordingLogger, SimulatedClock } from "../lib/seams.ts";
 import { tempFolder } from "../lib/temp.ts";
 
@@ -28,6 +31,37 @@ function picturesOf(copyBytes: readonly (number | AgentError)[]) {
   };
   return { pictures: new Pictures(source, { clock, log }), clock, log, sides };
 }
+
+/** A payload that Home Assistant may send to an entity of a platform. */
+const orders: Readonly<Record<string, readonly string[]>> = {
+  button: ["PRESS"],
+  number: ["0.5", "1"],
+  select: ["wasps@2"],
+  switch: ["ON", "OFF"],
+};
+
+describe("orders of Home Assistant", () => {
+  const groups = entityGroups(fullReading(), { commands: new Set(entityCommands), pictures: true });
+  const controls = groups.flatMap(({ entities }) =>
+    entities.flatMap(({ key, platform, control }) => (control === undefined ? [] : [{ key, platform, control }])),
+  );
+
+  it("fit the arguments of their commands, and nonsense does not", () => {
+    let checked = 0;
+    for (const { key, platform, control } of controls) {
+      for (const payload of [...(orders[platform] ?? []), "", "non sense"]) {
+        const { command, args } = control.request(payload);
+        assert.ok(control.commands.includes(command), `${key} says which commands it needs`);
+        const schema = commandSpecs.find(({ name }) => name === command)?.args;
+        if (schema === undefined) continue;
+        const isOrder = orders[platform]?.includes(payload) === true;
+        assert.equal(schema.safeParse(args).success, isOrder, `${key}: ${payload}`);
+        checked += 1;
+      }
+    }
+    assert.ok(checked >= 20, `only ${checked}`);
+  });
+});
 
 describe("pictures for Home Assistant", () => {
   it("are the largest copy that fits", async () => {

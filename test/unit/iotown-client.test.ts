@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import type { HttpAnswer } from "../../src/link/http-status.ts";
 import type { HttpCaller, HttpRequest } from "../../src/link/http.ts";
-import { iotownLimits } from "../../src/core/limits.ts";
+import { iotownLimits } from "../../src/core/platform-limits.ts";
 import { IotownClient, type IotownClientAccess } from "../../src/targets/iotown/client.ts";
 import { callbackOf, callbackTopics } from "../../src/targets/iotown/callbacks.ts";
 

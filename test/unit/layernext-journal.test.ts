@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { layernextLimits, stateLimits } from "../../src/core/limits.ts";
+import { stateLimits } from "../../src/core/limits.ts";
+import { layernextLimits } from "../../src/core/platform-limits.ts";
 import { isId } from "../../src/targets/layernext/answers.ts";
 import { layernextConfig } from "../../src/targets/layernext/config.ts";
 import { Journal, type OpenBatch } from "../../src/targets/layernext/journal.ts";

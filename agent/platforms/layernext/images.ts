@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { AgentError } from "../../../src/core/errors.ts";
-import { layernextLimits } from "../../../src/core/limits.ts";
+import { layernextLimits } from "../../../src/core/platform-limits.ts";
 import { parseAnnotationFile } from "../../../src/targets/layernext/annotation-file.ts";
 import { uploadAnnotatedFiles } from "../../../src/targets/layernext/annotation-upload.ts";
 import type { JobState, LayernextClient } from "../../../src/targets/layernext/client.ts";

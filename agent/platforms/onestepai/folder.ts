@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
 import { asAgentError } from "../../../src/core/errors.ts";
-import { onestepaiLimits } from "../../../src/core/limits.ts";
+import { onestepaiLimits } from "../../../src/core/platform-limits.ts";
 import { outcomeOf } from "../../../src/core/outcome.ts";
 import type { OnestepaiClient } from "../../../src/targets/onestepai/client.ts";
 import { aboutFile, fileProblem } from "../../files.ts";

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { AgentError } from "../../../src/core/errors.ts";
-import { remoLimits } from "../../../src/core/limits.ts";
+import { remoLimits } from "../../../src/core/platform-limits.ts";
 import type { RemoClient } from "../../../src/targets/remo/client.ts";
 import { isFinished } from "../../../src/targets/remo/session-status.ts";
 import type { RemoFile, UploadOptions } from "../../../src/targets/remo/uploads.ts";

@@ -1,5 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
-import { layernextLimits } from "../../core/limits.ts";
+import { layernextLimits } from "../../core/platform-limits.ts";
 import type { HttpAnswer, StatusContext } from "../../link/http-status.ts";
 import { jsonAnswer, jsonOf, requireStatus, unexpectedAnswer } from "../platform-answer.ts";
 import { isObject, type JsonObject } from "../json.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { capacity, identifier, tls } from "../../config/values.ts";
-import { layernextLimits } from "../../core/limits.ts";
+import { layernextLimits } from "../../core/platform-limits.ts";
 import {
   connectionFields,
   connectionWarnings,

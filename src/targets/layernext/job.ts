@@ -1,6 +1,6 @@
 import { AgentError } from "../../core/errors.ts";
 import type { Clock } from "../../core/clock.ts";
-import { layernextLimits } from "../../core/limits.ts";
+import { layernextLimits } from "../../core/platform-limits.ts";
 import type { JobState, LayernextClient } from "./client.ts";
 
 /** How long a job is waited for. For tests that cannot wait so long. */

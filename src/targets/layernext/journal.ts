@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
-import { layernextLimits } from "../../core/limits.ts";
+import { layernextLimits } from "../../core/platform-limits.ts";
 import type { TargetMemory } from "../../core/ports.ts";
 import { isObject } from "../json.ts";
 import { isId } from "./answers.ts";

@@ -1,5 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
-import { onestepaiLimits } from "../../core/limits.ts";
+import { onestepaiLimits } from "../../core/platform-limits.ts";
 import type { HttpAnswer, StatusContext } from "../../link/http-status.ts";
 import { jsonAnswer, jsonOf, unexpectedAnswer } from "../platform-answer.ts";
 import { isObject } from "../json.ts";

@@ -1,4 +1,4 @@
-import { onestepaiLimits } from "../../core/limits.ts";
+import { onestepaiLimits } from "../../core/platform-limits.ts";
 import type { TargetMemory } from "../../core/ports.ts";
 import { isObject } from "../json.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { identifier } from "../../config/values.ts";
-import { onestepaiLimits } from "../../core/limits.ts";
+import { onestepaiLimits } from "../../core/platform-limits.ts";
 import {
   connectionFields,
   connectionWarnings,

@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { AgentError, asAgentError } from "../../core/errors.ts";
-import { onestepaiLimits } from "../../core/limits.ts";
+import { onestepaiLimits } from "../../core/platform-limits.ts";
 import type { OnestepaiBook, OpenUpload } from "./book.ts";
 import type { OnestepaiChunk, OnestepaiClient } from "./client.ts";
 

@@ -1,5 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
-import { remoLimits } from "../../core/limits.ts";
+import { remoLimits } from "../../core/platform-limits.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import type { RemoCalls } from "./calls.ts";
 import { annotationSetOf, answerError, namedOf, objectOf, type RemoAnnotationSet, type RemoNamed } from "./parse.ts";

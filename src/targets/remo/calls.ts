@@ -1,5 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
-import { remoLimits } from "../../core/limits.ts";
+import { remoLimits } from "../../core/platform-limits.ts";
 import type { HttpCaller, HttpRequest } from "../../link/http.ts";
 import type { MultipartBody } from "../../link/multipart.ts";
 import { attemptedText, type HttpAnswer, type StatusContext } from "../../link/http-status.ts";

@@ -1,4 +1,4 @@
-import { remoLimits } from "../../core/limits.ts";
+import { remoLimits } from "../../core/platform-limits.ts";
 import type { HttpCaller } from "../../link/http.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { RemoAnnotationSets } from "./annotation-sets.ts";

@@ -1,4 +1,4 @@
-import { remoLimits } from "../../core/limits.ts";
+import { remoLimits } from "../../core/platform-limits.ts";
 import type { Delivery } from "../../core/ports.ts";
 
 /** Deliveries in requests of at most 8 MiB of pictures each, as the vendor's client sends them; one larger goes alone. */

@@ -1,4 +1,4 @@
-import { remoLimits } from "../../core/limits.ts";
+import { remoLimits } from "../../core/platform-limits.ts";
 import type { TargetMemory } from "../../core/ports.ts";
 import { isObject } from "../json.ts";
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { AgentError, asAgentError } from "../../core/errors.ts";
-import { remoLimits } from "../../core/limits.ts";
+import { remoLimits } from "../../core/platform-limits.ts";
 import { outcomeOf, suspectsRecord, type Outcome } from "../../core/outcome.ts";
 import type { Delivery } from "../../core/ports.ts";
 import type { RemoClient } from "./client.ts";
