@@ -3,7 +3,6 @@ import type { Seams } from "../../src/core/ports.ts";
 import { Ages } from "../../src/remote/ages.ts";
 import type { HealthLook } from "../../src/remote/health-events.ts";
 import type { InfoReport } from "../../src/remote/info-report.ts";
-import type { RequestCounts } from "../../src/remote/tally.ts";
 import { statusReport, type StatusReport, statusWithin } from "../../src/remote/status-report.ts";
 import { clockQuality } from "../../src/state/boot.ts";
 import type { Agent } from "../compose.ts";
@@ -23,7 +22,7 @@ export interface StatusParts {
   readonly dataFolder: string;
   readonly instance: string;
   readonly revision: () => number;
-  readonly requests: () => RequestCounts;
+  readonly requests: () => NonNullable<StatusReport["requests"]>;
   /** Names of all commands. */
   readonly commands: () => readonly string[];
   /** Of a packet at the broker. */

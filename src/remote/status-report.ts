@@ -91,6 +91,7 @@ const requests = z.strictObject({
   failed: count,
   expired: count,
   unanswered: count.describe("Above the rate limit; the reply to another one speaks for them"),
+  missed: count.describe("Came faster than they could be looked at, and were not"),
   duplicates: count.describe("Came again; they are among the others by what they got"),
   underWay: count,
 });
