@@ -2,7 +2,6 @@ import type { Seams } from "../core/ports.ts";
 import type { Command } from "./command.ts";
 import type { RemoteConfig } from "./config.ts";
 import type { Gate } from "./access.ts";
-import type { ControlHealth } from "./control-health.ts";
 import { ControlLink, type ControlTiming } from "./control-link.ts";
 import { Discovery, type DiscoverySource } from "./discovery/discovery.ts";
 import type { DeviceEvent, EventKind } from "./event.ts";
@@ -93,8 +92,8 @@ export class Remote {
   }
 
   /** What became of requests since the process began. */
-  requests(): RequestCounts & Pick<ControlHealth, "missed"> {
-    return { ...this.#inbox.counts(), missed: this.#link.health().missed };
+  requests(): RequestCounts {
+    return this.#inbox.counts();
   }
 
   /** Being away is a state and no failure. Fails with `STATE_…`. */

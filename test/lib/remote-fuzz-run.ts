@@ -171,9 +171,9 @@ async function missedBy(daemon: RemoteDaemon): Promise<{ readonly count: number;
     await daemon.send("status", { id });
     await daemon.untilFinal([id], 1_100).catch(() => undefined);
     const [reply] = daemon.finalsTo(id);
-    const requests = reply?.data !== undefined && "requests" in reply.data ? reply.data.requests : undefined;
-    if (typeof requests === "object" && requests !== null && "missed" in requests) {
-      return { count: Number(requests.missed), asked };
+    const link = reply?.data !== undefined && "link" in reply.data ? reply.data.link : undefined;
+    if (typeof link === "object" && link !== null && "missed" in link) {
+      return { count: Number(link.missed), asked };
     }
   }
   throw new Error("the daemon says no status");
