@@ -19,6 +19,8 @@ export interface FuzzResult {
   /** Above the rate limit, spoken for by the reply to another one. */
   readonly unanswered: number;
   readonly words: ReadonlyMap<string, number>;
+  /** That the link had no room for, by its own count. */
+  readonly missed: number;
   /** One is asked for, rightly. */
   readonly effects: number;
   /** Errors that no request should bring about. */
@@ -81,6 +83,7 @@ export async function fuzzInbox({
     requests,
     finals,
     unanswered: 0,
+    missed: 0,
     words,
     effects: trace.numbers().length,
     mistakes,
@@ -122,8 +125,10 @@ export async function fuzzDaemon({
     memoryMb.push((await memoryOf(daemon.agent.pid)).ownMb);
   }
   const unansweredNow = () => daemon.finals().reduce((sum, reply) => sum + unansweredBy(reply), 0);
+  const missed = await missedBy(daemon);
+  requests += missed.asked;
   // The last of the flood are spoken for within a second.
-  const isWhole = () => daemon.finals().length + unansweredNow() >= requests;
+  const isWhole = () => daemon.finals().length + unansweredNow() + missed.count >= requests;
   await until(isWhole, "all are answered or counted", 5_000).catch(() => undefined);
   const finals = daemon.finals();
   const unanswered = unansweredNow();
@@ -132,7 +137,17 @@ export async function fuzzDaemon({
   const mistakes = daemon.agent.stderr.filter((line) => /request_failed|command_failed|UNEXPECTED|Error:/.test(line));
   await daemon.agent.stop();
   const effects = [...(await daemon.records()).values()].flat().length;
-  return { sent: count + 1, requests, finals: finals.length, unanswered, words, effects, mistakes, memoryMb };
+  return {
+    sent: count + 1,
+    requests,
+    finals: finals.length,
+    unanswered,
+    missed: missed.count,
+    words,
+    effects,
+    mistakes,
+    memoryMb,
+  };
 }
 
 /** Until one is answered, which is when everything before it was looked at. Resolves with how many it took. */
@@ -147,6 +162,21 @@ async function answeredPings(daemon: RemoteDaemon, name: string): Promise<number
     if (isAnswered) return count;
   }
   throw new Error("the daemon answers no ping");
+}
+
+/** As the daemon says itself, in how many tries. */
+async function missedBy(daemon: RemoteDaemon): Promise<{ readonly count: number; readonly asked: number }> {
+  for (let asked = 1; asked <= 60; asked += 1) {
+    const id = `status-${asked}`;
+    await daemon.send("status", { id });
+    await daemon.untilFinal([id], 1_100).catch(() => undefined);
+    const [reply] = daemon.finalsTo(id);
+    const link = reply?.data !== undefined && "link" in reply.data ? reply.data.link : undefined;
+    if (typeof link === "object" && link !== null && "missed" in link) {
+      return { count: Number(link.missed), asked };
+    }
+  }
+  throw new Error("the daemon says no status");
 }
 
 /** Besides the one that it answers. */
