@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import type { Seams } from "../../src/core/ports.ts";
 import { brokerAddress } from "../../src/link/broker-address.ts";
 import { MqttLink } from "../../src/link/mqtt-link.ts";

@@ -1,4 +1,4 @@
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import type { Addressing } from "./request-words.ts";
 import { addressed, argumentsFrom, specOf } from "./request-words.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../src/core/clock.ts";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import type { Camera, CameraHealth } from "../../src/core/ports.ts";
 import type { ImageHealth } from "../../src/core/picture.ts";
 import type { CameraPort } from "../../src/remote/commands/camera.ts";

@@ -1,5 +1,5 @@
 import { AgentError, asAgentError } from "../../src/core/errors.ts";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import { pointerOfProblem } from "../../src/config/layers.ts";
 import { byId, difference, isFields, patched, shownPatch, type Fields } from "../../src/config/overlay.ts";
 import { changedPaths, checkAccess, checkPatch, pointerOf } from "../../src/config/overlay-access.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../src/core/clock.ts";
 import { shownDetections } from "../../src/core/detections.ts";
-import { discoveryLimits, remoteLimits } from "../../src/core/limits.ts";
+import { discoveryLimits, remoteLimits } from "../../src/core/remote-limits.ts";
 import { intervalMsOf } from "../../src/capture/config.ts";
 import { type CameraReport, hasTrouble, type HealthReport, type TargetHealth } from "../../src/health/health.ts";
 import type { DiscoverySource } from "../../src/remote/discovery/discovery.ts";

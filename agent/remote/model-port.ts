@@ -1,5 +1,5 @@
 import { AgentError } from "../../src/core/errors.ts";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import type { InstalledModel } from "../../src/models/store.ts";
 import type { CommandCall } from "../../src/remote/command.ts";

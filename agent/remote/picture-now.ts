@@ -1,7 +1,7 @@
 import type { Clock } from "../../src/core/clock.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { Interruptible } from "../../src/core/interruptible.ts";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import type { Camera } from "../../src/core/ports.ts";
 import type { Pipeline } from "../../src/pipeline/pipeline.ts";
 import type { Processed } from "../../src/pipeline/processed.ts";

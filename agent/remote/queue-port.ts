@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { Clock } from "../../src/core/clock.ts";
 import { AgentError } from "../../src/core/errors.ts";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import type { SpoolListing } from "../../src/core/ports.ts";
 import type { DeliverySelection, Queue, QueueStep } from "../../src/core/queue.ts";
 import type { QueuePage, QueuePort, Selector, StepCall } from "../../src/remote/commands/queue.ts";

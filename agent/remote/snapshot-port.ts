@@ -1,5 +1,5 @@
 import type { Clock } from "../../src/core/clock.ts";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import type { SnapshotPort } from "../../src/remote/commands/snapshot.ts";
 import type { Agent } from "../compose.ts";
 import { processedFacts } from "../processed-text.ts";

@@ -1,4 +1,4 @@
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import type { Seams } from "../../src/core/ports.ts";
 import { Ages } from "../../src/remote/ages.ts";
 import { type ControlHealth, linkStatus } from "../../src/remote/control-health.ts";

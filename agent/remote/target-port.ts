@@ -1,6 +1,6 @@
 import type { Clock } from "../../src/core/clock.ts";
 import { AgentError, asAgentError } from "../../src/core/errors.ts";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import type { TargetPort } from "../../src/remote/commands/target.ts";
 import { deliveriesOf, targetUnknown, type UploadParts } from "./upload-parts.ts";
 

@@ -1,4 +1,4 @@
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import type { Command } from "./command.ts";
 import type { Entry } from "./ledger.ts";
 import { isObject, type Answer } from "./reply.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { AgentError } from "../core/errors.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 
 /**
  * One text for one JSON value, whoever wrote it: the JSON Canonicalization Scheme (RFC 8785). No spaces, the members of

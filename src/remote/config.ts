@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { discoveryLimits, remoteLimits } from "../core/limits.ts";
+import { discoveryLimits, remoteLimits } from "../core/remote-limits.ts";
 import { byteSize, duration, identifier, lifetime, secret, tls } from "../config/values.ts";
 import { brokerUrl } from "../targets/config.ts";
 import { scopes } from "./command.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import type { Logger, Seams } from "../core/ports.ts";
 import { brokerAddress } from "../link/broker-address.ts";
 import type { MqttLinkOptions, MqttLinkState, MqttTiming } from "../link/mqtt-link.ts";

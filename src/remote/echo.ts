@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../core/clock.ts";
 import { AgentError } from "../core/errors.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import type { MqttMessage } from "../link/mqtt-subscription.ts";
 
 /**

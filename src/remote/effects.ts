@@ -1,5 +1,5 @@
 import { asAgentError } from "../core/errors.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import type { Logger } from "../core/ports.ts";
 import { auditOf, shownArgs, type Audit } from "./audit.ts";
 import { digestOf } from "./canonical-json.ts";

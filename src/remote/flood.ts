@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import { RateLimit, type Rate } from "./rate-limit.ts";
 import type { ReplyAddress } from "./reply.ts";
 

@@ -1,5 +1,5 @@
 import { asAgentError } from "../core/errors.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Logger, Seams } from "../core/ports.ts";
 import type { MqttMessage } from "../link/mqtt-subscription.ts";

@@ -1,4 +1,4 @@
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import type { Counter, Entry, Waiting } from "./ledger.ts";
 import { isObject, type Answer, type ReplyAddress } from "./reply.ts";
 

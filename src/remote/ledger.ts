@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import { StateFile } from "../state/state-file.ts";
 import { type Books, parseBooks, parseEntry, writtenEntry } from "./ledger-file.ts";
 import { briefly, type Answer, type ReplyAddress } from "./reply.ts";

@@ -1,5 +1,5 @@
 import { AgentError, asAgentError } from "../core/errors.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Outgoing, Sender } from "./sender.ts";
 

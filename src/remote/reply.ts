@@ -1,5 +1,5 @@
 import { AgentError } from "../core/errors.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 
 /** `accepted` and `progress` may come before; exactly one of the others ends a request. */
 export type ReplyState = "accepted" | "progress" | "done" | "refused" | "failed" | "expired";

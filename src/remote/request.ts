@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { messageOf } from "../core/errors.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { isObject, refused, type Answer } from "./reply.ts";
 

@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import type { Logger, Random, Seams } from "../core/ports.ts";
 import type { Command, CommandCall } from "./command.ts";
 import { answerOfError, type Answer } from "./reply.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import type { PublishOptions } from "../link/mqtt-packet.ts";
 
 export interface Outgoing {

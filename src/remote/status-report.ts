@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { DeliveryHealth, LastError, ModelsHealth, PipelineHealth, UploadHealth } from "../core/health.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import { type ImageHealth, pictureFaults } from "../core/picture.ts";
 import type { CameraHealth, Loss, TargetBacklog } from "../core/ports.ts";
 import type { VisionHealth } from "../core/vision-port.ts";

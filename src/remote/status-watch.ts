@@ -1,5 +1,5 @@
 import { asAgentError } from "../core/errors.ts";
-import { remoteLimits } from "../core/limits.ts";
+import { remoteLimits } from "../core/remote-limits.ts";
 import type { Seams } from "../core/ports.ts";
 import type { DeviceEvent } from "./event.ts";
 import { healthEvents, type HealthLook, keptEvent, stateKey } from "./health-events.ts";

@@ -10,7 +10,7 @@ import { scopes } from "../../src/remote/command.ts";
 import { commandSpecs } from "../../src/remote/commands/specs.ts";
 import { eventData } from "../../src/remote/event.ts";
 import { replyCodes } from "../../src/remote/reply.ts";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import { parseRequest } from "../../src/remote/request.ts";
 import { requestOf } from "../../agent/documents/commands-page.ts";
 import { repositoryFolder } from "../lib/shared.ts";

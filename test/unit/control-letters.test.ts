@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { AgentError, type Disposition } from "../../src/core/errors.ts";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import { Hearing } from "../../src/link/mqtt-hearing.ts";
 import type { MqttMessage, ReceivedPublish } from "../../src/link/mqtt-subscription.ts";
 import { CloneWatch } from "../../src/remote/clone-watch.ts";

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
-import { discoveryLimits } from "../../src/core/limits.ts";
+import { discoveryLimits } from "../../src/core/remote-limits.ts";
 import { Pictures } from "../../src/remote/discovery/pictures.ts";
 import { both, goneFrom, PublishedFile } from "../../src/remote/discovery/published.ts";
 import { RecordingLogger, SimulatedClock } from "../lib/seams.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import { type DeviceEvent, eventData, type EventKind } from "../../src/remote/event.ts";
 import { healthEvents, type HealthLook, keptEvent, stateKey } from "../../src/remote/health-events.ts";
 import { StatusWatch } from "../../src/remote/status-watch.ts";

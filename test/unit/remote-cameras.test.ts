@@ -7,7 +7,7 @@ import { CameraPauses } from "../../src/capture/pauses.ts";
 import { SupervisedCamera } from "../../src/capture/supervisor.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import { AgentError } from "../../src/core/errors.ts";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import type { Answer } from "../../src/remote/reply.ts";
 import { InboxBench } from "../lib/inbox-bench.ts";
 import { jpegOf } from "../lib/pictures.ts";

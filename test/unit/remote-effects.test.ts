@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import { RequestBench, type RequestBenchOptions } from "../lib/request-bench.ts";
 import { settle } from "../lib/stepped-clock.ts";
 import { tempFolder } from "../lib/temp.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import type { DeliveryHealth, PipelineHealth } from "../../src/core/health.ts";
-import { configLimits, remoteLimits } from "../../src/core/limits.ts";
+import { configLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import { type LossReason } from "../../src/core/ports.ts";
 import { collectHealth, type HealthParts } from "../../src/health/health.ts";
 import { Ages } from "../../src/remote/ages.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { remoteLimits } from "../../src/core/limits.ts";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import { createControlledLogger, type LogLevel } from "../../src/log/logger.ts";
 import { LogRing } from "../../src/log/ring.ts";
 import { capabilitiesCommands } from "../../src/remote/commands/capabilities.ts";

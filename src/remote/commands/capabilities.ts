@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { remoteLimits } from "../../core/limits.ts";
+import { remoteLimits } from "../../core/remote-limits.ts";
 import { command, type Command, type CommandSpec } from "../command.ts";
 import { eventData } from "../event.ts";
 import { replyCodes } from "../reply.ts";

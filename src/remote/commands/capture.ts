@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { remoteLimits } from "../../core/limits.ts";
+import { remoteLimits } from "../../core/remote-limits.ts";
 import { fraction, identifier } from "../../config/values.ts";
 import { command, type Command, type CommandCall, type CommandSpec } from "../command.ts";
 import type { Settings } from "../settings.ts";

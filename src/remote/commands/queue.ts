@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { identifier } from "../../config/values.ts";
-import { remoteLimits } from "../../core/limits.ts";
+import { remoteLimits } from "../../core/remote-limits.ts";
 import { command, type Command, type CommandCall, type CommandSpec } from "../command.ts";
 
 /** The spool: what is kept, what is owed of it, and in which order it goes. */

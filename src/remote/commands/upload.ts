@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { identifier } from "../../config/values.ts";
-import { remoteLimits } from "../../core/limits.ts";
+import { remoteLimits } from "../../core/remote-limits.ts";
 import { command, type Command, type CommandCall, type CommandSpec } from "../command.ts";
 
 /** Whether, and how fast, records are sent. Capture goes on, and what waits is kept as long as there is room. */

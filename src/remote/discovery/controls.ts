@@ -1,4 +1,4 @@
-import { discoveryLimits } from "../../core/limits.ts";
+import { discoveryLimits } from "../../core/remote-limits.ts";
 import type { EntityGroup } from "./entity.ts";
 
 /** What a plain payload of Home Assistant's means as a request. */

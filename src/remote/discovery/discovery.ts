@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { asAgentError, type AgentError } from "../../core/errors.ts";
-import { discoveryLimits, remoteLimits } from "../../core/limits.ts";
+import { discoveryLimits, remoteLimits } from "../../core/remote-limits.ts";
 import { LogGate } from "../../core/log-gate.ts";
 import type { Logger, Random, Seams } from "../../core/ports.ts";
 import type { PublishProperties } from "../../link/mqtt-packet.ts";

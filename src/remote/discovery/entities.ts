@@ -1,4 +1,4 @@
-import { discoveryLimits } from "../../core/limits.ts";
+import { discoveryLimits } from "../../core/remote-limits.ts";
 import { groupOf, type Control, type EntityGroup, type EntityPlan, type Offer } from "./entity.ts";
 import type { CameraReading, DeviceReading, Reading, TargetReading } from "./reading.ts";
 

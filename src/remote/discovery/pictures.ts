@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { asAgentError } from "../../core/errors.ts";
-import { discoveryLimits } from "../../core/limits.ts";
+import { discoveryLimits } from "../../core/remote-limits.ts";
 import { LogGate } from "../../core/log-gate.ts";
 import type { Logger, Seams } from "../../core/ports.ts";
 import type { Vision } from "../../core/vision-port.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { discoveryLimits } from "../../core/limits.ts";
+import { discoveryLimits } from "../../core/remote-limits.ts";
 import { StateFile } from "../../state/state-file.ts";
 import { isObject } from "../reply.ts";
 
