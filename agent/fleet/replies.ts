@@ -65,7 +65,10 @@ export class Replies {
   /** Resolves with true when all that can answer have, with false after `timeoutMs`. Fails when `signal` aborts. */
   async complete(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
     const ended = new AbortController();
-    const timeout = this.#clock.sleep(timeoutMs, AbortSignal.any([signal, ended.signal])).then(
+    const end = () => ended.abort();
+    signal.addEventListener("abort", end, { once: true });
+    if (signal.aborted) end();
+    const timeout = this.#clock.sleep(timeoutMs, ended.signal).then(
       () => "late" as const,
       () => "stopped" as const,
     );
@@ -79,6 +82,7 @@ export class Replies {
         return false;
       }
     } finally {
+      signal.removeEventListener("abort", end);
       ended.abort();
     }
   }

@@ -35,7 +35,11 @@ export async function fleetSimulate(context: CommandContext, options: FleetSimul
     },
     { clock, random, log: new ConnectLog(clock) },
   );
-  const ending = options.for === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(options.for)]);
+  const over = new AbortController();
+  const end = () => over.abort();
+  signal.addEventListener("abort", end, { once: true });
+  const timer = options.for === undefined ? undefined : setTimeout(end, options.for);
+  const ending = over.signal;
   const beganMs = clock.monotonicMs();
   let rounds = 0;
   let missing = 0;
@@ -67,6 +71,8 @@ export async function fleetSimulate(context: CommandContext, options: FleetSimul
   } catch (error) {
     if (!ending.aborted) throw error;
   } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", end);
     terminal.note("ending the devices");
     await simulation.stop();
     await rm(stateFolder, { recursive: true, force: true });

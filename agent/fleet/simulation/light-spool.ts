@@ -82,15 +82,18 @@ export class LightSpool implements DeliverySpool {
     }
   }
 
+  /** With a controller of its own, because signals made of others are collected while they are waited for. */
   async #changeWithin(ms: number, signal: AbortSignal): Promise<void> {
     const over = new AbortController();
-    const changed = new Promise<void>((resolve) => (this.#wake = resolve));
-    const either = AbortSignal.any([signal, over.signal]);
-    const aborted = new Promise<void>((resolve) => {
-      either.addEventListener("abort", () => resolve(), { once: true });
+    const end = () => over.abort();
+    const changed = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      over.signal.addEventListener("abort", () => resolve(), { once: true });
     });
-    const later = ms === Infinity ? aborted : this.#clock.sleep(Math.max(0, ms), either).catch(() => undefined);
-    await Promise.race([changed, later, aborted]);
+    signal.addEventListener("abort", end, { once: true });
+    const later = ms === Infinity ? changed : this.#clock.sleep(Math.max(0, ms), over.signal).catch(() => undefined);
+    await Promise.race([changed, later]);
+    signal.removeEventListener("abort", end);
     over.abort();
   }
 
