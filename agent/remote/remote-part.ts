@@ -26,7 +26,7 @@ import { discoveryPort } from "./discovery-port.ts";
 import { LogLevelHold } from "./log-port.ts";
 import { modelPort } from "./model-port.ts";
 import { RemoteQueue } from "./queue-port.ts";
-import { commandsOfCameras } from "./camera-commands.ts";
+import { commandsOfCameras, settingsOfCameras } from "./camera-commands.ts";
 import { statusPort } from "./status-port.ts";
 import { supportPort } from "./support-port.ts";
 import { targetPort } from "./target-port.ts";
@@ -66,6 +66,7 @@ export function remotePart(
     ...uploadCommands(uploadPort(agent)),
     ...explainUploadCommands(explainUploadPort(agent)),
     ...commandsOfCameras(agent, packetBytesMax, seams.clock),
+    ...settingsOfCameras(agent, unchangeable),
     ...modelCommands(models),
     ...logCommands(logLevel),
     ...supportCommands(support),
