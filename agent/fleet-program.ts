@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import type { FleetSendOptions } from "./commands/fleet/send.ts";
+import type { FleetSimulateOptions } from "./commands/fleet/simulate.ts";
 import { sendOptions } from "./commands-program.ts";
-import { percentage, positiveInteger } from "./option-values.ts";
+import { percentage, positiveInteger, waitMs } from "./option-values.ts";
 import type { ContextOf, Finish } from "./program.ts";
 
 /** `fleet …`: many devices at once. Each command's code is imported when it runs. */
@@ -14,6 +15,20 @@ export function addFleetCommands(program: Command, contextOf: ContextOf, finish:
     .action(async (options: { group?: string }, command: Command) => {
       const { fleetList } = await import("./commands/fleet/ls.ts");
       await finish(fleetList(contextOf(command), options));
+    });
+  fleet
+    .command("simulate")
+    .description("many light devices with the real protocol code, to see what a broker and this fleet would do")
+    .option("--devices <n>", "how many", positiveInteger, 100)
+    .option("--groups <n>", "spread over so many groups", positiveInteger, 4)
+    .option("--interval <duration>", "each also takes a picture this often and uploads it", waitMs)
+    .option("--picture-size <bytes>", "of each picture", positiveInteger, 20_000)
+    .option("--rate <n>", "devices that start in a second", positiveInteger, 200)
+    .option("--ask-every <duration>", "ping all of them this often", waitMs, 10_000)
+    .option("--for <duration>", "end after this time (default: with Ctrl-C)", waitMs)
+    .action(async (options: FleetSimulateOptions, command: Command) => {
+      const { fleetSimulate } = await import("./commands/fleet/simulate.ts");
+      await finish(fleetSimulate(contextOf(command), options));
     });
   sendOptions(
     fleet

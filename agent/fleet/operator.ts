@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { remoteLimits } from "../../src/core/limits.ts";
 import type { Seams } from "../../src/core/ports.ts";
 import { brokerAddress } from "../../src/link/broker-address.ts";
 import { MqttLink } from "../../src/link/mqtt-link.ts";
@@ -68,6 +69,15 @@ export class Operator {
     const payload = Buffer.from(JSON.stringify(request));
     await this.#link.publish(requestTopic(this.#root, to, command), payload, options, signal);
   }
+
+  /** Takes away what a device keeps at the broker: it is no more. */
+  async forget(device: string, signal: AbortSignal): Promise<void> {
+    const { availability, info, status } = new Topics(this.#root, device);
+    const nothing = Buffer.alloc(0);
+    for (const topic of [availability, info, status]) {
+      await this.#link.publish(topic, nothing, { qos: 1, retain: true }, signal);
+    }
+  }
 }
 
 /** The envelope of a request, as far as this class looks at it. */
@@ -82,17 +92,17 @@ function subscriptionsOf({ onReply, onKept }: Ears, root: string, replyTopic: st
   const everyone = new Topics(root, "+");
   const repliesOf = (from: Addressee, command: string) =>
     (from.kind === "device" ? new Topics(root, from.device) : everyone).reply(command);
-  return [
-    ...(onReply === undefined
-      ? []
-      : [
-          {
-            filters: [replyTopic, repliesOf(onReply.from, onReply.command)],
-            ...({ qos: 1, kept: "none", onMessage: onReply.take } as const),
-          },
-        ]),
-    ...(onKept === undefined
-      ? []
-      : [{ filters: [everyone.availability, everyone.info, everyone.status], qos: 1, onMessage: onKept } as const]),
-  ];
+  const waitingMax = remoteLimits.fleetMessagesMax;
+  const subscriptions: MqttSubscription[] = [];
+  if (onReply !== undefined) {
+    const filters = [replyTopic, repliesOf(onReply.from, onReply.command)];
+    subscriptions.push({ filters, qos: 1, kept: "none", waitingMax, onMessage: onReply.take });
+  }
+  // One after the other, so that a broker need not hold all of them for a client at once.
+  if (onKept !== undefined) {
+    for (const filter of [everyone.availability, everyone.info, everyone.status]) {
+      subscriptions.push({ filters: [filter], qos: 1, waitingMax, onMessage: onKept });
+    }
+  }
+  return subscriptions;
 }

@@ -2,9 +2,9 @@ import type { Clock } from "../../src/core/clock.ts";
 import { shownDetections } from "../../src/core/detections.ts";
 import { discoveryLimits, remoteLimits } from "../../src/core/limits.ts";
 import { intervalMsOf } from "../../src/capture/config.ts";
-import { type CameraReport, hasTrouble, type HealthReport } from "../../src/health/health.ts";
+import { type CameraReport, hasTrouble, type HealthReport, type TargetHealth } from "../../src/health/health.ts";
 import type { DiscoverySource } from "../../src/remote/discovery/discovery.ts";
-import type { CameraReading, DeviceReading } from "../../src/remote/discovery/reading.ts";
+import type { CameraReading, DeviceReading, TargetReading } from "../../src/remote/discovery/reading.ts";
 import type { StatusReport } from "../../src/remote/status-report.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
@@ -54,6 +54,7 @@ export function discoveryPort(
       problem: hasTrouble(camera),
       lastFrameAtMs: lastFrameAtMs ?? null,
       objects: objects.get(id) ?? null,
+      capturing: state !== "paused",
       ...(intervalMs === undefined ? {} : { intervalMs }),
     };
   };
@@ -64,7 +65,7 @@ export function discoveryPort(
       return {
         device: { ...(await deviceNow(health)), threshold: agent.vision.model()?.threshold ?? null },
         cameras: health.cameras.map(cameraReading),
-        targets: health.targets.map(({ targetId, state }) => ({ id: targetId, connected: state === "up" })),
+        targets: health.targets.map(targetReading),
       };
     },
     pictures: {
@@ -75,6 +76,15 @@ export function discoveryPort(
       },
       thumbnail: (jpeg, options, signal) => agent.vision.thumbnail(jpeg, options, signal),
     },
+  };
+}
+
+function targetReading({ targetId, state }: TargetHealth): TargetReading {
+  const isHeld = state === "paused" || state === "disabled";
+  return {
+    id: targetId,
+    connected: isHeld ? null : state === "up",
+    ...(state === "disabled" ? {} : { uploading: state !== "paused" }),
   };
 }
 

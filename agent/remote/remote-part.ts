@@ -51,11 +51,12 @@ export function remotePart(
   const instance = randomUUID();
   const names = () => commands.map(({ spec }) => spec.name);
   const requests = () => remote.requests();
-  const status = statusPort(config, { agent, dataFolder, instance, revision, requests, commands: names }, seams);
+  const packetBytesMax = () => remote.link.packetBytesMax();
+  const own = { agent, dataFolder, instance, revision, packetBytesMax };
+  const status = statusPort(config, { ...own, requests, commands: names }, seams);
   const queue = new RemoteQueue(agent, seams.clock);
   const models = modelPort(agent, seams.clock);
   const logLevel = new LogLevelHold(logControl, seams.clock);
-  const packetBytesMax = () => remote.link.packetBytesMax();
   const support = supportPort({ agent, status, models, shownConfig, logRing, log: seams.log, packetBytesMax });
   const commands: readonly Command[] = [
     ...basicCommands(status),

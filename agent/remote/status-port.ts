@@ -1,9 +1,10 @@
+import { remoteLimits } from "../../src/core/limits.ts";
 import type { Seams } from "../../src/core/ports.ts";
 import { Ages } from "../../src/remote/ages.ts";
 import type { HealthLook } from "../../src/remote/health-events.ts";
 import type { InfoReport } from "../../src/remote/info-report.ts";
 import type { RequestCounts } from "../../src/remote/tally.ts";
-import { statusReport, type StatusReport } from "../../src/remote/status-report.ts";
+import { statusReport, type StatusReport, statusWithin } from "../../src/remote/status-report.ts";
 import { clockQuality } from "../../src/state/boot.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
@@ -25,12 +26,14 @@ export interface StatusParts {
   readonly requests: () => RequestCounts;
   /** Names of all commands. */
   readonly commands: () => readonly string[];
+  /** Of a packet at the broker. */
+  readonly packetBytesMax: () => number;
 }
 
 /** What a running agent says of itself to its operator. */
 export function statusPort(
   config: Pick<FramepostConfig, "spool" | "cameras" | "remote">,
-  { agent, dataFolder, instance, revision, requests, commands }: StatusParts,
+  { agent, dataFolder, instance, revision, requests, commands, packetBytesMax }: StatusParts,
   { clock }: Seams,
 ): StatusPort {
   const versions = { agent: agentVersion(), node: process.version };
@@ -51,7 +54,8 @@ export function statusPort(
       ...{ versions, revision: revision(), capBytes: config.spool.maxBytes },
       stateForMs: Math.round(nowMs - since.atMs),
     };
-    return statusReport(health, around, ages.look());
+    const whole = statusReport(health, around, ages.look());
+    return statusWithin(whole, packetBytesMax() - remoteLimits.packetOverheadBytes);
   };
 
   const info = (): InfoReport => {

@@ -20,7 +20,6 @@ export function statsOf(value: unknown): QueueStats {
     lost: arrayOf(from["lost"], "losses", lossOf),
     ...optional(from, "oldestAgeMs", numberOf),
     ...optional(from, "evicting", truthOf),
-    ...optional(from, "oldestAgeMs", countOf),
     ...optional(from, "deliveries", (list, what) => arrayOf(list, what, deliveryHealthOf)),
     ...optional(from, "upload", uploadHealthOf),
   };

@@ -810,6 +810,8 @@ export const remoteLimits = {
   echoMs: 1_000,
   /** Filters that the broker has refused are asked for again. */
   resubscribeMs: 10 * 60_000,
+  /** Replies, and what devices keep at the broker, as they come to a shell: of the largest fleet, with a few KB each. */
+  fleetMessagesMax: 30_000,
   groupsMax: 16,
   keysMax: 32,
   /** A camera that runs gives a picture in seconds; a webcam may warm up for 30 s, and its program take 10 s more. */

@@ -56,7 +56,7 @@ export class Hearing {
   }
 
   async #queued(line: Line, packet: ReceivedPublish, ended: AbortSignal): Promise<boolean> {
-    if (line.waiting >= linkLimits.mqttHeardWaitingMax) {
+    if (line.waiting >= (line.subscription.waitingMax ?? linkLimits.mqttHeardWaitingMax)) {
       this.#missed += 1;
       return true;
     }

@@ -26,6 +26,11 @@ export interface MqttSubscription {
   readonly kept?: "all" | "none";
   /** On connections of this version alone. */
   readonly onlyOn?: MqttVersion;
+  /**
+   * Messages that wait for `onMessage`; what comes above it is not heard. Some brokers send far more at once than a client
+   * asks for, and all that one read brings waits for a moment. For whoever expects many; the link's limit otherwise.
+   */
+  readonly waitingMax?: number;
   /** Called instead of ending the connection where the broker forbids some of the filters, or all. */
   readonly onRefused?: (error: AgentError, filters: readonly string[]) => void;
   /**

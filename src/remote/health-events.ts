@@ -21,7 +21,8 @@ export interface HealthLook {
 export function stateKey({ cameras, targets, ...look }: HealthLook): string {
   return JSON.stringify([
     ...[look.state, look.troubles, look.detector, look.lastRollback, look.spoolFull, look.revision],
-    cameras.map(({ id, state, frozen }) => [id, state, frozen]),
+    // One that is tried again and again is lost all the time.
+    cameras.map((camera) => [camera.id, isLost(camera) ? "lost" : camera.state, camera.frozen]),
     targets.map(({ targetId, state }) => [targetId, state]),
   ]);
 }

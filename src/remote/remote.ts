@@ -82,7 +82,9 @@ export class Remote {
     const { look, info, status } = parts;
     const tell = (report: "info" | "status", value: object, signal: AbortSignal) => this.#tell(report, value, signal);
     const event = ({ kind, data }: DeviceEvent) => this.event(kind, data);
-    this.#watch = new StatusWatch({ look, info, status, tell, event, statusEveryMs: config.statusEvery }, seams);
+    const isConnected = () => this.#link.state().kind === "connected";
+    const told = { look, info, status, tell, event, isConnected };
+    this.#watch = new StatusWatch({ ...told, statusEveryMs: config.statusEvery }, seams);
   }
 
   get link(): ControlLink {

@@ -108,6 +108,10 @@ export const statusSchema = z.strictObject({
   v: z.literal(1),
   state: z.enum(["ok", "degraded"]),
   stateForMs: ageMs,
+  leftOut: z
+    .literal(true)
+    .optional()
+    .describe("This broker takes no packet for all of it: cameras and targets are missing"),
   troubles: z.array(z.string()).describe("One phrase for each part that is not at work"),
   troublesLeftOut: count.optional(),
   upMs: ageMs,
@@ -131,6 +135,18 @@ export const statusSchema = z.strictObject({
   versions: z.strictObject({ agent: z.string(), node: z.string() }),
   revision: count.describe("Of the config"),
 });
+
+/** Where a broker does not take all of it, what tells most. */
+export function statusWithin(status: StatusReport, bytesMax: number): StatusReport {
+  if (Buffer.byteLength(JSON.stringify(status)) <= bytesMax) return status;
+  const { troubles, troublesLeftOut = 0 } = status;
+  const told = troubles.slice(0, 3);
+  return {
+    ...status,
+    ...{ leftOut: true, cameras: {}, targets: {}, capture: { ...status.capture, paused: [] } },
+    ...{ troubles: told, troublesLeftOut: troublesLeftOut + troubles.length - told.length },
+  };
+}
 
 export type StatusReport = z.output<typeof statusSchema>;
 

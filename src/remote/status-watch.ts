@@ -13,6 +13,8 @@ export interface StatusWatchParts {
   /** Publishes, or notes for the next connect. */
   readonly tell: (report: "info" | "status", value: object, signal: AbortSignal) => Promise<void>;
   readonly event: (event: DeviceEvent) => void;
+  /** While it is not, kept records are not told: in a long outage they would take the place of all that matters more. */
+  readonly isConnected: () => boolean;
 }
 
 /** Tells how the device is: at once when its state changes, else every now and then; and what has happened meanwhile. */
@@ -29,25 +31,31 @@ export class StatusWatch {
   /** Until `signal` aborts; never fails. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#seams;
-    const { statusEveryMs, event } = this.#parts;
-    let last = this.#parts.look();
+    const { statusEveryMs, event, isConnected } = this.#parts;
+    // What is wrong from the start is news, too.
+    let last: HealthLook = { ...this.#parts.look(), ...nothingYet };
     let lastTold: { readonly key: string; readonly atMs: number } | undefined;
+    let wasConnected = true;
     let lastKept = { look: last, atMs: -Infinity };
     while (!signal.aborted) {
       const look = withModelOf(last, this.#parts.look());
       const nowMs = clock.monotonicMs();
       for (const each of healthEvents(last, look)) event(each);
-      if (nowMs - lastKept.atMs >= remoteLimits.keptEventEveryMs) {
+      const connected = isConnected();
+      if (nowMs - lastKept.atMs >= remoteLimits.keptEventEveryMs && connected) {
         const kept = keptEvent(lastKept.look, look);
         if (kept !== undefined) event(kept);
         if (kept !== undefined) lastKept = { look, atMs: nowMs };
       }
       const key = stateKey(look);
-      if (lastTold?.key !== key || nowMs - lastTold.atMs >= statusEveryMs) {
+      // After an outage what was said at the connect is old, and this broker may take less.
+      const isBack = connected && !wasConnected;
+      if (isBack || lastTold?.key !== key || nowMs - lastTold.atMs >= statusEveryMs) {
         await this.#tell(signal);
         lastTold = { key, atMs: nowMs };
       }
       last = look;
+      wasConnected = connected;
       await clock.sleep(Math.min(remoteLimits.statusLookMs, statusEveryMs), signal).catch(() => undefined);
     }
   }
@@ -66,6 +74,8 @@ export class StatusWatch {
     }
   }
 }
+
+const nothingYet = { cameras: [], targets: [], lastRollback: "", spoolFull: false, keptByRule: {} } as const;
 
 /** While the detector is away, or only starting, it has no model: coming back with the same one is no switch. */
 function withModelOf({ detector: { model } }: HealthLook, look: HealthLook): HealthLook {

@@ -9,6 +9,7 @@ import type { BenchTable } from "../bench/table.ts";
 import { brokenDownloads } from "./broken-downloads.ts";
 import { camerasEight } from "./cameras-eight.ts";
 import { camerasRestart } from "./cameras-restart.ts";
+import { fleet } from "./fleet.ts";
 import { kill } from "./kill.ts";
 import { motionGate } from "./motion-gate.ts";
 import { modelSwitches } from "./model-switches.ts";
@@ -17,6 +18,8 @@ import { writeSections } from "./page.ts";
 import { platforms } from "./platforms.ts";
 import { powerCut } from "./power-cut.ts";
 import { remoteBroker } from "./remote-broker.ts";
+import { remoteFuzz } from "./remote-fuzz.ts";
+import { remoteKill } from "./remote-kill.ts";
 import { visionFuzz } from "./vision-fuzz.ts";
 import { visionSlope } from "./vision-slope.ts";
 
@@ -39,6 +42,9 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "broken-downloads": brokenDownloads,
   platforms,
   "remote-broker": remoteBroker,
+  "remote-fuzz": remoteFuzz,
+  "remote-kill": remoteKill,
+  fleet,
 };
 
 const names = Object.keys(suites);

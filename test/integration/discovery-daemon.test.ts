@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, it } from "mocha";
+import { PublishedFile } from "../../src/remote/discovery/published.ts";
 import { AgentProcess, writeConfig } from "../lib/agent.ts";
 import { checkDiscovery, type CheckedDevice } from "../lib/discovery-checker.ts";
 import { keptTopics } from "../lib/kept-topics.ts";
@@ -21,15 +23,35 @@ describe("the daemon in Home Assistant", () => {
     needsProgram(this, "mosquitto", "mosquitto");
   });
 
-  it("shows every entity valid and live, obeys each, and leaves nothing when turned off", async () => {
+  it("shows every entity valid and live, and obeys each", async () => {
     await using folder = await tempFolder();
     const broker = await new Mosquitto().start();
     const home = new Subscriber();
     try {
-      await home.start(broker.url, "framepost/gw/res/+");
+      await home.start(broker.url, "framepost/gw/+/+");
       await shownBy(broker.url, folder.path, home);
-      const off = { homeAssistant: { enabled: false }, protocol: "3.1.1" };
-      await using agent = await daemon(broker.url, folder.path, off);
+    } finally {
+      await home.stop();
+      await broker.stop();
+    }
+  });
+
+  it("takes away what an earlier start has left when turned off, on 3.1.1", async () => {
+    await using folder = await tempFolder();
+    const broker = await new Mosquitto().start();
+    const home = await new Subscriber().start(broker.url, "nothing");
+    try {
+      const states = ["framepost/gw/state/device", "framepost/gw/picture/front"];
+      for (const each of [topic, ...states]) await home.say(each, "left", { retain: true });
+      const state = join(folder.path, "data", "state");
+      await mkdir(state, { recursive: true });
+      const left = new PublishedFile(state);
+      await left.open();
+      await left.note({ configs: { [topic]: { device_queue: "sensor" } }, topics: states });
+      await using agent = await daemon(broker.url, folder.path, {
+        ...{ homeAssistant: { enabled: false }, protocol: "3.1.1" },
+      });
+      await agent.untilLogged("mqtt.connected");
       await agent.until("nothing of it is left", async () => {
         const topics = Object.keys(await keptTopics(broker.url));
         return topics.every((each) => /^framepost\/gw\/(availability|info|status)$/.test(each));
@@ -43,6 +65,7 @@ describe("the daemon in Home Assistant", () => {
 
   async function shownBy(url: string, folder: string, home: Subscriber): Promise<void> {
     await using agent = await daemon(url, folder, { homeAssistant: { pictures: true } });
+    await agent.until("its picture comes", () => home.topics().includes("framepost/gw/picture/front"));
     let checked: CheckedDevice = { problems: ["nothing came"], entities: [], commandTopics: [] };
     await agent
       .until("all is shown", async () => {
@@ -52,7 +75,7 @@ describe("the daemon in Home Assistant", () => {
       .catch(() => undefined);
     assert.deepEqual(checked.problems, []);
     const keys = checked.entities.map(({ key }) => key);
-    for (const key of ["device_queue", "device_disk", "camera_front_picture", "camera_front_snapshot"]) {
+    for (const key of ["device_queue", "device_disk", "camera_front_picture", "camera_front_capture"]) {
       assert.ok(keys.includes(key), `${key} is shown`);
     }
     const answers = () =>
@@ -68,6 +91,11 @@ describe("the daemon in Home Assistant", () => {
     }
     await home.say("framepost/gw/set/camera_front_snapshot", "PRESS");
     await eventually("a snapshot is taken", () => answers().some(({ state }) => state === "done"));
+    await home.say("framepost/gw/set/target_out_upload", "OFF");
+    await eventually("what is shown follows", () => {
+      const states = home.packets.filter(({ topic: at }) => at === "framepost/gw/state/target_out");
+      return states.at(-1)?.payload.toString() === '{"connection":null,"upload":"OFF"}';
+    });
     await agent.stop();
   }
 

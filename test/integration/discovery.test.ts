@@ -27,7 +27,7 @@ const everything = [
   ],
   ...["device_restart", "camera_front_connection", "camera_front_problem", "camera_front_lastFrame"],
   ...["camera_front_objects", "camera_front_picture", "camera_front_capture", "camera_front_interval"],
-  ...["camera_front_snapshot", "target_cloud_connection"],
+  ...["camera_front_snapshot", "target_cloud_connection", "target_cloud_upload"],
 ];
 
 describe("Home Assistant", () => {
@@ -87,7 +87,7 @@ describe("Home Assistant", () => {
     assert.equal(shown["device_model"], "bees@1");
     assert.equal(shown["camera_front_lastFrame"], "2026-01-01T00:00:00.000Z");
     assert.equal(shown["camera_front_interval"], "5");
-    assert.equal(commandTopics.length, 8);
+    assert.equal(commandTopics.length, 9);
   }
 
   it("is shown everything, valid and live, on MQTT 5", async () => {
@@ -111,6 +111,7 @@ describe("Home Assistant", () => {
       camera_front_capture: ["OFF", "capture.pause", { camera: "front" }],
       camera_front_interval: ["2.5", "capture.set", { camera: "front", intervalMs: 2_500 }],
       camera_front_snapshot: ["PRESS", "snapshot", { camera: "front" }],
+      target_cloud_upload: ["OFF", "upload.pause", { target: "cloud" }],
       device_threshold: ["0.4", "detect.set", { threshold: 0.4 }],
       device_flush: ["PRESS", "queue.flush", {}],
       device_restart: ["PRESS", "restart", {}],
@@ -122,7 +123,7 @@ describe("Home Assistant", () => {
       await home.say(`framepost/gw/set/${entity}`, payload);
     }
     await home.say("framepost/gw/set/camera_front_capture", "ON");
-    await eventually("they are taken", () => bench.taken.length === 9);
+    await eventually("they are taken", () => bench.taken.length === 10);
     const expected = [...Object.values(orders), ["ON", "capture.resume", { camera: "front" }] as const];
     for (const [at, [, command, args]] of expected.entries()) {
       const taken = bench.taken[at];
@@ -130,7 +131,7 @@ describe("Home Assistant", () => {
       assert.deepEqual((taken.body as { readonly args: unknown }).args, args);
     }
     const ids = new Set(bench.taken.map(({ body }) => (body as { readonly id: string }).id));
-    assert.equal(ids.size, 9);
+    assert.equal(ids.size, 10);
   });
 
   it("is refused nonsense by the commands themselves, and never runs another one", async () => {

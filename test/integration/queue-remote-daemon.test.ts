@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, it } from "mocha";
 import type { Reply } from "../../src/remote/reply.ts";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
+import { agentOutput, writeConfig } from "../lib/agent.ts";
+import { framepost } from "../lib/command.ts";
 import { DaemonBench } from "../lib/daemon-bench.ts";
 import { Mosquitto } from "../lib/mosquitto.ts";
 import { RemoteCaller } from "../lib/remote-caller.ts";
+import { tempFolder } from "../lib/temp.ts";
 
 /** A camera of many frames, a target that is there, and one that is disabled. */
 function configOf(url: string, version: 4 | 5) {
@@ -61,6 +66,10 @@ async function steer(url: string, version: 4 | 5): Promise<void> {
   dataOf(await caller.ask("upload.limit", { bytesPerSecond: 1_000_000 }));
   const tested = dataOf(await caller.ask("target.test", { target: "out" })) as { target: string };
   assert.equal(tested.target, "out");
+  const words = ["-c", join(bench.folder, "framepost.yaml"), "--data", bench.dataFolder];
+  const shown = (await agentOutput("queue", "stats", ...words)).join("\n");
+  assert.match(shown, /\nout .* paused\n(.*\n)*uploads are limited to .* a second/);
+  assert.match(shown, /\noff .* disabled\n/);
   const stats = dataOf(await caller.ask("queue.stats")) as {
     lost: readonly { reason: string; deliveries: number }[];
   };
@@ -103,7 +112,9 @@ async function steer(url: string, version: 4 | 5): Promise<void> {
   await next.stop();
 }
 
-describe("remote commands for the queue, in the daemon", () => {
+describe("remote commands for the queue, in the daemon", function () {
+  this.timeout(60_000);
+
   it("are answered once each on MQTT 5, and a pause and a limit hold over kill -9", async () => {
     const broker = new Mosquitto();
     const { url } = await broker.start();
@@ -122,5 +133,24 @@ describe("remote commands for the queue, in the daemon", () => {
     } finally {
       await broker.stop();
     }
+  });
+});
+
+describe("commands of a person who sends something now", function () {
+  this.timeout(30_000);
+
+  it("are held up by no pause, and do not wait for a disabled target", async () => {
+    await using temp = await tempFolder();
+    const config = await writeConfig(temp.path, { ...configOf("mqtt://127.0.0.1:1", 5), remote: undefined });
+    const words = ["-c", config, "--data", join(temp.path, "data")];
+    await mkdir(join(temp.path, "data/state"), { recursive: true });
+    const paused = { version: 1, state: { pauses: { out: {}, off: {} } } };
+    await writeFile(join(temp.path, "data/state/upload.json"), JSON.stringify(paused));
+    const ran = await framepost(["capture", "--wait", "--json", ...words]);
+    assert.equal(ran.code, 0, ran.stderr);
+    const { answers, owedTo } = JSON.parse(ran.stdout) as { answers: { targetId: string }[]; owedTo: string[] };
+    assert.deepEqual([answers.map(({ targetId }) => targetId), owedTo], [["out"], ["out", "off"]]);
+    const refused = await framepost(["send", "nothing.jpg", "--target", "off", ...words]);
+    assert.deepEqual([refused.code, /target off is disabled in the config/.test(refused.stderr)], [2, true]);
   });
 });

@@ -11,7 +11,7 @@ import { linkSeams } from "./mqtt.ts";
 /** Every command that an entity uses. */
 export const entityCommands: readonly string[] = [
   ...["snapshot", "capture.pause", "capture.resume", "capture.set", "detect.set"],
-  ...["queue.flush", "restart", "model.select", "model.fetch"],
+  ...["upload.pause", "upload.resume", "queue.flush", "restart", "model.select", "model.fetch"],
 ];
 
 export interface Taken {
@@ -42,7 +42,7 @@ export function fullReading(...cameras: readonly CameraReading[]): Reading {
   return {
     device: { problem: false, ...queue, inferenceMs: 12.34, ...machine, ...model },
     cameras: cameras.length === 0 ? [cameraReading("front")] : cameras,
-    targets: [{ id: "cloud", connected: true }],
+    targets: [{ id: "cloud", connected: true, uploading: true }],
   };
 }
 

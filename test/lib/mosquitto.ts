@@ -120,15 +120,24 @@ export class Mosquitto {
   }
 
   async kill(how: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
-    const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, "exit");
-    child.kill(how);
-    await exited;
+    await this.#end(how);
+  }
+
+  /** As a service manager does: it writes what it has to its files. */
+  async terminate(): Promise<void> {
+    await this.kill("SIGTERM");
   }
 
   async stop(): Promise<void> {
     await this.kill();
     await this.#folder?.[Symbol.asyncDispose]();
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    await exited;
   }
 }

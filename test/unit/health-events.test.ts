@@ -110,6 +110,10 @@ describe("events", () => {
   it("have a state that changes with what an operator wants to know, and not with counters", () => {
     const key = stateKey(quiet);
     assert.equal(stateKey({ ...quiet, keptByRule: { person: 7 }, ...target({ rejected: 4 }) }), key);
+    const [lost, again] = [camera("backoff", 9), camera("starting", 9)].map((after) =>
+      stateKey({ ...quiet, ...after }),
+    );
+    assert.equal(lost, again);
     for (const after of [camera("backoff"), target({ state: "away" }), { spoolFull: true }, { revision: 2 }]) {
       assert.notEqual(stateKey({ ...quiet, ...after }), key);
     }
@@ -137,6 +141,7 @@ describe("the watch over the status", () => {
     look = quiet;
     info = { model: "yard@1" };
     fails = false;
+    isConnected = true;
     readonly watch = new StatusWatch(
       {
         look: () => this.look,
@@ -148,6 +153,7 @@ describe("the watch over the status", () => {
         statusEveryMs: 60_000,
         tell: async (report) => void this.told.push(report),
         event: ({ kind }) => void this.events.push(kind),
+        isConnected: () => this.isConnected,
       },
       { clock: this.clock, random: () => 0, log: this.log },
     );
@@ -169,6 +175,28 @@ describe("the watch over the status", () => {
       await bench.clock.run(remoteLimits.statusLookMs);
       assert.deepEqual(bench.told, ["info", "status", "status"]);
       assert.deepEqual(bench.events, ["camera-lost"]);
+    });
+  });
+
+  it("tells what is wrong from the start, and what happened before it", async () => {
+    const bench = new Bench();
+    bench.look = { ...quiet, ...camera("backoff"), ...target({ state: "away" }), lastRollback: "at the start" };
+    const stop = new AbortController();
+    const running = bench.watch.run(stop.signal);
+    await bench.clock.settle();
+    stop.abort();
+    await running;
+    assert.deepEqual(bench.events, ["camera-lost", "target-away", "model-rolled-back"]);
+  });
+
+  it("tells the status anew after an outage", async () => {
+    await watched(async (bench) => {
+      bench.isConnected = false;
+      await bench.clock.run(10_000);
+      assert.deepEqual(bench.told, ["info", "status"]);
+      bench.isConnected = true;
+      await bench.clock.run(10_000);
+      assert.deepEqual(bench.told, ["info", "status", "status"]);
     });
   });
 
@@ -201,6 +229,14 @@ describe("the watch over the status", () => {
       }
       await bench.clock.run(remoteLimits.keptEventEveryMs);
       assert.ok(bench.events.length >= 5 && bench.events.length <= 8, `${bench.events.length} events`);
+      bench.isConnected = false;
+      bench.look = { ...quiet, keptByRule: { person: 100 } };
+      bench.events.length = 0;
+      await bench.clock.run(10 * remoteLimits.keptEventEveryMs);
+      assert.deepEqual(bench.events, [], "an outage");
+      bench.isConnected = true;
+      await bench.clock.run(remoteLimits.statusLookMs);
+      assert.deepEqual(bench.events, ["kept"]);
     });
   });
 

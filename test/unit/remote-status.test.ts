@@ -5,7 +5,7 @@ import { configLimits, remoteLimits } from "../../src/core/limits.ts";
 import { type LossReason } from "../../src/core/ports.ts";
 import { collectHealth, type HealthParts } from "../../src/health/health.ts";
 import { Ages } from "../../src/remote/ages.ts";
-import { statusReport, statusSchema, type Surroundings } from "../../src/remote/status-report.ts";
+import { statusReport, statusSchema, statusWithin, type Surroundings } from "../../src/remote/status-report.ts";
 import { model } from "../lib/pipeline-bench.ts";
 import { SimulatedClock } from "../lib/seams.ts";
 
@@ -127,6 +127,10 @@ describe("the remote status", () => {
     const sizeBytes = Buffer.byteLength(JSON.stringify(status));
     assert.ok(sizeBytes > 10_000 && sizeBytes <= remoteLimits.statusBytesMax, `${sizeBytes} bytes`);
     assert.equal(status.troubles.length + (status.troublesLeftOut ?? 0), health.troubles.length);
+    assert.equal(statusWithin(status, sizeBytes), status);
+    const brief = statusSchema.parse(statusWithin(status, sizeBytes - 1));
+    assert.ok(Buffer.byteLength(JSON.stringify(brief)) < 4_096, "what every broker takes");
+    assert.equal(brief.troubles.length + (brief.troublesLeftOut ?? 0), health.troubles.length);
   });
 });
 

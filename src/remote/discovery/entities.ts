@@ -56,7 +56,12 @@ const target: readonly EntityPlan<TargetReading>[] = [
   {
     ...{ key: "connection", name: "connection", platform: "binary_sensor" },
     options: () => ({ device_class: "connectivity", ...diagnostic }),
-    value: ({ connected }) => onOff(connected),
+    value: ({ connected }) => (connected === null ? null : onOff(connected)),
+  },
+  {
+    ...{ key: "upload", name: "upload", platform: "switch" },
+    value: ({ uploading }) => (uploading === undefined ? undefined : onOff(uploading)),
+    control: ({ id }) => switched("upload.resume", "upload.pause", { target: id }),
   },
 ];
 

@@ -42,5 +42,8 @@ export interface CameraReading {
 
 export interface TargetReading {
   readonly id: string;
-  readonly connected: boolean;
+  /** Nobody knows of one that is sent nothing. */
+  readonly connected: boolean | null;
+  /** Not paused. Absent where the config has turned it off: a pause changes nothing there. */
+  readonly uploading?: boolean;
 }
