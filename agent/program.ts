@@ -253,16 +253,15 @@ function addDatasetCommands(program: Command, contextOf: ContextOf, finish: Fini
 function addConfigCommands(program: Command, contextOf: ContextOf, finish: Finish): void {
   const config = program.command("config").description("the config file");
   for (const [name, description] of [
-    ["check", "check it: file:line:column: path: what is wrong"],
+    ["check", "check it, and what remote commands changed above it: file:line:column: path: what is wrong"],
     ["show", "the effective config, defaults filled in, secrets masked"],
     ["schema", "its JSON Schema, for editors"],
   ] as const) {
-    config
-      .command(name)
-      .description(description)
-      .action(async (_options: object, command: Command) => {
-        const commands = await import("./commands/config.ts");
-        await finish(commands.configCommand(contextOf(command), name));
-      });
+    const subcommand = config.command(name).description(description);
+    if (name === "show") subcommand.option("--origin", "one line for each setting, with the file and line that won");
+    subcommand.action(async (options: { origin?: true }, command: Command) => {
+      const commands = await import("./commands/config.ts");
+      await finish(commands.configCommand(contextOf(command), name, options));
+    });
   }
 }

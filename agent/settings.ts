@@ -1,7 +1,8 @@
 import { dirname, join, resolve } from "node:path";
 import { AgentError } from "../src/core/errors.ts";
 import type { Logger } from "../src/core/ports.ts";
-import { loadConfig, type LoadedConfig } from "../src/config/load.ts";
+import { OperatorFile, type LayeredConfig } from "../src/config/layers.ts";
+import { overlayPathOf } from "../src/config/overlay-file.ts";
 import { formatProblem } from "../src/config/problem.ts";
 import { createControlledLogger, type LogControl } from "../src/log/logger.ts";
 import { LogRing } from "../src/log/ring.ts";
@@ -9,10 +10,13 @@ import { configSchema, type FramepostConfig } from "./config-schema.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { budgetWarnings } from "./disks.ts";
 import { exists } from "./files.ts";
+import { withOverlay, type OverlayInForce } from "./overlay.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
 import { cameraWarnings, detectorWarnings, targetWarnings } from "./warnings.ts";
 
-export interface Settings extends Omit<LoadedConfig<FramepostConfig>, "warnings"> {
+const places = ["framepost.yaml", "/etc/framepost/framepost.yaml"];
+
+export interface Settings extends Omit<LayeredConfig<FramepostConfig>, "warnings"> {
   readonly file: string;
   readonly dataFolder: string;
   readonly log: Logger;
@@ -21,22 +25,34 @@ export interface Settings extends Omit<LoadedConfig<FramepostConfig>, "warnings"
   readonly logRing: LogRing;
   /** What works but should be mended. For a person, without secrets. */
   readonly warnings: readonly string[];
+  readonly operator: OperatorFile<typeof configSchema>;
+  readonly overlay: OverlayInForce;
 }
 
-const places = ["framepost.yaml", "/etc/framepost/framepost.yaml"];
+export interface LoadOptions {
+  /** The daemon has just been started: a trial that is under way ended with the process that began it. */
+  readonly start?: boolean;
+  /** In place of a new one. */
+  readonly logRing?: LogRing;
+}
 
 /**
- * The config that `-c` names, else the first of the usual places. Fails with `CONFIG_INVALID` or `CONFIG_NOT_FOUND`.
- * `--log-level` goes before `level`: the config's own is the daemon's, and a person at a terminal wants the result.
+ * The config that `-c` names, else the first of the usual places, and above it what remote commands changed. Fails with
+ * `CONFIG_INVALID` or `CONFIG_NOT_FOUND`. `--log-level` goes before `level`: the config's own is the daemon's, and a
+ * person at a terminal wants the result.
  */
-export async function loadSettings(context: CommandContext, level: LogLevel | "config" = "error"): Promise<Settings> {
+export async function loadSettings(
+  context: CommandContext,
+  level: LogLevel | "config" = "error",
+  { start = false, logRing = new LogRing() }: LoadOptions = {},
+): Promise<Settings> {
   const file = await configFileOf(context);
-  const loaded = await loadConfig(file, configSchema, { variables: context.environment });
-  const { secrets } = loaded;
-  const config = withAbsolutePaths(loaded.config, file);
+  const operator = await OperatorFile.read(file, configSchema, { variables: context.environment });
+  const dataFolder = dataFolderOf(context, withAbsolutePaths(operator.alone.config, file), file);
+  const { layered, overlay } = await withOverlay(operator, overlayPathOf(dataFolder), start);
+  const { secrets } = layered;
+  const config = withAbsolutePaths(layered.config, file);
   context.hide(secrets);
-  const dataFolder = dataFolderOf(context, config, file);
-  const logRing = new LogRing();
   const { log, control } = createControlledLogger({
     level: context.logLevel ?? (level === "config" ? config.log.level : level),
     secrets,
@@ -44,17 +60,16 @@ export async function loadSettings(context: CommandContext, level: LogLevel | "c
     ring: logRing,
   });
   return {
-    ...loaded,
-    config,
-    file,
+    ...layered,
+    ...{ config, file, operator, overlay, dataFolder },
     warnings: [
-      ...loaded.warnings.map(formatProblem),
+      ...overlay.warnings,
+      ...layered.warnings.map(formatProblem),
       ...config.cameras.flatMap(cameraWarnings),
       ...config.targets.flatMap(targetWarnings),
       ...detectorWarnings(config.detector),
       ...(await budgetWarnings(config, dataFolder)),
     ],
-    dataFolder,
     ...{ log, logControl: control, logRing },
   };
 }

@@ -1,31 +1,68 @@
+import { randomUUID } from "node:crypto";
 import type { Logger, Seams } from "../../src/core/ports.ts";
 import { healthFields } from "../../src/health/health.ts";
-import { shownConfig } from "../../src/config/redact.ts";
 import { type Agent, composeAgent } from "../compose.ts";
-import { configSchema } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { Lifecycle } from "../lifecycle.ts";
-import { remotePart } from "../remote/remote-part.ts";
+import { ConfigPort } from "../remote/config-port.ts";
+import { remotePart, type RemotePart } from "../remote/remote-part.ts";
 import { healthReport } from "../report.ts";
+import { Rounds } from "../rounds.ts";
 import { loadSettings } from "../settings.ts";
+import { watchTrial } from "../trial.ts";
 
 /** One line about the whole agent, so that a log shows what was going on before something went wrong. */
 const healthEveryMs = 60_000;
 
-/** The daemon. Ends on SIGINT or SIGTERM. */
+/**
+ * The daemon. Ends on SIGINT or SIGTERM. In between it goes through rounds: a changed config, or the command to restart,
+ * stops all parts as the end would, and starts them anew. With what cannot be started it goes back to what could.
+ */
 export async function run(context: CommandContext): Promise<ExitCode> {
-  const settings = await loadSettings(context, "config");
-  const { config, dataFolder, log, file, warnings, logControl, logRing } = settings;
+  const rounds = new Rounds();
+  const instance = randomUUID();
+  const config = new ConfigPort(await loadSettings(context, "config", { start: true }), context, rounds);
+  for (;;) {
+    const ending = rounds.begin();
+    const round = await startRound(context, config, instance).catch(async (error: unknown) => {
+      context.signal.throwIfAborted();
+      if (await config.goBack(error)) return undefined;
+      throw error;
+    });
+    if (round === undefined) continue;
+    const { log } = config.settings;
+    const ended = AbortSignal.any([context.signal, ending]);
+    await Promise.all([
+      untilEnded(context, round.agent, log, ended),
+      watchTrial(config, round.remote, { ...context, ended, rounds }),
+    ]);
+    log.info("stopping", ending.aborted ? { reason: ending.reason as string } : {});
+    const clean = await round.lifecycle.stop();
+    log.info("stopped", { clean });
+    if (context.signal.aborted) return clean ? exitCodes.ok : exitCodes.failed;
+    await config.reload();
+  }
+}
+
+interface Round {
+  readonly agent: Agent;
+  readonly remote: RemotePart;
+  readonly lifecycle: Lifecycle;
+}
+
+async function startRound(context: CommandContext, settings: ConfigPort, instance: string): Promise<Round> {
+  const { config, dataFolder, log, file, warnings } = settings.settings;
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const agent = await composeAgent(config, { dataFolder }, seams);
+  await settings.settle();
   const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
-  const shown = () => shownConfig(configSchema, config, settings);
-  const remote = remotePart(config, { agent, dataFolder, logControl, logRing, shownConfig: shown }, seams);
+  const remote = remotePart(config, { agent, instance, settings }, seams);
   const parts = [spool, models, control, vision, upload, ...sending, pauses, ...capturing, updates, remote];
   const lifecycle = new Lifecycle(parts, log);
   await lifecycle.start(context.signal);
+  settings.started();
   log.info("started", {
     device: agent.device,
     config: file,
@@ -34,17 +71,13 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     targets: agent.targets.map(({ id }) => id),
     model: agent.vision.model()?.name,
   });
-  await untilStopped(context, agent, log);
-  log.info("stopping");
-  const clean = await lifecycle.stop();
-  log.info("stopped", { clean });
-  return clean ? exitCodes.ok : exitCodes.failed;
+  return { agent, remote, lifecycle };
 }
 
 /** The last line shows how things stood when the stop was asked for. */
-async function untilStopped({ clock, signal }: CommandContext, agent: Agent, log: Logger): Promise<void> {
-  while (!signal.aborted) {
-    await clock.sleep(healthEveryMs, signal).catch(() => undefined);
+async function untilEnded({ clock }: CommandContext, agent: Agent, log: Logger, ended: AbortSignal): Promise<void> {
+  while (!ended.aborted) {
+    await clock.sleep(healthEveryMs, ended).catch(() => undefined);
     log.info("health", healthFields(await healthReport(agent, clock)));
   }
 }

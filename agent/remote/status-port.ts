@@ -23,6 +23,7 @@ export interface StatusParts {
   readonly dataFolder: string;
   readonly instance: string;
   readonly revision: () => number;
+  readonly config: () => NonNullable<StatusReport["config"]>;
   readonly requests: () => RequestCounts;
   /** Names of all commands. */
   readonly commands: () => readonly string[];
@@ -33,7 +34,7 @@ export interface StatusParts {
 /** What a running agent says of itself to its operator. */
 export function statusPort(
   config: Pick<FramepostConfig, "spool" | "cameras" | "remote">,
-  { agent, dataFolder, instance, revision, requests, commands, packetBytesMax }: StatusParts,
+  { agent, dataFolder, instance, revision, config: configStatus, requests, commands, packetBytesMax }: StatusParts,
   { clock }: Seams,
 ): StatusPort {
   const versions = { agent: agentVersion(), node: process.version };
@@ -51,7 +52,7 @@ export function statusPort(
       clock: { quality: clockQuality(), atMs: Math.round(clock.nowMs()) },
       requests: requests(),
       host: hostStatus(),
-      ...{ versions, revision: revision(), capBytes: config.spool.maxBytes },
+      ...{ versions, revision: revision(), config: configStatus(), capBytes: config.spool.maxBytes },
       stateForMs: Math.round(nowMs - since.atMs),
     };
     const whole = statusReport(health, around, ages.look());

@@ -9,7 +9,7 @@ import type { ConfigProblem } from "./problem.ts";
 import { hiding, redact, secretPaths, secretValues } from "./redact.ts";
 import { valueAt } from "./schema-walk.ts";
 import { readTextFile } from "./text-file.ts";
-import { YamlSource } from "./yaml.ts";
+import { YamlSource, type ConfigPath, type Position } from "./yaml.ts";
 
 export interface LoadedConfig<T> {
   readonly config: T;
@@ -27,7 +27,7 @@ export async function loadConfig<S extends z.ZodType>(
   schema: S,
   environment: ConfigEnvironment,
 ): Promise<LoadedConfig<z.output<S>>> {
-  return parseConfig(await readText(file), file, schema, environment);
+  return parseConfig(await readConfigText(file), file, schema, environment);
 }
 
 /** The same for text that is already at hand; `file` only names it. */
@@ -44,9 +44,30 @@ export async function parseConfig<S extends z.ZodType>(
     path: maskUrls(problem.path.join(".")),
   }));
   if (source.value === undefined) throw new ConfigError(problems);
+  const placeOf: PlaceOf = (path, at) => ({ file, ...source.positionOf(path, at) });
+  return checkedConfig({ value: source.value, placeOf, problems }, schema, environment);
+}
 
-  const resolved = await resolvePlaceholders(source.value, environment);
-  const at = placer(source, file, [...resolved.secrets, ...secretValues(schema, resolved.value)]);
+/** Where something stands that is named by its path. */
+export type PlaceOf = (path: ConfigPath, at: "key" | "value") => Position & { readonly file: string };
+
+/** What was written, in one file or several, before it was checked. */
+export interface WrittenConfig {
+  readonly value: unknown;
+  readonly placeOf: PlaceOf;
+  /** Found already. */
+  readonly problems?: readonly ConfigProblem[];
+}
+
+/** Fails with a ConfigError that holds every mistake. */
+export async function checkedConfig<S extends z.ZodType>(
+  written: WrittenConfig,
+  schema: S,
+  environment: ConfigEnvironment,
+): Promise<LoadedConfig<z.output<S>>> {
+  const problems: ConfigProblem[] = [...(written.problems ?? [])];
+  const resolved = await resolvePlaceholders(written.value, environment);
+  const at = placer(written.placeOf, [...resolved.secrets, ...secretValues(schema, resolved.value)]);
   problems.push(...resolved.problems.map((remark) => at(remark)));
 
   const parsed = schema.safeParse(resolved.value);
@@ -58,26 +79,21 @@ export async function parseConfig<S extends z.ZodType>(
   }
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
 
-  const warnings = [...resolved.warnings, ...plainSecrets(schema, source.value)].map((remark) => at(remark));
+  const warnings = [...resolved.warnings, ...plainSecrets(schema, written.value)].map((remark) => at(remark));
   const secrets = new Set([...resolved.secrets, ...secretValues(schema, parsed.data)]);
   return {
     config: parsed.data,
-    redacted: redact(schema, source.value),
+    redacted: redact(schema, written.value),
     warnings: inFileOrder(warnings),
     secrets: [...secrets].filter((secret) => secret !== ""),
   };
 }
 
 /** Gives each remark its place, and takes secrets out of its text: a schema's own message may quote the value. */
-function placer(
-  source: YamlSource,
-  file: string,
-  secrets: readonly string[],
-): (remark: Remark, at?: "key" | "value") => ConfigProblem {
+function placer(placeOf: PlaceOf, secrets: readonly string[]): (remark: Remark, at?: "key" | "value") => ConfigProblem {
   const hide = hiding(secrets);
   return ({ path, message }, at = "value") => ({
-    file,
-    ...source.positionOf(path, at),
+    ...placeOf(path, at),
     path: maskUrls(path.map(shownStep).join(".")),
     message: maskUrls(hide(message)),
   });
@@ -100,7 +116,8 @@ function plainSecrets(schema: z.ZodType, written: unknown): readonly Remark[] {
     }));
 }
 
-async function readText(file: string): Promise<string> {
+/** Fails with a ConfigError. */
+export async function readConfigText(file: string): Promise<string> {
   const read = await readTextFile(file, configLimits.fileBytesMax);
   if (read.kind === "text") return read.text;
   const problem = { file, line: 1, column: 1, path: "", message: `cannot be read: ${read.reason}` };

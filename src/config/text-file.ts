@@ -5,7 +5,7 @@ import { errnoOf } from "../core/errors.ts";
 
 export type TextFile =
   | { readonly kind: "text"; readonly text: string; readonly readableByAll: boolean }
-  | { readonly kind: "failed"; readonly reason: string; readonly cause?: unknown };
+  | { readonly kind: "failed"; readonly reason: string; readonly absent?: true; readonly cause?: unknown };
 
 /** A whole UTF-8 file of at most `bytesMax`. Never waits: a FIFO or a device in its place is refused before it is read. */
 export async function readTextFile(path: string, bytesMax: number): Promise<TextFile> {
@@ -18,7 +18,8 @@ export async function readTextFile(path: string, bytesMax: number): Promise<Text
     if (bytes > bytesMax) return { kind: "failed", reason: `it is larger than ${bytesMax / 1024} KB` };
     return { kind: "text", text, readableByAll: (stat.mode & 0o004) !== 0 };
   } catch (error) {
-    return { kind: "failed", reason: reasonOf(error), cause: error };
+    const absent = errnoOf(error) === "ENOENT" ? ({ absent: true } as const) : {};
+    return { kind: "failed", reason: reasonOf(error), ...absent, cause: error };
   } finally {
     await handle?.close();
   }

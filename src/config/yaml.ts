@@ -64,7 +64,8 @@ export class YamlSource {
   readonly #document: Document | undefined;
   readonly #lines = new LineCounter();
 
-  constructor(text: string) {
+  /** With `keepNull` a key with nothing behind it is null, as in a merge patch, and not left out. */
+  constructor(text: string, { keepNull = false }: { readonly keepNull?: boolean } = {}) {
     const problems: SyntaxProblem[] = [];
     this.problems = problems;
     if (manyIndicators.test(text)) {
@@ -99,7 +100,7 @@ export class YamlSource {
     try {
       const value: unknown = this.#document.toJS({ maxAliasCount: -1 });
       const excess = excessOf(value);
-      if (excess === undefined) this.value = withoutEmpty(value);
+      if (excess === undefined) this.value = keepNull ? value : withoutEmpty(value);
       else problems.push({ line: 1, column: 1, path: [], message: excess });
     } catch {
       // All that is left to fail is a merge of something that cannot be merged.

@@ -653,6 +653,8 @@ export const configLimits = {
   /** Of one schedule: four a day. */
   windowsMax: 28,
   secretBytesMax: 64 * KB,
+  /** What commands changed, and that of the version before and the one before it: three times a request, with room. */
+  overlayBytesMax: 256 * KB,
 } as const;
 
 export const logLimits = {
@@ -829,6 +831,8 @@ export const remoteLimits = {
   inlineBytesMax: 512 * KB,
   /** Of a packet to a broker that does not tell its limit (3.1.1): the lowest of the known ones, AWS IoT's. */
   unknownPacketBytesMax: 128 * KB,
+  /** Of one change of the config, in replies and events; a usual one has three. */
+  changedPathsMax: 64,
 } as const;
 
 export const discoveryLimits = {

@@ -31,8 +31,11 @@ export const eventData = {
     .strictObject({ what: z.string().describe("Which model went back, to which, and why") })
     .describe("A model failed while on probation and has gone back by itself"),
   "config-changed": z
-    .looseObject({})
-    .describe("The config has another revision: by a command, or taken back by itself"),
+    .strictObject({ revision: count, paths: z.array(z.string()).describe("JSON pointers of what changed") })
+    .describe("A command has changed the config, and the change stays"),
+  "config-reverted": z
+    .strictObject({ revision: count, paths: z.array(z.string()), reason: z.string().optional() })
+    .describe("A change was taken back by itself: with it the broker was not reached, or something not started"),
   cloned: z
     .strictObject({
       instance: z.string().describe("Of this process, as in its info"),

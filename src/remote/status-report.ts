@@ -104,6 +104,20 @@ const host = z.strictObject({
   temperatureC: z.number().optional().describe("The hottest that the kernel shows"),
 });
 
+const config = z.strictObject({
+  overlay: z
+    .enum(["none", "in-force", "set-aside"])
+    .describe("What commands changed; set aside at this start, it did not fit the config file any more"),
+  lastChange: z
+    .strictObject({
+      revision: count,
+      state: z.enum(["trial", "kept", "reverted"]),
+      paths: z.array(z.string()).describe("JSON pointers of what it changed"),
+      reason: z.string().optional().describe("Why it was reverted"),
+    })
+    .optional(),
+});
+
 export const statusSchema = z.strictObject({
   v: z.literal(1),
   state: z.enum(["ok", "degraded"]),
@@ -134,6 +148,7 @@ export const statusSchema = z.strictObject({
   host,
   versions: z.strictObject({ agent: z.string(), node: z.string() }),
   revision: count.describe("Of the config"),
+  config: config.optional(),
 });
 
 /** Where a broker does not take all of it, what tells most. */
@@ -175,7 +190,7 @@ export interface HealthFacts {
 /** What is around the agent. */
 export interface Surroundings extends Pick<
   StatusReport,
-  "requests" | "disk" | "clock" | "host" | "versions" | "revision" | "stateForMs"
+  "requests" | "disk" | "clock" | "host" | "versions" | "revision" | "config" | "stateForMs"
 > {
   /** Most that records may take. */
   readonly capBytes: number;

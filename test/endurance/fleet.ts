@@ -51,7 +51,7 @@ export async function fleet(): Promise<BenchTable> {
       await clock.sleep(1_500, never);
       asked.push(await simulation.ask({ kind: "all" }, 30_000, never));
     }
-    await mosquitto.terminate();
+    await mosquitto.kill("SIGTERM");
     await clock.sleep(awayMs, never);
     await mosquitto.launch();
     const backMs = clock.monotonicMs();

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { pbkdf2Sync } from "node:crypto";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
@@ -13,7 +12,7 @@ import { SandboxBroker } from "../../src/sandbox/broker.ts";
 import type { CallbackAccess, CallbackOptions, IotownCallback } from "../../src/targets/iotown/callbacks.ts";
 import { IotownClient } from "../../src/targets/iotown/client.ts";
 import { makeAuthority, makeCertificate } from "../lib/certificates.ts";
-import { eventually, Mosquitto } from "../lib/mosquitto.ts";
+import { eventually, Mosquitto, passwordLine } from "../lib/mosquitto.ts";
 import { linkSeams } from "../lib/mqtt.ts";
 import { needsProgram } from "../lib/programs.ts";
 import { tempFolder } from "../lib/temp.ts";
@@ -21,13 +20,6 @@ import { tempFolder } from "../lib/temp.ts";
 const token = "callback-token-canary";
 const account = { url: "", username: "me@example.com", group: "g1" };
 const data = "iotown/rx/g1/device/LW1/data";
-
-/** As mosquitto_passwd writes it. */
-function passwordLine(user: string, password: string): string {
-  const salt = Buffer.from("twelve bytes");
-  const hash = pbkdf2Sync(password, salt, 101, 64, "sha512");
-  return `${user}:$7$101$${salt.toString("base64")}$${hash.toString("base64")}\n`;
-}
 
 describe("IoT.own callbacks from a real broker", () => {
   const toStop: (() => Promise<unknown>)[] = [];

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { pbkdf2Sync } from "node:crypto";
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
@@ -30,6 +31,13 @@ export async function eventually(
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
     await delay(10);
   }
+}
+
+/** Of a password file, as mosquitto_passwd writes it. */
+export function passwordLine(user: string, password: string): string {
+  const salt = Buffer.from("twelve bytes");
+  const hash = pbkdf2Sync(password, salt, 101, 64, "sha512");
+  return `${user}:$7$101$${salt.toString("base64")}$${hash.toString("base64")}\n`;
 }
 
 async function accepts(port: number): Promise<boolean> {
@@ -121,11 +129,6 @@ export class Mosquitto {
 
   async kill(how: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
     await this.#end(how);
-  }
-
-  /** As a service manager does: it writes what it has to its files. */
-  async terminate(): Promise<void> {
-    await this.kill("SIGTERM");
   }
 
   async stop(): Promise<void> {

@@ -6,8 +6,8 @@ import { AgentProcess, writeConfig } from "./agent.ts";
 import { Mosquitto } from "./mosquitto.ts";
 import { until } from "./poll.ts";
 
-/** Beyond what Mosquitto keeps for one client by default. */
-const brokerLines = ["allow_anonymous true", "max_queued_messages 0"];
+/** A client that reads slowly misses what is beyond: 1,000 by default, and 0 is no way to say without end. */
+const brokerLines = ["allow_anonymous true", "max_queued_messages 100000"];
 
 /** The daemon at a real broker, with cameras that are drawn and a folder that takes every snapshot. */
 export class RemoteDaemon implements AsyncDisposable {

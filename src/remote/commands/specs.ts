@@ -5,11 +5,13 @@ import { captureSpecs } from "./capture.ts";
 import { detectSpecs } from "./detect.ts";
 import { explainFrameSpecs } from "./explain-frame.ts";
 import { capabilitiesSpecs } from "./capabilities.ts";
+import { configSpecs } from "./config.ts";
 import { explainUploadSpecs } from "./explain-upload.ts";
 import { logSpecs } from "./log.ts";
 import { modelSpecs } from "./model.ts";
 import { quarantineSpecs } from "./quarantine.ts";
 import { queueSpecs } from "./queue.ts";
+import { restartSpecs } from "./restart.ts";
 import { snapshotSpecs } from "./snapshot.ts";
 import { supportSpecs } from "./support.ts";
 import { targetSpecs } from "./target.ts";
@@ -31,5 +33,7 @@ export const commandSpecs: readonly CommandSpec[] = [
   ...explainFrameSpecs,
   ...modelSpecs,
   ...logSpecs,
+  ...configSpecs,
+  ...restartSpecs,
   ...supportSpecs,
 ];

@@ -1,0 +1,355 @@
+import { AgentError, asAgentError } from "../../src/core/errors.ts";
+import { remoteLimits } from "../../src/core/limits.ts";
+import { pointerOfProblem } from "../../src/config/layers.ts";
+import { byId, difference, isFields, patched, shownPatch, type Fields } from "../../src/config/overlay.ts";
+import { changedPaths, checkAccess, checkPatch, pointerOf } from "../../src/config/overlay-access.ts";
+import { writeOverlay, type Overlay, type OverlayChange } from "../../src/config/overlay-file.ts";
+import { ConfigError } from "../../src/config/problem.ts";
+import { shownConfig } from "../../src/config/redact.ts";
+import { valueAt } from "../../src/config/schema-walk.ts";
+import type { ConfigCommandsPort } from "../../src/remote/commands/config.ts";
+import type { RestartPort } from "../../src/remote/commands/restart.ts";
+import type { DeviceEvent } from "../../src/remote/event.ts";
+import type { SettingsCall } from "../../src/remote/settings.ts";
+import type { StatusReport } from "../../src/remote/status-report.ts";
+import { configSchema } from "../config-schema.ts";
+import type { CommandContext } from "../context.ts";
+import { kept, reverted, settleOverlay } from "../overlay.ts";
+import type { Rounds } from "../rounds.ts";
+import { loadSettings, type Settings } from "../settings.ts";
+import { changeRules } from "./config-rules.ts";
+
+/** What became of a change, to be told as an event. */
+export type ConfigNews = Extract<DeviceEvent, { kind: "config-changed" | "config-reverted" }>;
+
+type ShownChange = NonNullable<NonNullable<StatusReport["config"]>["lastChange"]>;
+
+/**
+ * The config of a running daemon through all its rounds: what is in force, changes on trial, and the way back. A change
+ * is on disk, marked as a trial, before anything is stopped for it; so whatever ends the process, the next start knows.
+ */
+export class ConfigPort implements ConfigCommandsPort, RestartPort {
+  readonly #context: CommandContext;
+  readonly #rounds: Rounds;
+  readonly #news: ConfigNews[] = [];
+  #listener: ((news: ConfigNews) => void) | undefined;
+  #settings: Settings;
+  /** With which the parts were started last; the way back where a new config cannot be started. */
+  #started: Settings | undefined;
+  #ended: Ending = endingOf(0);
+  #isChanging = false;
+
+  constructor(settings: Settings, context: CommandContext, rounds: Rounds) {
+    this.#settings = settings;
+    this.#context = context;
+    this.#rounds = rounds;
+    const { overlay } = settings.overlay;
+    if (overlay.lastChange?.state === "reverted" && !settings.overlay.isWritten) this.#tellReverted(overlay);
+  }
+
+  /** In force, or to be started with. */
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  revision(): number {
+    return this.#overlay.revision;
+  }
+
+  /** For the status. */
+  state(): NonNullable<StatusReport["config"]> {
+    const { changes, lastChange } = this.#overlay;
+    const { isLeftOut } = this.#settings.overlay;
+    return {
+      overlay: isLeftOut ? "set-aside" : Object.keys(changes).length === 0 ? "none" : "in-force",
+      ...(lastChange === undefined ? {} : { lastChange: shownChange(lastChange) }),
+    };
+  }
+
+  /** In force, without secrets. */
+  shown(): unknown {
+    const { config, redacted, secrets } = this.#settings;
+    return shownConfig(configSchema, config, { redacted, secrets });
+  }
+
+  async get(pointer: string): Promise<object> {
+    const { overlay } = this.#settings;
+    const value = valueAt(byId(this.shown()), stepsOf(pointer));
+    if (value === undefined)
+      throw refusal("CONFIG_PATH_UNKNOWN", `${pointer}: is not set, or there is no such setting`);
+    const changed = changedPaths({}, overlay.overlay.changes).map(pointerOf);
+    const { lastChange } = overlay.overlay;
+    const last = lastChange === undefined ? {} : { lastChange: shownChange(lastChange) };
+    return { revision: this.revision(), value, changed, ...last };
+  }
+
+  async change(patch: object, call: SettingsCall): Promise<object> {
+    const fields: Fields = { ...patch };
+    checkPatch(fields);
+    return this.#alone(() => this.#change((before) => patched(before, fields), fields, call));
+  }
+
+  async rollback(call: SettingsCall): Promise<object> {
+    return this.#alone(() => {
+      const { previous } = this.#overlay;
+      if (previous === undefined) throw refusal("CONFIG_PREVIOUS_NOT_FOUND", "there is no version before this one");
+      return this.#change((_before, file) => patched(file, previous), {}, call);
+    });
+  }
+
+  shownPatch(patch: object): unknown {
+    return shownPatch(configSchema, { ...patch });
+  }
+
+  async check(): Promise<void> {
+    await loadSettings(this.#context, "config");
+  }
+
+  restart(): void {
+    this.#rounds.ask("restart");
+  }
+
+  /** What comes of a change that a request asked for, also one before the last start. Undefined where none is known. */
+  outcomeOf(request: string): Promise<object> | undefined {
+    const { lastChange } = this.#overlay;
+    if (lastChange?.request !== request) return undefined;
+    return lastChange.state === "trial" ? this.#ended.promise : outcome(this.#overlay);
+  }
+
+  /** Who tells the world; what came up meanwhile is told at once. */
+  listen(listener: (news: ConfigNews) => void): void {
+    this.#listener = listener;
+    for (const news of this.#news.splice(0)) listener(news);
+  }
+
+  /** Once the data folder is the daemon's own: the disk says what is in force. */
+  async settle(): Promise<void> {
+    const { overlay, config } = this.#settings;
+    if (!overlay.isLeftOut && overlay.overlay.revision <= 1 && config.remote === undefined) return;
+    await settleOverlay(overlay);
+    const { isLeftOut } = overlay;
+    this.#settings = { ...this.#settings, overlay: { ...overlay, isWritten: true, isLeftOut } };
+  }
+
+  /** The parts run with the config in force. */
+  started(): void {
+    this.#started = this.#settings;
+  }
+
+  /** A change that waits for its proof: how long it may take, with the config before it. */
+  trial(): { readonly withinMs: number } | undefined {
+    return this.#overlay.lastChange?.state === "trial" ? { withinMs: this.#ended.withinMs } : undefined;
+  }
+
+  /** The trial is over: the change stays. Fails with `STATE_UNWRITABLE`; then it has to be reverted. */
+  async keep(): Promise<void> {
+    const stays = kept(this.#overlay);
+    await writeOverlay(this.#settings.overlay.path, stays);
+    this.#settings = withOverlayOf(this.#settings, stays);
+    this.#tellChanged(stays);
+    this.#ended.end(outcome(stays));
+  }
+
+  /** The trial is over: the version before is what is started with next, and answers who waits. */
+  async revert(reason: string): Promise<void> {
+    const { path } = this.#settings.overlay;
+    const back = reverted(this.#overlay, reason);
+    const { log } = this.#settings;
+    // The news is told by the next round: this one may have no connection.
+    this.#listener = undefined;
+    log.error("config.reverted", { revision: back.revision, reason });
+    this.#settings = withOverlayOf(this.#settings, back);
+    // Without it the next start finds a trial, and reverts it.
+    await writeOverlay(path, back).catch((error: unknown) => {
+      log.error("config.overlay_unwritable", { error: asAgentError(error, "reverting").message });
+    });
+    this.#tellReverted(back);
+  }
+
+  /** Reads both layers anew. What is wrong with the operator's file leaves the config as it was in force. */
+  async reload(): Promise<void> {
+    try {
+      // A trial on disk that is none any more could not be written over.
+      const start = this.trial() === undefined;
+      const { logRing } = this.#settings;
+      this.#settings = await loadSettings(this.#context, "config", { start, logRing });
+    } catch (error) {
+      const { code, message } = asAgentError(error, "reading the config");
+      this.#settings.log.error("config.not_read", { code, error: message });
+      if (this.trial() !== undefined) await this.revert(message);
+      if (this.#started !== undefined) this.#settings = withOverlayOf(this.#started, this.#overlay);
+    }
+  }
+
+  /** Parts could not be started. False when there is nothing to go back to. */
+  async goBack(error: unknown): Promise<boolean> {
+    const { code, message } = asAgentError(error, "starting the parts");
+    this.#settings.log.error("start-failed", { code, error: message });
+    if (this.trial() !== undefined) {
+      await this.revert(`not started: ${message}`);
+      await this.reload();
+      return true;
+    }
+    const before = this.#started;
+    if (before === undefined || before === this.#settings) return false;
+    this.#settings = withOverlayOf(before, this.#overlay);
+    this.#started = undefined;
+    return true;
+  }
+
+  get #overlay(): Overlay {
+    return this.#settings.overlay.overlay;
+  }
+
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isChanging || this.trial() !== undefined) {
+      throw new AgentError("CONFIG_BUSY", "another change of the config is under way", { disposition: "retry" });
+    }
+    this.#isChanging = true;
+    try {
+      return await work();
+    } finally {
+      this.#isChanging = false;
+    }
+  }
+
+  async #change(
+    make: (before: unknown, file: Fields) => unknown,
+    patch: Fields,
+    { dry, signal, request, may }: SettingsCall,
+  ): Promise<object> {
+    // As it is now on disk: that is what the parts are started with.
+    const { operator, overlay } = await loadSettings(this.#context, "config");
+    const current = overlay.overlay;
+    const before = fieldsOf(patched(operator.written, current.changes));
+    const after = fieldsOf(make(before, operator.written));
+    const changes = fieldsOf(difference(operator.written, after));
+    const layered = await this.#validated(operator, changes);
+    if (layered.config.remote === undefined) {
+      throw refusal("CONFIG_PATCH_REMOTE", "/remote: commands come through it", "/remote");
+    }
+    checkAccess(changeRules, { before, after, patch, isAdmin: may?.("admin") === true });
+    const paths = changedPaths(before, after).map(pointerOf);
+    const change = { revision: current.revision + 1, paths: paths.slice(0, remoteLimits.changedPathsMax) };
+    const isInPlace = paths.every((path) => inPlace.includes(path));
+    if (paths.length === 0) return { revision: this.revision(), changed: [], applied: "nothing" };
+    if (dry) return { revision: this.revision(), changed: change.paths, applied: appliedAs(isInPlace) };
+    signal.throwIfAborted();
+
+    const next: Overlay = {
+      ...{ revision: change.revision, fileDigest: operator.digest, changes },
+      previous: current.changes,
+      ...(isInPlace || current.previous === undefined ? {} : { earlier: current.previous }),
+      lastChange: {
+        ...(request === undefined ? {} : { request }),
+        ...change,
+        state: isInPlace ? "kept" : "trial",
+      },
+    };
+    await writeOverlay(overlay.path, next);
+    if (isInPlace) {
+      this.#applyInPlace(await loadSettings(this.#context, "config"));
+      return outcome(next);
+    }
+    const withinMs = this.#settings.config.remote?.revertAfter ?? layered.config.remote.revertAfter;
+    this.#ended = endingOf(withinMs);
+    this.#settings = withOverlayOf(this.#settings, next);
+    this.#settings.log.info("config.trial", { revision: next.revision, paths: change.paths });
+    this.#rounds.ask("config");
+    // The request is answered by the next round.
+    return this.#ended.promise;
+  }
+
+  async #validated(operator: Settings["operator"], changes: Fields): ReturnType<Settings["operator"]["with"]> {
+    try {
+      return await operator.with({ changes, file: "config" });
+    } catch (error) {
+      const problem = error instanceof ConfigError ? error.problems[0] : undefined;
+      if (problem === undefined) throw error;
+      const pointer = pointerOfProblem(problem, fieldsOf(patched(operator.written, changes)), operator.order);
+      const message = problem.message.replace(/^with the overlay: /, "");
+      throw refusal("CONFIG_INVALID", `${pointer}: ${message}`.slice(0, remoteLimits.messageCharsMax), pointer);
+    }
+  }
+
+  #applyInPlace(settings: Settings): void {
+    // The logger at work goes on.
+    const { log, logControl, logRing } = this.#settings;
+    this.#settings = { ...settings, log, logControl, logRing };
+    this.#started = this.#settings;
+    if (this.#context.logLevel === undefined) logControl.setLevel(settings.config.log.level);
+    this.#tellChanged(settings.overlay.overlay);
+  }
+
+  #tellChanged({ revision, lastChange }: Overlay): void {
+    this.#tell({ kind: "config-changed", data: { revision, paths: [...(lastChange?.paths ?? [])] } });
+  }
+
+  #tellReverted({ revision, lastChange }: Overlay): void {
+    const { paths = [], reason } = lastChange ?? {};
+    this.#tell({
+      kind: "config-reverted",
+      data: { revision, paths: [...paths], ...(reason === undefined ? {} : { reason }) },
+    });
+  }
+
+  #tell(news: ConfigNews): void {
+    if (this.#listener === undefined) this.#news.push(news);
+    else this.#listener(news);
+  }
+}
+
+/** What is read where it is used, and changed without stopping anything. */
+const inPlace: readonly string[] = ["/log/level", "/remote/revertAfter"];
+
+function appliedAs(isInPlace: boolean): string {
+  return isInPlace ? "in place" : "parts started anew";
+}
+
+interface Ending {
+  readonly withinMs: number;
+  readonly promise: Promise<object>;
+  readonly end: (outcome: Promise<object>) => void;
+}
+
+function endingOf(withinMs: number): Ending {
+  let end: Ending["end"] = () => {};
+  const promise = new Promise<object>((resolve) => (end = resolve));
+  // Nobody may be waiting for it.
+  promise.catch(() => undefined);
+  return { withinMs, promise, end };
+}
+
+function outcome({ revision, lastChange }: Overlay): Promise<object> {
+  if (lastChange?.state !== "reverted") {
+    const { paths = [] } = lastChange ?? {};
+    const isInPlace = paths.every((path) => inPlace.includes(path));
+    return Promise.resolve({ revision, changed: paths, applied: appliedAs(isInPlace) });
+  }
+  const message = `taken back: ${lastChange.reason ?? "unknown"}`.slice(0, remoteLimits.messageCharsMax);
+  const failed = Promise.reject(new AgentError("CONFIG_REVERTED", message, { disposition: "reject" }));
+  failed.catch(() => undefined);
+  return failed;
+}
+
+function shownChange({ revision, state, paths, reason }: OverlayChange): ShownChange {
+  return { revision, state, paths: [...paths], ...(reason === undefined ? {} : { reason }) };
+}
+
+function withOverlayOf(settings: Settings, overlay: Overlay): Settings {
+  return { ...settings, overlay: { ...settings.overlay, overlay, isWritten: true, isLeftOut: false } };
+}
+
+function fieldsOf(value: unknown): Fields {
+  return isFields(value) ? value : {};
+}
+
+/** RFC 6901. */
+function stepsOf(pointer: string): readonly string[] {
+  const steps = pointer.split("/").slice(1);
+  return steps.map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+function refusal(code: string, message: string, path?: string): AgentError {
+  return new AgentError(code, message, { disposition: "reject", ...(path === undefined ? {} : { facts: { path } }) });
+}

@@ -1,0 +1,77 @@
+import type { ChangeRules } from "../../src/config/overlay-access.ts";
+
+/**
+ * Which settings a remote command may change. Every setting stands here once: a test walks the schema and fails for one
+ * that is not here, so that whoever adds a setting decides. One that is not here is changed by nobody.
+ */
+export const changeRules: ChangeRules = {
+  config: [
+    ...under("cameras.*", [
+      ...["interval", "framesPerSecond", "stallAfter", "timeout", "delay", "skip", "frames", "loop", "imageHealth"],
+      ...["width", "height", "quality", "rotation", "hflip", "vflip", "encoding", "sourceFramesPerSecond", "transport"],
+      ...["keep.labels.*", "keep.minScore", "keep.minInterval", "keep.negativesEvery"],
+      ...["keep.newObjects.minIou", "keep.newObjects.forgetAfter", "keep.newObjects.repeatAfter"],
+      ...["motion.enabled", "motion.detectEvery", "motion.minArea", "motion.minContrast"],
+      ...["schedule.timeZone", "schedule.windows.*.days.*", "schedule.windows.*.from", "schedule.windows.*.to"],
+      ...["scene", "light", "seed"],
+    ]),
+    ...under("detector", [
+      ...["threshold", "thresholds.*", "allow.*", "deny.*", "rename.*", "minBox", "exact", "threads", "maxMemory"],
+      ...["tiles.columns", "tiles.rows", "tiles.overlap", "whenAway", "shadow.every", "shadow.minIou"],
+      ...["updates.every", "updates.maxBytes", "updates.maxBytesPerSecond", "updates.probation"],
+    ]),
+    ...under("targets.*", [
+      ...["enabled", "labels.*", "minScore", "includeEmpty", "includeUnlabelled", "geometry"],
+      ...["newestShare", "backfill"],
+      ...["reduce.enabled", "reduce.minQuality", "reduce.minScale", "batch.maxBytes", "batch.maxRecords"],
+      ...["bytesPerRequest", "imagesPerRequest", "payloadBytesMax", "maxBytes", "dataDetails", "emptyAsVoc"],
+      ...["createCategories", "missingTags", "skipUnsupportedImages", "sessionTimeout", "metadata.*"],
+    ]),
+    "log.level",
+  ],
+  admin: [
+    "device.name",
+    ...under("cameras.*", ["driver", "recursive", "mode", "username", "password", "headers.*"]),
+    ...under("cameras.*.tls", ["servername", "insecureSkipVerify"]),
+    ...under("spool", [
+      ...["maxBytes", "maxRecords", "maxAge", "eviction", "minFreeBytes", "removedTargetsAfter"],
+      ...["quarantine.maxShare", "quarantine.maxAge"],
+    ]),
+    ...under("targets.*", [
+      ...["kind", "username", "password", "email", "token", "accessToken", "apiKey", "secret", "trainingKey"],
+      ...["backlog.maxAge", "backlog.maxBytes", "backlog.maxRecords", "api", "apiVersion", "protocol", "clientId"],
+      ...["annotationSetId", "annotationSetName", "annotations", "task", "boxOrigin", "collection", "datasetId"],
+      ...["folderId", "projectId", "grpid", "nid", "operationId", "topic", "qos", "requireSubscriber", "mode"],
+      ...["dataBody", "sessions", "otherStorage", "storagePrefix", "basePath", "imagePath"],
+      ...["category.default", "category.ids.*", "category.rules.*.label", "category.rules.*.category"],
+      ...["callbacks.group", "callbacks.username"],
+      ...["tls.servername", "tls.insecureSkipVerify", "storageTls.servername", "storageTls.insecureSkipVerify"],
+      ...["callbacks.tls.servername", "callbacks.tls.insecureSkipVerify"],
+    ]),
+    ...under("remote", [
+      ...["username", "password", "clientId", "protocol", "allowAnonymous", "root", "groups.*", "groupEffects"],
+      ...["responseTopics.*", "unsigned.*", "keys.*.id", "keys.*.publicKey", "keys.*.scopes.*", "statusEvery"],
+      ...["reconnectMax", "revertAfter", "homeAssistant.enabled", "homeAssistant.prefix", "homeAssistant.pictures"],
+      ...["homeAssistant.maxPictureBytes", "tls.servername", "tls.insecureSkipVerify"],
+    ]),
+  ],
+  address: [
+    ...["cameras.*.url", "cameras.*.input", "detector.updates.url", "remote.url"],
+    ...["targets.*.url", "targets.*.callbacks.url", "targets.*.proxy"],
+  ],
+  never: [
+    "dataDir",
+    // The id is the name by which a patch addresses the rest.
+    ...under("cameras.*", ["id", "device", "camera", "path", "command.*", "arguments.*", "program", "environment.*"]),
+    ...under("cameras.*.tls", ["ca", "cert", "key"]),
+    ...under("detector", ["model", "manifest", "shadow.model", "updates.publicKey"]),
+    "spool.encryption.key",
+    ...under("targets.*", ["id", "path"]),
+    ...["tls", "storageTls", "callbacks.tls"].flatMap((tls) => under(`targets.*.${tls}`, ["ca", "cert", "key"])),
+    ...under("remote.tls", ["ca", "cert", "key"]),
+  ],
+};
+
+function under(path: string, names: readonly string[]): readonly string[] {
+  return names.map((name) => `${path}.${name}`);
+}
