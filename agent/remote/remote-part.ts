@@ -60,7 +60,8 @@ export function remotePart(
   const names = () => commands.map(({ spec }) => spec.name);
   const requests = () => remote.requests();
   const packetBytesMax = () => remote.link.packetBytesMax();
-  const own = { agent, dataFolder, instance, revision, packetBytesMax, config: change };
+  const link = () => remote.link.health();
+  const own = { agent, dataFolder, instance, revision, packetBytesMax, config: change, link };
   const status = statusPort(config, { ...own, requests, commands: names }, seams);
   const queue = new RemoteQueue(agent, seams.clock);
   const models = modelPort(agent, seams.clock);

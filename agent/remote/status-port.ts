@@ -1,6 +1,7 @@
 import { remoteLimits } from "../../src/core/limits.ts";
 import type { Seams } from "../../src/core/ports.ts";
 import { Ages } from "../../src/remote/ages.ts";
+import { type ControlHealth, linkStatus } from "../../src/remote/control-health.ts";
 import type { HealthLook } from "../../src/remote/health-events.ts";
 import type { InfoReport } from "../../src/remote/info-report.ts";
 import type { RequestCounts } from "../../src/remote/tally.ts";
@@ -25,6 +26,7 @@ export interface StatusParts {
   readonly revision: () => number;
   readonly config: () => NonNullable<StatusReport["config"]>;
   readonly requests: () => RequestCounts;
+  readonly link: () => ControlHealth;
   /** Names of all commands. */
   readonly commands: () => readonly string[];
   /** Of a packet at the broker. */
@@ -34,7 +36,17 @@ export interface StatusParts {
 /** What a running agent says of itself to its operator. */
 export function statusPort(
   config: Pick<FramepostConfig, "spool" | "cameras" | "remote">,
-  { agent, dataFolder, instance, revision, config: configStatus, requests, commands, packetBytesMax }: StatusParts,
+  {
+    agent,
+    dataFolder,
+    instance,
+    revision,
+    config: configStatus,
+    requests,
+    link,
+    commands,
+    packetBytesMax,
+  }: StatusParts,
   { clock }: Seams,
 ): StatusPort {
   const versions = { agent: agentVersion(), node: process.version };
@@ -51,6 +63,7 @@ export function statusPort(
       ...(disk === undefined ? {} : { disk }),
       clock: { quality: clockQuality(), atMs: Math.round(clock.nowMs()) },
       requests: requests(),
+      link: linkStatus(link()),
       host: hostStatus(),
       ...{ versions, revision: revision(), config: configStatus(), capBytes: config.spool.maxBytes },
       stateForMs: Math.round(nowMs - since.atMs),

@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { NamedLink } from "./named-link.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Sender } from "./sender.ts";
+import type { StatusReport } from "./status-report.ts";
 
 /** How the control link is, for `status`, `doctor` and a person. No secrets. */
 export interface ControlHealth {
@@ -55,6 +56,22 @@ export function controlHealth(parts: ControlHealthParts, clock: Clock): ControlH
     ...(clone === undefined ? {} : { cloned: clonedOf(clone, clock) }),
   };
 }
+
+/** The part of it that a status carries; that it arrives says the rest. */
+export function linkStatus(health: ControlHealth): NonNullable<StatusReport["link"]> {
+  const { protocol, waiting, dropped, missed, refusedFilters, refusedTopics, refusedBytes, lastError } = health;
+  return {
+    ...(protocol === undefined ? {} : { protocol }),
+    ...{ waiting, dropped, missed },
+    refusedFilters: refusedFilters.slice(0, toldMax),
+    refusedTopics: refusedTopics.slice(0, toldMax),
+    ...(refusedBytes === undefined ? {} : { refusedBytes }),
+    ...(lastError === undefined ? {} : { error: lastError.code }),
+  };
+}
+
+/** Of each list; whoever mends the first few has mended the access list. */
+const toldMax = 8;
 
 function stateOf({ link, present }: NamedLink): ControlHealth["state"] {
   const { kind } = link.state();

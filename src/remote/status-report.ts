@@ -95,6 +95,17 @@ const requests = z.strictObject({
   underWay: count,
 });
 
+const link = z.strictObject({
+  protocol: z.enum(["5", "3.1.1"]).optional(),
+  waiting: count.describe("Replies and events that the broker has not taken yet"),
+  dropped: count.describe("Those that it will never take"),
+  missed: count.describe("Requests for which there was no room"),
+  refusedFilters: z.array(z.string()).describe("Requests that the broker does not let this device read"),
+  refusedTopics: z.array(z.string()).describe("Where it does not let this device write; 3.1.1 does not say"),
+  refusedBytes: count.optional().describe("The smallest message that it found too large"),
+  error: code.optional(),
+});
+
 const host = z.strictObject({
   load1: z.number().describe("Runnable processes, mean of one minute"),
   cpus: count,
@@ -139,6 +150,7 @@ export const statusSchema = z.strictObject({
     .optional()
     .describe("What holds for all targets together"),
   requests: requests.optional().describe("Commands that this device was asked for"),
+  link: link.optional().describe("The connection to the broker that carries this"),
   disk: z.strictObject({ freeBytes: count, reserveBytes: count }).optional(),
   clock: z.strictObject({
     quality: z.enum(["synchronised", "unsynchronised", "unknown"]),
@@ -190,7 +202,7 @@ export interface HealthFacts {
 /** What is around the agent. */
 export interface Surroundings extends Pick<
   StatusReport,
-  "requests" | "disk" | "clock" | "host" | "versions" | "revision" | "config" | "stateForMs"
+  "requests" | "link" | "disk" | "clock" | "host" | "versions" | "revision" | "config" | "stateForMs"
 > {
   /** Most that records may take. */
   readonly capBytes: number;

@@ -30,29 +30,29 @@ export async function remoteBroker(seed: number): Promise<BenchTable> {
   const outcomes = await Promise.all(
     (["5", "3.1.1"] as const).flatMap((protocol) => {
       const options = { protocol, hurry, timing: hurriedTiming, requestEveryMs: 200, random };
-      return [shortTroubles(options), longFreeze({ ...options, hurry: 1, timing: {}, requestEveryMs: 1_100 })];
+      const how = () => (random() < 0.5 ? "SIGKILL" : "SIGTERM");
+      const slowly = { ...options, hurry: 1, timing: {}, requestEveryMs: 1_100 };
+      return [
+        trouble("restarted", options, restarts, (at) => at.restart(100 + random() * 1_000, how())),
+        trouble("frozen for 2 minutes, nothing hurried", slowly, 1, (at) => at.freeze(120_000)),
+        otherTroubles(options),
+      ];
     }),
   );
   return tableOf(title, outcomes.flat());
 }
 
 /** One after the other: each is a broker and a device of its own. */
-async function shortTroubles(options: TroubleOptions): Promise<readonly Outcome[]> {
-  const { random, protocol } = options;
-  const how = () => (random() < 0.5 ? "SIGKILL" : "SIGTERM");
+async function otherTroubles(options: TroubleOptions): Promise<readonly Outcome[]> {
+  const { protocol } = options;
   const silent = protocol === "5" ? ["res/#", "availability", "info"] : ["availability", "status"];
   return [
-    await trouble("restarted", options, restarts, (at) => at.restart(100 + random() * 2_000, how())),
     await trouble("frozen for 2 minutes", options, freezes, (at) => at.freeze(120_000 / hurry)),
     await trouble("login refused for 20 s", options, denials, (at) => at.refuseLogin(2_000)),
     await trouble(`writing refused for 20 s`, options, denials, (at) => at.refuseWriting(silent, 2_000)),
     await sizes("max_packet_size 20000", options),
     await sizes("message_size_limit 20000", options),
   ];
-}
-
-async function longFreeze(options: TroubleOptions): Promise<readonly Outcome[]> {
-  return [await trouble("frozen for 2 minutes, nothing hurried", options, 1, (at) => at.freeze(120_000))];
 }
 
 async function sizes(line: string, options: TroubleOptions): Promise<Outcome> {
