@@ -3,6 +3,7 @@ import { cameraChecks } from "./checks/cameras.ts";
 import { diskCheck } from "./checks/disk.ts";
 import { liveChecks } from "./checks/live.ts";
 import { modelChecks } from "./checks/model.ts";
+import { remoteCheck } from "./checks/remote.ts";
 import { type CheckResult, failed } from "./checks/result.ts";
 import { targetCheck } from "./checks/target.ts";
 import { updatesCheck } from "./checks/updates.ts";
@@ -52,6 +53,8 @@ export async function* runChecks(
     yield* cameraChecks(context, settings.config.cameras, agent);
     await sending.start(context.signal);
     for (const target of agent.targets) yield await targetCheck(context, target);
+    const remote = await remoteCheck(context, { remote: settings.config.remote, device: agent.device }, seams);
+    if (remote !== undefined) yield remote;
   } finally {
     await sending.stop();
     await vision.stop();
