@@ -34,6 +34,8 @@ export interface MqttLinkOptions {
   readonly sessionExpirySeconds?: number;
   /** Called at every connect, when everything is subscribed; `ended` aborts with that connection. Must not throw. */
   readonly onConnected?: (ended: AbortSignal) => void;
+  /** Called each time that no connection could be made. Must not throw. */
+  readonly onUnreachable?: (error: AgentError) => void;
   /** For tests; the link's limits otherwise. */
   readonly timing?: Partial<MqttTiming>;
 }
@@ -185,6 +187,7 @@ export class MqttLink {
       const livedMs = ended.served ? this.#seams.clock.monotonicMs() - startedMs : 0;
       failures = livedMs >= linkLimits.mqttHealthyAfterMs ? 1 : failures + 1;
       this.#become({ kind: "waiting", lastError });
+      if (!ended.served) this.#options.onUnreachable?.(lastError);
       await this.#pause(this.#delayMs(failures, ended.served));
     }
     this.#become({ kind: "stopped", ...(lastError === undefined ? {} : { lastError }) });

@@ -61,6 +61,8 @@ export class ControlLink {
   readonly #sender: Sender;
   readonly #outbox: Outbox;
   readonly #refusedFilters = new Set<string>();
+  /** The reason that the log has, since the last connection. */
+  #toldUnreachable: string | undefined;
   #stopping = new AbortController();
   #running: Promise<unknown> | undefined;
 
@@ -201,8 +203,10 @@ export class ControlLink {
       subscriptions: this.#subscriptions(),
       onConnected: (ended) => {
         this.#echo.connected();
+        this.#toldUnreachable = undefined;
         ended.addEventListener("abort", () => this.#refusedFilters.clear(), { once: true });
       },
+      onUnreachable: (error) => this.#tellUnreachable(error),
       timing: { reconnectMaxMs: config.reconnectMax, ...timing },
     };
   }
@@ -263,6 +267,13 @@ export class ControlLink {
     } catch {
       // The connection is over; the next one asks for everything.
     }
+  }
+
+  /** Once for each reason: it is tried for as long as the device lives. */
+  #tellUnreachable({ code, message }: AgentError): void {
+    if (code === this.#toldUnreachable) return;
+    this.#toldUnreachable = code;
+    this.#log.warn("remote.unreachable", { code, error: message });
   }
 
   async #tellOfClone({ instance: other, holdMs, times }: FoundClone): Promise<void> {

@@ -51,6 +51,26 @@ describe("Control link", () => {
     for (const part of toStop.splice(0).reverse()) await part.stop();
   });
 
+  it("says once in the log why the broker does not let it in", async () => {
+    const passwords = await hashedLogin("gw", "right");
+    const broker = await mosquitto({
+      lines: ["allow_anonymous false", "password_file @/passwords"],
+      files: { passwords },
+    });
+    const gw = device(broker, "5", { config: { username: "gw", password: "wrong" } });
+    const failures = new Set<unknown>();
+    await eventually("it has tried again", () => {
+      const state = gw.link.state();
+      if (state.kind === "waiting") failures.add(state.lastError);
+      return failures.size >= 3;
+    });
+    const told = gw.log.lines.filter(({ event }) => event === "remote.unreachable");
+    assert.deepEqual(
+      told.map(({ level, fields }) => [level, fields["code"]]),
+      [["warn", "MQTT_CREDENTIALS"]],
+    );
+  });
+
   for (const protocol of protocols) {
     describe(`on MQTT ${protocol}`, () => {
       it("says birth, kept topics and goodbye, and all of it again at every connect", async () => {
