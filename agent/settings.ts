@@ -12,7 +12,7 @@ import { budgetWarnings } from "./disks.ts";
 import { exists } from "./files.ts";
 import { withOverlay, type OverlayInForce } from "./overlay.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
-import { cameraWarnings, detectorWarnings, targetWarnings } from "./warnings.ts";
+import { cameraWarnings, detectorWarnings, remoteWarnings, targetWarnings } from "./warnings.ts";
 
 const places = ["framepost.yaml", "/etc/framepost/framepost.yaml"];
 
@@ -68,6 +68,7 @@ export async function loadSettings(
       ...config.cameras.flatMap(cameraWarnings),
       ...config.targets.flatMap(targetWarnings),
       ...detectorWarnings(config.detector),
+      ...remoteWarnings(config.remote),
       ...(await budgetWarnings(config, dataFolder)),
     ],
     ...{ log, logControl: control, logRing },

@@ -52,6 +52,28 @@ export function targetWarnings(target: TargetConfig): readonly string[] {
   }
 }
 
+/** What an operator should know of how this device is steered although it is allowed. Holds no secret. */
+export function remoteWarnings(remote: FramepostConfig["remote"]): readonly string[] {
+  if (remote === undefined) return [];
+  const { url, username, tls, keys, unsigned } = remote;
+  const { protocol, hostname } = new URL(url);
+  const what = remote.password === undefined ? "all commands go" : "the password and all commands go";
+  const isOpen = protocol === "mqtt:" && !isPrivateHost(hostname);
+  const isAnonymous = remote.allowAnonymous && username === undefined && tls?.cert === undefined;
+  return [
+    ...(isOpen ? [`remote: ${what} to ${hostname} unencrypted; use mqtts if the broker has it`] : []),
+    ...(tls?.insecureSkipVerify === true
+      ? ["remote: the broker's certificate is not checked (tls.insecureSkipVerify); name its CA instead"]
+      : []),
+    ...(isAnonymous && keys.length === 0
+      ? ["remote: whoever reaches this broker commands this device; give it an account there, or set keys"]
+      : []),
+    ...(unsigned?.length === 0 && keys.length === 0
+      ? ["remote: every request is refused, as unsigned is empty and there are no keys; set keys, or take unsigned out"]
+      : []),
+  ];
+}
+
 function mqttWarnings({ id, url, password, tls, qos }: Extract<TargetConfig, { kind: "mqtt" }>): readonly string[] {
   const { protocol, hostname } = new URL(url);
   const what = password === undefined ? "the pictures go" : "the password and the pictures go";

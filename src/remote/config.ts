@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { discoveryLimits, remoteLimits } from "../core/remote-limits.ts";
+import { uniqueIds } from "../config/sections.ts";
 import { byteSize, duration, identifier, lifetime, secret, tls } from "../config/values.ts";
 import { brokerUrl } from "../targets/config.ts";
 import { scopes } from "./command.ts";
@@ -73,7 +74,7 @@ export const remoteConfig = z
       .array(z.enum(scopes))
       .optional()
       .describe("What requests without a signature may do. Everything when there are no keys, else only read"),
-    keys: z.array(key).max(remoteLimits.keysMax).default([]).describe("Who may sign requests"),
+    keys: z.array(key).max(remoteLimits.keysMax).check(uniqueIds("key")).default([]).describe("Who may sign requests"),
     statusEvery: lifetime
       .default(remoteLimits.statusEveryMs)
       .describe("How often the status is published at the least"),
