@@ -49,6 +49,7 @@ export async function init(context: CommandContext, options: InitOptions): Promi
   await writePrivate(output, text);
   const examples = join(packageFolder, "config/framepost.yaml");
   terminal.note(`LayerNext, OneStepAI, Custom Vision and remo: their entries for targets are in ${examples}`);
+  terminal.note(`to steer this device over MQTT, add the section remote: ${join(packageFolder, "docs/commands.md")}`);
   if (context.json) terminal.data(JSON.stringify({ written: output, cameras: answers.cameras }));
   else terminal.data(`${options.output} written; next: framepost doctor -c ${options.output}`);
   return exitCodes.ok;

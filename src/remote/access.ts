@@ -48,7 +48,9 @@ export class Access implements Gate {
     const { name, scope, effect } = asked.command.spec;
     const signature = this.#signatureOf(asked);
     // One text for an unknown key and for a wrong signature. Their times may differ: ids of keys are no secrets.
-    if (signature === "bad") return refused("unauthorized", "the signature is not good for this key and recipient");
+    if (signature === "bad") {
+      return refused("unauthorized", "no such key here, or not its signature of this request to this device");
+    }
     if (channel.kind !== "device" && effect && !this.#groupEffects) {
       return refused("forbidden", `${name} has an effect, and requests to many may only ask here`);
     }

@@ -23,6 +23,11 @@ export async function fleetList(context: CommandContext, { group }: { readonly g
       head,
       devices.map((device) => rowOf(device, nowMs)),
     ).forEach((line) => terminal.data(line));
+  if (known.list().length === 0) {
+    terminal.note(
+      "no device keeps anything at this broker that this account may read; docs/fleet.md says what it needs",
+    );
+  }
   terminal.note(`${counted(devices.length, "device")}, ${online} online`);
   return exitCodes.ok;
 }

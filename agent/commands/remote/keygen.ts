@@ -20,6 +20,7 @@ export async function commandsKeygen(
   if (json) terminal.data(JSON.stringify({ id: key, publicKey, file }));
   else {
     terminal.note(`the private key is in ${file}; for remote.keys of each device, with the scopes that you want:`);
+    terminal.note("once a device has keys, requests without a signature may only ask there (remote.unsigned)");
     terminal.data(`- { id: ${key}, publicKey: ${publicKey}, scopes: [read, capture, queue] }`);
   }
   return exitCodes.ok;

@@ -21,6 +21,9 @@ export async function commandsSend(
   return converse(context, broker, { errand, sign: options }, async (conversation) => {
     const { replies, send } = conversation;
     const unreached = expected(errand, conversation);
+    if (errand.to.kind !== "device" && replies.missing().length === 0) {
+      context.terminal.note("nobody who is meant is known at this broker; waiting for whoever answers");
+    }
     await send(errand.to);
     await replies.complete(errand.timeoutMs, context.signal);
     return showOutcome(context, replies, { command: errand.command, id: errand.request.id, unreached });
