@@ -61,10 +61,10 @@ function section(spec: CommandSpec): readonly string[] {
   ];
 }
 
-/** What a person would send. */
-export function requestOf({ effect }: CommandSpec, example: unknown): object {
+/** What a person would send. Its id is that of no other example: they can be tried one after the other as they stand. */
+export function requestOf({ name, effect }: CommandSpec, example: unknown): object {
   const isEmpty = Object.keys(example as object).length === 0;
-  return { ...(effect ? { id: "4f1c" } : {}), ...(isEmpty ? {} : { args: example }) };
+  return { ...(effect ? { id: `${name}-1` } : {}), ...(isEmpty ? {} : { args: example }) };
 }
 
 function marksOf({ effect, slow = false, repeatable = false }: CommandSpec): string {
