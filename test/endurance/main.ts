@@ -18,6 +18,7 @@ import { writeSections } from "./page.ts";
 import { platforms } from "./platforms.ts";
 import { powerCut } from "./power-cut.ts";
 import { remoteBroker } from "./remote-broker.ts";
+import { remoteCommands } from "./remote-commands.ts";
 import { remoteFuzz } from "./remote-fuzz.ts";
 import { remoteKill } from "./remote-kill.ts";
 import { visionFuzz } from "./vision-fuzz.ts";
@@ -42,6 +43,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "broken-downloads": brokenDownloads,
   platforms,
   "remote-broker": remoteBroker,
+  "remote-commands": remoteCommands,
   "remote-fuzz": remoteFuzz,
   "remote-kill": remoteKill,
   fleet,

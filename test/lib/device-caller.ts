@@ -67,6 +67,18 @@ export class DeviceCaller implements AsyncDisposable {
     return mine();
   }
 
+  async send(name: string, request: object): Promise<void> {
+    await this.#client.publishAsync(`framepost/${this.#device}/cmd/${name}`, JSON.stringify(request), { qos: 1 });
+  }
+
+  finals(): readonly Reply[] {
+    return this.#replies.map(({ reply }) => reply).filter(isFinal);
+  }
+
+  finalsTo(id: string): readonly Reply[] {
+    return this.finals().filter((reply) => reply.id === id);
+  }
+
   async reply(name: string, args: object = {}, more: object = {}): Promise<Reply> {
     const final = (await this.replies(name, { args, ...more })).filter(isFinal);
     if (final.length !== 1 || final[0] === undefined) throw new Error(`${final.length} final replies to ${name}`);
