@@ -41,6 +41,8 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const clean = await round.lifecycle.stop();
     log.info("stopped", { clean });
     if (context.signal.aborted) return clean ? exitCodes.ok : exitCodes.failed;
+    // What was left behind must not go on beside what would be started: the service manager starts a new process.
+    if (!clean) return exitCodes.failed;
     await config.reload();
   }
 }

@@ -58,6 +58,7 @@ export class Hearing {
   async #queued(line: Line, packet: ReceivedPublish, ended: AbortSignal): Promise<boolean> {
     if (line.waiting >= (line.subscription.waitingMax ?? linkLimits.mqttHeardWaitingMax)) {
       this.#missed += 1;
+      line.subscription.onMissed?.(messageOfPacket(packet));
       return true;
     }
     line.waiting += 1;

@@ -31,6 +31,8 @@ export interface MqttSubscription {
    * asks for, and all that one read brings waits for a moment. For whoever expects many; the link's limit otherwise.
    */
   readonly waitingMax?: number;
+  /** Hears of those that are not heard, at once. Must not throw. */
+  readonly onMissed?: (message: MqttMessage) => void;
   /** Called instead of ending the connection where the broker forbids some of the filters, or all. */
   readonly onRefused?: (error: AgentError, filters: readonly string[]) => void;
   /**

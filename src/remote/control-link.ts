@@ -24,6 +24,8 @@ export interface ControlLinkParts {
   readonly instance: string;
   readonly topics: Topics;
   readonly onRequest: (message: MqttMessage) => Promise<void>;
+  /** There was no room for it. */
+  readonly onMissed?: (message: MqttMessage) => void;
   /** At every connect: what is kept at the broker is said anew, in case it has forgotten. */
   readonly kept: () => ReadonlyMap<string, Buffer>;
   /** What else is listened to. */
@@ -220,6 +222,7 @@ export class ControlLink {
     return [
       {
         ...{ filters: topics.requests(config.groups), qos: 1, kept: "none", onRefused },
+        onMissed: (message) => this.#parts.onMissed?.(message),
         onMessage: async (message, ended) => {
           await this.#named.admitted(ended);
           await this.#parts.onRequest(message);

@@ -35,9 +35,19 @@ export class Flood {
   /** Whether a request may be read at all. */
   admits(address: ReplyAddress): boolean {
     const pass = this.#limit.take();
-    if (pass.kind === "busy") this.#sayBusy(address, pass.unanswered);
-    if (pass.kind === "silent") this.#tellRestLater(address);
-    return pass.kind === "pass";
+    if (pass.kind === "pass") return true;
+    this.#turnedAway(pass, address);
+    return false;
+  }
+
+  /** One that nobody could look at. */
+  turnAway(address: ReplyAddress): void {
+    this.#turnedAway(this.#limit.turnAway(), address);
+  }
+
+  #turnedAway(answer: ReturnType<RateLimit["turnAway"]>, address: ReplyAddress): void {
+    if (answer.kind === "busy") this.#sayBusy(address, answer.unanswered);
+    else this.#tellRestLater(address);
   }
 
   /** Those that came after the last such answer are spoken for even if nothing comes any more. */

@@ -99,8 +99,7 @@ export class Inbox {
    */
   async take(message: MqttMessage, cameOn = message.topic): Promise<void> {
     const addressed = this.#parts.topics.request(message.topic);
-    // An empty retained message clears a topic, and asks for nothing.
-    if (addressed === undefined || (message.retain && message.payload.length === 0)) return;
+    if (addressed === undefined || isClearing(message)) return;
     const { name } = addressed;
     const address = this.#addressOf(name, message);
     this.#tally.received += 1;
@@ -117,6 +116,14 @@ export class Inbox {
       });
       this.#reply({ answer: answerOfError(failure), address });
     }
+  }
+
+  /** A request for which there was no room: it is counted, and a reply speaks for it. */
+  missed(message: MqttMessage): void {
+    const addressed = this.#parts.topics.request(message.topic);
+    if (addressed === undefined || isClearing(message)) return;
+    this.#tally.received += 1;
+    this.#flood.turnAway(this.#addressOf(addressed.name, message));
   }
 
   /** Undefined where it is answered already. */
@@ -257,6 +264,11 @@ export class Inbox {
       ...(correlationData === undefined ? {} : { correlationData }),
     };
   }
+}
+
+/** An empty retained message clears a topic, and asks for nothing. */
+function isClearing({ retain, payload }: MqttMessage): boolean {
+  return retain && payload.length === 0;
 }
 
 function retained(topic: string): ParsedRequest {

@@ -71,25 +71,27 @@ export class Outbox {
 
   /** Until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const stopped = new Promise<void>((resolve) => {
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
     while (!signal.aborted) {
       this.#unpark();
       const [letter] = this.#letters;
       if (letter === undefined) {
         this.#idle();
-        await this.#wakened(stopped, signal);
+        await this.#wakened(signal);
       } else await this.#send(letter, signal);
     }
   }
 
-  async #wakened(stopped: Promise<void>, signal: AbortSignal): Promise<void> {
-    const put = new Promise<void>((resolve) => (this.#wake = resolve));
+  async #wakened(signal: AbortSignal): Promise<void> {
     if (this.#parked.length === 0) {
-      await Promise.race([put, stopped]);
+      let wake = () => {};
+      await new Promise<void>((resolve) => {
+        this.#wake = wake = resolve;
+        signal.addEventListener("abort", wake, { once: true });
+      });
+      signal.removeEventListener("abort", wake);
       return;
     }
+    const put = new Promise<void>((resolve) => (this.#wake = resolve));
     const waiting = new AbortController();
     const stop = () => waiting.abort();
     signal.addEventListener("abort", stop, { once: true });

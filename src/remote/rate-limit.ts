@@ -39,6 +39,12 @@ export class RateLimit {
       this.#tokens -= 1;
       return { kind: "pass" };
     }
+    return this.turnAway();
+  }
+
+  /** For one that cannot be looked at, whatever the rate is. */
+  turnAway(): { readonly kind: "busy"; readonly unanswered: number } | { readonly kind: "silent" } {
+    const nowMs = this.#clock.monotonicMs();
     this.#unanswered += 1;
     if (nowMs - this.#toldMs < remoteLimits.busyEveryMs) return { kind: "silent" };
     return this.#tell(nowMs);

@@ -71,6 +71,7 @@ export class Remote {
       {
         ...{ config, device, instance: parts.instance, topics: this.#topics },
         onRequest: (message) => this.#inbox.take(message),
+        onMissed: (message) => this.#inbox.missed(message),
         sealed: (kind, data) => this.#sealed(kind, data),
         kept: () => this.#kept,
         listeners: this.#discovery?.listeners() ?? [],

@@ -107,14 +107,16 @@ export class Runner {
     if (this.isStopping) return { answer: notBegun, wasStopped: true, afterReply: () => {} };
     if (this.#clock.monotonicMs() > work.expiresMs) return { answer: expired, wasStopped: false, afterReply: () => {} };
     const ended = new AbortController();
+    // Aborted by hand with what is long-lived: AbortSignal.any leaves a reference there at each use on Node 20.
     const deadline = new AbortController();
-    const late = this.#clock.sleep(timeoutMs, ended.signal).then(
-      () => deadline.abort(),
-      () => undefined,
-    );
+    const end = () => deadline.abort();
+    const stopping = this.#stopping.signal;
+    stopping.addEventListener("abort", end, { once: true });
+    const late = this.#clock.sleep(timeoutMs, ended.signal).then(end, () => undefined);
     try {
       return await this.#call(work, timeoutMs, { deadline: deadline.signal, ended: ended.signal });
     } finally {
+      stopping.removeEventListener("abort", end);
       ended.abort();
       await late;
     }
@@ -126,20 +128,19 @@ export class Runner {
     { deadline, ended }: { readonly deadline: AbortSignal; readonly ended: AbortSignal },
   ): Promise<Outcome> {
     const { name } = command.spec;
-    const signal = AbortSignal.any([deadline, this.#stopping.signal]);
     const callbacks: (() => void)[] = [];
     const outcome = (answer: Answer, wasStopped = false): Outcome => ({
       ...{ answer, wasStopped },
       afterReply: () => callbacks.forEach((then) => then()),
     });
     const whole: CommandCall = {
-      ...{ ...call, signal },
+      ...{ ...call, signal: deadline },
       // One that was given up may still be busy: after the final reply it says nothing.
       progress: (data) => (ended.aborted ? undefined : call.progress(data)),
       afterReply: (then) => callbacks.push(then),
     };
     try {
-      const data = await unlessStopped(command.run(args, whole), signal);
+      const data = await unlessStopped(command.run(args, whole), deadline);
       return outcome({ state: "done", code: "ok", ...(data === undefined ? {} : { data }) });
     } catch (error) {
       if (this.isStopping) return outcome(interrupted, true);
