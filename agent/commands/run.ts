@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Logger, Seams } from "../../src/core/ports.ts";
+import { unlessAborted } from "../../src/link/deadline.ts";
 import { healthFields } from "../../src/health/health.ts";
 import { type Agent, composeAgent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
@@ -14,6 +15,7 @@ import { watchTrial } from "../trial.ts";
 
 /** One line about the whole agent, so that a log shows what was going on before something went wrong. */
 const healthEveryMs = 60_000;
+const healthWithinMs = 5_000;
 
 /**
  * The daemon. Ends on SIGINT or SIGTERM. In between it goes through rounds: a changed config, or the command to restart,
@@ -80,6 +82,9 @@ async function startRound(context: CommandContext, settings: ConfigPort, instanc
 async function untilEnded({ clock }: CommandContext, agent: Agent, log: Logger, ended: AbortSignal): Promise<void> {
   while (!ended.aborted) {
     await clock.sleep(healthEveryMs, ended).catch(() => undefined);
-    log.info("health", healthFields(await healthReport(agent, clock)));
+    // A disk that is stuck must not keep the agent from stopping.
+    const asked = unlessAborted(healthReport(agent, clock), AbortSignal.timeout(healthWithinMs), "ask how all is");
+    const report = await asked.catch(() => undefined);
+    if (report !== undefined) log.info("health", healthFields(report));
   }
 }

@@ -28,10 +28,10 @@ export class Deadline {
 }
 
 /** Waits for `work` no longer than its caller does: fails with `ABORTED` while the work itself goes on. */
-export async function unlessAborted(work: Promise<void>, signal: AbortSignal, attempted: string): Promise<void> {
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, attempted: string): Promise<T> {
   let giveUp = () => {};
   try {
-    await Promise.race([
+    return await Promise.race([
       work,
       new Promise<never>((_, reject) => {
         giveUp = () => reject(new AgentError("ABORTED", `${attempted}: stopped`, { disposition: "retry" }));

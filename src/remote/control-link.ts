@@ -67,6 +67,7 @@ export class ControlLink {
   #toldUnreachable: string | undefined;
   #stopping = new AbortController();
   #running: Promise<unknown> | undefined;
+  #isLeaving = false;
 
   constructor(parts: ControlLinkParts, seams: Seams) {
     this.#parts = parts;
@@ -123,6 +124,7 @@ export class ControlLink {
   start(): void {
     if (this.#running !== undefined) return;
     this.#stopping = new AbortController();
+    this.#isLeaving = false;
     const { signal } = this.#stopping;
     this.#running = Promise.all([this.#named.run(signal), this.#outbox.run(signal)]);
   }
@@ -130,6 +132,7 @@ export class ControlLink {
   /** Sends what waits, as long as the broker takes it, and says goodbye: a clean end brings no last will. */
   async stop(): Promise<void> {
     if (this.#running === undefined) return;
+    this.#isLeaving = true;
     if (this.#named.present !== undefined) {
       await this.#outbox.emptied(AbortSignal.timeout(stopGraceMs));
       // Where even this stays unanswered, the connection ends without a goodbye and the broker sends the will.
@@ -225,6 +228,8 @@ export class ControlLink {
         onMissed: (message) => this.#parts.onMissed?.(message),
         onMessage: async (message, ended) => {
           await this.#named.admitted(ended);
+          // Its reply would stay behind: not acknowledged, it comes again with the session.
+          if (this.#isLeaving) throw leaving();
           await this.#parts.onRequest(message);
         },
       },
@@ -318,3 +323,7 @@ function jsonOf(value: object): Buffer {
 const json: PublishProperties = { contentType: "application/json", isText: true };
 
 const stopGraceMs = 2_000;
+
+function leaving(): AgentError {
+  return new AgentError("ABORTED", "take a request: the device is about to leave", { disposition: "retry" });
+}

@@ -312,6 +312,26 @@ describe("remote inbox: floods", () => {
     );
   });
 
+  it("speaks for what the link had no room for, and takes nothing of the rate for it", async () => {
+    await withInbox(
+      async ({ bench, trace }) => {
+        const missed = { topic: "framepost/gw/cmd/look", payload: Buffer.from("{}"), qos: 1, retain: false } as const;
+        for (let count = 0; count < 20; count += 1) bench.inbox.missed(missed);
+        bench.inbox.missed({ ...missed, topic: "elsewhere" });
+        bench.inbox.missed({ ...missed, payload: Buffer.alloc(0), retain: true });
+        await bench.clock.advance(remoteLimits.busyEveryMs);
+        await bench.untilFinals(2);
+        const unanswered = bench.finals().map(({ answer }) => (answer.data as { unanswered?: number }).unanswered ?? 0);
+        assert.deepEqual([bench.words(), unanswered], [Array(2).fill("refused/busy"), [1, 19]]);
+        assert.equal(bench.inbox.counts().received, 20);
+        for (let count = 0; count < 10; count += 1) await bench.send("look");
+        await bench.untilFinals(12);
+        assert.equal(trace.traces.length, 10);
+      },
+      { parts: { rate } },
+    );
+  });
+
   it("says at a stop what it has not said yet", async () => {
     await withInbox(
       async ({ bench }) => {
