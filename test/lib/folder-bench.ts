@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { errnoOf } from "../../src/core/errors.ts";
 import { folderDriver } from "../../src/capture/folder/driver.ts";
 import { SupervisedCamera } from "../../src/capture/supervisor.ts";
 import { SystemClock } from "../../src/core/clock.ts";
@@ -84,8 +85,15 @@ export class FolderBench implements AsyncDisposable {
 
   /** What lies in the folder, but for what is claimed. */
   async left(): Promise<readonly string[]> {
-    const names = await readdir(this.folder, { recursive: true });
-    return names.filter((name) => !name.startsWith(".framepost-claimed")).sort();
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const names = await readdir(this.folder, { recursive: true });
+        return names.filter((name) => !name.startsWith(".framepost-claimed")).sort();
+      } catch (error) {
+        // The camera tidies up meanwhile, and a folder that is gone while it is listed fails the whole listing.
+        if (errnoOf(error) !== "ENOENT" || tries >= 20) throw error;
+      }
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
