@@ -126,7 +126,7 @@ describe("what a link hears", () => {
       heard.push(payload.toString());
       if (payload.toString() === "b" && fails) throw new Error("not now");
     };
-    const hearing = new Hearing([{ filters: ["a/+"], qos: 1, onMessage }]);
+    const hearing = new Hearing([{ filters: ["a/+"], qos: 1, onMessage }], new SimulatedClock());
     const taken = await Promise.all([hearing.take(packet(1, "a"), never), hearing.take(packet(2, "b"), never)]);
     assert.deepEqual(taken, [true, false]);
     fails = false;
@@ -142,7 +142,7 @@ describe("what a link hears", () => {
   it("is left out and counted when whoever listens is stuck", async () => {
     let free = () => {};
     const stuck = new Promise<void>((resolve) => (free = resolve));
-    const hearing = new Hearing([{ filters: ["a/+"], qos: 1, onMessage: () => stuck }]);
+    const hearing = new Hearing([{ filters: ["a/+"], qos: 1, onMessage: () => stuck }], new SimulatedClock());
     const all = Array.from({ length: 100 }, (_, n) => hearing.take(packet(n + 1, String(n)), never));
     assert.equal(hearing.missed, 100 - 64);
     free();
@@ -150,10 +150,28 @@ describe("what a link hears", () => {
   });
 });
 
+describe("what a link hears late", () => {
+  it("says when it came, not when it was its turn", async () => {
+    const [clock, arrivals] = [new SimulatedClock(), Array<number>()];
+    const onMessage = ({ arrivedMs }: MqttMessage): void => {
+      arrivals.push(arrivedMs);
+      // Whoever listens is slow.
+      clock.advance(10_000);
+    };
+    const hearing = new Hearing([{ filters: ["a"], qos: 1, onMessage }], clock);
+    const packet = { topic: "a", payload: Buffer.alloc(0), qos: 1, retain: false } as const;
+    const beganMs = clock.monotonicMs();
+    const never = new AbortController().signal;
+    await Promise.all([1, 2, 3].map((messageId) => hearing.take({ ...packet, messageId }, never)));
+    assert.deepEqual(arrivals, [beganMs, beganMs, beganMs]);
+  });
+});
+
 describe("a clone watch", () => {
   const [first, later] = [new AbortController().signal, new AbortController().signal];
   const info = (instance: unknown, retain = true): MqttMessage => ({
     ...{ topic: "framepost/gw/info", payload: Buffer.from(JSON.stringify({ instance })), qos: 0, retain },
+    arrivedMs: 0,
   });
 
   it("finds the instance that came after its own birth, and not those before", () => {
