@@ -22,8 +22,8 @@ export interface InboxParts
   readonly gate: Gate;
   /** Whether the caller may have its reply there. */
   readonly mayReplyTo: (responseTopic: string) => boolean;
-  /** What a reply may have; `replyBytesMax` when left out. */
-  readonly replyBytesMax?: () => number;
+  /** What a reply to there may have; `replyBytesMax` when left out. */
+  readonly replyBytesMax?: (address: ReplyAddress) => number;
   /** Of the config in force. */
   readonly revision: () => number;
   /** For tests; the limits otherwise. */
@@ -240,12 +240,12 @@ export class Inbox {
 
   async #ask(request: Request, address: ReplyAddress, work: Work): Promise<void> {
     const { answer, afterReply } = await this.#runner.run(work);
-    this.#reply({ answer, address, ...idOf(request), dry: request.dry, settled: afterReply });
+    this.#reply({ answer, address, ...idOf(request), dry: request.dry, settled: () => afterReply() });
   }
 
   #reply(answered: Answered): void {
-    const { replyBytesMax } = remoteLimits;
-    const answer = briefly(answered.answer, Math.min(replyBytesMax, this.#parts.replyBytesMax?.() ?? Infinity));
+    const bytesMax = this.#parts.replyBytesMax?.(answered.address) ?? Infinity;
+    const answer = briefly(answered.answer, Math.min(remoteLimits.replyBytesMax, bytesMax));
     this.#tally.count(answer);
     this.#parts.reply({ ...answered, answer });
   }
