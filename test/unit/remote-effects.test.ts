@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import fs, { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { syncBuiltinESMExports } from "node:module";
+import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
 import { remoteLimits } from "../../src/core/remote-limits.ts";
+import { withInterposed } from "../lib/interposed.ts";
 import { RequestBench, type RequestBenchOptions } from "../lib/request-bench.ts";
 import { settle } from "../lib/stepped-clock.ts";
 import { tempFolder } from "../lib/temp.ts";
@@ -52,22 +52,6 @@ class Lives implements AsyncDisposable {
 
 function entryOf(id: string) {
   return { id, command: "mark", digest: "d", waiting: [{ address: { command: "mark" } }] } as const;
-}
-
-/** The first call that `hits` takes fails as a bad disk does. Undone by what it returns. */
-function failOnce(module: typeof fs, name: "open", hits: (path: unknown) => boolean): () => void {
-  const real = module[name];
-  const restore = () => {
-    module[name] = real;
-    syncBuiltinESMExports();
-  };
-  module[name] = async (path, ...rest) => {
-    if (!hits(path)) return real(path, ...rest);
-    restore();
-    throw new Error("EIO: scripted");
-  };
-  syncBuiltinESMExports();
-  return restore;
 }
 
 async function entriesOf(path: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
@@ -317,12 +301,15 @@ describe("remote effects: the ledger", () => {
     await using lives = await Lives.begin();
     const bench = await lives.life();
     // The new file is in its place, and its folder cannot be flushed.
-    const restore = failOnce(fs, "open", (path) => path === lives.path);
-    try {
+    let failures = 0;
+    const failOnce = (real: typeof open): typeof open =>
+      async function (path, ...more) {
+        if (path === lives.path && (failures += 1) === 1) throw new Error("EIO: scripted");
+        return real(path, ...more);
+      };
+    await withInterposed("open", failOnce, async () => {
       await assert.rejects(bench.ledger.start(entryOf("a")), { code: "STATE_UNWRITABLE" });
-    } finally {
-      restore();
-    }
+    });
     assert.deepEqual(await entriesOf(lives.path), []);
   });
 
