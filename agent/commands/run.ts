@@ -4,13 +4,13 @@ import { unlessAborted } from "../../src/link/deadline.ts";
 import { healthFields } from "../../src/health/health.ts";
 import { type Agent, composeAgent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import type { ExitCode } from "../exit-codes.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { ConfigPort } from "../remote/config-port.ts";
 import { agentCommands } from "../remote/commands.ts";
 import { remotePart, type RemotePart } from "../remote/remote-part.ts";
 import { healthReport } from "../report.ts";
-import { Rounds } from "../rounds.ts";
+import { type Round, Rounds, type RoundsPlan, throughRounds } from "../rounds.ts";
 import { loadSettings } from "../settings.ts";
 import { watchTrial } from "../trial.ts";
 import { webPart } from "../web/web-part.ts";
@@ -27,37 +27,29 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const rounds = new Rounds();
   const instance = randomUUID();
   const config = new ConfigPort(await loadSettings(context, "config", { start: true }), context, rounds);
-  for (;;) {
-    const ending = rounds.begin();
-    const round = await startRound(context, config, instance).catch(async (error: unknown) => {
-      context.signal.throwIfAborted();
-      if (await config.goBack(error)) return undefined;
-      throw error;
-    });
-    if (round === undefined) continue;
+  const start = async (): Promise<Round> => {
+    const { agent, remote, lifecycle } = await startRound(context, config, instance);
     const { log } = config.settings;
-    const ended = AbortSignal.any([context.signal, ending]);
-    await Promise.all([
-      untilEnded(context, round.agent, log, ended),
-      watchTrial(config, round.remote, { ...context, ended, rounds }),
-    ]);
-    log.info("stopping", ending.aborted ? { reason: ending.reason as string } : {});
-    const clean = await round.lifecycle.stop();
-    log.info("stopped", { clean });
-    if (context.signal.aborted) return clean ? exitCodes.ok : exitCodes.failed;
-    // What was left behind must not go on beside what would be started: the service manager starts a new process.
-    if (!clean) return exitCodes.failed;
-    await config.reload();
-  }
+    const serve = (ended: AbortSignal) =>
+      Promise.all([untilEnded(context, agent, log, ended), watchTrial(config, remote, { ...context, ended, rounds })]);
+    return { serve, stop: () => lifecycle.stop() };
+  };
+  const plan: RoundsPlan = {
+    start,
+    goBack: (error) => config.goBack(error),
+    reload: () => config.reload(),
+    log: () => config.settings.log,
+  };
+  return throughRounds(rounds, plan, context.signal);
 }
 
-interface Round {
+interface Started {
   readonly agent: Agent;
   readonly remote: RemotePart;
   readonly lifecycle: Lifecycle;
 }
 
-async function startRound(context: CommandContext, settings: ConfigPort, instance: string): Promise<Round> {
+async function startRound(context: CommandContext, settings: ConfigPort, instance: string): Promise<Started> {
   const { config, dataFolder, log, file, warnings } = settings.settings;
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock: context.clock, random: context.random, log };
