@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { pulseLimits } from "../../src/core/limits.ts";
 import type { Logger, Seams } from "../../src/core/ports.ts";
+import { Pulses } from "../../src/core/pulse.ts";
 import { unlessAborted } from "../../src/link/deadline.ts";
 import { healthFields } from "../../src/health/health.ts";
 import { type Agent, composeAgent } from "../compose.ts";
@@ -10,6 +12,7 @@ import { ConfigPort } from "../remote/config-port.ts";
 import { remotePart, type RemotePart } from "../remote/remote-part.ts";
 import { healthReport } from "../report.ts";
 import { Rounds } from "../rounds.ts";
+import { beatEventLoop } from "../service/event-loop.ts";
 import { loadSettings } from "../settings.ts";
 import { watchTrial } from "../trial.ts";
 
@@ -24,10 +27,12 @@ const healthWithinMs = 5_000;
 export async function run(context: CommandContext): Promise<ExitCode> {
   const rounds = new Rounds();
   const instance = randomUUID();
+  const pulses = new Pulses(context.clock, pulseLimits.periodMs);
+  void beatEventLoop(pulses, context.clock, context.signal);
   const config = new ConfigPort(await loadSettings(context, "config", { start: true }), context, rounds);
   for (;;) {
     const ending = rounds.begin();
-    const round = await startRound(context, config, instance).catch(async (error: unknown) => {
+    const round = await startRound({ ...context, pulses, instance }, config).catch(async (error: unknown) => {
       context.signal.throwIfAborted();
       if (await config.goBack(error)) return undefined;
       throw error;
@@ -49,16 +54,23 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   }
 }
 
+interface RoundContext extends CommandContext {
+  readonly pulses: Pulses;
+  /** Of this process. */
+  readonly instance: string;
+}
+
 interface Round {
   readonly agent: Agent;
   readonly remote: RemotePart;
   readonly lifecycle: Lifecycle;
 }
 
-async function startRound(context: CommandContext, settings: ConfigPort, instance: string): Promise<Round> {
+async function startRound(context: RoundContext, settings: ConfigPort): Promise<Round> {
+  const { clock, random, pulses, instance } = context;
   const { config, dataFolder, log, file, warnings } = settings.settings;
   for (const message of warnings) log.warn("config.warning", { message });
-  const seams: Seams = { clock: context.clock, random: context.random, log };
+  const seams: Seams = { clock, random, log, pulses };
   const agent = await composeAgent(config, { dataFolder }, seams);
   await settings.settle();
   const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
