@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import type { DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
-import { trackLimits } from "../src/core/limits.ts";
+import { pulseLimits, trackLimits } from "../src/core/limits.ts";
 import type { Camera, CameraDriver, Seams, Target, TargetMemory } from "../src/core/ports.ts";
+import { Pulses } from "../src/core/pulse.ts";
 import type { MotionGate, Vision } from "../src/core/vision-port.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
@@ -64,6 +65,8 @@ export interface Agent {
   /** Pauses, limits, and which targets are enabled. */
   readonly upload: UploadControl;
   readonly pipeline: Pipeline;
+  /** Whether its loops turn. Of the daemon alone: others have none. */
+  readonly pulses: Pulses;
   /** In the order to start them. A command that stores nothing starts without the spool and works beside the daemon. */
   readonly parts: {
     readonly spool: Part;
@@ -172,7 +175,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     upload: part("upload", upload),
     updates: models.updates,
   };
-  const built = { device, cameras, pauses, vision, models, spool, targets, loops, upload, pipeline, parts };
+  const pulses = seams.pulses ?? new Pulses(seams.clock, pulseLimits.periodMs);
+  const built = { device, cameras, pauses, vision, models, spool, targets, loops, upload, pipeline, pulses, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }
 

@@ -459,6 +459,11 @@ export const deliverLimits = {
 export const pipelineLimits = {
   /** Pictures that must be turned upright are encoded once more; at 95 the loss is below the camera's own. */
   uprightQuality: 95,
+  /**
+   * What the vision process may take for one frame, far beyond what its own deadlines add up to: three calls of 30 s, the
+   * load of a model, 64 tiles of 5 s, and the calls of others that come first.
+   */
+  turnBusyMs: 15 * 60_000,
   /** Callers waiting for a picture of one camera. */
   requestsMax: 16,
   /** A camera port that fails instead of waiting is asked again after this. */
@@ -631,4 +636,11 @@ export const stateLimits = {
   targetBytesMax: 16 * KB,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
   leftoverAfterMs: 60_000,
+} as const;
+
+export const pulseLimits = {
+  /** Where no service manager says otherwise. Longer than a worn memory card needs for the slowest of its writes. */
+  periodMs: 120_000,
+  /** Of the period: an event loop that comes later than this again and again serves nobody in time. */
+  lagShareMax: 0.25,
 } as const;

@@ -1,6 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { AgentError } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
+import type { Pulses } from "./pulse.ts";
 import type { Cursor, Frame, RecordDraft, StoredRecord } from "./types.ts";
 
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -25,6 +26,8 @@ export interface Seams {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Where loops say that they turn. In the daemon alone. */
+  readonly pulses?: Pulses;
 }
 
 // ---------------------------------------------------------------------------------------------------------- capture
