@@ -61,9 +61,9 @@ async function startRound(context: CommandContext, settings: ConfigPort, instanc
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const agent = await composeAgent(config, { dataFolder }, seams);
   await settings.settle();
-  const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
+  const { spool, clock, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
   const remote = remotePart(config, { agent, instance, settings }, seams);
-  const parts = [spool, models, control, vision, upload, ...sending, pauses, ...capturing, updates, remote];
+  const parts = [spool, clock, models, control, vision, upload, ...sending, pauses, ...capturing, updates, remote];
   const lifecycle = new Lifecycle(parts, log);
   await lifecycle.start(context.signal);
   settings.started();

@@ -620,11 +620,26 @@ export const logLimits = {
   ringCharsMax: 256 * KB,
 } as const;
 
+export const clockLimits = {
+  /** A look reads two clocks and the time of a file in memory. */
+  lookMs: 10_000,
+  /** Time sources step a clock that is off by 0.4 s to 1 s or more; below that they let it run faster or slower. */
+  jumpMsMin: 1_000,
+  /** While nothing says that the clock is right, timedatectl and chronyc are asked, each a process: later and later. */
+  askFirstMs: 30_000,
+  askMaxMs: 15 * 60_000,
+  askTimeoutMs: 5_000,
+  /** Of the latest boots, some 130 bytes each: three months of a gateway that is switched off every night and at noon. */
+  anchorsMax: 256,
+} as const;
+
 export const stateLimits = {
   deviceBytesMax: 64 * KB,
   modelsBytesMax: 128 * KB,
   /** The pauses of `configLimits.camerasMax` cameras take 7 KB. */
   pausesBytesMax: 16 * KB,
+  /** `clockLimits.anchorsMax` of them. */
+  clockBytesMax: 64 * KB,
   /** A pause of each of 32 targets, and a limit. */
   uploadBytesMax: 16 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
