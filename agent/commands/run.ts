@@ -12,6 +12,7 @@ import { healthReport } from "../report.ts";
 import { Rounds } from "../rounds.ts";
 import { loadSettings } from "../settings.ts";
 import { watchTrial } from "../trial.ts";
+import { webPart } from "../web/web-part.ts";
 
 /** One line about the whole agent, so that a log shows what was going on before something went wrong. */
 const healthEveryMs = 60_000;
@@ -63,7 +64,8 @@ async function startRound(context: CommandContext, settings: ConfigPort, instanc
   await settings.settle();
   const { spool, clock, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
   const remote = remotePart(config, { agent, instance, settings }, seams);
-  const parts = [spool, clock, models, control, vision, upload, ...sending, pauses, ...capturing, updates, remote];
+  const web = await webPart(config, { agent, dataFolder, page: [] }, seams);
+  const parts = [spool, clock, models, control, web, vision, upload, ...sending, pauses, ...capturing, updates, remote];
   const lifecycle = new Lifecycle(parts, log);
   await lifecycle.start(context.signal);
   settings.started();
