@@ -34,7 +34,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       throw error;
     });
     if (round === undefined) continue;
-    const { log } = config.settings;
+    const { log, logControl } = config.settings;
     const ended = AbortSignal.any([context.signal, ending]);
     await Promise.all([
       untilEnded(context, round.agent, log, ended),
@@ -42,6 +42,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     ]);
     log.info("stopping", ending.aborted ? { reason: ending.reason as string } : {});
     const clean = await round.lifecycle.stop();
+    logControl.sayCounted();
     log.info("stopped", { clean });
     if (context.signal.aborted) return clean ? exitCodes.ok : exitCodes.failed;
     // What was left behind must not go on beside what would be started: the service manager starts a new process.

@@ -615,6 +615,12 @@ export const logLimits = {
   valuesMax: 200,
   /** Masking a shorter text would make the log unreadable and protect nothing. */
   secretCharsMin: 4,
+  /** The same trouble again within this time is counted. A little less than parts keep their own repeats back for. */
+  repeatMs: 55_000,
+  /** Troubles told apart; beyond them the oldest is forgotten, once its count is said. */
+  troublesMax: 256,
+  /** Some 300 bytes each. An agent at work writes one or two a minute; the start of 64 cameras and 32 targets about 200. */
+  linesPerMinuteMax: { troubles: 120, news: 300 },
   /** Kept in memory for a support bundle: some hours of a quiet device, a minute of one in trouble. */
   ringLinesMax: 500,
   ringCharsMax: 256 * KB,
