@@ -37,7 +37,12 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const { log } = config.settings;
     const serve = (ended: AbortSignal) =>
       Promise.all([untilEnded(context, agent, log, ended), watchTrial(config, remote, { ...context, ended, rounds })]);
-    return { serve, stop: () => lifecycle.stop() };
+    const stop = async (): Promise<boolean> => {
+      const clean = await lifecycle.stop();
+      config.settings.logControl.sayCounted();
+      return clean;
+    };
+    return { serve, stop };
   };
   const plan: RoundsPlan = {
     start,
@@ -71,7 +76,20 @@ async function startRound(context: RoundContext, settings: ConfigPort): Promise<
   const offered = agentCommands(config, { agent, instance, settings, control: () => remote.control }, seams);
   const remote: RemotePart = remotePart(config, { agent, instance, settings, offered }, seams);
   const web = await webPart(config, { agent, dataFolder, page: [] }, seams);
-  const parts = [spool, models, control, web, vision, upload, ...sending, pauses, ...capturing, updates, remote];
+  const parts = [
+    spool,
+    agent.parts.clock,
+    models,
+    control,
+    web,
+    vision,
+    upload,
+    ...sending,
+    pauses,
+    ...capturing,
+    updates,
+    remote,
+  ];
   const lifecycle = new Lifecycle(parts, log);
   await lifecycle.start(context.signal);
   settings.started();

@@ -1,5 +1,6 @@
 import type { SummarySnapshot } from "./counters.ts";
 import type { ImageHealth } from "./picture.ts";
+import type { ClockQuality } from "./types.ts";
 import type { VisionHealth } from "./vision-port.ts";
 
 /** What delivery to one target and the pipeline tell of themselves; counted since the process started. */
@@ -63,6 +64,15 @@ export interface ShadowHealth extends Omit<VisionHealth, "pid"> {
   readonly failed: number;
   /** What the frames waited for it. */
   readonly ms: SummarySnapshot;
+}
+
+/** The machine's wall clock. */
+export interface ClockHealth {
+  readonly quality: ClockQuality;
+  /** False while it shows a year in which no agent existed. */
+  readonly plausible: boolean;
+  /** Since this process started: how far somebody set it, forward above 0, and how long ago. */
+  readonly lastJump?: { readonly byMs: number; readonly agoMs: number };
 }
 
 export interface ProbationHealth {

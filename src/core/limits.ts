@@ -620,9 +620,28 @@ export const logLimits = {
   valuesMax: 200,
   /** Masking a shorter text would make the log unreadable and protect nothing. */
   secretCharsMin: 4,
+  /** The same trouble again within this time is counted. A little less than parts keep their own repeats back for. */
+  repeatMs: 55_000,
+  /** Troubles told apart; beyond them the oldest is forgotten, once its count is said. */
+  troublesMax: 256,
+  /** Some 300 bytes each. An agent at work writes one or two a minute; the start of 64 cameras and 32 targets about 200. */
+  linesPerMinuteMax: { troubles: 120, news: 300 },
   /** Kept in memory for a support bundle: some hours of a quiet device, a minute of one in trouble. */
   ringLinesMax: 500,
   ringCharsMax: 256 * KB,
+} as const;
+
+export const clockLimits = {
+  /** A look reads two clocks and the time of a file in memory. */
+  lookMs: 10_000,
+  /** Time sources step a clock that is off by 0.4 s to 1 s or more; below that they let it run faster or slower. */
+  jumpMsMin: 1_000,
+  /** While nothing says that the clock is right, timedatectl and chronyc are asked, each a process: later and later. */
+  askFirstMs: 30_000,
+  askMaxMs: 15 * 60_000,
+  askTimeoutMs: 5_000,
+  /** Of the latest boots, some 130 bytes each: three months of a gateway that is switched off every night and at noon. */
+  anchorsMax: 256,
 } as const;
 
 export const stateLimits = {
@@ -630,6 +649,8 @@ export const stateLimits = {
   modelsBytesMax: 128 * KB,
   /** The pauses of `configLimits.camerasMax` cameras take 7 KB. */
   pausesBytesMax: 16 * KB,
+  /** `clockLimits.anchorsMax` of them. */
+  clockBytesMax: 64 * KB,
   /** A pause of each of 32 targets, and a limit. */
   uploadBytesMax: 16 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */

@@ -7,7 +7,7 @@ import type { PictureMeasures } from "../core/picture.ts";
 import type { Seams, Spool, Target } from "../core/ports.ts";
 import type { Pulse } from "../core/pulse.ts";
 import type { DetectResult, MotionGate, Vision, WatchResult } from "../core/vision-port.ts";
-import type { ClockQuality, Detection, Frame, KeepReason, ModelStamp, RecordDraft } from "../core/types.ts";
+import type { ClockQuality, ClockStamp, Detection, Frame, KeepReason, ModelStamp, RecordDraft } from "../core/types.ts";
 import { afterStill, decide, type KeepRules, type KeepState } from "../keep/decide.ts";
 import type { Books } from "./books.ts";
 import type { DropReason, Processed, SeenFrame, StillFrame } from "./processed.ts";
@@ -26,8 +26,8 @@ export interface ChainParts {
 export interface ChainFacts {
   readonly bootId: string;
   readonly agentVersion: string;
-  /** May get better while running. */
-  readonly clockQuality: () => ClockQuality;
+  /** Of the clock that stamped a frame. */
+  readonly clockQuality: (stamp: ClockStamp) => ClockQuality;
   /** Exact but slower resizing for the detector. */
   readonly exact: boolean;
 }
@@ -225,8 +225,9 @@ export class Chain {
       cameraId: seen.cameraId,
       capturedAtMs: seen.capturedAtMs,
       monotonicMs: seen.monotonicMs,
+      monotonicFrom: "boot",
       bootId: this.#facts.bootId,
-      clockQuality: this.#facts.clockQuality(),
+      clockQuality: this.#facts.clockQuality(seen),
       imageWidth: seen.image.width,
       imageHeight: seen.image.height,
       labelled: seen.labelled,

@@ -26,7 +26,6 @@ export interface Submission {
   /** In pixels of the upright picture; without them the detector is asked. */
   readonly detections?: readonly Detection[];
   readonly targetIds?: readonly string[];
-  readonly capturedAtMs?: number;
 }
 
 /**
@@ -123,9 +122,8 @@ export class Pipeline {
   /** A picture that comes from no camera, kept whatever the rules say. */
   async submit(jpeg: Buffer, submission: Submission, signal: AbortSignal): Promise<Processed> {
     const { cameraId, detections, targetIds } = submission;
-    const capturedAtMs = submission.capturedAtMs ?? this.#clock.nowMs();
     const { processed } = await this.#chain.process(
-      { cameraId, jpeg, capturedAtMs, monotonicMs: this.#clock.monotonicMs() },
+      { cameraId, jpeg, capturedAtMs: this.#clock.nowMs(), monotonicMs: this.#clock.monotonicMs() },
       {
         rules: rulesOfRequests,
         state: initialKeepState,

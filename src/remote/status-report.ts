@@ -155,6 +155,8 @@ export const statusSchema = z.strictObject({
   clock: z.strictObject({
     quality: z.enum(["synchronised", "unsynchronised", "unknown"]),
     atMs: z.int().describe("The device's time of day when it said this: a kept message does not tell how old it is"),
+    jumpedByMs: z.int().optional().describe("How far it was set last, forward above 0; absent where it was not"),
+    jumpedAgoMs: ageMs.optional(),
   }),
   memory: z.strictObject({ rssBytes: count, rssPeakBytes: count, heapUsedBytes: count }),
   host,
