@@ -444,6 +444,17 @@ export const deliverLimits = {
   limitedCallSeconds: 10,
   /** And the targets that wait for it draw lots within this time. */
   limitedTurnMs: 50,
+  /**
+   * What a call may send, for each byte of its pictures and besides: base64 takes a third more, and a picture that is
+   * refused for its size goes again, smaller. As much of a budget is kept free for each call under way.
+   */
+  reservedTimes: 3,
+  reservedBytesMin: 64 * KB,
+  /** Used bytes of a budget are written down after this share of it, but not for less; a crash forgets as much. */
+  usageNotedShare: 0.005,
+  usageNotedBytesMin: 64 * KB,
+  /** And this often, when there are any: 144 times a day, some MB on a card. */
+  usageNotedEveryMs: 10 * 60_000,
   /** What is left of a pause is written down this often: a crash makes it longer by that. */
   pauseNotedEveryMs: 60_000,
   /** What a stop waits for calls in flight before it aborts them. */
@@ -653,6 +664,8 @@ export const stateLimits = {
   clockBytesMax: 64 * KB,
   /** A pause of each of 32 targets, and a limit. */
   uploadBytesMax: 16 * KB,
+  /** A day and a month. */
+  usageBytesMax: 4 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
   targetBytesMax: 16 * KB,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */

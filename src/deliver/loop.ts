@@ -9,7 +9,7 @@ import { beginPulse, type Pulse, UnwatchedPulse } from "../core/pulse.ts";
 import { Books } from "./books.ts";
 import { Breaker, needsPerson } from "./breaker.ts";
 import { callTarget, callTimeoutMs, imageBytesOf } from "./call.ts";
-import { Gate } from "./gate.ts";
+import { Gate, type Hold } from "./gate.ts";
 import { HeldCameras } from "./held-cameras.ts";
 import { type Ruling, ruleOn, waiting } from "./ruling.ts";
 import { Suspects } from "./suspects.ts";
@@ -80,11 +80,14 @@ export class DeliveryLoop {
     this.#running = undefined;
   }
 
-  /** Tries at once, whatever the back-off says, and lets so many deliveries pass a pause. One that fails ends it. */
-  flush(deliveriesMax: number): void {
+  /**
+   * Tries at once, whatever the back-off says, and lets so many deliveries pass a pause, a window and, when told, a budget.
+   * One that fails ends it.
+   */
+  flush(deliveriesMax: number, options?: { readonly overBudget?: boolean }): void {
     this.#breaker.hurry();
     this.#held.hurry();
-    this.#gate.flush(deliveriesMax);
+    this.#gate.flush(deliveriesMax, options);
   }
 
   health(): DeliveryHealth {
@@ -99,7 +102,7 @@ export class DeliveryLoop {
       ...(forMs === undefined ? {} : { forMs }),
       ...(permit.kind === "wait" ? { retryInMs: permit.waitMs } : {}),
       ...(away === undefined ? {} : { awayBecause: becauseOf(away.error) }),
-      ...(hold?.leftMs === undefined ? {} : { pausedForMs: hold.leftMs }),
+      ...leftOf(hold),
       inFlight: this.#calls.size,
     };
   }
@@ -201,9 +204,9 @@ export class DeliveryLoop {
     await Promise.all(this.#calls);
   }
 
-  /** Between lease and call the loop may have been stopped, or another call may have failed. */
+  /** Between lease and call the loop may have been stopped, another call may have failed or taken what was left. */
   #mayNotCall(era: number): boolean {
-    return this.#leasing.signal.aborted || era !== this.#breaker.era;
+    return this.#leasing.signal.aborted || era !== this.#breaker.era || !this.#gate.mayCall();
   }
 
   #begin(deliveries: readonly Delivery[], alone: boolean): Promise<void> {
@@ -223,11 +226,12 @@ export class DeliveryLoop {
     const startedMs = this.#clock.monotonicMs();
     const imageBytes = imageBytesOf(deliveries);
     this.#imageBytesInFlight += imageBytes;
-    this.#gate.calls(imageBytes);
+    this.#gate.begins(deliveries.length, imageBytes);
     const timeoutMs = callTimeoutMs(this.#imageBytesInFlight);
     pulse.beat(timeoutMs + deliverLimits.abandonAfterMs);
     const outcomes = await callTarget(this.#target, deliveries, timeoutMs, this.#clock, this.#calling.signal);
     this.#imageBytesInFlight -= imageBytes;
+    this.#gate.ended(imageBytes);
     this.#books.called(this.#clock.monotonicMs() - startedMs);
     // What was accepted comes first: it tells whether a failure beside it is the target's.
     const verdicts = [...outcomes]
@@ -295,6 +299,11 @@ export class DeliveryLoop {
     const { spoolBackoffFirstMs, spoolBackoffMaxMs } = deliverLimits;
     return backoffMs(failures, spoolBackoffFirstMs, spoolBackoffMaxMs, this.#random);
   }
+}
+
+function leftOf(hold: Hold | undefined): Pick<DeliveryHealth, "pausedForMs" | "opensInMs"> {
+  if (hold?.leftMs === undefined) return {};
+  return hold.kind === "paused" ? { pausedForMs: hold.leftMs } : { opensInMs: Math.round(hold.leftMs) };
 }
 
 function becauseOf(error: AgentError): NonNullable<DeliveryHealth["awayBecause"]> {
