@@ -668,6 +668,8 @@ export const stateLimits = {
   usageBytesMax: 4 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
   targetBytesMax: 16 * KB,
+  /** A newer version may allow its file so many times what this one does; it is looked into all the same. */
+  newerBytesFactor: 8,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
   leftoverAfterMs: 60_000,
 } as const;
