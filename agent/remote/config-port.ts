@@ -228,7 +228,8 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
     const { operator, current, before, after, changes } = edited(there, make);
     const here = edited(this.#settings, make);
     const layered = await this.#validated(operator, changes);
-    if (layered.config.remote === undefined) {
+    const { remote } = layered.config;
+    if (remote === undefined && this.#settings.config.remote !== undefined) {
       throw refusal("CONFIG_PATCH_REMOTE", "/remote: commands come through it", "/remote");
     }
     checkAccess(changeRules, { before, after, patch, isAdmin: may?.("admin") === true });
@@ -255,7 +256,8 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
       return done(await outcome(next));
     }
     await writeOverlay(there.overlay.path, next);
-    const withinMs = this.#settings.config.remote?.revertAfter ?? layered.config.remote.revertAfter;
+    // Without remote control there is no broker to be reached: it stays once everything is started with it.
+    const withinMs = (this.#settings.config.remote ?? remote)?.revertAfter ?? remoteLimits.commandTimeoutMs;
     this.#ended = endingOf(withinMs);
     this.#settings = withOverlayOf(this.#settings, next);
     this.#settings.log.info("config.trial", { revision: next.revision, paths });

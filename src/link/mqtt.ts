@@ -68,9 +68,11 @@ export class MqttConnection {
   /** Once. Fails with an error that `connectError` made. */
   async open(tls: TlsOptions | undefined, signal: AbortSignal): Promise<MqttLimits> {
     // Loaded by the first connection, because it is a sixth of what a start costs, and many configs have no broker.
-    const { connect } = await import("mqtt");
+    // Its exports themselves, and not the names that Node finds by reading the file: once in some thousands of starts under
+    // load it found none, and keeps that for the life of the process.
+    const { default: mqtt } = await import("mqtt");
     signal.throwIfAborted();
-    const client = this.#connect(connect, tls);
+    const client = this.#connect(mqtt.connect, tls);
     client.on("packetreceive", (packet) => {
       if (packet.cmd === "puback" && packet.messageId !== undefined) {
         this.#acknowledged(packet.messageId, packet.reasonCode ?? 0);
@@ -300,8 +302,10 @@ export class MqttConnection {
           settle,
         });
         const { stream } = client;
+        const head = publishHead(this.#version, topic, id, bytes, options);
+        this.#settings.meter?.(head.length + bytes);
         stream.cork();
-        stream.write(publishHead(this.#version, topic, id, bytes, options));
+        stream.write(head);
         stream.write(payload, (failure) => {
           if (options.qos === 0 && !failure) this.#settle(id);
         });
