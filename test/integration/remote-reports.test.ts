@@ -8,6 +8,7 @@ import { statusSchema } from "../../src/remote/status-report.ts";
 import { AgentProcess, writeConfig } from "../lib/agent.ts";
 import { until } from "../lib/poll.ts";
 import { DeviceCaller } from "../lib/device-caller.ts";
+import { HostileServer } from "../lib/hostile-server.ts";
 import { findings, planted } from "../lib/secret-search.ts";
 import { protocolVersions, steeringBroker } from "../lib/steering-broker.ts";
 import { tempFolder } from "../lib/temp.ts";
@@ -29,6 +30,9 @@ for (const version of protocolVersions) {
       closing.unshift(() => temp[Symbol.asyncDispose]());
       folder = temp.path;
       const { url } = broker;
+      // It repeats the token that it refuses.
+      const hostile = await new HostileServer().start();
+      closing.unshift(() => hostile[Symbol.asyncDispose]());
       await writeFile(join(folder, "token"), secret.text);
       const frames = { width: 160, height: 120, interval: "200ms", driver: "simulated" };
       const file = await writeConfig(folder, {
@@ -36,7 +40,12 @@ for (const version of protocolVersions) {
         cameras: [{ id: "front", ...frames, keep: { negativesEvery: 1 } }],
         targets: [
           { id: "disk", kind: "folder", path: join(folder, "set") },
-          { id: "away", kind: "iotown", url: "http://127.0.0.1:1", token: `\${file:${join(folder, "token")}}` },
+          {
+            id: "away",
+            kind: "iotown",
+            url: `http://127.0.0.1:${hostile.port}/refuse`,
+            token: `\${file:${join(folder, "token")}}`,
+          },
         ],
         remote: { url, statusEvery: "1h" },
       });
@@ -100,6 +109,22 @@ for (const version of protocolVersions) {
         await caller.ask("support.bundle", { bytesMax: 1 }),
       ];
       for (const { state, code, message } of refused) assert.deepEqual([state, code], ["refused", "bad_args"], message);
+    });
+
+    it("shows no secret where a platform repeats it, in no reply, event or status", async () => {
+      const answers = [
+        await caller.ask("target.test", { target: "away" }),
+        await caller.ask("target.list"),
+        await caller.ask("explain.upload", { target: "away" }),
+      ];
+      assert.deepEqual(
+        answers.map(({ code }) => code),
+        ["target_error", "ok", "ok"],
+      );
+      const texts = answers.map((answer) => JSON.stringify(answer));
+      for (const text of texts) assert.match(text, /HTTP_401/);
+      const said = new Map([["topics", Buffer.from(JSON.stringify(caller.heard))]]);
+      assert.deepEqual(findings(said, [secret]), []);
     });
 
     it("hands out a support bundle without a secret, within the size asked for", async () => {
