@@ -182,6 +182,10 @@ export interface TargetBacklog {
   /** Set aside for good, with their reason. */
   readonly quarantined: number;
   readonly accepted: number;
+  /** On disk, of records that are pending for it. */
+  readonly pendingBytes?: number;
+  /** Of the oldest record that is pending for it, in time that the spool was running; absent where there is none. */
+  readonly oldestAgeMs?: number;
   /**
    * The target is configured no more: for how long, in time that the spool was running. Absent for all others. What it
    * is owed is given up after `spool.removedTargetsAfter`.

@@ -253,8 +253,11 @@ export class DiskSpool implements Spool {
         : { oldestAgeMs: Math.max(0, Math.round(this.#time.ranMs() - oldestAddedAtMs)) }),
       lastSequence: this.#appender.lastIndexedSequence(),
       evicting: this.#losses.evicting(),
-      targets: targets.map(({ absentSinceMs, ...target }) => ({
+      targets: targets.map(({ absentSinceMs, oldestAddedAtMs: oldestOfTarget, ...target }) => ({
         ...target,
+        ...(oldestOfTarget === undefined
+          ? {}
+          : { oldestAgeMs: Math.max(0, Math.round(this.#time.ranMs() - oldestOfTarget)) }),
         leased: this.#leases.count(target.targetId),
         ...(absentSinceMs === undefined ? {} : { removedForMs: Math.max(0, this.#time.ranMs() - absentSinceMs) }),
       })),
