@@ -6,7 +6,18 @@ import { httpMjpegCamera, httpSnapshotCamera } from "../src/capture/http/config.
 import { rpicamCamera } from "../src/capture/rpicam/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
-import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
+import {
+  dataDir,
+  detector,
+  device,
+  imageHealth,
+  keep,
+  log,
+  metrics,
+  motion,
+  spool,
+  uniqueIds,
+} from "../src/config/sections.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { remoteConfig } from "../src/remote/config.ts";
 import { webConfig } from "../src/web/config.ts";
@@ -62,6 +73,7 @@ export const configSchema = z.strictObject({
     .describe("Where records go; each gets every record that its filter wants"),
   remote: remoteConfig.optional(),
   web: webConfig.prefault({}),
+  metrics: metrics.prefault({}),
   log: log.prefault({}),
 });
 

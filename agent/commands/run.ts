@@ -1,15 +1,19 @@
 import { randomUUID } from "node:crypto";
 import type { Logger, Seams } from "../../src/core/ports.ts";
 import { unlessAborted } from "../../src/link/deadline.ts";
+import { BufferForecast } from "../../src/health/forecast.ts";
 import { healthFields } from "../../src/health/health.ts";
 import { type Agent, composeAgent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import type { ExitCode } from "../exit-codes.ts";
+import { AgentHealth } from "../health/agent-health.ts";
+import { Textfile } from "../health/textfile.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { ConfigPort } from "../remote/config-port.ts";
+import { agentCommands } from "../remote/commands.ts";
 import { remotePart, type RemotePart } from "../remote/remote-part.ts";
 import { healthReport } from "../report.ts";
-import { Rounds } from "../rounds.ts";
+import { type Round, Rounds, type RoundsPlan, throughRounds } from "../rounds.ts";
 import { loadSettings } from "../settings.ts";
 import { watchTrial } from "../trial.ts";
 import { webPart } from "../web/web-part.ts";
@@ -25,47 +29,74 @@ const healthWithinMs = 5_000;
 export async function run(context: CommandContext): Promise<ExitCode> {
   const rounds = new Rounds();
   const instance = randomUUID();
+  const forecast = new BufferForecast(context.clock);
   const config = new ConfigPort(await loadSettings(context, "config", { start: true }), context, rounds);
-  for (;;) {
-    const ending = rounds.begin();
-    const round = await startRound(context, config, instance).catch(async (error: unknown) => {
-      context.signal.throwIfAborted();
-      if (await config.goBack(error)) return undefined;
-      throw error;
-    });
-    if (round === undefined) continue;
+  const start = async (): Promise<Round> => {
+    const { agent, remote, lifecycle } = await startRound(context, config, { instance, forecast });
     const { log } = config.settings;
-    const ended = AbortSignal.any([context.signal, ending]);
-    await Promise.all([
-      untilEnded(context, round.agent, log, ended),
-      watchTrial(config, round.remote, { ...context, ended, rounds }),
-    ]);
-    log.info("stopping", ending.aborted ? { reason: ending.reason as string } : {});
-    const clean = await round.lifecycle.stop();
-    log.info("stopped", { clean });
-    if (context.signal.aborted) return clean ? exitCodes.ok : exitCodes.failed;
-    // What was left behind must not go on beside what would be started: the service manager starts a new process.
-    if (!clean) return exitCodes.failed;
-    await config.reload();
-  }
+    const serve = (ended: AbortSignal) =>
+      Promise.all([
+        untilEnded(context, { agent, forecast }, log, ended),
+        watchTrial(config, remote, { ...context, ended, rounds }),
+      ]);
+    return { serve, stop: () => lifecycle.stop() };
+  };
+  const plan: RoundsPlan = {
+    start,
+    goBack: (error) => config.goBack(error),
+    reload: () => config.reload(),
+    log: () => config.settings.log,
+  };
+  return throughRounds(rounds, plan, context.signal);
 }
 
-interface Round {
+interface Started {
   readonly agent: Agent;
   readonly remote: RemotePart;
   readonly lifecycle: Lifecycle;
 }
 
-async function startRound(context: CommandContext, settings: ConfigPort, instance: string): Promise<Round> {
+async function startRound(
+  context: CommandContext,
+  settings: ConfigPort,
+  { instance, forecast }: { readonly instance: string; readonly forecast: BufferForecast },
+): Promise<Started> {
   const { config, dataFolder, log, file, warnings } = settings.settings;
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock: context.clock, random: context.random, log };
   const agent = await composeAgent(config, { dataFolder }, seams);
   await settings.settle();
   const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
-  const remote = remotePart(config, { agent, instance, settings }, seams);
-  const web = await webPart(config, { agent, dataFolder, page: [] }, seams);
-  const parts = [spool, models, control, web, vision, upload, ...sending, pauses, ...capturing, updates, remote];
+  const offered = agentCommands(config, { agent, instance, settings, control: () => remote.control }, seams);
+  const remote: RemotePart = remotePart(config, { agent, instance, settings, offered }, seams);
+  const health = new AgentHealth(
+    {
+      ...{ agent, config, dataFolder, forecast, late: () => [], control: () => remote.control },
+      changes: () => ({
+        revision: settings.revision(),
+        lastChangeKept: settings.state().lastChange?.state !== "reverted",
+      }),
+    },
+    seams.clock,
+  );
+  const web = await webPart(config, { ports: health, page: [] }, seams);
+  const { textfile: path, every: everyMs } = config.metrics;
+  const textfile = new Textfile({ path, everyMs, text: () => health.metrics() }, seams);
+  const parts = [
+    spool,
+    models,
+    control,
+    health,
+    web,
+    textfile,
+    vision,
+    upload,
+    ...sending,
+    pauses,
+    ...capturing,
+    updates,
+    remote,
+  ];
   const lifecycle = new Lifecycle(parts, log);
   await lifecycle.start(context.signal);
   settings.started();
@@ -81,12 +112,19 @@ async function startRound(context: CommandContext, settings: ConfigPort, instanc
 }
 
 /** The last line shows how things stood when the stop was asked for. */
-async function untilEnded({ clock }: CommandContext, agent: Agent, log: Logger, ended: AbortSignal): Promise<void> {
+async function untilEnded(
+  { clock }: CommandContext,
+  { agent, forecast }: { readonly agent: Agent; readonly forecast: BufferForecast },
+  log: Logger,
+  ended: AbortSignal,
+): Promise<void> {
   while (!ended.aborted) {
     await clock.sleep(healthEveryMs, ended).catch(() => undefined);
     // A disk that is stuck must not keep the agent from stopping.
     const asked = unlessAborted(healthReport(agent, clock), AbortSignal.timeout(healthWithinMs), "ask how all is");
     const report = await asked.catch(() => undefined);
-    if (report !== undefined) log.info("health", healthFields(report));
+    if (report === undefined) continue;
+    if (report.spool !== undefined) forecast.note(report.spool.bytes);
+    log.info("health", healthFields(report));
   }
 }

@@ -510,6 +510,10 @@ export const healthLimits = {
   forecastSamplesMax: 72,
   /** Shorter than this a few frames more or less would make it a matter of chance. */
   forecastSpanMinMs: 10 * 60_000,
+  /** Of the file of metrics: what Prometheus asks for is seldom newer. */
+  textfileEveryMs: 60_000,
+  /** What was found out a moment ago is told again: whoever asks without end costs no more than whoever asks seldom. */
+  answerKeptMs: 500,
 } as const;
 
 export const pullLimits = {

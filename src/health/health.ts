@@ -25,7 +25,8 @@ export interface MemoryHealth {
   readonly heapUsedBytes: number;
 }
 
-export interface TargetHealth extends DeliveryHealth, Pick<TargetBacklog, "pending" | "pendingBytes" | "oldestAgeMs" | "leased" | "quarantined"> {}
+export interface TargetHealth
+  extends DeliveryHealth, Pick<TargetBacklog, "pending" | "pendingBytes" | "oldestAgeMs" | "leased" | "quarantined"> {}
 
 export interface SpoolHealth extends Pick<SpoolStats, "records" | "bytes" | "lastSequence" | "lost" | "oldestAgeMs"> {
   /** Records have to go for newer ones. */
@@ -192,7 +193,7 @@ function modelTroubles({ lastRollback, updates }: ModelsHealth = {}): readonly s
 }
 
 /** Also while it is tried again, as long as the try has shown nothing. */
-function isAway({ state, lastError, lastFrameAtMs = -Infinity }: CameraHealth): boolean {
+export function isAway({ state, lastError, lastFrameAtMs = -Infinity }: CameraHealth): boolean {
   if (state === "starting") return lastError !== undefined && lastError.atMs >= lastFrameAtMs;
   return state === "stalled" || state === "backoff";
 }

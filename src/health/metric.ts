@@ -51,14 +51,14 @@ export interface PlainMetric extends Described {
   readonly type: "gauge" | "counter";
   readonly labels: readonly string[];
   /** Nothing where there is nothing to say: a figure that is not known is absent, never 0. */
-  read(sources: MetricSources): readonly Sample[];
+  readonly read: (sources: MetricSources) => readonly Sample[];
 }
 
 export interface HistogramMetric extends Described {
   readonly type: "histogram";
   readonly labels: readonly [];
   /** In seconds. */
-  read(sources: MetricSources): HistogramSnapshot | undefined;
+  readonly read: (sources: MetricSources) => HistogramSnapshot | undefined;
 }
 
 export type Metric = PlainMetric | HistogramMetric;

@@ -27,8 +27,8 @@ export class Metrics {
     const metric = type === "gauge" ? new Gauge(options) : new Counter(options);
     return (sources) => {
       metric.reset();
-      // A figure that is not known is left out. Without labels, prom-client would start it at 0.
-      metric.remove();
+      // A figure that is not known is left out; one without labels is at 0 after a reset.
+      if (labels.length === 0) metric.remove();
       for (const { labels: of = {}, value } of read(sources)) metric.inc(of, value);
     };
   }

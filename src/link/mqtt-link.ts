@@ -87,7 +87,7 @@ export class MqttLink {
     this.#seams = seams;
     this.#broker = brokerName({ ...options, secure: options.tls !== undefined });
     this.#version = options.protocol === "3.1.1" ? 4 : 5;
-    this.#hearing = new Hearing(options.subscriptions ?? []);
+    this.#hearing = new Hearing(options.subscriptions ?? [], seams.clock);
   }
 
   /** `mqtt://host:port`, for texts; without credentials. */

@@ -102,7 +102,7 @@ const link = z.strictObject({
   missed: count.describe("Requests for which there was no room"),
   refusedFilters: z.array(z.string()).describe("Requests that the broker does not let this device read"),
   refusedTopics: z.array(z.string()).describe("Where it does not let this device write; 3.1.1 does not say"),
-  refusedBytes: count.optional().describe("The smallest message that it found too large"),
+  refusedBytes: count.optional().describe("The smallest packet that it found too large"),
   error: code.optional(),
 });
 
