@@ -121,6 +121,7 @@ export class AgentHealth implements WebPorts, Part {
       lateLoops: late().length,
       clockSynchronised: clockQuality() === "synchronised",
       ...(disk === undefined ? {} : { disk }),
+      waiting: await agent.spool.waiting().catch(() => []),
       spoolBytesMax: config.spool.maxBytes,
       ...(bufferDaysLeft === undefined ? {} : { bufferDaysLeft }),
       ...(visionMemoryBytes === undefined ? {} : { visionMemoryBytes }),

@@ -33,8 +33,6 @@ function backlogOf(value: unknown): TargetBacklog {
     leased: countOf(from["leased"], "leased"),
     quarantined: numberOf(from["quarantined"], "quarantined"),
     accepted: countOf(from["accepted"], "accepted"),
-    ...optional(from, "pendingBytes", numberOf),
-    ...optional(from, "oldestAgeMs", numberOf),
     ...optional(from, "removedForMs", numberOf),
   };
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { AgentError } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
+import type { Pulses } from "./pulse.ts";
 import type { Cursor, Frame, RecordDraft, StoredRecord } from "./types.ts";
 
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -25,6 +26,8 @@ export interface Seams {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Where loops say that they turn. In the daemon alone. */
+  readonly pulses?: Pulses;
 }
 
 // ---------------------------------------------------------------------------------------------------------- capture
@@ -182,15 +185,20 @@ export interface TargetBacklog {
   /** Set aside for good, with their reason. */
   readonly quarantined: number;
   readonly accepted: number;
-  /** On disk, of records that are pending for it. */
-  readonly pendingBytes?: number;
-  /** Of the oldest record that is pending for it, in time that the spool was running; absent where there is none. */
-  readonly oldestAgeMs?: number;
   /**
    * The target is configured no more: for how long, in time that the spool was running. Absent for all others. What it
    * is owed is given up after `spool.removedTargetsAfter`.
    */
   readonly removedForMs?: number;
+}
+
+/** What waits for one target. */
+export interface WaitingFor {
+  readonly targetId: string;
+  /** On disk. */
+  readonly bytes: number;
+  /** Of the oldest record, in time that the spool was running; absent where there is none. */
+  readonly oldestAgeMs?: number;
 }
 
 /**

@@ -25,8 +25,7 @@ export interface MemoryHealth {
   readonly heapUsedBytes: number;
 }
 
-export interface TargetHealth
-  extends DeliveryHealth, Pick<TargetBacklog, "pending" | "pendingBytes" | "oldestAgeMs" | "leased" | "quarantined"> {}
+export interface TargetHealth extends DeliveryHealth, Pick<TargetBacklog, "pending" | "leased" | "quarantined"> {}
 
 export interface SpoolHealth extends Pick<SpoolStats, "records" | "bytes" | "lastSequence" | "lost" | "oldestAgeMs"> {
   /** Records have to go for newer ones. */
@@ -226,8 +225,6 @@ function backlogOf(spool: SpoolStats | undefined, targetId: string) {
     pending: backlog?.pending ?? 0,
     leased: backlog?.leased ?? 0,
     quarantined: backlog?.quarantined ?? 0,
-    ...(backlog?.pendingBytes === undefined ? {} : { pendingBytes: backlog.pendingBytes }),
-    ...(backlog?.oldestAgeMs === undefined ? {} : { oldestAgeMs: backlog.oldestAgeMs }),
   };
 }
 

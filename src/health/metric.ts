@@ -1,4 +1,5 @@
 import type { HistogramSnapshot } from "../core/counters.ts";
+import type { WaitingFor } from "../core/ports.ts";
 import type { HealthReport } from "./health.ts";
 
 /** What is measured of the agent at one moment. A part that does not answer is absent, and so are its metrics. */
@@ -10,6 +11,8 @@ export interface MetricSources {
   readonly lateLoops: number;
   readonly clockSynchronised: boolean;
   readonly disk?: { readonly freeBytes: number; readonly reserveBytes: number };
+  /** By target; empty where the spool does not answer. */
+  readonly waiting: readonly WaitingFor[];
   /** What the spool may hold. */
   readonly spoolBytesMax: number;
   readonly bufferDaysLeft?: number;

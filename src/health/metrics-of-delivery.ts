@@ -25,14 +25,14 @@ const queues: readonly Metric[] = [
   figures("gauge", ofTarget("queue_records"), "Records that wait for a target", ({ report }) =>
     report.targets.map(({ targetId, pending }) => ({ labels: { target: targetId }, value: pending })),
   ),
-  figures("gauge", ofTarget("queue_bytes"), "What they take on disk", ({ report }) =>
-    report.targets.flatMap(({ targetId, pendingBytes }) => sample(targetId, pendingBytes)),
+  figures("gauge", ofTarget("queue_bytes"), "What they take on disk", ({ waiting }) =>
+    waiting.map(({ targetId, bytes }) => ({ labels: { target: targetId }, value: bytes })),
   ),
   figures(
     "gauge",
     ofTarget("queue_oldest_age_seconds"),
     "Age of the oldest of them, in time that the agent ran; absent where nothing waits",
-    ({ report }) => report.targets.flatMap(({ targetId, oldestAgeMs }) => sample(targetId, seconds(oldestAgeMs))),
+    ({ waiting }) => waiting.flatMap(({ targetId, oldestAgeMs }) => sample(targetId, seconds(oldestAgeMs))),
   ),
   figures("gauge", ofTarget("quarantined_records"), "Records set aside, which a person has to look at", ({ report }) =>
     report.targets.map(({ targetId, quarantined }) => ({ labels: { target: targetId }, value: quarantined })),
@@ -46,8 +46,15 @@ const queues: readonly Metric[] = [
 ];
 
 const uploads: readonly Metric[] = [
-  figures("gauge", ofTarget("target_up"), "1 while a target gets through; 0 while it is away, held back or off", (from) =>
-    from.report.targets.map(({ targetId, state }) => ({ labels: { target: targetId }, value: state === "up" ? 1 : 0 })),
+  figures(
+    "gauge",
+    ofTarget("target_up"),
+    "1 while a target gets through; 0 while it is away, held back or off",
+    (from) =>
+      from.report.targets.map(({ targetId, state }) => ({
+        labels: { target: targetId },
+        value: state === "up" ? 1 : 0,
+      })),
   ),
   figures(
     "counter",

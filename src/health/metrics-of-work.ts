@@ -111,5 +111,9 @@ function byName(label: string, counts: Readonly<Record<string, number>>): readon
 function inSeconds(histogram: HistogramSnapshot | undefined): HistogramSnapshot | undefined {
   if (histogram === undefined) return undefined;
   const { buckets, count, sum } = histogram;
-  return { buckets: buckets.map(({ atMost, count: n }) => ({ atMost: atMost / 1_000, count: n })), count, sum: sum / 1_000 };
+  return {
+    buckets: buckets.map(({ atMost, count: n }) => ({ atMost: atMost / 1_000, count: n })),
+    count,
+    sum: sum / 1_000,
+  };
 }

@@ -3,7 +3,7 @@ import type { Loss } from "../../core/ports.ts";
 import { classified, numberIn, textIn } from "./database.ts";
 import type { Losses } from "./losses.ts";
 import type { Statements } from "./statements.ts";
-import { type Amount, DEFERRED, HELD, QUARANTINED, READY } from "./store.ts";
+import { type Amount, HELD, QUARANTINED, READY } from "./store.ts";
 
 export type DeliveryState = "pending" | "quarantined" | "held";
 
@@ -25,9 +25,6 @@ export interface TargetCounts {
   readonly pending: number;
   readonly quarantined: number;
   readonly accepted: number;
-  readonly pendingBytes: number;
-  /** Running time at which the oldest record that is pending for it was added; absent where there is none. */
-  readonly oldestAddedAtMs?: number;
   /** Of a target that is configured no more; running time. */
   readonly absentSinceMs?: number;
 }
@@ -54,19 +51,6 @@ export interface FoundId {
   readonly sequence?: number;
   readonly next?: number;
 }
-
-/** The oldest of the next lower priority. */
-const oldestReadyBelow = `
-  SELECT seq, priority FROM dlv INDEXED BY dlv_ready
-   WHERE target = ? AND state = ${READY} AND priority < ? ORDER BY priority DESC, seq LIMIT 1`;
-
-/** Those that are due next; when a target is away the others wait undeferred. */
-const oldestDeferred = `
-  SELECT seq FROM (SELECT seq FROM dlv INDEXED BY dlv_deferred
-   WHERE target = ? AND state = ${DEFERRED} ORDER BY due_at LIMIT 256) ORDER BY seq LIMIT 1`;
-
-/** Of rules and of an operator. */
-const prioritiesMax = 8;
 
 /** What there is, for people. */
 export class Listings {
@@ -103,8 +87,6 @@ export class Listings {
           pending: valueOf(`pending:${targetId}`),
           quarantined: valueOf(`quarantined:${targetId}`),
           accepted: valueOf(`accepted:${targetId}`),
-          pendingBytes: valueOf(`owed-bytes:${targetId}`),
-          ...this.#oldestOf(targetId),
           ...absenceOf(absentSince.get(targetId)),
         })),
       };
@@ -114,22 +96,6 @@ export class Listings {
   #oldest(): { readonly oldestAddedAtMs?: number } {
     const row = this.#sql.get("SELECT added_at FROM item ORDER BY seq LIMIT 1");
     return row === undefined ? {} : { oldestAddedAtMs: numberIn(row, "added_at") };
-  }
-
-  /** One row of each priority, of which there are a few, and of those that are tried again a bounded number. */
-  #oldestOf(targetId: string): { readonly oldestAddedAtMs?: number } {
-    const sequences: number[] = [];
-    for (let below = 2 ** 31, classes = 0; classes < prioritiesMax; classes += 1) {
-      const row = this.#sql.get(oldestReadyBelow, targetId, below);
-      if (row === undefined) break;
-      below = numberIn(row, "priority");
-      sequences.push(numberIn(row, "seq"));
-    }
-    const deferred = this.#sql.get(oldestDeferred, targetId);
-    if (deferred !== undefined) sequences.push(numberIn(deferred, "seq"));
-    if (sequences.length === 0) return {};
-    const item = this.#sql.get("SELECT added_at FROM item WHERE seq = ?", Math.min(...sequences));
-    return item === undefined ? {} : { oldestAddedAtMs: numberIn(item, "added_at") };
   }
 
   /** Records with a delivery that fits, oldest first, each with all its deliveries. */
