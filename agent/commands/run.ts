@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { pulseLimits } from "../../src/core/limits.ts";
 import type { Logger, Seams } from "../../src/core/ports.ts";
+import { Pulses } from "../../src/core/pulse.ts";
 import { unlessAborted } from "../../src/link/deadline.ts";
 import { BufferForecast } from "../../src/health/forecast.ts";
 import { healthFields } from "../../src/health/health.ts";
@@ -14,6 +16,7 @@ import { agentCommands } from "../remote/commands.ts";
 import { remotePart, type RemotePart } from "../remote/remote-part.ts";
 import { healthReport } from "../report.ts";
 import { type Round, Rounds, type RoundsPlan, throughRounds } from "../rounds.ts";
+import { beatEventLoop } from "../service/event-loop.ts";
 import { loadSettings } from "../settings.ts";
 import { watchTrial } from "../trial.ts";
 import { webPart } from "../web/web-part.ts";
@@ -29,17 +32,24 @@ const healthWithinMs = 5_000;
 export async function run(context: CommandContext): Promise<ExitCode> {
   const rounds = new Rounds();
   const instance = randomUUID();
+  const pulses = new Pulses(context.clock, pulseLimits.periodMs);
+  void beatEventLoop(pulses, context.clock, context.signal);
   const forecast = new BufferForecast(context.clock);
   const config = new ConfigPort(await loadSettings(context, "config", { start: true }), context, rounds);
   const start = async (): Promise<Round> => {
-    const { agent, remote, lifecycle } = await startRound(context, config, { instance, forecast });
+    const { agent, remote, lifecycle } = await startRound({ ...context, pulses, instance, forecast }, config);
     const { log } = config.settings;
     const serve = (ended: AbortSignal) =>
       Promise.all([
         untilEnded(context, { agent, forecast }, log, ended),
         watchTrial(config, remote, { ...context, ended, rounds }),
       ]);
-    return { serve, stop: () => lifecycle.stop() };
+    const stop = async (): Promise<boolean> => {
+      const clean = await lifecycle.stop();
+      config.settings.logControl.sayCounted();
+      return clean;
+    };
+    return { serve, stop };
   };
   const plan: RoundsPlan = {
     start,
@@ -50,20 +60,24 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   return throughRounds(rounds, plan, context.signal);
 }
 
+interface RoundContext extends CommandContext {
+  readonly pulses: Pulses;
+  /** Of this process. */
+  readonly instance: string;
+  readonly forecast: BufferForecast;
+}
+
 interface Started {
   readonly agent: Agent;
   readonly remote: RemotePart;
   readonly lifecycle: Lifecycle;
 }
 
-async function startRound(
-  context: CommandContext,
-  settings: ConfigPort,
-  { instance, forecast }: { readonly instance: string; readonly forecast: BufferForecast },
-): Promise<Started> {
+async function startRound(context: RoundContext, settings: ConfigPort): Promise<Started> {
+  const { clock, random, pulses, instance, forecast } = context;
   const { config, dataFolder, log, file, warnings } = settings.settings;
   for (const message of warnings) log.warn("config.warning", { message });
-  const seams: Seams = { clock: context.clock, random: context.random, log };
+  const seams: Seams = { clock, random, log, pulses };
   const agent = await composeAgent(config, { dataFolder }, seams);
   await settings.settle();
   const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
@@ -71,7 +85,14 @@ async function startRound(
   const remote: RemotePart = remotePart(config, { agent, instance, settings, offered }, seams);
   const health = new AgentHealth(
     {
-      ...{ agent, config, dataFolder, forecast, late: () => [], control: () => remote.control },
+      ...{
+        agent,
+        config,
+        dataFolder,
+        forecast,
+        late: () => pulses.late().map(({ name }) => name),
+        control: () => remote.control,
+      },
       changes: () => ({
         revision: settings.revision(),
         lastChangeKept: settings.state().lastChange?.state !== "reverted",
@@ -84,6 +105,7 @@ async function startRound(
   const textfile = new Textfile({ path, everyMs, text: () => health.metrics() }, seams);
   const parts = [
     spool,
+    agent.parts.clock,
     models,
     control,
     health,

@@ -3,7 +3,6 @@ import { BufferForecast } from "../../src/health/forecast.ts";
 import { type HealthReport, isAway } from "../../src/health/health.ts";
 import type { MetricSources } from "../../src/health/metric.ts";
 import type { Metrics } from "../../src/health/metrics.ts";
-import { clockQuality } from "../../src/state/boot.ts";
 import type { HealthAnswer, WebPorts } from "../../src/web/ports.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
@@ -21,8 +20,6 @@ export interface AgentHealthParts {
   readonly dataFolder: string;
   /** Outlives a round: it knows the last hours. */
   readonly forecast: BufferForecast;
-  /** Names of loops that do not turn any more. */
-  readonly late: () => readonly string[];
   /** Asked when it is needed; undefined without remote control. */
   readonly control: () => ControlFacts | undefined;
   /** Of the config in force. */
@@ -53,7 +50,7 @@ export class AgentHealth implements WebPorts, Part {
   }
 
   late(): readonly string[] {
-    return this.#parts.late();
+    return this.#parts.agent.pulses.late().map(({ name }) => name);
   }
 
   async unready(): Promise<readonly string[]> {
@@ -71,7 +68,6 @@ export class AgentHealth implements WebPorts, Part {
       stateForMs: Math.round(nowMs - this.#since.atMs),
       report: {
         version: this.#version,
-        clock: clockQuality(),
         ...days,
         ...report,
         ...(disk === undefined ? {} : { disk }),
@@ -109,7 +105,7 @@ export class AgentHealth implements WebPorts, Part {
   }
 
   async #sources(): Promise<MetricSources> {
-    const { agent, config, late, control, changes } = this.#parts;
+    const { agent, config, control, changes } = this.#parts;
     const { report, disk, bufferDaysLeft } = await this.#recent.get();
     const model = agent.vision.model();
     const visionMemoryBytes = await memoryOf(report.vision.pid);
@@ -118,8 +114,7 @@ export class AgentHealth implements WebPorts, Part {
       report,
       version: this.#version,
       ...(model === undefined ? {} : { model }),
-      lateLoops: late().length,
-      clockSynchronised: clockQuality() === "synchronised",
+      lateLoops: agent.pulses.late().length,
       ...(disk === undefined ? {} : { disk }),
       waiting: await agent.spool.waiting().catch(() => []),
       spoolBytesMax: config.spool.maxBytes,

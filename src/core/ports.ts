@@ -21,6 +21,9 @@ export interface Logger {
 /** Uniform in [0, 1). */
 export type Random = () => number;
 
+/** Is told of bytes that were handed to the line. Must not throw. */
+export type Meter = (bytes: number) => void;
+
 /** What every long-lived part gets from outside. */
 export interface Seams {
   readonly clock: Clock;

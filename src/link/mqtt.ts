@@ -302,8 +302,10 @@ export class MqttConnection {
           settle,
         });
         const { stream } = client;
+        const head = publishHead(this.#version, topic, id, bytes, options);
+        this.#settings.meter?.(head.length + bytes);
         stream.cork();
-        stream.write(publishHead(this.#version, topic, id, bytes, options));
+        stream.write(head);
         stream.write(payload, (failure) => {
           if (options.qos === 0 && !failure) this.#settle(id);
         });
