@@ -88,10 +88,7 @@ function demoHealth(
 ): AgentHealth {
   const forecast = new BufferForecast(clock);
   const changes = () => ({ revision: 0, lastChangeKept: true });
-  return new AgentHealth(
-    { agent, config, dataFolder, forecast, late: () => [], control: () => undefined, changes },
-    clock,
-  );
+  return new AgentHealth({ agent, config, dataFolder, forecast, control: () => undefined, changes }, clock);
 }
 
 /** When every target had accepted its first record, in milliseconds since the process started. */

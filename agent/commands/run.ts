@@ -90,7 +90,6 @@ async function startRound(context: RoundContext, settings: ConfigPort): Promise<
         config,
         dataFolder,
         forecast,
-        late: () => pulses.late().map(({ name }) => name),
         control: () => remote.control,
       },
       changes: () => ({

@@ -9,7 +9,6 @@ export interface MetricSources {
   readonly model?: { readonly name: string; readonly sha256: string; readonly family: string };
   /** Loops that do not turn any more. */
   readonly lateLoops: number;
-  readonly clockSynchronised: boolean;
   readonly disk?: { readonly freeBytes: number; readonly reserveBytes: number };
   /** By target; empty where the spool does not answer. */
   readonly waiting: readonly WaitingFor[];

@@ -67,10 +67,26 @@ const uploads: readonly Metric[] = [
   ),
 ];
 
-export const metricsOfDelivery: readonly Metric[] = [...spool, ...queues, ...uploads];
+const budget: readonly Metric[] = [
+  figures(
+    "gauge",
+    { name: "upload_budget_left_bytes", labels: ["period"] },
+    "Bytes on the line that are left of the day or the month; absent where no budget is set",
+    ({ report: { upload } }) => [
+      ...left("day", upload?.budget?.dayBytesLeft),
+      ...left("month", upload?.budget?.monthBytesLeft),
+    ],
+  ),
+];
+
+export const metricsOfDelivery: readonly Metric[] = [...spool, ...queues, ...uploads, ...budget];
 
 function sample(targetId: string, value: number | undefined): readonly Sample[] {
   return value === undefined ? [] : [{ labels: { target: targetId }, value }];
+}
+
+function left(period: string, bytes: number | undefined): readonly Sample[] {
+  return bytes === undefined ? [] : [{ labels: { period }, value: bytes }];
 }
 
 function losses(

@@ -10,8 +10,11 @@ const agent: readonly Metric[] = [
     report.state === "ok" ? 0 : 1,
   ),
   figure("gauge", "late_loops", "Loops that do not turn any more: a fault of Framepost", ({ lateLoops }) => lateLoops),
-  figure("gauge", "clock_synchronised", "1 once a time source has set the clock, as far as can be told", (from) =>
-    from.clockSynchronised ? 1 : 0,
+  figures(
+    "gauge",
+    { name: "clock_info", labels: ["quality"] },
+    "1 for what is known of the clock: synchronised, unsynchronised or unknown",
+    ({ report: { clock } }) => (clock === undefined ? [] : [{ labels: { quality: clock.quality }, value: 1 }]),
   ),
   figure("gauge", "config_revision", "Grows with every change by command", ({ config }) => config.revision),
   figure(
