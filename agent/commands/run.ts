@@ -3,10 +3,13 @@ import { pulseLimits } from "../../src/core/limits.ts";
 import type { Logger, Seams } from "../../src/core/ports.ts";
 import { Pulses } from "../../src/core/pulse.ts";
 import { unlessAborted } from "../../src/link/deadline.ts";
+import { BufferForecast } from "../../src/health/forecast.ts";
 import { healthFields } from "../../src/health/health.ts";
 import { type Agent, composeAgent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
 import type { ExitCode } from "../exit-codes.ts";
+import { AgentHealth } from "../health/agent-health.ts";
+import { Textfile } from "../health/textfile.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { ConfigPort } from "../remote/config-port.ts";
 import { agentCommands } from "../remote/commands.ts";
@@ -31,12 +34,16 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const instance = randomUUID();
   const pulses = new Pulses(context.clock, pulseLimits.periodMs);
   void beatEventLoop(pulses, context.clock, context.signal);
+  const forecast = new BufferForecast(context.clock);
   const config = new ConfigPort(await loadSettings(context, "config", { start: true }), context, rounds);
   const start = async (): Promise<Round> => {
-    const { agent, remote, lifecycle } = await startRound({ ...context, pulses, instance }, config);
+    const { agent, remote, lifecycle } = await startRound({ ...context, pulses, instance, forecast }, config);
     const { log } = config.settings;
     const serve = (ended: AbortSignal) =>
-      Promise.all([untilEnded(context, agent, log, ended), watchTrial(config, remote, { ...context, ended, rounds })]);
+      Promise.all([
+        untilEnded(context, { agent, forecast }, log, ended),
+        watchTrial(config, remote, { ...context, ended, rounds }),
+      ]);
     const stop = async (): Promise<boolean> => {
       const clean = await lifecycle.stop();
       config.settings.logControl.sayCounted();
@@ -57,6 +64,7 @@ interface RoundContext extends CommandContext {
   readonly pulses: Pulses;
   /** Of this process. */
   readonly instance: string;
+  readonly forecast: BufferForecast;
 }
 
 interface Started {
@@ -66,7 +74,7 @@ interface Started {
 }
 
 async function startRound(context: RoundContext, settings: ConfigPort): Promise<Started> {
-  const { clock, random, pulses, instance } = context;
+  const { clock, random, pulses, instance, forecast } = context;
   const { config, dataFolder, log, file, warnings } = settings.settings;
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock, random, log, pulses };
@@ -75,13 +83,33 @@ async function startRound(context: RoundContext, settings: ConfigPort): Promise<
   const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
   const offered = agentCommands(config, { agent, instance, settings, control: () => remote.control }, seams);
   const remote: RemotePart = remotePart(config, { agent, instance, settings, offered }, seams);
-  const web = await webPart(config, { agent, dataFolder, page: [] }, seams);
+  const health = new AgentHealth(
+    {
+      ...{
+        agent,
+        config,
+        dataFolder,
+        forecast,
+        control: () => remote.control,
+      },
+      changes: () => ({
+        revision: settings.revision(),
+        lastChangeKept: settings.state().lastChange?.state !== "reverted",
+      }),
+    },
+    seams.clock,
+  );
+  const web = await webPart(config, { ports: health, page: [] }, seams);
+  const { textfile: path, every: everyMs } = config.metrics;
+  const textfile = new Textfile({ path, everyMs, text: () => health.metrics() }, seams);
   const parts = [
     spool,
     agent.parts.clock,
     models,
     control,
+    health,
     web,
+    textfile,
     vision,
     upload,
     ...sending,
@@ -105,12 +133,19 @@ async function startRound(context: RoundContext, settings: ConfigPort): Promise<
 }
 
 /** The last line shows how things stood when the stop was asked for. */
-async function untilEnded({ clock }: CommandContext, agent: Agent, log: Logger, ended: AbortSignal): Promise<void> {
+async function untilEnded(
+  { clock }: CommandContext,
+  { agent, forecast }: { readonly agent: Agent; readonly forecast: BufferForecast },
+  log: Logger,
+  ended: AbortSignal,
+): Promise<void> {
   while (!ended.aborted) {
     await clock.sleep(healthEveryMs, ended).catch(() => undefined);
     // A disk that is stuck must not keep the agent from stopping.
     const asked = unlessAborted(healthReport(agent, clock), AbortSignal.timeout(healthWithinMs), "ask how all is");
     const report = await asked.catch(() => undefined);
-    if (report !== undefined) log.info("health", healthFields(report));
+    if (report === undefined) continue;
+    if (report.spool !== undefined) forecast.note(report.spool.bytes);
+    log.info("health", healthFields(report));
   }
 }
