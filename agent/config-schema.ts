@@ -9,6 +9,7 @@ import { webcamCamera } from "../src/capture/webcam/config.ts";
 import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { remoteConfig } from "../src/remote/config.ts";
+import { webConfig } from "../src/web/config.ts";
 import { customVisionConfig } from "../src/targets/customvision/config.ts";
 import { folderTargetConfig } from "../src/targets/folder/config.ts";
 import { iotownConfig } from "../src/targets/iotown/config.ts";
@@ -60,6 +61,7 @@ export const configSchema = z.strictObject({
     .default([])
     .describe("Where records go; each gets every record that its filter wants"),
   remote: remoteConfig.optional(),
+  web: webConfig.prefault({}),
   log: log.prefault({}),
 });
 

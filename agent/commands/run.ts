@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger, Seams } from "../../src/core/ports.ts";
 import { unlessAborted } from "../../src/link/deadline.ts";
 import { healthFields } from "../../src/health/health.ts";
+import { pageRoutes } from "../../src/web/page/routes.ts";
 import { type Agent, composeAgent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
@@ -13,6 +14,9 @@ import { healthReport } from "../report.ts";
 import { Rounds } from "../rounds.ts";
 import { loadSettings } from "../settings.ts";
 import { watchTrial } from "../trial.ts";
+import { PageMemory } from "../web/page-memory.ts";
+import { pagePart } from "../web/page-part.ts";
+import { webPart } from "../web/web-part.ts";
 
 /** One line about the whole agent, so that a log shows what was going on before something went wrong. */
 const healthEveryMs = 60_000;
@@ -25,10 +29,11 @@ const healthWithinMs = 5_000;
 export async function run(context: CommandContext): Promise<ExitCode> {
   const rounds = new Rounds();
   const instance = randomUUID();
+  const memory = new PageMemory();
   const config = new ConfigPort(await loadSettings(context, "config", { start: true }), context, rounds);
   for (;;) {
     const ending = rounds.begin();
-    const round = await startRound(context, config, instance).catch(async (error: unknown) => {
+    const round = await startRound(context, config, { instance, memory }).catch(async (error: unknown) => {
       context.signal.throwIfAborted();
       if (await config.goBack(error)) return undefined;
       throw error;
@@ -56,7 +61,11 @@ interface Round {
   readonly lifecycle: Lifecycle;
 }
 
-async function startRound(context: CommandContext, settings: ConfigPort, instance: string): Promise<Round> {
+async function startRound(
+  context: CommandContext,
+  settings: ConfigPort,
+  { instance, memory }: { readonly instance: string; readonly memory: PageMemory },
+): Promise<Round> {
   const { config, dataFolder, log, file, warnings } = settings.settings;
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock: context.clock, random: context.random, log };
@@ -65,7 +74,17 @@ async function startRound(context: CommandContext, settings: ConfigPort, instanc
   const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
   const offered = agentCommands(config, { agent, instance, settings, control: () => remote.control }, seams);
   const remote: RemotePart = remotePart(config, { agent, instance, settings, offered }, seams);
-  const parts = [spool, models, control, vision, upload, ...sending, pauses, ...capturing, updates, remote];
+  const page = pagePart(
+    config,
+    {
+      ...{ agent, memory, offered, logRing: settings.settings.logRing, control: () => remote.control },
+      ...{ revision: () => settings.revision(), outcomeOf: (request) => settings.outcomeOf(request) },
+    },
+    seams,
+  );
+  const web = await webPart(config, { agent, dataFolder, page: [pageRoutes(page.port, seams.clock)] }, seams);
+  const shown = config.web.enabled ? [page, web] : [];
+  const parts = [spool, models, control, ...shown, vision, upload, ...sending, pauses, ...capturing, updates, remote];
   const lifecycle = new Lifecycle(parts, log);
   await lifecycle.start(context.signal);
   settings.started();

@@ -54,6 +54,7 @@ export const changeRules: ChangeRules = {
       ...["reconnectMax", "revertAfter", "homeAssistant.enabled", "homeAssistant.prefix", "homeAssistant.pictures"],
       ...["homeAssistant.maxPictureBytes", "tls.servername", "tls.insecureSkipVerify"],
     ]),
+    "web.degradedAfter",
   ],
   address: [
     ...["cameras.*.url", "cameras.*.input", "detector.updates.url", "remote.url"],
@@ -69,6 +70,8 @@ export const changeRules: ChangeRules = {
     ...under("targets.*", ["id", "path"]),
     ...["tls", "storageTls", "callbacks.tls"].flatMap((tls) => under(`targets.*.${tls}`, ["ca", "cert", "key"])),
     ...under("remote.tls", ["ca", "cert", "key"]),
+    // Who may see the pictures is decided on the device.
+    ...under("web", ["enabled", "listen", "token", "allowedHosts.*", "tls.cert", "tls.key"]),
   ],
 };
 
