@@ -5,6 +5,7 @@ import type { Detection } from "../../src/core/types.ts";
 import type { LogRing } from "../../src/log/ring.ts";
 import type { Processed } from "../../src/pipeline/processed.ts";
 import type { KnownPicture } from "../../src/web/page/frames.ts";
+import type { Sighting } from "../../src/web/page/sightings.ts";
 import type { LogTail, PagePort, Section, SeenPicture } from "../../src/web/page/ports.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
@@ -49,9 +50,7 @@ export function pagePart(config: FramepostConfig, options: PagePartOptions, seam
       return [
         ...reportSections(report, device, config),
         section("detector", { threshold: agent.vision.model()?.threshold, labels: agent.vision.model()?.labels }),
-        section("sightings", {
-          sightings: memory.sightings.list().map((seen) => ({ ...pictureFacts(seen), hasPicture: seen.hasPicture })),
-        }),
+        ...memory.sightings.list().map(sightingSection),
         section("charts", memory.series.view()),
       ];
     },
@@ -107,6 +106,12 @@ function isShown({ label, score }: Detection, { model }: Pick<SeenPicture, "mode
 
 function frameSection(frame: KnownPicture): Section {
   return { key: `frame ${frame.camera}`, event: "frame", value: pictureFacts(frame) };
+}
+
+function sightingSection({ hasPicture, ...seen }: Sighting): Section {
+  const { detections } = seen;
+  const shown = { ...seen, detections: detections.filter((detection) => isShown(detection, seen)) };
+  return { key: `sighting ${seen.id}`, event: "sighting", value: { ...pictureFacts(shown), hasPicture } };
 }
 
 /** Also what lies below the threshold: the slider shows what another one would show. */

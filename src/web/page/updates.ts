@@ -64,6 +64,8 @@ export class PageUpdates {
         reader.sent.set(section.key, text);
         reader.stream.send(section.event, section.value);
       }
+      for (const key of reader.sent.keys())
+        if (!texts.some(({ section }) => section.key === key)) reader.sent.delete(key);
       const { lines, last } = this.#port.log(reader.logLast);
       reader.logLast = last;
       if (lines.length > 0) reader.stream.send("log", { lines });
