@@ -138,9 +138,17 @@ function pictureFacts({
   };
 }
 
+/** The newest lines, oldest first. */
 function tailOf(ring: LogRing, after: number): LogTail {
-  const lines = ring.after(after, pageLimits.logLinesMax).map((line) => line.slice(0, pageLimits.logLineCharsMax));
-  return { lines, last: ring.added };
+  const lines: string[] = [];
+  let chars = 0;
+  for (const line of ring.after(after, pageLimits.logLinesMax).toReversed()) {
+    const text = line.slice(0, pageLimits.logLineCharsMax);
+    chars += text.length;
+    if (chars > pageLimits.logCharsMax) break;
+    lines.push(text);
+  }
+  return { lines: lines.reverse(), last: ring.added };
 }
 
 async function countMinutes(

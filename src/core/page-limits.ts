@@ -22,11 +22,11 @@ export const pageLimits = {
   /** Points of each chart: the last three hours. */
   minutesMax: 180,
   minuteMs: 60_000,
-  /** Lines of the log that a page begins with, and the length of each: a screen, and what fits the budget of the page. */
-  logLinesMax: 60,
-  logLineCharsMax: 400,
+  /** Of the log a page begins with so much: a few screens, and what fits the budget of the page. */
+  logLinesMax: 80,
+  logCharsMax: 16_000,
+  /** The line about the health of a device with many parts has some hundred. */
+  logLineCharsMax: 2_000,
   /** Answers that are remembered, for a page whose connection broke before it had them. */
   answersMax: 64,
-  /** One command's request, and what a page gets of its answer. */
-  errorCharsMax: 300,
 } as const;

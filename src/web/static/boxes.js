@@ -33,8 +33,15 @@ function group({ width: pictureWidth }, { label, score, box: [x, y, width, heigh
   );
 }
 
-export function colourOf(label) {
-  let hash = 7;
-  for (const letter of label) hash = (hash * 31 + letter.codePointAt(0)) % 9_973;
-  return hash % coloursMax;
+let labelsOfModel = [];
+
+/** In their order neighbours have different colours. */
+export function setLabels(labels) {
+  labelsOfModel = labels;
+}
+
+function colourOf(label) {
+  const at = labelsOfModel.indexOf(label);
+  if (at !== -1) return at % coloursMax;
+  return Array.from(label).reduce((sum, letter) => sum + letter.codePointAt(0), 0) % coloursMax;
 }

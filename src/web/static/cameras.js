@@ -158,8 +158,10 @@ class CameraCard {
     const frame = this.#frame;
     if (frame === undefined) return;
     const detections = shownIn(frame, preview);
-    const width = this.#figure.clientWidth;
-    drawBoxes(this.#boxes, frame, detections, width === 0 ? 1 : frame.width / width);
+    const { clientWidth, clientHeight } = this.#figure;
+    const isLaidOut = clientWidth > 0 && clientHeight > 0;
+    const scale = isLaidOut ? Math.max(frame.width / clientWidth, frame.height / clientHeight) : 1;
+    drawBoxes(this.#boxes, frame, detections, scale);
     const what = detections.length === 0 ? "nothing detected" : tallied(detections.map(({ label }) => label));
     this.#picture.alt = `Newest picture of camera ${this.#id}: ${what}`;
     const kept = frame.rule === undefined ? "" : ` · kept (${frame.rule})`;

@@ -1,3 +1,4 @@
+import { setLabels } from "./boxes.js";
 import { previewThreshold } from "./cameras.js";
 import { act, ask } from "./commands.js";
 import { byId, button, element, list, say, show } from "./dom.js";
@@ -10,7 +11,8 @@ let inForce;
 let isMoved = false;
 let shownModel;
 
-export function showDetector({ threshold }) {
+export function showDetector({ threshold, labels = [] }) {
+  setLabels(labels);
   inForce = threshold;
   slider.disabled = threshold === undefined;
   if (!isMoved && threshold !== undefined) slider.value = threshold;

@@ -72,7 +72,7 @@ function asideRow(record) {
   });
   return element(
     "li",
-    { class: "block" },
+    { class: "block record" },
     recordHeading(record),
     ...why.map(({ target, error }) => element("p", { class: "problem" }, `${target}: ${error ?? "set aside"}`)),
     element("div", { class: "actions" }, retry, drop),
@@ -89,20 +89,20 @@ function waitingRow(record) {
   });
   return element(
     "li",
-    { class: "block" },
-    recordHeading(record),
-    element("div", { class: "actions" }, element("span", { class: "hint" }, `for ${targets.join(", ")}`), drop),
+    { class: "block record" },
+    recordHeading(record, `for ${targets.join(", ")}`),
+    element("div", { class: "actions" }, drop),
   );
 }
 
-function recordHeading({ sequence, camera, capturedAtMs, labels, bytes: size }) {
+function recordHeading({ sequence, camera, capturedAtMs, labels, bytes: size }, more) {
   const what = labels.length === 0 ? "nothing detected" : labels.join(", ");
   return element(
     "div",
     { class: "heading" },
     element("strong", {}, `#${sequence}`),
     element("span", {}, what),
-    element("span", { class: "hint" }, `${camera} · ${bytes(size)} · ${ago(capturedAtMs)}`),
+    element("span", { class: "hint" }, [camera, bytes(size), ago(capturedAtMs), more].filter(Boolean).join(" · ")),
   );
 }
 
