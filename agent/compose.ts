@@ -52,6 +52,8 @@ import { agentVersion } from "./version.ts";
 /** The agent's parts, built and not yet started. */
 export interface Agent {
   readonly device: string;
+  /** What was wrong before anything started. For a person, without secrets. */
+  readonly troubles: readonly string[];
   readonly cameras: readonly Camera[];
   readonly pauses: CameraPauses;
   readonly vision: Vision;
@@ -89,6 +91,8 @@ export interface ComposeOptions {
   readonly wrapTarget?: (target: Target) => Target;
   /** For commands of a person who wants a picture now. */
   readonly ignoreSchedules?: boolean;
+  /** What is wrong already: of the config. */
+  readonly troubles?: readonly string[];
   /** Capture ends after so many records. */
   readonly recordsMax?: number;
 }
@@ -172,7 +176,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     upload: part("upload", upload),
     updates: models.updates,
   };
-  const built = { device, cameras, pauses, vision, models, spool, targets, loops, upload, pipeline, parts };
+  const { troubles = [] } = options;
+  const built = { device, troubles, cameras, pauses, vision, models, spool, targets, loops, upload, pipeline, parts };
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }
 

@@ -6,7 +6,18 @@ import { httpMjpegCamera, httpSnapshotCamera } from "../src/capture/http/config.
 import { rpicamCamera } from "../src/capture/rpicam/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
-import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
+import {
+  dataDir,
+  detector,
+  device,
+  imageHealth,
+  keep,
+  log,
+  motion,
+  spool,
+  uniqueIds,
+  version,
+} from "../src/config/sections.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { remoteConfig } from "../src/remote/config.ts";
 import { webConfig } from "../src/web/config.ts";
@@ -44,6 +55,7 @@ const target = z.discriminatedUnion("kind", [
 ]);
 
 export const configSchema = z.strictObject({
+  version,
   device: device.prefault({}),
   dataDir,
   cameras: z

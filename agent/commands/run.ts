@@ -9,9 +9,10 @@ import { Lifecycle } from "../lifecycle.ts";
 import { ConfigPort } from "../remote/config-port.ts";
 import { agentCommands } from "../remote/commands.ts";
 import { remotePart, type RemotePart } from "../remote/remote-part.ts";
+import { keepGoodConfig } from "../good-config.ts";
 import { healthReport } from "../report.ts";
 import { type Round, Rounds, type RoundsPlan, throughRounds } from "../rounds.ts";
-import { loadSettings } from "../settings.ts";
+import { configTroubles, loadSettings } from "../settings.ts";
 import { watchTrial } from "../trial.ts";
 import { webPart } from "../web/web-part.ts";
 
@@ -26,12 +27,20 @@ const healthWithinMs = 5_000;
 export async function run(context: CommandContext): Promise<ExitCode> {
   const rounds = new Rounds();
   const instance = randomUUID();
-  const config = new ConfigPort(await loadSettings(context, "config", { start: true }), context, rounds);
+  const config = new ConfigPort(
+    await loadSettings(context, "config", { start: true, lastGood: true }),
+    context,
+    rounds,
+  );
   const start = async (): Promise<Round> => {
     const { agent, remote, lifecycle } = await startRound(context, config, instance);
     const { log } = config.settings;
     const serve = (ended: AbortSignal) =>
-      Promise.all([untilEnded(context, agent, log, ended), watchTrial(config, remote, { ...context, ended, rounds })]);
+      Promise.all([
+        untilEnded(context, agent, log, ended),
+        watchTrial(config, remote, { ...context, ended, rounds }),
+        keepGoodConfig(config.settings, { ...context, ended }),
+      ]);
     return { serve, stop: () => lifecycle.stop() };
   };
   const plan: RoundsPlan = {
@@ -53,7 +62,9 @@ async function startRound(context: CommandContext, settings: ConfigPort, instanc
   const { config, dataFolder, log, file, warnings } = settings.settings;
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock: context.clock, random: context.random, log };
-  const agent = await composeAgent(config, { dataFolder }, seams);
+  const troubles = configTroubles(settings.settings);
+  for (const message of troubles) log.error("config.refused", { message });
+  const agent = await composeAgent(config, { dataFolder, troubles }, seams);
   await settings.settle();
   const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
   const offered = agentCommands(config, { agent, instance, settings, control: () => remote.control }, seams);
