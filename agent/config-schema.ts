@@ -7,6 +7,7 @@ import { rpicamCamera } from "../src/capture/rpicam/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
 import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
+import { upload } from "../src/config/upload.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { remoteConfig } from "../src/remote/config.ts";
 import { webConfig } from "../src/web/config.ts";
@@ -60,6 +61,7 @@ export const configSchema = z.strictObject({
     .check(uniqueIds("target"))
     .default([])
     .describe("Where records go; each gets every record that its filter wants"),
+  upload: upload.prefault({}),
   remote: remoteConfig.optional(),
   web: webConfig.prefault({}),
   log: log.prefault({}),

@@ -16,10 +16,11 @@ export interface DeliveryHealth {
   readonly kind: string;
   /**
    * `away`: the breaker is open, or has not seen a success since it was. `disabled` and `paused`: on an operator's word,
-   * whatever else is.
+   * whatever else is. `window`: outside of the hours in which it may send. `budget`: that of the day or the month is used
+   * up.
    */
-  readonly state: "up" | "away" | "paused" | "disabled" | "stopped";
-  /** How long it has been away, paused or disabled, since the start at the most. */
+  readonly state: "up" | "away" | "paused" | "window" | "budget" | "disabled" | "stopped";
+  /** How long it has been away or held back, since the start at the most. */
   readonly forMs?: number;
   /** While away: until the next try. */
   readonly retryInMs?: number;
@@ -27,6 +28,8 @@ export interface DeliveryHealth {
   readonly awayBecause?: { readonly code: string; readonly message: string; readonly needsPerson: boolean };
   /** Of a pause that ends by itself. */
   readonly pausedForMs?: number;
+  /** Until the window opens, or the budget renews, by the clock as it is now. */
+  readonly opensInMs?: number;
   /** Redacted. */
   readonly lastError?: LastError;
   readonly inFlight: number;
@@ -48,6 +51,18 @@ export interface UploadHealth {
   readonly limitBytesPerSecond?: number;
   /** Until the limit lets the next call begin. */
   readonly limitWaitMs?: number;
+  /** Absent where the config sets no budget. */
+  readonly budget?: UploadBudgetHealth;
+}
+
+/** Bytes on the line, over all targets together; each key is absent where there is no such budget. */
+export interface UploadBudgetHealth {
+  readonly dayBytesMax?: number;
+  readonly dayBytesLeft?: number;
+  readonly dayRenewsInMs?: number;
+  readonly monthBytesMax?: number;
+  readonly monthBytesLeft?: number;
+  readonly monthRenewsInMs?: number;
 }
 
 /** How a second model compares with the first one, on the frames that both saw. */

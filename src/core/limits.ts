@@ -444,6 +444,17 @@ export const deliverLimits = {
   limitedCallSeconds: 10,
   /** And the targets that wait for it draw lots within this time. */
   limitedTurnMs: 50,
+  /**
+   * What a call may send, for each byte of its pictures and besides: base64 takes a third more, and a picture that is
+   * refused for its size goes again, smaller. As much of a budget is kept free for each call under way.
+   */
+  reservedTimes: 3,
+  reservedBytesMin: 64 * KB,
+  /** Used bytes of a budget are written down after this share of it, but not for less; a crash forgets as much. */
+  usageNotedShare: 0.005,
+  usageNotedBytesMin: 64 * KB,
+  /** And this often, when there are any: 144 times a day, some MB on a card. */
+  usageNotedEveryMs: 10 * 60_000,
   /** What is left of a pause is written down this often: a crash makes it longer by that. */
   pauseNotedEveryMs: 60_000,
   /** What a stop waits for calls in flight before it aborts them. */
@@ -459,6 +470,11 @@ export const deliverLimits = {
 export const pipelineLimits = {
   /** Pictures that must be turned upright are encoded once more; at 95 the loss is below the camera's own. */
   uprightQuality: 95,
+  /**
+   * What the vision process may take for one frame, far beyond what its own deadlines add up to: three calls of 30 s, the
+   * load of a model, 64 tiles of 5 s, and the calls of others that come first.
+   */
+  turnBusyMs: 15 * 60_000,
   /** Callers waiting for a picture of one camera. */
   requestsMax: 16,
   /** A camera port that fails instead of waiting is asked again after this. */
@@ -648,8 +664,19 @@ export const stateLimits = {
   clockBytesMax: 64 * KB,
   /** A pause of each of 32 targets, and a limit. */
   uploadBytesMax: 16 * KB,
+  /** A day and a month. */
+  usageBytesMax: 4 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
   targetBytesMax: 16 * KB,
+  /** A newer version may allow its file so many times what this one does; it is looked into all the same. */
+  newerBytesFactor: 8,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
   leftoverAfterMs: 60_000,
+} as const;
+
+export const pulseLimits = {
+  /** Where no service manager says otherwise. Longer than a worn memory card needs for the slowest of its writes. */
+  periodMs: 120_000,
+  /** Of the period: an event loop that comes later than this again and again serves nobody in time. */
+  lagShareMax: 0.25,
 } as const;

@@ -111,10 +111,19 @@ export function healthFields(report: HealthReport): Readonly<Record<string, stri
     lost: spool?.lost.reduce((sum, { deliveries }) => sum + deliveries, 0) ?? 0,
     cameras: report.cameras.map(cameraPhrase).join(" "),
     targets: report.targets.map(targetPhrase).join(" "),
-    ...(upload?.limitBytesPerSecond === undefined ? {} : { uploadLimit: upload.limitBytesPerSecond }),
+    ...uploadFields(upload),
     ...(clock === undefined ? {} : { clock: clock.quality }),
     rssBytes: memory.rssBytes,
     ...(report.troubles.length === 0 ? {} : { troubles: report.troubles.join("; ") }),
+  };
+}
+
+function uploadFields({ limitBytesPerSecond, budget = {} }: UploadHealth = {}): Readonly<Record<string, number>> {
+  const { dayBytesLeft, monthBytesLeft } = budget;
+  return {
+    ...(limitBytesPerSecond === undefined ? {} : { uploadLimit: limitBytesPerSecond }),
+    ...(dayBytesLeft === undefined ? {} : { dayBytesLeft }),
+    ...(monthBytesLeft === undefined ? {} : { monthBytesLeft }),
   };
 }
 
@@ -141,7 +150,8 @@ function cameraPhrase({ id, state, image, restarts, framesBad = 0, opensAtMs, re
 
 function targetPhrase(target: TargetHealth): string {
   const quarantined = target.quarantined === 0 ? "" : ` quarantined=${target.quarantined}`;
-  return `${target.targetId}:${target.state} accepted=${target.accepted} pending=${target.pending}${quarantined}`;
+  const opens = target.opensInMs === undefined ? "" : ` for=${Math.ceil(target.opensInMs / 60_000)}min`;
+  return `${target.targetId}:${target.state}${opens} accepted=${target.accepted} pending=${target.pending}${quarantined}`;
 }
 
 function shadowPhrase({ model, state, frames, disagreements, added, missing, failed }: ShadowHealth): string {
