@@ -5,6 +5,7 @@ import { clockCheck } from "./checks/clock.ts";
 import { findDaemon, type RunningDaemon } from "./checks/daemon.ts";
 import { diskCheck } from "./checks/disk.ts";
 import { liveChecks } from "./checks/live.ts";
+import { liveBesideChecks } from "./checks/live-beside.ts";
 import { modelChecks } from "./checks/model.ts";
 import { nativeChecks } from "./checks/native.ts";
 import { networkChecks } from "./checks/network.ts";
@@ -47,7 +48,7 @@ export async function* runChecks(
   if (disk.result !== "failed") yield await spoolCheck(context, settings, daemon);
   yield* await networkChecks(context, settings.config);
   yield* partChecks(context, settings, { daemon, diskFailed: disk.result === "failed" });
-  if (live) yield* liveChecks(context, settings);
+  if (live) yield* daemon === undefined ? liveChecks(context, settings) : liveBesideChecks(context, settings, daemon);
 }
 
 /** What takes the parts of an agent: model, cameras, targets, the broker of remote commands. */
