@@ -6,6 +6,7 @@ import { httpMjpegCamera, httpSnapshotCamera } from "../src/capture/http/config.
 import { rpicamCamera } from "../src/capture/rpicam/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
+import { cameraPrivacy, privacy } from "../src/config/privacy.ts";
 import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { remoteConfig } from "../src/remote/config.ts";
@@ -19,7 +20,12 @@ import { remoConfig } from "../src/targets/remo/config.ts";
 
 /** The whole config file: the sections, and every driver and target there is. */
 
-const commonFields = { keep: keep.prefault({}), motion: motion.prefault({}), imageHealth };
+const commonFields = {
+  keep: keep.prefault({}),
+  motion: motion.prefault({}),
+  imageHealth,
+  privacy: cameraPrivacy.optional(),
+};
 
 const camera = z.discriminatedUnion("driver", [
   webcamCamera.extend(commonFields),
@@ -60,6 +66,7 @@ export const configSchema = z.strictObject({
     .default([])
     .describe("Where records go; each gets every record that its filter wants"),
   remote: remoteConfig.optional(),
+  privacy: privacy.prefault({}),
   log: log.prefault({}),
 });
 

@@ -12,7 +12,7 @@ import { budgetWarnings } from "./disks.ts";
 import { exists } from "./files.ts";
 import { withOverlay, type OverlayInForce } from "./overlay.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
-import { cameraWarnings, detectorWarnings, remoteWarnings, targetWarnings } from "./warnings.ts";
+import { cameraWarnings, detectorWarnings, privacyWarnings, remoteWarnings, targetWarnings } from "./warnings.ts";
 
 const places = ["framepost.yaml", "/etc/framepost/framepost.yaml"];
 
@@ -69,6 +69,7 @@ export async function loadSettings(
       ...config.targets.flatMap(targetWarnings),
       ...detectorWarnings(config.detector),
       ...remoteWarnings(config.remote),
+      ...privacyWarnings(config),
       ...(await budgetWarnings(config, dataFolder)),
     ],
     ...{ log, logControl: control, logRing },

@@ -17,7 +17,7 @@ import type { CommandContext } from "../context.ts";
 import { kept, reverted, settleOverlay } from "../overlay.ts";
 import type { Rounds } from "../rounds.ts";
 import { loadSettings, type Settings } from "../settings.ts";
-import { changeRules } from "./config-rules.ts";
+import { rulesFor } from "./config-rules.ts";
 
 /** What became of a change, to be told as an event. */
 export type ConfigNews = Extract<DeviceEvent, { kind: "config-changed" | "config-reverted" }>;
@@ -228,7 +228,7 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
     if (layered.config.remote === undefined) {
       throw refusal("CONFIG_PATCH_REMOTE", "/remote: commands come through it", "/remote");
     }
-    checkAccess(changeRules, { before, after, patch, isAdmin: may?.("admin") === true });
+    checkAccess(rulesFor(before, operator.written), { before, after, patch, isAdmin: may?.("admin") === true });
     const paths = changedPaths(before, after).map(pointerOf);
     const change = { revision: current.revision + 1, paths: paths.slice(0, remoteLimits.changedPathsMax) };
     const isInPlace = paths.every((path) => inPlace.includes(path));

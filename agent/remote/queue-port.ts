@@ -65,7 +65,7 @@ export class RemoteQueue implements QueuePort {
   async flush(target: string | undefined, call: StepCall): Promise<object> {
     const flushed = [];
     for (const { targetId, state } of deliveriesOf(this.#parts, target)) {
-      if (state === "disabled") {
+      if (state === "disabled" || state === "local-only") {
         flushed.push({ target: targetId, state });
         continue;
       }

@@ -83,10 +83,11 @@ export function remotePart(
     ...configCommands(settings),
     ...restartCommands(settings),
   ];
-  const { pictures } = remoteConfig.homeAssistant;
+  const pictures = remoteConfig.homeAssistant.pictures && !agent.localOnly;
   const remote: Remote = new Remote(
     {
-      ...{ config: remoteConfig, device: agent.device, instance, stateFolder: join(dataFolder, "state") },
+      ...{ config: { ...remoteConfig, homeAssistant: { ...remoteConfig.homeAssistant, pictures } } },
+      ...{ device: agent.device, instance, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision, ...status },
       outcomeOf: (request) => settings.outcomeOf(request),
       discovery: {

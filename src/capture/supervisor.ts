@@ -28,6 +28,8 @@ export interface SupervisedCameraOptions {
   readonly schedule?: WeeklyPlan;
   /** Its pictures may stay the same: that is no alarm, as it is none of a source that is replayed. */
   readonly mayRepeat?: boolean;
+  /** Of what is hidden in its pictures, for its health. */
+  readonly maskVersion?: string | undefined;
   /** For tests. */
   readonly limits?: Partial<CaptureLimits>;
 }
@@ -45,6 +47,7 @@ export class SupervisedCamera implements Camera {
   readonly pace: CameraDriver["pace"];
   readonly #driver: CameraDriver;
   readonly #intervalMs: number;
+  readonly #masked: { readonly maskVersion?: string };
   readonly #limits: CaptureLimits;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -70,6 +73,7 @@ export class SupervisedCamera implements Camera {
     this.pace = driver.pace;
     this.#driver = driver;
     this.#intervalMs = intervalMs;
+    this.#masked = options.maskVersion === undefined ? {} : { maskVersion: options.maskVersion };
     this.#limits = { ...captureLimits, ...options.limits };
     this.#patience = new Patience(driver, { intervalMs, stallAfterMs }, this.#limits);
     this.#pause = new Pause(seams.clock);
@@ -108,7 +112,7 @@ export class SupervisedCamera implements Camera {
   }
 
   health(): CameraHealth {
-    const health = this.#books.health();
+    const health = { ...this.#books.health(), ...this.#masked };
     const leftMs = this.#pause.leftMs();
     if (health.state !== "paused" || leftMs === undefined || leftMs === Infinity) return health;
     return { ...health, resumesInMs: Math.ceil(leftMs) };

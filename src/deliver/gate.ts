@@ -1,12 +1,19 @@
 import type { Clock } from "../core/clock.ts";
 import type { UploadRate } from "./upload-rate.ts";
 
-/** Why an operator keeps a target's records back. */
+/** Why an operator keeps a target's records back. `local-only`: the config lets nothing leave the machine. */
 export interface Hold {
-  readonly kind: "disabled" | "paused";
+  readonly kind: "local-only" | "disabled" | "paused";
   readonly forMs: number;
   /** Of a pause that ends by itself. */
   readonly leftMs?: number;
+}
+
+interface GateOptions {
+  readonly enabled?: boolean;
+  /** Nothing may go there for as long as the agent runs, whatever anybody says. */
+  readonly localOnly?: boolean;
+  readonly rate?: UploadRate;
 }
 
 /**
@@ -16,6 +23,7 @@ export interface Hold {
 export class Gate {
   readonly #clock: Clock;
   readonly #rate: UploadRate | undefined;
+  readonly #localOnlySinceMs: number | undefined;
   /** Monotonic: since when it is so. */
   #disabledAtMs: number | undefined;
   #pausedAtMs = 0;
@@ -24,9 +32,10 @@ export class Gate {
   #flushLeft = 0;
   readonly #waiting = new Set<() => void>();
 
-  constructor(clock: Clock, { enabled = true, rate }: { readonly enabled?: boolean; readonly rate?: UploadRate } = {}) {
+  constructor(clock: Clock, { enabled = true, localOnly = false, rate }: GateOptions = {}) {
     this.#clock = clock;
     this.#rate = rate;
+    this.#localOnlySinceMs = localOnly ? clock.monotonicMs() : undefined;
     this.enable(enabled);
   }
 
@@ -61,6 +70,7 @@ export class Gate {
 
   hold(): Hold | undefined {
     const nowMs = this.#clock.monotonicMs();
+    if (this.#localOnlySinceMs !== undefined) return { kind: "local-only", forMs: nowMs - this.#localOnlySinceMs };
     if (this.#disabledAtMs !== undefined) return { kind: "disabled", forMs: nowMs - this.#disabledAtMs };
     if (this.#pausedUntilMs === undefined || this.isFlushing || this.#pausedUntilMs <= nowMs) return undefined;
     const leftMs = this.#pausedUntilMs - nowMs;

@@ -11,7 +11,7 @@ import { UploadRate } from "./upload-rate.ts";
 
 export interface UploadControlParts {
   readonly stateFolder: string;
-  readonly targets: readonly { readonly id: string; readonly enabled: boolean }[];
+  readonly targets: readonly { readonly id: string; readonly enabled: boolean; readonly localOnly?: boolean }[];
 }
 
 interface Said {
@@ -41,7 +41,7 @@ export class UploadControl {
     this.#clock = clock;
     this.#log = log;
     this.#rate = new UploadRate(clock, random);
-    this.#gates = new Map(targets.map(({ id, enabled }) => [id, new Gate(clock, { enabled, rate: this.#rate })]));
+    this.#gates = new Map(targets.map(({ id, ...gate }) => [id, new Gate(clock, { ...gate, rate: this.#rate })]));
   }
 
   /** Undefined for a target that is not configured. */

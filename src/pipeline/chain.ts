@@ -8,6 +8,7 @@ import type { Seams, Spool, Target } from "../core/ports.ts";
 import type { DetectResult, MotionGate, Vision, WatchResult } from "../core/vision-port.ts";
 import type { ClockQuality, Detection, Frame, KeepReason, ModelStamp, RecordDraft } from "../core/types.ts";
 import { afterStill, decide, type KeepRules, type KeepState } from "../keep/decide.ts";
+import { withBlur, type HiddenParts } from "./blur.ts";
 import type { Books } from "./books.ts";
 import type { DropReason, Processed, SeenFrame, StillFrame } from "./processed.ts";
 import { Shadow, type ShadowParts } from "./shadow.ts";
@@ -15,7 +16,7 @@ import { Turns } from "./turns.ts";
 import { uprightImage, type UprightImage } from "./upright.ts";
 
 export interface ChainParts {
-  readonly vision: Pick<Vision, "detect" | "watch" | "measure" | "reencode">;
+  readonly vision: Pick<Vision, "detect" | "watch" | "measure" | "reencode" | "pixelate">;
   readonly spool: Pick<Spool, "append">;
   readonly targets: readonly Pick<Target, "id" | "wants">[];
   /** A second model that is only compared. */
@@ -53,6 +54,8 @@ interface Treatment {
   readonly watch?: FrameWatch;
   /** Labels that somebody else made, in pixels of the upright picture: the detector is not asked. */
   readonly givenDetections?: readonly Detection[];
+  /** Where something is hidden in the camera's pictures. */
+  readonly hidden?: HiddenParts;
   /** Only these targets; each is still asked whether it wants the record. */
   readonly targetIds?: readonly string[];
 }
@@ -61,7 +64,7 @@ interface Treatment {
 type Labels = Pick<SeenFrame, "labelled" | "detections" | "model" | "timings" | "measures">;
 
 /**
- * One frame through the whole chain: upright, detect, decide, append. Whatever the picture, the detector or the spool
+ * One frame through the whole chain: upright, detect, blur, decide, append. Whatever the picture, the detector or the spool
  * does becomes a result; only an abort is thrown. The vision process is one, so frames see it one at a time, in turn.
  */
 export class Chain {
@@ -98,20 +101,24 @@ export class Chain {
 
   async #process(frame: FrameSource, treatment: Treatment, signal: AbortSignal) {
     const { rules, state } = treatment;
-    let seen: SeenFrame | StillFrame;
+    let raw: SeenFrame | StillFrame;
     try {
-      seen = await this.#turns.take(signal, () => this.#see(frame, treatment, signal));
+      raw = await this.#turns.take(signal, () => this.#see(frame, treatment, signal));
     } catch (error) {
       if (signal.aborted) throw error;
       const failure = asAgentError(error, `processing a frame of ${frame.cameraId}`);
       return { processed: { kind: "dropped", why: dropReason(failure), error: failure } as const, state };
     }
-    if (!("image" in seen)) {
-      return { processed: { kind: "still", still: seen } as const, state: afterStill(state, frame.monotonicMs) };
+    if (!("image" in raw)) {
+      return { processed: { kind: "still", still: raw } as const, state: afterStill(state, frame.monotonicMs) };
     }
     // Out of turn: only this camera's next frame waits for the second model, and nobody who asked for a picture.
     const isCompared = !treatment.requested && !treatment.dryRun;
-    const disagreement = isCompared ? await this.#shadow?.compare(seen, signal) : undefined;
+    const disagreement = isCompared ? await this.#shadow?.compare(raw, signal) : undefined;
+    const seen = await this.#blurred(raw, treatment, signal);
+    if ("error" in seen) {
+      return { processed: { kind: "dropped", why: "not-blurred", error: seen.error } as const, state };
+    }
     const decision = decide(rules, state, {
       monotonicMs: frame.monotonicMs,
       requested: treatment.requested,
@@ -138,6 +145,22 @@ export class Chain {
     const seen: SeenFrame = { cameraId, capturedAtMs, monotonicMs, image, ...labels };
     if (!treatment.dryRun) this.#books.seen(seen, turned);
     return seen;
+  }
+
+  /** Nobody is handed the frame as it was before. */
+  async #blurred(
+    seen: SeenFrame,
+    { hidden }: Treatment,
+    signal: AbortSignal,
+  ): Promise<SeenFrame | { readonly error: AgentError }> {
+    const blur = hidden?.blur;
+    if (blur === undefined) return seen;
+    try {
+      return await this.#turns.take(signal, () => withBlur(seen, blur, this.#parts.vision, signal));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return { error: asAgentError(error, `blurring a frame of ${seen.cameraId}`) };
+    }
   }
 
   async #labels(
@@ -192,8 +215,9 @@ export class Chain {
     }
   }
 
-  async #store(seen: SeenFrame, reason: KeepReason, { dryRun, targetIds }: Treatment): Promise<Processed> {
-    const draft = this.#draft(seen, reason);
+  async #store(seen: SeenFrame, reason: KeepReason, treatment: Treatment): Promise<Processed> {
+    const { dryRun, targetIds, hidden } = treatment;
+    const draft = this.#draft(seen, reason, hidden);
     const asked = this.#parts.targets.filter(({ id }) => targetIds === undefined || targetIds.includes(id));
     const owedTo = asked.filter((target) => target.wants(draft)).map(({ id }) => id);
     if (owedTo.length === 0) return { kind: "not-owed", seen, reason };
@@ -208,7 +232,7 @@ export class Chain {
     }
   }
 
-  #draft(seen: SeenFrame, reason: KeepReason): RecordDraft {
+  #draft(seen: SeenFrame, reason: KeepReason, hidden: HiddenParts | undefined): RecordDraft {
     return {
       cameraId: seen.cameraId,
       capturedAtMs: seen.capturedAtMs,
@@ -220,6 +244,7 @@ export class Chain {
       labelled: seen.labelled,
       detections: seen.detections,
       ...(seen.model === undefined ? {} : { model: stampOf(seen.model, seen.detections) }),
+      ...(hidden === undefined ? {} : { maskVersion: hidden.maskVersion }),
       reason,
       agentVersion: this.#facts.agentVersion,
     };

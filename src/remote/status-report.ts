@@ -18,13 +18,14 @@ const code = z.string().describe("Stable code of the last error");
 
 const camera = z.strictObject({
   driver: z.string(),
-  state: z.enum(["starting", "running", "stalled", "backoff", "paused", "stopped", "ended"]),
+  state: z.enum(["starting", "running", "stalled", "backoff", "blocked", "paused", "stopped", "ended"]),
   image: z
     .enum(["good", ...pictureFaults])
     .optional()
     .describe("How its picture is, where that is watched"),
   frames: count,
   framesBad: count,
+  maskVersion: z.string().optional().describe("Of what is hidden in its pictures; absent where nothing is"),
   restarts: count,
   lastFrameAgeMs: ageMs.optional(),
   opensInMs: ageMs.optional().describe("Stopped by its schedule for this long"),
@@ -70,7 +71,9 @@ const queue = z.strictObject({
 
 const target = z.strictObject({
   kind: z.string(),
-  state: z.enum(["up", "away", "paused", "disabled", "stopped"]).describe("paused, disabled: by an operator"),
+  state: z
+    .enum(["up", "away", "paused", "disabled", "local-only", "stopped"])
+    .describe("paused, disabled: by an operator"),
   stateForMs: ageMs.optional().describe("While away, paused or disabled"),
   pausedForMs: ageMs.optional().describe("Of a pause that ends by itself: what is left"),
   pending: count,
@@ -247,6 +250,7 @@ function cameraStatus(from: CameraFacts, nowMs: number, ageOf: AgeOf): z.output<
       lastFrameAgeMs: ageOf(`camera ${from.id}`, from.lastFrameAtMs),
       opensInMs: opensAtMs === undefined ? undefined : Math.round(Math.max(0, opensAtMs - nowMs)),
       resumesInMs: from.resumesInMs,
+      maskVersion: from.maskVersion,
       error: state === "running" || state === "paused" ? undefined : from.lastError?.code,
     }),
   };

@@ -1,6 +1,7 @@
 import { asAgentError, type AgentError } from "../core/errors.ts";
 import { Summary } from "../core/counters.ts";
 import type { PictureMeasures } from "../core/picture.ts";
+import type { PrivacyMask } from "../core/privacy.ts";
 import type { Seams } from "../core/ports.ts";
 import type {
   DetectResult,
@@ -12,6 +13,7 @@ import type {
   WatchOptions,
   WatchResult,
 } from "../core/vision-port.ts";
+import type { Box } from "../core/types.ts";
 import { VisionProcess, type VisionOptions } from "./client.ts";
 import type { ModelSpec } from "./model.ts";
 
@@ -154,6 +156,14 @@ export class VisionSwitch implements Vision {
     signal: AbortSignal,
   ): Promise<EncodedImage> {
     return this.#current.call((vision) => vision.thumbnail(jpeg, options, signal));
+  }
+
+  async paint(jpeg: Buffer, mask: PrivacyMask, signal: AbortSignal): Promise<EncodedImage> {
+    return this.#current.call((vision) => vision.paint(jpeg, mask, signal));
+  }
+
+  async pixelate(jpeg: Buffer, boxes: readonly Box[], signal: AbortSignal): Promise<EncodedImage> {
+    return this.#current.call((vision) => vision.pixelate(jpeg, boxes, signal));
   }
 
   async render(
