@@ -15,6 +15,7 @@ import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { observedTarget } from "../observed-target.ts";
 import { TruthScore } from "../truth-score.ts";
+import { webPart, type WebPart } from "../web/web-part.ts";
 
 export interface DemoOptions {
   readonly frames?: number;
@@ -48,12 +49,13 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     const wrapTarget = (target: Target) => firsts.watch(target);
     const bound = options.frames === undefined ? {} : { recordsMax: options.frames };
     const agent = await composeAgent(config, { dataFolder, wrapDriver, wrapTarget, ...bound }, seams);
+    const web = await webPart(config, { agent, dataFolder, page: [], orAnyPort: true }, seams);
     terminal.note(
       `Simulated camera → ${config.detector.model ?? defaultModel} → spool → IoT.own at ${http.url} and MQTT at ${mqtt.url}`,
     );
     terminal.note(options.frames === undefined ? "Ctrl-C ends it." : `It ends after ${options.frames} records.`);
 
-    const complete = await play(context, agent, options.frames, log);
+    const complete = await play(context, { agent, web, frames: options.frames }, log);
     const summary = demoSummary(agent, {
       complete,
       ...firsts.facts(),
@@ -96,13 +98,19 @@ class FirstAccepted {
 }
 
 /** True when it ended as asked: after all records were accepted by every target, or by Ctrl-C where no end was set. */
-async function play(context: CommandContext, agent: Agent, frames: number | undefined, log: Logger): Promise<boolean> {
+async function play(
+  context: CommandContext,
+  { agent, web, frames }: { readonly agent: Agent; readonly web: WebPart; readonly frames: number | undefined },
+  log: Logger,
+): Promise<boolean> {
   const { terminal, clock, signal } = context;
-  const standing = new Lifecycle([agent.parts.spool, agent.parts.vision, ...agent.parts.sending], log);
+  const standing = new Lifecycle([agent.parts.spool, web, agent.parts.vision, ...agent.parts.sending], log);
   const capturing = new Lifecycle(agent.parts.capturing, log);
   let lastProgress = { accepted: 0, atMs: clock.monotonicMs() };
   try {
     await standing.start(signal);
+    const url = web.url();
+    if (url !== undefined) terminal.note(`Look at it: ${url}`);
     await capturing.start(signal);
     while (!signal.aborted) {
       terminal.status(statusLine(agent));

@@ -7,11 +7,13 @@ import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { ConfigPort } from "../remote/config-port.ts";
+import { agentCommands } from "../remote/commands.ts";
 import { remotePart, type RemotePart } from "../remote/remote-part.ts";
 import { healthReport } from "../report.ts";
 import { Rounds } from "../rounds.ts";
 import { loadSettings } from "../settings.ts";
 import { watchTrial } from "../trial.ts";
+import { webPart } from "../web/web-part.ts";
 
 /** One line about the whole agent, so that a log shows what was going on before something went wrong. */
 const healthEveryMs = 60_000;
@@ -62,8 +64,10 @@ async function startRound(context: CommandContext, settings: ConfigPort, instanc
   const agent = await composeAgent(config, { dataFolder }, seams);
   await settings.settle();
   const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
-  const remote = remotePart(config, { agent, instance, settings }, seams);
-  const parts = [spool, models, control, vision, upload, ...sending, pauses, ...capturing, updates, remote];
+  const offered = agentCommands(config, { agent, instance, settings, control: () => remote.control }, seams);
+  const remote: RemotePart = remotePart(config, { agent, instance, settings, offered }, seams);
+  const web = await webPart(config, { agent, dataFolder, page: [] }, seams);
+  const parts = [spool, models, control, web, vision, upload, ...sending, pauses, ...capturing, updates, remote];
   const lifecycle = new Lifecycle(parts, log);
   await lifecycle.start(context.signal);
   settings.started();

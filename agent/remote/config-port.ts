@@ -225,7 +225,8 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
     const after = fieldsOf(make(before, operator.written));
     const changes = fieldsOf(difference(operator.written, after));
     const layered = await this.#validated(operator, changes);
-    if (layered.config.remote === undefined) {
+    const { remote } = layered.config;
+    if (remote === undefined && this.#settings.config.remote !== undefined) {
       throw refusal("CONFIG_PATCH_REMOTE", "/remote: commands come through it", "/remote");
     }
     checkAccess(rulesFor(before, operator.written), { before, after, patch, isAdmin: may?.("admin") === true });
@@ -251,7 +252,8 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
       this.#applyInPlace(await loadSettings(this.#context, "config"));
       return outcome(next);
     }
-    const withinMs = this.#settings.config.remote?.revertAfter ?? layered.config.remote.revertAfter;
+    // Without remote control there is no broker to be reached: it stays once everything is started with it.
+    const withinMs = (this.#settings.config.remote ?? remote)?.revertAfter ?? remoteLimits.commandTimeoutMs;
     this.#ended = endingOf(withinMs);
     this.#settings = withOverlayOf(this.#settings, next);
     this.#settings.log.info("config.trial", { revision: next.revision, paths: change.paths });

@@ -62,6 +62,7 @@ export const changeRules: ChangeRules = {
       ...["reconnectMax", "revertAfter", "homeAssistant.enabled", "homeAssistant.prefix", "homeAssistant.pictures"],
       ...["homeAssistant.maxPictureBytes", "tls.servername", "tls.insecureSkipVerify"],
     ]),
+    "web.degradedAfter",
   ],
   address: [
     ...["cameras.*.url", "cameras.*.input", "detector.updates.url", "remote.url"],
@@ -79,6 +80,8 @@ export const changeRules: ChangeRules = {
     ...under("remote.tls", ["ca", "cert", "key"]),
     ...privacySettings,
     "privacy.remoteChanges",
+    // Who may see the pictures is decided on the device.
+    ...under("web", ["enabled", "listen", "token", "allowedHosts.*", "tls.cert", "tls.key"]),
   ],
 };
 

@@ -25,8 +25,9 @@ export interface StatusParts {
   readonly instance: string;
   readonly revision: () => number;
   readonly config: () => NonNullable<StatusReport["config"]>;
-  readonly requests: () => RequestCounts;
-  readonly link: () => ControlHealth;
+  /** Both undefined where there is no remote control. */
+  readonly requests: () => RequestCounts | undefined;
+  readonly link: () => ControlHealth | undefined;
   /** Names of all commands. */
   readonly commands: () => readonly string[];
   /** Of a packet at the broker. */
@@ -59,11 +60,12 @@ export function statusPort(
     const disk = await diskStatus(dataFolder, config.spool.minFreeBytes);
     const nowMs = clock.monotonicMs();
     if (since?.state !== health.state) since = { state: health.state, atMs: nowMs };
+    const [asked, connection] = [requests(), link()];
     const around = {
       ...(disk === undefined ? {} : { disk }),
       clock: { quality: clockQuality(), atMs: Math.round(clock.nowMs()) },
-      requests: requests(),
-      link: linkStatus(link()),
+      ...(asked === undefined ? {} : { requests: asked }),
+      ...(connection === undefined ? {} : { link: linkStatus(connection) }),
       host: hostStatus(),
       ...{ versions, revision: revision(), config: configStatus(), capBytes: config.spool.maxBytes },
       stateForMs: Math.round(nowMs - since.atMs),

@@ -66,9 +66,11 @@ export class MqttConnection {
   /** Once. Fails with an error that `connectError` made. */
   async open(tls: TlsOptions | undefined, signal: AbortSignal): Promise<MqttLimits> {
     // Loaded by the first connection, because it is a sixth of what a start costs, and many configs have no broker.
-    const { connect } = await import("mqtt");
+    // Its exports themselves, and not the names that Node finds by reading the file: once in some thousands of starts under
+    // load it found none, and keeps that for the life of the process.
+    const { default: mqtt } = await import("mqtt");
     signal.throwIfAborted();
-    const client = this.#connect(connect, tls);
+    const client = this.#connect(mqtt.connect, tls);
     client.on("packetreceive", (packet) => {
       if (packet.cmd === "puback" && packet.messageId !== undefined) {
         this.#acknowledged(packet.messageId, packet.reasonCode ?? 0);
