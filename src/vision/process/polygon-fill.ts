@@ -11,13 +11,18 @@ const SLACK = 1e-6;
 
 export function fillPolygon(pixels: Pixels, polygon: readonly MaskPoint[]): void {
   const heights = polygon.map(([, y]) => y);
-  const first = Math.max(0, Math.floor(Math.min(...heights) - SLACK));
-  const last = Math.min(pixels.height - 1, Math.floor(Math.max(...heights) + SLACK));
   const edges = edgesOf(polygon);
-  for (let row = first; row <= last; row += 1) {
-    for (const edge of edges) fillTouched(pixels, row, edge);
-    fillInside(pixels, row, edges);
+  for (const edge of edges) {
+    eachRow(pixels, edge.top[1], edge.bottom[1], (row) => fillTouched(pixels, row, edge));
   }
+  eachRow(pixels, Math.min(...heights), Math.max(...heights), (row) => fillInside(pixels, row, edges));
+}
+
+/** Of the picture, from one height to another that is not above it. */
+function eachRow({ height }: Pixels, from: number, to: number, visit: (row: number) => void): void {
+  const first = Math.max(0, Math.floor(from - SLACK));
+  const last = Math.min(height - 1, Math.floor(to + SLACK));
+  for (let row = first; row <= last; row += 1) visit(row);
 }
 
 /** Downwards: `top` is not below `bottom`. */
@@ -38,7 +43,6 @@ function edgesOf(polygon: readonly MaskPoint[]): readonly Edge[] {
 /** The pixels of a row that an edge runs through or along. */
 function fillTouched(pixels: Pixels, row: number, edge: Edge): void {
   const { top, bottom } = edge;
-  if (bottom[1] < row - SLACK || top[1] > row + 1 + SLACK) return;
   const isFlat = bottom[1] - top[1] < SLACK;
   const enters = isFlat ? top[0] : crossing(edge, Math.max(row, top[1]));
   const leaves = isFlat ? bottom[0] : crossing(edge, Math.min(row + 1, bottom[1]));
@@ -48,10 +52,12 @@ function fillTouched(pixels: Pixels, row: number, edge: Edge): void {
 /** A pixel that no edge touches is inside or outside as a whole, as its middle is. */
 function fillInside(pixels: Pixels, row: number, edges: readonly Edge[]): void {
   const middle = row + 0.5;
-  const crossings = edges
-    .filter(({ top, bottom }) => top[1] <= middle && bottom[1] > middle)
-    .map((edge) => ({ x: crossing(edge, middle), turn: edge.turn }))
-    .sort((a, b) => a.x - b.x);
+  const crossings: { readonly x: number; readonly turn: number }[] = [];
+  for (const edge of edges) {
+    if (edge.top[1] <= middle && edge.bottom[1] > middle)
+      crossings.push({ x: crossing(edge, middle), turn: edge.turn });
+  }
+  crossings.sort((a, b) => a.x - b.x);
   let turns = 0;
   let from = 0;
   for (const { x, turn } of crossings) {
