@@ -8,6 +8,7 @@ import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
 import { cameraPrivacy, privacy } from "../src/config/privacy.ts";
 import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
+import { upload } from "../src/config/upload.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { remoteConfig } from "../src/remote/config.ts";
 import { webConfig } from "../src/web/config.ts";
@@ -68,6 +69,7 @@ export const configSchema = z
       .check(uniqueIds("target"))
       .default([])
       .describe("Where records go; each gets every record that its filter wants"),
+    upload: upload.prefault({}),
     remote: remoteConfig.optional(),
     privacy: privacy.prefault({}),
     web: webConfig.prefault({}),

@@ -12,15 +12,6 @@ export function isWithheld(target: Pick<TargetConfig, "kind">, { privacy }: Pick
   return privacy.localOnly && isElsewhere(target);
 }
 
-/** What the config says of each target's uploads. */
-export function gatesOf(config: Pick<FramepostConfig, "privacy" | "targets">) {
-  return config.targets.map((target) => ({
-    id: target.id,
-    enabled: target.enabled,
-    localOnly: isWithheld(target, config),
-  }));
-}
-
 /**
  * A target of a device that lets nothing leave: it is never connected to, and what is captured meanwhile is not owed to
  * it, so that none of it leaves later either.

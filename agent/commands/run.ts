@@ -1,16 +1,19 @@
 import { randomUUID } from "node:crypto";
+import { pulseLimits } from "../../src/core/limits.ts";
 import type { Logger, Seams } from "../../src/core/ports.ts";
+import { Pulses } from "../../src/core/pulse.ts";
 import { unlessAborted } from "../../src/link/deadline.ts";
 import { healthFields } from "../../src/health/health.ts";
 import { type Agent, composeAgent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import type { ExitCode } from "../exit-codes.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { ConfigPort } from "../remote/config-port.ts";
 import { agentCommands } from "../remote/commands.ts";
 import { remotePart, type RemotePart } from "../remote/remote-part.ts";
 import { healthReport } from "../report.ts";
-import { Rounds } from "../rounds.ts";
+import { type Round, Rounds, type RoundsPlan, throughRounds } from "../rounds.ts";
+import { beatEventLoop } from "../service/event-loop.ts";
 import { loadSettings } from "../settings.ts";
 import { watchTrial } from "../trial.ts";
 import { webPart } from "../web/web-part.ts";
@@ -26,48 +29,67 @@ const healthWithinMs = 5_000;
 export async function run(context: CommandContext): Promise<ExitCode> {
   const rounds = new Rounds();
   const instance = randomUUID();
+  const pulses = new Pulses(context.clock, pulseLimits.periodMs);
+  void beatEventLoop(pulses, context.clock, context.signal);
   const config = new ConfigPort(await loadSettings(context, "config", { start: true }), context, rounds);
-  for (;;) {
-    const ending = rounds.begin();
-    const round = await startRound(context, config, instance).catch(async (error: unknown) => {
-      context.signal.throwIfAborted();
-      if (await config.goBack(error)) return undefined;
-      throw error;
-    });
-    if (round === undefined) continue;
+  const start = async (): Promise<Round> => {
+    const { agent, remote, lifecycle } = await startRound({ ...context, pulses, instance }, config);
     const { log } = config.settings;
-    const ended = AbortSignal.any([context.signal, ending]);
-    await Promise.all([
-      untilEnded(context, round.agent, log, ended),
-      watchTrial(config, round.remote, { ...context, ended, rounds }),
-    ]);
-    log.info("stopping", ending.aborted ? { reason: ending.reason as string } : {});
-    const clean = await round.lifecycle.stop();
-    log.info("stopped", { clean });
-    if (context.signal.aborted) return clean ? exitCodes.ok : exitCodes.failed;
-    // What was left behind must not go on beside what would be started: the service manager starts a new process.
-    if (!clean) return exitCodes.failed;
-    await config.reload();
-  }
+    const serve = (ended: AbortSignal) =>
+      Promise.all([untilEnded(context, agent, log, ended), watchTrial(config, remote, { ...context, ended, rounds })]);
+    const stop = async (): Promise<boolean> => {
+      const clean = await lifecycle.stop();
+      config.settings.logControl.sayCounted();
+      return clean;
+    };
+    return { serve, stop };
+  };
+  const plan: RoundsPlan = {
+    start,
+    goBack: (error) => config.goBack(error),
+    reload: () => config.reload(),
+    log: () => config.settings.log,
+  };
+  return throughRounds(rounds, plan, context.signal);
 }
 
-interface Round {
+interface RoundContext extends CommandContext {
+  readonly pulses: Pulses;
+  /** Of this process. */
+  readonly instance: string;
+}
+
+interface Started {
   readonly agent: Agent;
   readonly remote: RemotePart;
   readonly lifecycle: Lifecycle;
 }
 
-async function startRound(context: CommandContext, settings: ConfigPort, instance: string): Promise<Round> {
+async function startRound(context: RoundContext, settings: ConfigPort): Promise<Started> {
+  const { clock, random, pulses, instance } = context;
   const { config, dataFolder, log, file, warnings } = settings.settings;
   for (const message of warnings) log.warn("config.warning", { message });
-  const seams: Seams = { clock: context.clock, random: context.random, log };
+  const seams: Seams = { clock, random, log, pulses };
   const agent = await composeAgent(config, { dataFolder }, seams);
   await settings.settle();
   const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
   const offered = agentCommands(config, { agent, instance, settings, control: () => remote.control }, seams);
   const remote: RemotePart = remotePart(config, { agent, instance, settings, offered }, seams);
   const web = await webPart(config, { agent, dataFolder, page: [] }, seams);
-  const parts = [spool, models, control, web, vision, upload, ...sending, pauses, ...capturing, updates, remote];
+  const parts = [
+    spool,
+    agent.parts.clock,
+    models,
+    control,
+    web,
+    vision,
+    upload,
+    ...sending,
+    pauses,
+    ...capturing,
+    updates,
+    remote,
+  ];
   const lifecycle = new Lifecycle(parts, log);
   await lifecycle.start(context.signal);
   settings.started();

@@ -29,11 +29,16 @@ export const changeRules: ChangeRules = {
       ...["updates.every", "updates.maxBytes", "updates.maxBytesPerSecond", "updates.probation"],
     ]),
     ...under("targets.*", [
+      ...["schedule.timeZone", "schedule.windows.*.days.*", "schedule.windows.*.from", "schedule.windows.*.to"],
       ...["enabled", "labels.*", "minScore", "includeEmpty", "includeUnlabelled", "geometry"],
       ...["newestShare", "backfill"],
       ...["reduce.enabled", "reduce.minQuality", "reduce.minScale", "batch.maxBytes", "batch.maxRecords"],
       ...["bytesPerRequest", "imagesPerRequest", "payloadBytesMax", "maxBytes", "dataDetails", "emptyAsVoc"],
       ...["createCategories", "missingTags", "skipUnsupportedImages", "sessionTimeout", "metadata.*"],
+    ]),
+    ...under("upload", [
+      ...["schedule.timeZone", "schedule.windows.*.days.*", "schedule.windows.*.from", "schedule.windows.*.to"],
+      ...["bytesPerSecond", "bytesPerDay", "bytesPerMonth", "timeZone"],
     ]),
     "log.level",
   ],

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { privacyLimits } from "../core/limits.ts";
+import { privacyLimits } from "../core/privacy-limits.ts";
 import type { PrivacyMask } from "../core/privacy.ts";
 import { label } from "./label-rules.ts";
 

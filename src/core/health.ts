@@ -1,5 +1,6 @@
 import type { SummarySnapshot } from "./counters.ts";
 import type { ImageHealth } from "./picture.ts";
+import type { ClockQuality } from "./types.ts";
 import type { VisionHealth } from "./vision-port.ts";
 
 /** What delivery to one target and the pipeline tell of themselves; counted since the process started. */
@@ -15,10 +16,11 @@ export interface DeliveryHealth {
   readonly kind: string;
   /**
    * `away`: the breaker is open, or has not seen a success since it was. `disabled` and `paused`: on an operator's word,
-   * whatever else is. `local-only`: the config lets nothing leave the machine.
+   * whatever else is. `window`: outside of the hours in which it may send. `budget`: that of the day or the month is used
+   * up. `local-only`: the config lets nothing leave the machine.
    */
-  readonly state: "up" | "away" | "paused" | "disabled" | "local-only" | "stopped";
-  /** How long it has been away, paused or disabled, since the start at the most. */
+  readonly state: "up" | "away" | "paused" | "window" | "budget" | "disabled" | "local-only" | "stopped";
+  /** How long it has been away or held back, since the start at the most. */
   readonly forMs?: number;
   /** While away: until the next try. */
   readonly retryInMs?: number;
@@ -26,6 +28,8 @@ export interface DeliveryHealth {
   readonly awayBecause?: { readonly code: string; readonly message: string; readonly needsPerson: boolean };
   /** Of a pause that ends by itself. */
   readonly pausedForMs?: number;
+  /** Until the window opens, or the budget renews, by the clock as it is now. */
+  readonly opensInMs?: number;
   /** Redacted. */
   readonly lastError?: LastError;
   readonly inFlight: number;
@@ -47,6 +51,18 @@ export interface UploadHealth {
   readonly limitBytesPerSecond?: number;
   /** Until the limit lets the next call begin. */
   readonly limitWaitMs?: number;
+  /** Absent where the config sets no budget. */
+  readonly budget?: UploadBudgetHealth;
+}
+
+/** Bytes on the line, over all targets together; each key is absent where there is no such budget. */
+export interface UploadBudgetHealth {
+  readonly dayBytesMax?: number;
+  readonly dayBytesLeft?: number;
+  readonly dayRenewsInMs?: number;
+  readonly monthBytesMax?: number;
+  readonly monthBytesLeft?: number;
+  readonly monthRenewsInMs?: number;
 }
 
 /** How a second model compares with the first one, on the frames that both saw. */
@@ -63,6 +79,15 @@ export interface ShadowHealth extends Omit<VisionHealth, "pid"> {
   readonly failed: number;
   /** What the frames waited for it. */
   readonly ms: SummarySnapshot;
+}
+
+/** The machine's wall clock. */
+export interface ClockHealth {
+  readonly quality: ClockQuality;
+  /** False while it shows a year in which no agent existed. */
+  readonly plausible: boolean;
+  /** Since this process started: how far somebody set it, forward above 0, and how long ago. */
+  readonly lastJump?: { readonly byMs: number; readonly agoMs: number };
 }
 
 export interface ProbationHealth {

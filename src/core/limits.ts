@@ -1,5 +1,5 @@
 /**
- * Every bound of the system, with the reason for its number; those of platforms and of remote control stand in files beside
+ * Every bound of the system, with the reason for its number; those of platforms, remote control and privacy stand in files beside
  * this one. Config may lower most of them, never remove one.
  */
 
@@ -296,30 +296,6 @@ export const imageLimits = {
   measureEveryMs: 500,
 } as const;
 
-export const privacyLimits = {
-  /** Windows, doors and a street before a wide lens are some ten; bounds what a frame's painting may take. */
-  polygonsMax: 64,
-  pointsMax: 256,
-  labelsMax: 64,
-  /** A painted picture is encoded once more: at 92 a detector finds the same, at a size near the camera's own. */
-  quality: 92,
-  /** Of a blurred box, squares along its longer side: a face of eight is nobody's. */
-  blocksMax: 8,
-  /** Pixels; of a small box fewer squares are left. */
-  blockSideMin: 12,
-  /** A detection that is shown nowhere may be a person all the same. */
-  blurMinScore: 0.1,
-  /** Of a box's sides: models cut off hair and shoes. */
-  blurMargin: 0.1,
-  /** A vision process that has crashed is back within this as a rule: until then a camera waits, and is not lost. */
-  visionAwayMs: 5_000,
-  visionLookMs: 250,
-  /** Painting takes some 30 ms, ten times that on a Pi, and waits behind the detections of other cameras. */
-  paintMs: 10_000,
-  /** A picture on which the vision process dies or hangs so often is not painted, and goes. */
-  paintTriesMax: 3,
-} as const;
-
 export const spoolLimits = {
   /** Files in one folder of `data/`: an ext4 directory of this size stays one index block deep. */
   recordsPerShard: 4_096,
@@ -468,6 +444,17 @@ export const deliverLimits = {
   limitedCallSeconds: 10,
   /** And the targets that wait for it draw lots within this time. */
   limitedTurnMs: 50,
+  /**
+   * What a call may send, for each byte of its pictures and besides: base64 takes a third more, and a picture that is
+   * refused for its size goes again, smaller. As much of a budget is kept free for each call under way.
+   */
+  reservedTimes: 3,
+  reservedBytesMin: 64 * KB,
+  /** Used bytes of a budget are written down after this share of it, but not for less; a crash forgets as much. */
+  usageNotedShare: 0.005,
+  usageNotedBytesMin: 64 * KB,
+  /** And this often, when there are any: 144 times a day, some MB on a card. */
+  usageNotedEveryMs: 10 * 60_000,
   /** What is left of a pause is written down this often: a crash makes it longer by that. */
   pauseNotedEveryMs: 60_000,
   /** What a stop waits for calls in flight before it aborts them. */
@@ -483,6 +470,11 @@ export const deliverLimits = {
 export const pipelineLimits = {
   /** Pictures that must be turned upright are encoded once more; at 95 the loss is below the camera's own. */
   uprightQuality: 95,
+  /**
+   * What the vision process may take for one frame, far beyond what its own deadlines add up to: three calls of 30 s, the
+   * load of a model, 64 tiles of 5 s, and the calls of others that come first.
+   */
+  turnBusyMs: 15 * 60_000,
   /** Callers waiting for a picture of one camera. */
   requestsMax: 16,
   /** A camera port that fails instead of waiting is asked again after this. */
@@ -639,9 +631,28 @@ export const logLimits = {
   valuesMax: 200,
   /** Masking a shorter text would make the log unreadable and protect nothing. */
   secretCharsMin: 4,
+  /** The same trouble again within this time is counted. A little less than parts keep their own repeats back for. */
+  repeatMs: 55_000,
+  /** Troubles told apart; beyond them the oldest is forgotten, once its count is said. */
+  troublesMax: 256,
+  /** Some 300 bytes each. An agent at work writes one or two a minute; the start of 64 cameras and 32 targets about 200. */
+  linesPerMinuteMax: { troubles: 120, news: 300 },
   /** Kept in memory for a support bundle: some hours of a quiet device, a minute of one in trouble. */
   ringLinesMax: 500,
   ringCharsMax: 256 * KB,
+} as const;
+
+export const clockLimits = {
+  /** A look reads two clocks and the time of a file in memory. */
+  lookMs: 10_000,
+  /** Time sources step a clock that is off by 0.4 s to 1 s or more; below that they let it run faster or slower. */
+  jumpMsMin: 1_000,
+  /** While nothing says that the clock is right, timedatectl and chronyc are asked, each a process: later and later. */
+  askFirstMs: 30_000,
+  askMaxMs: 15 * 60_000,
+  askTimeoutMs: 5_000,
+  /** Of the latest boots, some 130 bytes each: three months of a gateway that is switched off every night and at noon. */
+  anchorsMax: 256,
 } as const;
 
 export const stateLimits = {
@@ -649,10 +660,23 @@ export const stateLimits = {
   modelsBytesMax: 128 * KB,
   /** The pauses of `configLimits.camerasMax` cameras take 7 KB. */
   pausesBytesMax: 16 * KB,
+  /** `clockLimits.anchorsMax` of them. */
+  clockBytesMax: 64 * KB,
   /** A pause of each of 32 targets, and a limit. */
   uploadBytesMax: 16 * KB,
+  /** A day and a month. */
+  usageBytesMax: 4 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
   targetBytesMax: 16 * KB,
+  /** A newer version may allow its file so many times what this one does; it is looked into all the same. */
+  newerBytesFactor: 8,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
   leftoverAfterMs: 60_000,
+} as const;
+
+export const pulseLimits = {
+  /** Where no service manager says otherwise. Longer than a worn memory card needs for the slowest of its writes. */
+  periodMs: 120_000,
+  /** Of the period: an event loop that comes later than this again and again serves nobody in time. */
+  lagShareMax: 0.25,
 } as const;

@@ -1,7 +1,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { linkLimits } from "../core/limits.ts";
-import type { Seams } from "../core/ports.ts";
+import type { Meter, Seams } from "../core/ports.ts";
 import { MqttConnection } from "./mqtt.ts";
 import { mayBeOlder } from "./mqtt-errors.ts";
 import { Hearing } from "./mqtt-hearing.ts";
@@ -36,6 +36,8 @@ export interface MqttLinkOptions {
   readonly onConnected?: (ended: AbortSignal) => void;
   /** Called each time that no connection could be made. Must not throw. */
   readonly onUnreachable?: (error: AgentError) => void;
+  /** Is told of each message when it goes. */
+  readonly meter?: Meter | undefined;
   /** For tests; the link's limits otherwise. */
   readonly timing?: Partial<MqttTiming>;
 }
@@ -86,7 +88,7 @@ export class MqttLink {
     this.#seams = seams;
     this.#broker = brokerName({ ...options, secure: options.tls !== undefined });
     this.#version = options.protocol === "3.1.1" ? 4 : 5;
-    this.#hearing = new Hearing(options.subscriptions ?? []);
+    this.#hearing = new Hearing(options.subscriptions ?? [], seams.clock);
   }
 
   /** `mqtt://host:port`, for texts; without credentials. */
@@ -231,7 +233,7 @@ export class MqttLink {
 
   async #openAs(version: MqttVersion, signal: AbortSignal): Promise<MqttConnection> {
     const { host, port, tls: files, username, password, clientId, will } = this.#options;
-    const { sessionExpirySeconds, subscriptions = [], onConnected } = this.#options;
+    const { sessionExpirySeconds, subscriptions = [], onConnected, meter } = this.#options;
     const tls = files === undefined ? undefined : await readTlsOptions(files);
     const { keepaliveSeconds, connectTimeoutMs, ackTimeoutMs } = this.#timing;
     const connection = new MqttConnection(
@@ -248,6 +250,7 @@ export class MqttLink {
         ...(will === undefined ? {} : { will }),
         ...(sessionExpirySeconds === undefined ? {} : { sessionExpirySeconds }),
         ...{ subscriptions, hearing: this.#hearing },
+        ...(meter === undefined ? {} : { meter }),
       },
       version,
     );

@@ -51,10 +51,12 @@ export class MqttConnection {
   #limits: MqttLimits | undefined;
   #ended = false;
   readonly #over = new AbortController();
+  /** Why it is over. */
+  #ending: AgentError | undefined;
   #answering: Promise<void> = Promise.resolve();
   /** Over such an answer MQTT.js ends the connection. */
   #refusedSize = false;
-  #ponged: () => void = () => {};
+  readonly #pings = new Set<() => void>();
 
   constructor(settings: MqttSettings, version: MqttVersion) {
     this.#settings = settings;
@@ -74,7 +76,7 @@ export class MqttConnection {
     client.on("packetreceive", (packet) => {
       if (packet.cmd === "puback" && packet.messageId !== undefined) {
         this.#acknowledged(packet.messageId, packet.reasonCode ?? 0);
-      } else if (packet.cmd === "pingresp") this.#ponged();
+      } else if (packet.cmd === "pingresp") for (const ponged of this.#pings) ponged();
     });
     client.on("disconnect", ({ reasonCode }) => this.#end(reasonCode, undefined));
     client.on("error", (error) => this.#end(undefined, error));
@@ -131,17 +133,15 @@ export class MqttConnection {
 
   /** Resolves when the broker has answered: an open socket alone says little. */
   async ping(signal: AbortSignal): Promise<void> {
-    const answered = new Promise<void>((resolve, reject) => {
-      const earlier = this.#ponged;
-      this.#ponged = () => {
-        this.#ponged = () => {};
-        earlier();
-        resolve();
-      };
-      void this.#lost.then(reject);
-    });
+    let ponged = () => {};
+    const answered = new Promise<void>((resolve) => (ponged = resolve));
+    this.#pings.add(ponged);
     this.#client?.sendPing();
-    await unlessAborted(answered, signal, `ping ${this.#broker}`);
+    try {
+      await this.#unlessOver(answered, signal, `ping ${this.#broker}`);
+    } finally {
+      this.#pings.delete(ponged);
+    }
   }
 
   /** Says goodbye where it can, and is over within a second where it cannot. */
@@ -154,6 +154,7 @@ export class MqttConnection {
       return;
     }
     this.#ended = true;
+    this.#ending = error;
     this.#over.abort();
     this.#window.close(error);
     const closed = new Promise<void>((resolve) => client.once("close", resolve));
@@ -221,7 +222,6 @@ export class MqttConnection {
     const attempted = `subscribe to ${filters.join(", ")} at ${this.#broker}`;
     let deadline: NodeJS.Timeout | undefined;
     const granted = new Promise<void>((resolve, reject) => {
-      void this.#lost.then(reject);
       const late = new AgentError("MQTT_ACK_TIMEOUT", `${attempted}: no answer in time`, { disposition: "retry" });
       deadline = setTimeout(() => reject(late), this.#settings.ackTimeoutMs);
       this.#client?.subscribe([...filters], subscribeOptions(subscription), (failure) => {
@@ -230,12 +230,28 @@ export class MqttConnection {
       });
     });
     try {
-      await unlessAborted(granted, signal, attempted);
+      await this.#unlessOver(granted, signal, attempted);
     } catch (error) {
       if (onRefused === undefined || !(error instanceof SubscribeRefused)) throw error;
       onRefused(error, error.filters);
     } finally {
       clearTimeout(deadline);
+    }
+  }
+
+  /** Waits no longer than the connection lives and the caller does, and leaves nothing with either. */
+  async #unlessOver<T>(work: Promise<T>, signal: AbortSignal, attempted: string): Promise<T> {
+    const over = this.#over.signal;
+    let giveUp = () => {};
+    const ended = new Promise<never>((_, reject) => {
+      giveUp = () => reject(this.#ending ?? lostError(this.#broker, undefined, undefined));
+      if (over.aborted) giveUp();
+      over.addEventListener("abort", giveUp, { once: true });
+    });
+    try {
+      return await unlessAborted(Promise.race([work, ended]), signal, attempted);
+    } finally {
+      over.removeEventListener("abort", giveUp);
     }
   }
 
@@ -286,8 +302,10 @@ export class MqttConnection {
           settle,
         });
         const { stream } = client;
+        const head = publishHead(this.#version, topic, id, bytes, options);
+        this.#settings.meter?.(head.length + bytes);
         stream.cork();
-        stream.write(publishHead(this.#version, topic, id, bytes, options));
+        stream.write(head);
         stream.write(payload, (failure) => {
           if (options.qos === 0 && !failure) this.#settle(id);
         });
@@ -355,6 +373,7 @@ export class MqttConnection {
 
   #finish(error: AgentError, underWay: AgentError): void {
     this.#ended = true;
+    this.#ending = error;
     this.#over.abort();
     for (const id of [...this.#inFlight.keys()]) this.#settle(id, underWay);
     this.#window.close(underWay);

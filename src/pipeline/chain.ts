@@ -2,17 +2,18 @@ import { clipDetection, faintDetections, shownDetections } from "../core/detecti
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import type { ShadowHealth } from "../core/health.ts";
-import { visionLimits } from "../core/limits.ts";
+import { pipelineLimits, visionLimits } from "../core/limits.ts";
 import type { PictureMeasures } from "../core/picture.ts";
 import type { Seams, Spool, Target } from "../core/ports.ts";
+import type { Pulse } from "../core/pulse.ts";
+import { Turns } from "../core/turns.ts";
 import type { DetectResult, MotionGate, Vision, WatchResult } from "../core/vision-port.ts";
-import type { ClockQuality, Detection, Frame, KeepReason, ModelStamp, RecordDraft } from "../core/types.ts";
+import type { ClockQuality, ClockStamp, Detection, Frame, KeepReason, ModelStamp, RecordDraft } from "../core/types.ts";
 import { afterStill, decide, type KeepRules, type KeepState } from "../keep/decide.ts";
 import { withBlur, type HiddenParts } from "./blur.ts";
 import type { Books } from "./books.ts";
 import type { DropReason, Processed, SeenFrame, StillFrame } from "./processed.ts";
 import { Shadow, type ShadowParts } from "./shadow.ts";
-import { Turns } from "./turns.ts";
 import { uprightImage, type UprightImage } from "./upright.ts";
 
 export interface ChainParts {
@@ -26,8 +27,8 @@ export interface ChainParts {
 export interface ChainFacts {
   readonly bootId: string;
   readonly agentVersion: string;
-  /** May get better while running. */
-  readonly clockQuality: () => ClockQuality;
+  /** Of the clock that stamped a frame. */
+  readonly clockQuality: (stamp: ClockStamp) => ClockQuality;
   /** Exact but slower resizing for the detector. */
   readonly exact: boolean;
 }
@@ -50,6 +51,8 @@ interface Treatment {
   readonly requested: boolean;
   /** Everything but the append. */
   readonly dryRun: boolean;
+  /** Of the loop that waits for this, where one does. */
+  readonly pulse?: Pulse;
   /** A camera's own frame, for the first time: it is measured, and may be still. */
   readonly watch?: FrameWatch;
   /** Labels that somebody else made, in pixels of the upright picture: the detector is not asked. */
@@ -100,10 +103,10 @@ export class Chain {
   }
 
   async #process(frame: FrameSource, treatment: Treatment, signal: AbortSignal) {
-    const { rules, state } = treatment;
+    const { rules, state, pulse } = treatment;
     let raw: SeenFrame | StillFrame;
     try {
-      raw = await this.#turns.take(signal, () => this.#see(frame, treatment, signal));
+      raw = await this.#inTurn(treatment, signal, () => this.#see(frame, treatment, signal));
     } catch (error) {
       if (signal.aborted) throw error;
       const failure = asAgentError(error, `processing a frame of ${frame.cameraId}`);
@@ -113,6 +116,7 @@ export class Chain {
       return { processed: { kind: "still", still: raw } as const, state: afterStill(state, frame.monotonicMs) };
     }
     // Out of turn: only this camera's next frame waits for the second model, and nobody who asked for a picture.
+    pulse?.beat(pipelineLimits.turnBusyMs);
     const isCompared = !treatment.requested && !treatment.dryRun;
     const disagreement = isCompared ? await this.#shadow?.compare(raw, signal) : undefined;
     const seen = await this.#blurred(raw, treatment, signal);
@@ -135,6 +139,15 @@ export class Chain {
     return { processed, state: processed.kind === "refused" ? decision.stateIfRefused : decision.state };
   }
 
+  async #inTurn<T>({ pulse }: Treatment, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    // Its turn comes when those before have had theirs, and each of these has a bound.
+    pulse?.beat(Infinity);
+    return this.#turns.take(signal, () => {
+      pulse?.beat(pipelineLimits.turnBusyMs);
+      return work();
+    });
+  }
+
   async #see(frame: FrameSource, treatment: Treatment, signal: AbortSignal): Promise<SeenFrame | StillFrame> {
     const startedMs = this.#clock.monotonicMs();
     const { turned, ...image } = await uprightImage(frame, this.#parts.vision, signal);
@@ -150,13 +163,13 @@ export class Chain {
   /** Nobody is handed the frame as it was before. */
   async #blurred(
     seen: SeenFrame,
-    { hidden }: Treatment,
+    treatment: Treatment,
     signal: AbortSignal,
   ): Promise<SeenFrame | { readonly error: AgentError }> {
-    const blur = hidden?.blur;
+    const blur = treatment.hidden?.blur;
     if (blur === undefined) return seen;
     try {
-      return await this.#turns.take(signal, () => withBlur(seen, blur, this.#parts.vision, signal));
+      return await this.#inTurn(treatment, signal, () => withBlur(seen, blur, this.#parts.vision, signal));
     } catch (error) {
       if (signal.aborted) throw error;
       return { error: asAgentError(error, `blurring a frame of ${seen.cameraId}`) };
@@ -216,13 +229,14 @@ export class Chain {
   }
 
   async #store(seen: SeenFrame, reason: KeepReason, treatment: Treatment): Promise<Processed> {
-    const { dryRun, targetIds, hidden } = treatment;
+    const { dryRun, targetIds, hidden, pulse } = treatment;
     const draft = this.#draft(seen, reason, hidden);
     const asked = this.#parts.targets.filter(({ id }) => targetIds === undefined || targetIds.includes(id));
     const owedTo = asked.filter((target) => target.wants(draft)).map(({ id }) => id);
     if (owedTo.length === 0) return { kind: "not-owed", seen, reason };
     if (dryRun) return { kind: "kept", seen, reason, owedTo };
     const startedMs = this.#clock.monotonicMs();
+    pulse?.beat();
     try {
       const record = await this.#parts.spool.append(draft, seen.image.jpeg, owedTo);
       this.#books.stage("append", this.#clock.monotonicMs() - startedMs);
@@ -237,8 +251,9 @@ export class Chain {
       cameraId: seen.cameraId,
       capturedAtMs: seen.capturedAtMs,
       monotonicMs: seen.monotonicMs,
+      monotonicFrom: "boot",
       bootId: this.#facts.bootId,
-      clockQuality: this.#facts.clockQuality(),
+      clockQuality: this.#facts.clockQuality(seen),
       imageWidth: seen.image.width,
       imageHeight: seen.image.height,
       labelled: seen.labelled,

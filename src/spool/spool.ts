@@ -91,6 +91,8 @@ export interface DiskSpoolOptions extends RoomOptions {
   readonly quarantine: { readonly share: number; readonly ageMaxMs: number };
   /** What else lies on the disk and counts; `bytesMax` alone when absent. */
   readonly budget?: DiskBudget;
+  /** What is given out of a record, whose file stays as it is: its time may have become known since. Itself when absent. */
+  readonly corrected?: (record: StoredRecord) => StoredRecord;
   /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
   readonly onDead?: (error: AgentError) => void;
 }
@@ -171,7 +173,9 @@ export class DiskSpool implements Spool {
       options.device,
       seams,
     );
-    this.#reader = new RecordReader({ files: this.#files, index: this.#index, room: this.#room, log: seams.log });
+    const { corrected = (record: StoredRecord) => record } = options;
+    const sources = { files: this.#files, index: this.#index, room: this.#room };
+    this.#reader = new RecordReader({ ...sources, corrected, log: seams.log });
     this.#deliveries = new Deliveries({
       index: this.#index,
       leases: this.#leases,

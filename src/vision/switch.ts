@@ -13,6 +13,7 @@ import type {
   WatchOptions,
   WatchResult,
 } from "../core/vision-port.ts";
+import { Turns } from "../core/turns.ts";
 import type { Box } from "../core/types.ts";
 import { VisionProcess, type VisionOptions } from "./client.ts";
 import type { ModelSpec } from "./model.ts";
@@ -68,6 +69,8 @@ export class VisionSwitch implements Vision {
   readonly #processes = new Set<VisionProcess>();
   /** Of processes that are no longer in use. */
   #restartsBefore = 0;
+  /** Dozens of cameras may have a picture to paint at the same time: they must not take each other's places. */
+  readonly #painting = new Turns();
   #isStopped = false;
   #watcher: (look: Look) => void = () => undefined;
 
@@ -159,7 +162,7 @@ export class VisionSwitch implements Vision {
   }
 
   async paint(jpeg: Buffer, mask: PrivacyMask, signal: AbortSignal): Promise<EncodedImage> {
-    return this.#current.call((vision) => vision.paint(jpeg, mask, signal));
+    return this.#painting.take(signal, () => this.#current.call((vision) => vision.paint(jpeg, mask, signal)));
   }
 
   async pixelate(jpeg: Buffer, boxes: readonly Box[], signal: AbortSignal): Promise<EncodedImage> {

@@ -3,7 +3,7 @@ import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { configSchema } from "../../agent/config-schema.ts";
-import { gatesOf, withheldTarget } from "../../agent/local-only.ts";
+import { isWithheld, withheldTarget } from "../../agent/local-only.ts";
 import { rulesFor } from "../../agent/remote/config-rules.ts";
 import { snapshotPort } from "../../agent/remote/snapshot-port.ts";
 import { privacyWarnings } from "../../agent/warnings.ts";
@@ -160,15 +160,10 @@ describe("privacy settings", () => {
     });
 
     it("hold what is owed, whatever an operator says, and say why", () => {
-      const targets = [
-        { id: "cloud", kind: "mqtt", url: "mqtt://127.0.0.1" },
-        { id: "set", kind: "folder", path: "/set" },
-      ];
-      const config = configSchema.parse({ cameras: [gate], targets, privacy: { localOnly: true } });
-      const gates = gatesOf(config);
+      const privacy = { localOnly: true, remoteChanges: false };
       assert.deepEqual(
-        gates.map(({ localOnly }) => localOnly),
-        [true, false],
+        (["mqtt", "iotown", "folder"] as const).map((kind) => isWithheld({ kind }, { privacy })),
+        [true, true, false],
       );
       const held = new Gate(new SimulatedClock(), { localOnly: true });
       held.enable(true);

@@ -1,4 +1,4 @@
-import { privacyLimits } from "../../core/limits.ts";
+import { privacyLimits } from "../../core/privacy-limits.ts";
 import type { Box } from "../../core/types.ts";
 import type { Pixels } from "./imaging.ts";
 
