@@ -3,7 +3,7 @@ import { maskRun } from "../lib/mask-run.ts";
 
 const masksMax = Number(process.env["FRAMEPOST_MASKS"] ?? 1_000);
 /** Cameras of one agent: fewer than a config may have, so that two cores keep up. */
-const together = 40;
+const together = 30;
 
 /** `npm run test:endurance -- masks`: pixels under a privacy mask, wherever pictures lie or go. */
 export async function masks(seed: number): Promise<BenchTable> {
