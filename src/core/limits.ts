@@ -1,5 +1,5 @@
 /**
- * Every bound of the system, with the reason for its number; those of platforms and of remote control stand in files beside
+ * Every bound of the system, with the reason for its number; those of platforms, remote control and privacy stand in files beside
  * this one. Config may lower most of them, never remove one.
  */
 
