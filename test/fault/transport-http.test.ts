@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { after, afterEach, before, beforeEach, describe } from "mocha";
 import type { SandboxFault } from "../../src/sandbox/faults.ts";
 import { redirectFault } from "../../src/sandbox/faults.ts";
@@ -15,6 +20,8 @@ import { tempFolder } from "../lib/temp.ts";
 import { benchToken, TransportBench } from "../lib/transport-bench.ts";
 import { survives } from "../lib/transport-faults.ts";
 
+const deliverChild = fileURLToPath(new URL("../lib/deliver-child.js", import.meta.url));
+const killStages = ["connected", "half of the body", "stored, not answered", "answered"];
 const yearMs = 365 * 24 * 3_600_000;
 
 describe("the delivery loop survives, over HTTP", function () {
@@ -40,7 +47,13 @@ describe("the delivery loop survives, over HTTP", function () {
 
   /** All of them are there; `repeats` of them once more than once. */
   function has(hashes: readonly string[], repeats = 0): void {
-    assert.deepEqual(sandbox.stored().map(({ sha256 }) => sha256).sort(), [...hashes].sort());
+    assert.deepEqual(
+      sandbox
+        .stored()
+        .map(({ sha256 }) => sha256)
+        .sort(),
+      [...hashes].sort(),
+    );
     assert.equal(sandbox.counts().accepted, hashes.length + repeats);
   }
 
@@ -174,6 +187,58 @@ describe("the delivery loop survives, over HTTP", function () {
     sandbox.heal();
     await bench.settled(loop);
     has(hashes);
+  });
+
+  survives("spool full", async () => {
+    await bench[Symbol.asyncDispose]();
+    bench = await TransportBench.open({ recordsMax: 3 });
+    sandbox = await serve();
+    sandbox.fault({ kind: "answer", status: 503 }, Infinity);
+    const hashes = [...(await bench.append(3))];
+    const loop = await bench.town(url);
+    await bench.away(loop, "HTTP_503");
+    await assert.rejects(bench.append(1), { code: "SPOOL_FULL" });
+    sandbox.heal();
+    await bench.settled(loop);
+    hashes.push(...(await bench.append(3)));
+    await bench.settled(loop);
+    has(hashes);
+  });
+
+  survives("agent killed", async () => {
+    await using folder = await tempFolder();
+    let stage = "";
+    const runs = [...killStages, ""];
+    sandbox = await serve({ onImage: () => stage === "stored, not answered" && agent.kill() });
+    const { port } = new URL(url);
+    await using proxy = await tcpServer((socket) => {
+      const onward = connect(Number(port), "127.0.0.1");
+      let bytes = 0;
+      if (stage === "connected") agent.kill();
+      socket.on("data", (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (stage === "half of the body" && bytes > 100_000) agent.kill();
+        onward.write(chunk);
+      });
+      onward.on("data", (chunk: Buffer) => {
+        socket.write(chunk);
+        if (stage === "answered") setTimeout(() => agent.kill(), 1);
+      });
+      for (const each of [onward, socket]) each.on("error", () => undefined);
+      socket.on("close", () => onward.destroy());
+    });
+    const hashes = new Set<string>();
+    let agent = { kill: (): void => assert.fail("too early") };
+    for (stage of runs) {
+      const child = spawn(process.execPath, [deliverChild, folder.path, `http://127.0.0.1:${proxy.port}`, "1"]);
+      agent = { kill: () => void child.kill("SIGKILL") };
+      for await (const line of createInterface(child.stdout)) for (const hash of line.split(" ")) hashes.add(hash);
+      if (stage !== "") assert.equal(child.signalCode ?? (await once(child, "exit"))[1], "SIGKILL", stage);
+    }
+    assert.equal(hashes.size, runs.length);
+    assert.deepEqual(new Set(sandbox.stored().map(({ sha256 }) => sha256)), hashes, "nothing is lost");
+    const repeats = sandbox.counts().accepted - hashes.size;
+    assert.ok(repeats <= 2 * killStages.length, `${repeats} copies, of at most two calls under way at each kill`);
   });
 
   describe("with TLS", () => {

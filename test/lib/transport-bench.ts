@@ -21,6 +21,9 @@ interface BenchOptions {
   /** So many times as fast as the wall clock: back-off of seconds passes soon, a call still has its time. */
   readonly hurry?: number;
   readonly clock?: Clock;
+  /** Of a spool that is there already, or is to outlive the bench. */
+  readonly folder?: string;
+  readonly recordsMax?: number;
 }
 
 /** The real delivery loop, from a spool on disk to whatever a test puts on the other side. */
@@ -37,10 +40,11 @@ export class TransportBench implements AsyncDisposable {
     this.#ends = ends;
   }
 
-  static async open({ hurry = 20, clock = new HurriedClock(hurry) }: BenchOptions = {}): Promise<TransportBench> {
-    const folder = await tempFolder();
-    const opened = await openSpool(folder.path, { clock });
-    const ends = [() => folder[Symbol.asyncDispose](), () => opened[Symbol.asyncDispose]()];
+  static async open({ hurry = 20, folder, recordsMax = Infinity, ...options }: BenchOptions = {}) {
+    const { clock = new HurriedClock(hurry) } = options;
+    const temp = folder === undefined ? await tempFolder() : undefined;
+    const opened = await openSpool(folder ?? temp?.path ?? "", { clock, recordsMax });
+    const ends = [async () => await temp?.[Symbol.asyncDispose](), () => opened[Symbol.asyncDispose]()];
     return new TransportBench(opened.spool, clock, ends);
   }
 
@@ -68,7 +72,7 @@ export class TransportBench implements AsyncDisposable {
     const config = mqttTargetConfig.parse({ id: "town", kind: "mqtt", url, ...keys });
     const timing = {
       ...{ reconnectFirstMaxMs: 20, reconnectFirstMs: 10, reconnectMaxMs: 50 },
-      ...{ connectTimeoutMs: 1_000, ackTimeoutMs: 1_000, keepaliveSeconds: 1 },
+      ...{ connectTimeoutMs: 200, ackTimeoutMs: 1_000, keepaliveSeconds: 1 },
     };
     const seams = { clock: this.clock, random: seededRandom(5), log: this.log };
     return await this.deliverTo(new MqttTarget({ config, device: "gw-07", timing }, seams));
