@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import type { DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
-import { trackLimits } from "../src/core/limits.ts";
+import { pulseLimits, trackLimits } from "../src/core/limits.ts";
 import type { Camera, CameraDriver, Meter, Seams, Target, TargetMemory } from "../src/core/ports.ts";
+import { Pulses } from "../src/core/pulse.ts";
+import type { ClockStamp } from "../src/core/types.ts";
 import type { MotionGate, Vision } from "../src/core/vision-port.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
@@ -24,7 +26,8 @@ import { DeliveryLoop } from "../src/deliver/loop.ts";
 import { UploadControl, type UploadTarget } from "../src/deliver/upload-control.ts";
 import { Pipeline } from "../src/pipeline/pipeline.ts";
 import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
-import { bootId, clockQuality } from "../src/state/boot.ts";
+import { BootClock } from "../src/state/boot-clock.ts";
+import type { ClockSigns } from "../src/state/clock-signs.ts";
 import { TargetMemoryFile } from "../src/state/target-memory.ts";
 import { CustomVisionTarget } from "../src/targets/customvision/target.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
@@ -54,6 +57,8 @@ export interface Agent {
   readonly device: string;
   readonly cameras: readonly Camera[];
   readonly pauses: CameraPauses;
+  /** What the machine's wall clock is worth. */
+  readonly bootClock: BootClock;
   readonly vision: Vision;
   readonly models: ModelKeeping;
   /** Why no model could be found. One that was found may still turn out unusable when vision starts. */
@@ -64,9 +69,13 @@ export interface Agent {
   /** Pauses, limits, and which targets are enabled. */
   readonly upload: UploadControl;
   readonly pipeline: Pipeline;
+  /** Whether its loops turn. Of the daemon alone: others have none. */
+  readonly pulses: Pulses;
   /** In the order to start them. A command that stores nothing starts without the spool and works beside the daemon. */
   readonly parts: {
     readonly spool: Part;
+    /** Of the daemon alone: watches the wall clock. */
+    readonly clock: Part;
     /** Of the daemon alone, as are the updates: which model may stay. */
     readonly models: Part;
     /** Of the daemon alone: commands that ask for the queue. */
@@ -89,6 +98,8 @@ export interface ComposeOptions {
   readonly wrapTarget?: (target: Target) => Target;
   /** For commands of a person who wants a picture now. */
   readonly ignoreSchedules?: boolean;
+  /** In place of the machine's. */
+  readonly clockSigns?: ClockSigns;
   /** Capture ends after so many records. */
   readonly recordsMax?: number;
 }
@@ -124,7 +135,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     targets.push(wrapTarget(withReducedCopies(built, target, vision, seams)));
   }
   const waiting = spoolTargets(config, targets);
-  const spool = buildSpool(config, { dataFolder, device, targets: waiting, budget }, seams);
+  const bootClock = await BootClock.open(join(dataFolder, "state"), seams, options.clockSigns);
+  const spool = buildSpool(config, { dataFolder, device, bootClock, targets: waiting, budget }, seams);
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams, upload.gateOf(target.id)));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));
@@ -145,19 +157,21 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const cameras = watched.map(({ camera }) => camera);
   const pauses = new CameraPauses(join(dataFolder, "state"), cameras, seams);
   const { exact } = config.detector;
-  const facts = { bootId: await bootId(), agentVersion: agentVersion(), clockQuality, exact };
+  const clockQuality = (stamp?: ClockStamp) => bootClock.quality(stamp);
+  const facts = { bootId: bootClock.bootId, agentVersion: agentVersion(), clockQuality, exact };
   const { recordsMax = Infinity } = options;
   const shadow = await shadowOf(config, dataFolder, seams);
   const { parts: compared, part: shadowPart } = shadow ?? {};
   const seen = { vision, ...(compared === undefined ? {} : { shadow: compared }) };
   const pipeline = new Pipeline({ cameras: watched, ...seen, spool, targets, recordsMax }, facts, seams);
 
-  const models = modelKeepingOf(config, { dataFolder, vision, budget }, seams);
+  const models = modelKeepingOf(config, { dataFolder, vision, budget, clockQuality }, seams);
   const deliveries = () => loops.map((loop) => loop.health());
   const offer = { queue: spool.queue, deliveries, upload: () => upload.health(), models: models.choice };
   const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);
   const parts = {
     spool: part("spool", spool),
+    clock: part("clock", bootClock),
     models: models.guard,
     control: part("control", control),
     vision: visionPart(vision, models.startWith, seams),
@@ -175,7 +189,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     upload: part("upload", upload),
     updates: models.updates,
   };
-  const built = { device, cameras, pauses, vision, models, spool, targets, loops, upload, pipeline, parts };
+  const pulses = seams.pulses ?? new Pulses(seams.clock, pulseLimits.periodMs);
+  const steady = { device, cameras, pauses, bootClock, pulses, parts };
+  const built = { ...steady, vision, models, spool, targets, loops, upload, pipeline };
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }
 

@@ -6,10 +6,22 @@ import { httpMjpegCamera, httpSnapshotCamera } from "../src/capture/http/config.
 import { rpicamCamera } from "../src/capture/rpicam/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
-import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
+import {
+  dataDir,
+  detector,
+  device,
+  imageHealth,
+  keep,
+  log,
+  metrics,
+  motion,
+  spool,
+  uniqueIds,
+} from "../src/config/sections.ts";
 import { upload } from "../src/config/upload.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { remoteConfig } from "../src/remote/config.ts";
+import { webConfig } from "../src/web/config.ts";
 import { customVisionConfig } from "../src/targets/customvision/config.ts";
 import { folderTargetConfig } from "../src/targets/folder/config.ts";
 import { iotownConfig } from "../src/targets/iotown/config.ts";
@@ -62,6 +74,8 @@ export const configSchema = z.strictObject({
     .describe("Where records go; each gets every record that its filter wants"),
   upload: upload.prefault({}),
   remote: remoteConfig.optional(),
+  web: webConfig.prefault({}),
+  metrics: metrics.prefault({}),
   log: log.prefault({}),
 });
 

@@ -23,6 +23,11 @@ export function withAbsolutePaths(config: FramepostConfig, file: string): Framep
     },
     cameras: config.cameras.map((camera) => cameraPaths(camera, absolute)),
     targets: config.targets.map((target) => targetPaths(target, absolute)),
+    web: webPaths(config.web, absolute),
+    metrics:
+      config.metrics.textfile === undefined
+        ? config.metrics
+        : { ...config.metrics, textfile: absolute(config.metrics.textfile) },
   };
 }
 
@@ -40,6 +45,11 @@ function targetPaths(target: TargetConfig, absolute: (path: string) => string): 
   const withTls = { ...target, tls: tlsPaths(target.tls, absolute) };
   if (withTls.kind !== "iotown" || withTls.callbacks === undefined) return withTls;
   return { ...withTls, callbacks: { ...withTls.callbacks, tls: tlsPaths(withTls.callbacks.tls, absolute) } };
+}
+
+function webPaths(web: FramepostConfig["web"], absolute: (path: string) => string): FramepostConfig["web"] {
+  const { tls } = web;
+  return tls === undefined ? web : { ...web, tls: { cert: absolute(tls.cert), key: absolute(tls.key) } };
 }
 
 function tlsPaths(tls: TlsSettings | undefined, absolute: (path: string) => string): TlsSettings | undefined {

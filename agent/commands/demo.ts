@@ -3,7 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultModel } from "../../src/config/sections.ts";
+import type { Clock } from "../../src/core/clock.ts";
 import type { CameraDriver, Logger, Seams, Target } from "../../src/core/ports.ts";
+import { BufferForecast } from "../../src/health/forecast.ts";
 import { createLogger } from "../../src/log/logger.ts";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
@@ -12,9 +14,11 @@ import { configSchema, type FramepostConfig } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { demoSummary, statusLine, summaryLines } from "../demo-summary.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { AgentHealth } from "../health/agent-health.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { observedTarget } from "../observed-target.ts";
 import { TruthScore } from "../truth-score.ts";
+import { webPart, type WebPart } from "../web/web-part.ts";
 
 export interface DemoOptions {
   readonly frames?: number;
@@ -48,12 +52,17 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     const wrapTarget = (target: Target) => firsts.watch(target);
     const bound = options.frames === undefined ? {} : { recordsMax: options.frames };
     const agent = await composeAgent(config, { dataFolder, wrapDriver, wrapTarget, ...bound }, seams);
+    const web = await webPart(
+      config,
+      { ports: demoHealth(agent, { config, dataFolder }, clock), page: [], orAnyPort: true },
+      seams,
+    );
     terminal.note(
       `Simulated camera → ${config.detector.model ?? defaultModel} → spool → IoT.own at ${http.url} and MQTT at ${mqtt.url}`,
     );
     terminal.note(options.frames === undefined ? "Ctrl-C ends it." : `It ends after ${options.frames} records.`);
 
-    const complete = await play(context, agent, options.frames, log);
+    const complete = await play(context, { agent, web, frames: options.frames }, log);
     const summary = demoSummary(agent, {
       complete,
       ...firsts.facts(),
@@ -70,6 +79,16 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     await broker.stop();
     await rm(dataFolder, { recursive: true, force: true });
   }
+}
+
+function demoHealth(
+  agent: Agent,
+  { config, dataFolder }: { readonly config: FramepostConfig; readonly dataFolder: string },
+  clock: Clock,
+): AgentHealth {
+  const forecast = new BufferForecast(clock);
+  const changes = () => ({ revision: 0, lastChangeKept: true });
+  return new AgentHealth({ agent, config, dataFolder, forecast, control: () => undefined, changes }, clock);
 }
 
 /** When every target had accepted its first record, in milliseconds since the process started. */
@@ -96,13 +115,19 @@ class FirstAccepted {
 }
 
 /** True when it ended as asked: after all records were accepted by every target, or by Ctrl-C where no end was set. */
-async function play(context: CommandContext, agent: Agent, frames: number | undefined, log: Logger): Promise<boolean> {
+async function play(
+  context: CommandContext,
+  { agent, web, frames }: { readonly agent: Agent; readonly web: WebPart; readonly frames: number | undefined },
+  log: Logger,
+): Promise<boolean> {
   const { terminal, clock, signal } = context;
-  const standing = new Lifecycle([agent.parts.spool, agent.parts.vision, ...agent.parts.sending], log);
+  const standing = new Lifecycle([agent.parts.spool, web, agent.parts.vision, ...agent.parts.sending], log);
   const capturing = new Lifecycle(agent.parts.capturing, log);
   let lastProgress = { accepted: 0, atMs: clock.monotonicMs() };
   try {
     await standing.start(signal);
+    const url = web.url();
+    if (url !== undefined) terminal.note(`Look at it: ${url}`);
     await capturing.start(signal);
     while (!signal.aborted) {
       terminal.status(statusLine(agent));

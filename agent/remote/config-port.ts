@@ -12,6 +12,7 @@ import type { RestartPort } from "../../src/remote/commands/restart.ts";
 import type { DeviceEvent } from "../../src/remote/event.ts";
 import type { SettingsCall } from "../../src/remote/settings.ts";
 import type { StatusReport } from "../../src/remote/status-report.ts";
+import { unlessAborted } from "../../src/link/deadline.ts";
 import { configSchema } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { kept, reverted, settleOverlay } from "../overlay.ts";
@@ -37,7 +38,8 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
   /** With which the parts were started last; the way back where a new config cannot be started. */
   #started: Settings | undefined;
   #ended: Ending = endingOf(0);
-  #isChanging = false;
+  /** Settles once a change that is under way is on disk, or refused. */
+  #changing: Promise<unknown> | undefined;
 
   constructor(settings: Settings, context: CommandContext, rounds: Rounds) {
     this.#settings = settings;
@@ -86,15 +88,17 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
   async change(patch: object, call: SettingsCall): Promise<object> {
     const fields: Fields = { ...patch };
     checkPatch(fields);
-    return this.#alone(() => this.#change((before) => patched(before, fields), fields, call));
+    const taken = await this.#alone(() => this.#change((before) => patched(before, fields), fields, call));
+    return taken.outcome;
   }
 
   async rollback(call: SettingsCall): Promise<object> {
-    return this.#alone(() => {
+    const taken = await this.#alone(() => {
       const { previous } = this.#overlay;
       if (previous === undefined) throw refusal("CONFIG_PREVIOUS_NOT_FOUND", "there is no version before this one");
       return this.#change((_before, file) => patched(file, previous), {}, call);
     });
+    return taken.outcome;
   }
 
   shownPatch(patch: object): unknown {
@@ -168,6 +172,9 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
 
   /** Reads both layers anew. What is wrong with the operator's file leaves the config as it was in force. */
   async reload(): Promise<void> {
+    const { signal } = this.#context;
+    // A change that a stop has overtaken may be on its way to the disk: what is started next must find all of it.
+    await unlessAborted(this.#changing ?? Promise.resolve(), signal, "change the config").catch(() => undefined);
     try {
       // A trial on disk that is none any more could not be written over.
       const start = this.trial() === undefined;
@@ -202,62 +209,61 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#isChanging || this.trial() !== undefined) {
+    if (this.#changing !== undefined || this.trial() !== undefined) {
       throw new AgentError("CONFIG_BUSY", "another change of the config is under way", { disposition: "retry" });
     }
-    this.#isChanging = true;
+    const changing = work();
+    this.#changing = changing.catch(() => undefined);
     try {
-      return await work();
+      return await changing;
     } finally {
-      this.#isChanging = false;
+      this.#changing = undefined;
     }
   }
 
-  async #change(
-    make: (before: unknown, file: Fields) => unknown,
-    patch: Fields,
-    { dry, signal, request, may }: SettingsCall,
-  ): Promise<object> {
-    // As it is now on disk: that is what the parts are started with.
-    const { operator, overlay } = await loadSettings(this.#context, "config");
-    const current = overlay.overlay;
-    const before = fieldsOf(patched(operator.written, current.changes));
-    const after = fieldsOf(make(before, operator.written));
-    const changes = fieldsOf(difference(operator.written, after));
+  /** Resolves once it is on disk; its outcome may take as long as its trial does. */
+  async #change(make: Make, patch: Fields, { dry, signal, request, may }: SettingsCall): Promise<Taken> {
+    // As it is now on disk: that is what the parts are started with. What somebody has edited there is not in force yet.
+    const there = await loadSettings(this.#context, "config");
+    const { operator, current, before, after, changes } = edited(there, make);
+    const here = edited(this.#settings, make);
     const layered = await this.#validated(operator, changes);
-    if (layered.config.remote === undefined) {
+    const { remote } = layered.config;
+    if (remote === undefined && this.#settings.config.remote !== undefined) {
       throw refusal("CONFIG_PATCH_REMOTE", "/remote: commands come through it", "/remote");
     }
     checkAccess(changeRules, { before, after, patch, isAdmin: may?.("admin") === true });
-    const paths = changedPaths(before, after).map(pointerOf);
-    const change = { revision: current.revision + 1, paths: paths.slice(0, remoteLimits.changedPathsMax) };
-    const isInPlace = paths.every((path) => inPlace.includes(path));
-    if (paths.length === 0) return { revision: this.revision(), changed: [], applied: "nothing" };
-    if (dry) return { revision: this.revision(), changed: change.paths, applied: appliedAs(isInPlace) };
+    const toldPaths = changedPaths(before, after).map(pointerOf);
+    const allPaths = [...new Set([...changedPaths(here.before, here.after).map(pointerOf), ...toldPaths])];
+    const isInPlace = allPaths.every((path) => inPlace.includes(path));
+    const paths = (isInPlace ? allPaths : toldPaths).slice(0, remoteLimits.changedPathsMax);
+    if (paths.length === 0) return done({ revision: this.revision(), changed: [], applied: "nothing" });
+    if (dry) return done({ revision: this.revision(), changed: paths, applied: appliedAs(isInPlace) });
     signal.throwIfAborted();
 
+    const { revision, fileDigest } = isInPlace ? here.current : current;
+    const change = { ...(request === undefined ? {} : { request }), revision: revision + 1, paths };
     const next: Overlay = {
-      ...{ revision: change.revision, fileDigest: operator.digest, changes },
+      ...{ revision: change.revision, fileDigest, changes },
       previous: current.changes,
       ...(isInPlace || current.previous === undefined ? {} : { earlier: current.previous }),
-      lastChange: {
-        ...(request === undefined ? {} : { request }),
-        ...change,
-        state: isInPlace ? "kept" : "trial",
-      },
+      lastChange: { ...change, state: isInPlace ? "kept" : "trial" },
     };
-    await writeOverlay(overlay.path, next);
     if (isInPlace) {
-      this.#applyInPlace(await loadSettings(this.#context, "config"));
-      return outcome(next);
+      const { config } = await this.#validated(here.operator, here.changes);
+      await writeOverlay(there.overlay.path, next);
+      this.#applyInPlace(config, { ...next, changes: here.changes, previous: here.current.changes });
+      return done(await outcome(next));
     }
-    const withinMs = this.#settings.config.remote?.revertAfter ?? layered.config.remote.revertAfter;
+    await writeOverlay(there.overlay.path, next);
+    // Without remote control there is no broker to be reached: it stays once everything is started with it.
+    const withinMs = (this.#settings.config.remote ?? remote)?.revertAfter ?? remoteLimits.commandTimeoutMs;
     this.#ended = endingOf(withinMs);
     this.#settings = withOverlayOf(this.#settings, next);
-    this.#settings.log.info("config.trial", { revision: next.revision, paths: change.paths });
+    this.#settings.log.info("config.trial", { revision: next.revision, paths });
     this.#rounds.ask("config");
     // The request is answered by the next round.
-    return this.#ended.promise;
+    return { outcome: this.#ended.promise };
   }
 
   async #validated(operator: Settings["operator"], changes: Fields): ReturnType<Settings["operator"]["with"]> {
@@ -272,13 +278,17 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
     }
   }
 
-  #applyInPlace(settings: Settings): void {
-    // The logger at work goes on.
-    const { log, logControl, logRing } = this.#settings;
-    this.#settings = { ...settings, log, logControl, logRing };
+  #applyInPlace({ log, remote }: Settings["config"], overlay: Overlay): void {
+    const { config, logControl } = this.#settings;
+    const after = {
+      ...config,
+      log,
+      ...(config.remote && remote ? { remote: withPatience(config.remote, remote) } : {}),
+    };
+    this.#settings = withOverlayOf({ ...this.#settings, config: after }, overlay);
     this.#started = this.#settings;
-    if (this.#context.logLevel === undefined) logControl.setLevel(settings.config.log.level);
-    this.#tellChanged(settings.overlay.overlay);
+    if (this.#context.logLevel === undefined) logControl.setLevel(log.level);
+    this.#tellChanged(overlay);
   }
 
   #tellChanged({ revision, lastChange }: Overlay): void {
@@ -301,6 +311,32 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
 
 /** What is read where it is used, and changed without stopping anything. */
 const inPlace: readonly string[] = ["/log/level", "/remote/revertAfter"];
+
+type RemoteConfig = NonNullable<Settings["config"]["remote"]>;
+
+function withPatience(remote: RemoteConfig, { revertAfter }: RemoteConfig): RemoteConfig {
+  return { ...remote, revertAfter };
+}
+
+/** What is written after a change, of what was written before it and of the operator's file alone. */
+type Make = (before: unknown, file: Fields) => unknown;
+
+/** A change that is on disk. */
+interface Taken {
+  readonly outcome: Promise<object>;
+}
+
+function done(answer: object): Taken {
+  return { outcome: Promise.resolve(answer) };
+}
+
+/** A change of some version of the config, with the overlay that it makes. */
+function edited({ operator, overlay: { overlay: current } }: Settings, make: Make) {
+  const before = fieldsOf(patched(operator.written, current.changes));
+  const after = fieldsOf(make(before, operator.written));
+  const changes = fieldsOf(difference(operator.written, after));
+  return { operator, current, before, after, changes };
+}
 
 function appliedAs(isInPlace: boolean): string {
   return isInPlace ? "in place" : "parts started anew";

@@ -1,5 +1,6 @@
-import type { SummarySnapshot } from "./counters.ts";
+import type { HistogramSnapshot, SummarySnapshot } from "./counters.ts";
 import type { ImageHealth } from "./picture.ts";
+import type { ClockQuality } from "./types.ts";
 import type { VisionHealth } from "./vision-port.ts";
 
 /** What delivery to one target and the pipeline tell of themselves; counted since the process started. */
@@ -36,6 +37,8 @@ export interface DeliveryHealth {
   /** Set aside for good: refused by the target, or given up after too many tries. */
   readonly rejected: number;
   readonly retried: number;
+  /** What came of each try, by `accepted`, `rejected CODE` and `retry CODE`. */
+  readonly outcomes?: Readonly<Record<string, number>>;
   /** Outcomes that the spool would not take: their records are sent again after a restart. */
   readonly unsettled: number;
   /** JPEG bytes of accepted records. */
@@ -78,6 +81,15 @@ export interface ShadowHealth extends Omit<VisionHealth, "pid"> {
   readonly failed: number;
   /** What the frames waited for it. */
   readonly ms: SummarySnapshot;
+}
+
+/** The machine's wall clock. */
+export interface ClockHealth {
+  readonly quality: ClockQuality;
+  /** False while it shows a year in which no agent existed. */
+  readonly plausible: boolean;
+  /** Since this process started: how far somebody set it, forward above 0, and how long ago. */
+  readonly lastJump?: { readonly byMs: number; readonly agoMs: number };
 }
 
 export interface ProbationHealth {
@@ -132,4 +144,6 @@ export interface PipelineHealth {
   readonly lastError?: LastError;
   /** Milliseconds per stage: upright, decode, measure, fill, run, post, round, append. */
   readonly stagesMs: Readonly<Record<string, SummarySnapshot>>;
+  /** Of the stage `run`, in milliseconds. */
+  readonly inferenceMs?: HistogramSnapshot;
 }

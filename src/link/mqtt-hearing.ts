@@ -1,6 +1,13 @@
 import { createHash } from "node:crypto";
+import type { Clock } from "../core/clock.ts";
 import { linkLimits } from "../core/limits.ts";
-import { filterMatches, messageOfPacket, type MqttSubscription, type ReceivedPublish } from "./mqtt-subscription.ts";
+import {
+  filterMatches,
+  messageOfPacket,
+  type MqttMessage,
+  type MqttSubscription,
+  type ReceivedPublish,
+} from "./mqtt-subscription.ts";
 
 interface Line {
   readonly subscription: MqttSubscription;
@@ -21,11 +28,13 @@ interface Delivery {
  */
 export class Hearing {
   readonly #lines: readonly Line[];
+  readonly #clock: Clock;
   /** Of the session, by message id. */
   readonly #deliveries = new Map<number, Delivery>();
   #missed = 0;
 
-  constructor(subscriptions: readonly MqttSubscription[]) {
+  constructor(subscriptions: readonly MqttSubscription[], clock: Clock) {
+    this.#clock = clock;
     this.#lines = subscriptions.map((subscription) => ({ subscription, tail: Promise.resolve(), waiting: 0 }));
   }
 
@@ -45,24 +54,25 @@ export class Hearing {
       filters.some((filter) => filterMatches(filter, packet.topic)),
     );
     if (line === undefined) return Promise.resolve(true);
+    const message = messageOfPacket(packet, this.#clock.monotonicMs());
     const { qos, messageId, dup = false } = packet;
-    if (qos !== 1 || messageId === undefined) return this.#queued(line, packet, ended);
+    if (qos !== 1 || messageId === undefined) return this.#queued(line, message, ended);
     const digest = digestOf(packet);
     const before = this.#deliveries.get(messageId);
     if (dup && before?.digest === digest) return before.taken;
-    const taken = this.#queued(line, packet, ended);
+    const taken = this.#queued(line, message, ended);
     this.#remember(messageId, { digest, taken });
     return taken;
   }
 
-  async #queued(line: Line, packet: ReceivedPublish, ended: AbortSignal): Promise<boolean> {
+  async #queued(line: Line, message: MqttMessage, ended: AbortSignal): Promise<boolean> {
     if (line.waiting >= (line.subscription.waitingMax ?? linkLimits.mqttHeardWaitingMax)) {
       this.#missed += 1;
-      line.subscription.onMissed?.(messageOfPacket(packet));
+      line.subscription.onMissed?.(message);
       return true;
     }
     line.waiting += 1;
-    const heard = line.tail.then(async () => line.subscription.onMessage(messageOfPacket(packet), ended));
+    const heard = line.tail.then(async () => line.subscription.onMessage(message, ended));
     const taken = heard.then(
       () => true,
       () => false,

@@ -14,6 +14,8 @@ export interface MqttMessage {
   readonly correlationData?: Buffer;
   /** Whole seconds that were left when the broker sent it. */
   readonly expirySeconds?: number;
+  /** On the monotonic clock: when it came, however long it waited for whoever listens. */
+  readonly arrivedMs: number;
 }
 
 export interface MqttSubscription {
@@ -57,11 +59,11 @@ export interface ReceivedPublish {
   };
 }
 
-export function messageOfPacket(packet: ReceivedPublish): MqttMessage {
+export function messageOfPacket(packet: ReceivedPublish, arrivedMs: number): MqttMessage {
   const { topic, payload, qos, retain, properties = {} } = packet;
   const { responseTopic, correlationData, messageExpiryInterval } = properties;
   return {
-    ...{ topic, qos, retain },
+    ...{ topic, qos, retain, arrivedMs },
     payload: Buffer.isBuffer(payload) ? payload : Buffer.from(payload),
     ...(responseTopic === undefined ? {} : { responseTopic }),
     ...(correlationData === undefined ? {} : { correlationData }),

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import type { connect, MqttClient } from "mqtt";
 import { AgentError } from "../core/errors.ts";
@@ -51,10 +52,12 @@ export class MqttConnection {
   #limits: MqttLimits | undefined;
   #ended = false;
   readonly #over = new AbortController();
+  /** Why it is over. */
+  #ending: AgentError | undefined;
   #answering: Promise<void> = Promise.resolve();
   /** Over such an answer MQTT.js ends the connection. */
   #refusedSize = false;
-  #ponged: () => void = () => {};
+  readonly #pings = new Set<() => void>();
 
   constructor(settings: MqttSettings, version: MqttVersion) {
     this.#settings = settings;
@@ -66,13 +69,15 @@ export class MqttConnection {
   /** Once. Fails with an error that `connectError` made. */
   async open(tls: TlsOptions | undefined, signal: AbortSignal): Promise<MqttLimits> {
     // Loaded by the first connection, because it is a sixth of what a start costs, and many configs have no broker.
-    const { connect } = await import("mqtt");
+    // Required, not imported: Node's import of a CommonJS package now and then follows a link on the way to it only half
+    // (node_modules that is a link, or made of links as pnpm's), and then gives an empty module for the life of the process.
+    const mqtt = createRequire(import.meta.url)("mqtt") as { readonly connect: typeof connect };
     signal.throwIfAborted();
-    const client = this.#connect(connect, tls);
+    const client = this.#connect(mqtt.connect, tls);
     client.on("packetreceive", (packet) => {
       if (packet.cmd === "puback" && packet.messageId !== undefined) {
         this.#acknowledged(packet.messageId, packet.reasonCode ?? 0);
-      } else if (packet.cmd === "pingresp") this.#ponged();
+      } else if (packet.cmd === "pingresp") for (const ponged of this.#pings) ponged();
     });
     client.on("disconnect", ({ reasonCode }) => this.#end(reasonCode, undefined));
     client.on("error", (error) => this.#end(undefined, error));
@@ -129,17 +134,15 @@ export class MqttConnection {
 
   /** Resolves when the broker has answered: an open socket alone says little. */
   async ping(signal: AbortSignal): Promise<void> {
-    const answered = new Promise<void>((resolve, reject) => {
-      const earlier = this.#ponged;
-      this.#ponged = () => {
-        this.#ponged = () => {};
-        earlier();
-        resolve();
-      };
-      void this.#lost.then(reject);
-    });
+    let ponged = () => {};
+    const answered = new Promise<void>((resolve) => (ponged = resolve));
+    this.#pings.add(ponged);
     this.#client?.sendPing();
-    await unlessAborted(answered, signal, `ping ${this.#broker}`);
+    try {
+      await this.#unlessOver(answered, signal, `ping ${this.#broker}`);
+    } finally {
+      this.#pings.delete(ponged);
+    }
   }
 
   /** Says goodbye where it can, and is over within a second where it cannot. */
@@ -152,6 +155,7 @@ export class MqttConnection {
       return;
     }
     this.#ended = true;
+    this.#ending = error;
     this.#over.abort();
     this.#window.close(error);
     const closed = new Promise<void>((resolve) => client.once("close", resolve));
@@ -219,7 +223,6 @@ export class MqttConnection {
     const attempted = `subscribe to ${filters.join(", ")} at ${this.#broker}`;
     let deadline: NodeJS.Timeout | undefined;
     const granted = new Promise<void>((resolve, reject) => {
-      void this.#lost.then(reject);
       const late = new AgentError("MQTT_ACK_TIMEOUT", `${attempted}: no answer in time`, { disposition: "retry" });
       deadline = setTimeout(() => reject(late), this.#settings.ackTimeoutMs);
       this.#client?.subscribe([...filters], subscribeOptions(subscription), (failure) => {
@@ -228,12 +231,28 @@ export class MqttConnection {
       });
     });
     try {
-      await unlessAborted(granted, signal, attempted);
+      await this.#unlessOver(granted, signal, attempted);
     } catch (error) {
       if (onRefused === undefined || !(error instanceof SubscribeRefused)) throw error;
       onRefused(error, error.filters);
     } finally {
       clearTimeout(deadline);
+    }
+  }
+
+  /** Waits no longer than the connection lives and the caller does, and leaves nothing with either. */
+  async #unlessOver<T>(work: Promise<T>, signal: AbortSignal, attempted: string): Promise<T> {
+    const over = this.#over.signal;
+    let giveUp = () => {};
+    const ended = new Promise<never>((_, reject) => {
+      giveUp = () => reject(this.#ending ?? lostError(this.#broker, undefined, undefined));
+      if (over.aborted) giveUp();
+      over.addEventListener("abort", giveUp, { once: true });
+    });
+    try {
+      return await unlessAborted(Promise.race([work, ended]), signal, attempted);
+    } finally {
+      over.removeEventListener("abort", giveUp);
     }
   }
 
@@ -355,6 +374,7 @@ export class MqttConnection {
 
   #finish(error: AgentError, underWay: AgentError): void {
     this.#ended = true;
+    this.#ending = error;
     this.#over.abort();
     for (const id of [...this.#inFlight.keys()]) this.#settle(id, underWay);
     this.#window.close(underWay);

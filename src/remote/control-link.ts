@@ -14,7 +14,7 @@ import type { EventKind } from "./event.ts";
 import { type FoundClone, NamedLink } from "./named-link.ts";
 import { Outbox } from "./outbox.ts";
 import type { ReplyAddress } from "./reply.ts";
-import { type Post, Sender } from "./sender.ts";
+import { type Outgoing, type Post, Sender } from "./sender.ts";
 import type { Topics } from "./topics.ts";
 
 export interface ControlLinkParts {
@@ -157,8 +157,7 @@ export class ControlLink {
       return new AgentError("MQTT_OFFLINE", `publish to ${topic}: not connected`, { disposition: "retry" });
     }
     const options = { qos: 1, retain: true, properties } as const;
-    const short = this.#shortKept(topic);
-    const letter = { topic, payload, options, ...(short === undefined ? {} : { short }) };
+    const letter = { topic, payload, options, shorter: this.#shorterKept(topic) };
     try {
       await this.#sender.send(letter, signal);
       return undefined;
@@ -169,22 +168,27 @@ export class ControlLink {
 
   /** In their order, and also after an outage. */
   event(kind: string, data: object): void {
-    const short = () => jsonOf({ leftOut: true });
-    const letter = { topic: this.#parts.topics.event(kind), payload: jsonOf(data), short };
+    const shorter = [() => ({ payload: jsonOf({ leftOut: true }) })];
+    const letter = { topic: this.#parts.topics.event(kind), payload: jsonOf(data), shorter };
     this.#outbox.put({ ...letter, options: { qos: 1, properties: json }, kind: "event" });
   }
 
-  reply(reply: object, { command, responseTopic, correlationData }: ReplyAddress, settled: () => void): void {
-    const properties: PublishProperties = {
+  /** `settled` is called once: the broker has it, or why it was given up. */
+  reply(reply: object, address: ReplyAddress, settled: (error?: AgentError) => void): void {
+    const { command, responseTopic, correlationData } = address;
+    const alone: PublishProperties = {
       ...json,
       expirySeconds: remoteLimits.replyExpirySeconds,
-      ...(correlationData === undefined ? {} : { correlationData }),
       user: { schema: "1" },
     };
+    const properties = { ...alone, ...(correlationData === undefined ? {} : { correlationData }) };
     const own = this.#parts.topics.reply(command);
     const where = responseTopic === undefined ? { topic: own } : { topic: responseTopic, otherTopic: own };
-    const short = () => jsonOf({ ...reply, data: { leftOut: true } });
-    const letter = { ...where, payload: jsonOf(reply), short, options: { qos: 1, properties } } as const;
+    const short = () => ({ payload: jsonOf({ ...reply, data: { leftOut: true } }) });
+    // A caller finds its request by the id too, and some reply is better than none.
+    const bare = () => ({ ...short(), options: { qos: 1, properties: alone } as const });
+    const shorter = correlationData === undefined ? [short] : [short, bare];
+    const letter = { ...where, payload: jsonOf(reply), shorter, options: { qos: 1, properties } } as const;
     this.#outbox.put({ ...letter, kind: "reply", settled });
   }
 
@@ -309,10 +313,10 @@ export class ControlLink {
   }
 
   /** What stands for a kept message that is too large. Others than these have a form of their own. */
-  #shortKept(topic: string): (() => Buffer) | undefined {
+  #shorterKept(topic: string): NonNullable<Outgoing["shorter"]> {
     const { topics, instance } = this.#parts;
-    if (topic === topics.info) return () => jsonOf({ v: 1, instance, leftOut: true });
-    return topic === topics.status ? () => jsonOf({ v: 1, leftOut: true }) : undefined;
+    if (topic === topics.info) return [() => ({ payload: jsonOf({ v: 1, instance, leftOut: true }) })];
+    return topic === topics.status ? [() => ({ payload: jsonOf({ v: 1, leftOut: true }) })] : [];
   }
 }
 

@@ -1,4 +1,4 @@
-import { asAgentError } from "../core/errors.ts";
+import { type AgentError, asAgentError } from "../core/errors.ts";
 import { remoteLimits } from "../core/remote-limits.ts";
 import type { Logger } from "../core/ports.ts";
 import { auditOf, shownArgs, type Audit } from "./audit.ts";
@@ -156,8 +156,10 @@ export class Effects {
   #tell(entry: Entry, answer: Answer, afterReply: () => void): void {
     const waiting = this.#ledger.find(entry)?.waiting ?? [];
     for (const [at, each] of waiting.entries()) {
-      const settled = () => {
+      const settled = (error?: AgentError) => {
         if (at === 0) afterReply();
+        // Given up for want of room, and not because it can never go: it is still owed, and the next start sends it.
+        if (error?.code === "OUTBOX_FULL") return;
         this.#ledger.replied(entry, each).catch((error: unknown) => this.ledgerFailed(error));
       };
       const duplicate = each.duplicate === true;

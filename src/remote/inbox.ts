@@ -1,6 +1,5 @@
 import { asAgentError } from "../core/errors.ts";
 import { remoteLimits } from "../core/remote-limits.ts";
-import type { Clock } from "../core/clock.ts";
 import type { Logger, Seams } from "../core/ports.ts";
 import type { MqttMessage } from "../link/mqtt-subscription.ts";
 import type { Asked, Gate } from "./access.ts";
@@ -23,8 +22,8 @@ export interface InboxParts
   readonly gate: Gate;
   /** Whether the caller may have its reply there. */
   readonly mayReplyTo: (responseTopic: string) => boolean;
-  /** What a reply may have; `replyBytesMax` when left out. */
-  readonly replyBytesMax?: () => number;
+  /** What a reply to there may have; `replyBytesMax` when left out. */
+  readonly replyBytesMax?: (address: ReplyAddress) => number;
   /** Of the config in force. */
   readonly revision: () => number;
   /** For tests; the limits otherwise. */
@@ -43,7 +42,6 @@ type Addressed = NonNullable<ReturnType<Topics["request"]>>;
 /** Takes requests and sees to it that each gets exactly one final reply. */
 export class Inbox {
   readonly #parts: InboxParts;
-  readonly #clock: Clock;
   readonly #log: Logger;
   readonly #commands: ReadonlyMap<string, Command>;
   readonly #ledger: Ledger;
@@ -55,7 +53,6 @@ export class Inbox {
 
   constructor(parts: InboxParts, seams: Seams) {
     this.#parts = parts;
-    this.#clock = seams.clock;
     this.#log = seams.log;
     this.#commands = new Map(parts.commands.map((each) => [each.spec.name, each]));
     this.#ledger = parts.ledger;
@@ -77,6 +74,11 @@ export class Inbox {
   /** Since this process began. */
   counts(): RequestCounts {
     return this.#tally.counts(this.#runner.underWay);
+  }
+
+  /** Final replies by command and state, `NAME STATE`; since this process began. */
+  countsByCommand(): Readonly<Record<string, number>> {
+    return this.#tally.byCommand();
   }
 
   /** Answers what the last process left behind. Fails with `STATE_…`. */
@@ -128,7 +130,6 @@ export class Inbox {
 
   /** Undefined where it is answered already. */
   #read(message: MqttMessage, { name, channel }: Addressed, address: ReplyAddress): Arrival | undefined {
-    const arrivedMs = this.#clock.monotonicMs();
     const read = message.retain ? retained(message.topic) : parseRequest(message.payload);
     if (read.kind === "none") {
       this.#reply({ answer: read.answer, address, ...idOf(read) });
@@ -143,7 +144,7 @@ export class Inbox {
     }
     const recipient = this.#parts.topics.recipient(channel, name);
     const ttlMs = Math.min(request.ttlMs ?? Infinity, (message.expirySeconds ?? Infinity) * 1_000);
-    const expiry = { expiresMs: arrivedMs + ttlMs, hasTtl: ttlMs < Infinity };
+    const expiry = { expiresMs: message.arrivedMs + ttlMs, hasTtl: ttlMs < Infinity };
     return { request, unsigned, command, channel, recipient, address, ...expiry };
   }
 
@@ -244,13 +245,14 @@ export class Inbox {
 
   async #ask(request: Request, address: ReplyAddress, work: Work): Promise<void> {
     const { answer, afterReply } = await this.#runner.run(work);
-    this.#reply({ answer, address, ...idOf(request), dry: request.dry, settled: afterReply });
+    this.#reply({ answer, address, ...idOf(request), dry: request.dry, settled: () => afterReply() });
   }
 
   #reply(answered: Answered): void {
-    const { replyBytesMax } = remoteLimits;
-    const answer = briefly(answered.answer, Math.min(replyBytesMax, this.#parts.replyBytesMax?.() ?? Infinity));
-    this.#tally.count(answer);
+    const bytesMax = this.#parts.replyBytesMax?.(answered.address) ?? Infinity;
+    const answer = briefly(answered.answer, Math.min(remoteLimits.replyBytesMax, bytesMax));
+    const { command } = answered.address;
+    this.#tally.count(answer, this.#commands.has(command) ? command : undefined);
     this.#parts.reply({ ...answered, answer });
   }
 

@@ -79,7 +79,10 @@ export class Ledger {
     return this.#entries.get(nameOf(request));
   }
 
-  /** Resolves when it survives a power cut, with everything that was noted before. When it fails nothing was started. */
+  /**
+   * Resolves when it survives a power cut, with everything that was noted before. When it fails nothing was started, and
+   * it is taken from the disk again, where a flush that failed may have left it for the next start to answer.
+   */
   async start(entry: Entry): Promise<void> {
     const name = nameOf(entry);
     this.#entries.set(name, entry);
@@ -88,6 +91,8 @@ export class Ledger {
       await this.#write();
     } catch (error) {
       this.#entries.delete(name);
+      // A disk that refuses this too is written over by whatever is written next.
+      await this.#write().catch(() => undefined);
       throw error;
     }
   }

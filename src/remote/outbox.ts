@@ -51,7 +51,7 @@ export class Outbox {
 
   put(letter: Letter): void {
     this.#letters.push(letter);
-    this.#bytes += letter.payload.length;
+    this.#bytes += bytesOf(letter);
     const { outboxMax, outboxBytesMax } = remoteLimits;
     while (this.#letters.length > 1 && (this.#letters.length > outboxMax || this.#bytes > outboxBytesMax)) {
       this.#giveUpOne();
@@ -123,7 +123,7 @@ export class Outbox {
     const { otherTopic, ...rest } = letter;
     if (otherTopic !== undefined) {
       this.#letters.unshift({ ...rest, topic: otherTopic });
-      this.#bytes += letter.payload.length;
+      this.#bytes += bytesOf(letter);
       return;
     }
     const nowMs = this.#clock.monotonicMs();
@@ -150,7 +150,7 @@ export class Outbox {
     const event = this.#letters.findIndex(({ kind }, at) => kind === "event" && at > 0);
     const [letter] = this.#letters.splice(event === -1 ? 1 : event, 1);
     if (letter === undefined) return;
-    this.#bytes -= letter.payload.length;
+    this.#bytes -= bytesOf(letter);
     const full = `publish to ${letter.topic}: too much waits for the broker`;
     this.#drop(letter, new AgentError("OUTBOX_FULL", full, { disposition: "reject" }));
   }
@@ -165,8 +165,13 @@ export class Outbox {
     const at = this.#letters.indexOf(letter);
     if (at === -1) return;
     this.#letters.splice(at, 1);
-    this.#bytes -= letter.payload.length;
+    this.#bytes -= bytesOf(letter);
   }
+}
+
+/** What a caller wants to have echoed may be larger than the rest. */
+function bytesOf({ payload, options }: Letter): number {
+  return payload.length + (options.properties?.correlationData?.length ?? 0);
 }
 
 /** The link paces its own reconnecting; this only keeps a broker that refuses from being asked at once again. */

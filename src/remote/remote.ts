@@ -8,7 +8,7 @@ import type { DeviceEvent, EventKind } from "./event.ts";
 import type { HealthLook } from "./health-events.ts";
 import { Inbox, type InboxParts } from "./inbox.ts";
 import { Ledger } from "./ledger.ts";
-import { type Answered, isFinal, type Reply } from "./reply.ts";
+import { type Answered, isFinal, type Reply, type ReplyAddress } from "./reply.ts";
 import { StatusWatch } from "./status-watch.ts";
 import type { RequestCounts } from "./tally.ts";
 import { Topics } from "./topics.ts";
@@ -62,7 +62,8 @@ export class Remote {
       ledger: this.#ledger,
       mayReplyTo: (topic: string) => mayReplyTo(topic, config.responseTopics),
       reply: (answered: Answered) => this.#reply(answered),
-      replyBytesMax: () => this.#link.packetBytesMax() - envelopeBytesMax,
+      replyBytesMax: ({ correlationData }: ReplyAddress) =>
+        this.#link.packetBytesMax() - envelopeBytesMax - (correlationData?.length ?? 0),
       audit: (audit: object) => this.event("audit", audit),
     };
     this.#inbox = new Inbox(inboxParts, seams);
@@ -95,6 +96,11 @@ export class Remote {
   /** What became of requests since the process began. */
   requests(): RequestCounts {
     return this.#inbox.counts();
+  }
+
+  /** Final replies by command and state, `NAME STATE`. */
+  requestsByCommand(): Readonly<Record<string, number>> {
+    return this.#inbox.countsByCommand();
   }
 
   /** Being away is a state and no failure. Fails with `STATE_…`. */

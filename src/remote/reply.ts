@@ -77,8 +77,8 @@ export interface Answered {
   readonly id?: string;
   readonly dry?: boolean;
   readonly duplicate?: boolean;
-  /** Once: the broker has the reply, or it can never go. */
-  readonly settled?: () => void;
+  /** Once: the broker has the reply, or why it was given up. */
+  readonly settled?: (error?: AgentError) => void;
 }
 
 export function isFinal({ state }: Answer): boolean {

@@ -1,14 +1,17 @@
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { remoteLimits } from "../core/remote-limits.ts";
-import type { PublishOptions } from "../link/mqtt-packet.ts";
+import { publishBytes, type PublishOptions } from "../link/mqtt-packet.ts";
 
-export interface Outgoing {
-  readonly topic: string;
+export interface Content {
   readonly payload: Buffer;
   readonly options: PublishOptions;
-  /** What goes instead where the broker finds the payload too large. */
-  readonly short?: () => Buffer;
+}
+
+export interface Outgoing extends Content {
+  readonly topic: string;
+  /** What goes instead where the broker finds it too large: one after the other, each smaller than the one before. */
+  readonly shorter?: readonly (() => Partial<Content>)[];
 }
 
 /** The part of the link that is used. */
@@ -25,7 +28,7 @@ export class Sender {
   readonly #post: Post;
   readonly #clock: Clock;
   readonly #refusedTopics = new Set<string>();
-  /** Connections in a row that ended while a message was under way; by its topic and size. */
+  /** Connections in a row that ended while a packet was under way; by its topic and size. */
   readonly #kills = new Map<string, number>();
   #refusedBytes = Infinity;
   #refusedAtMs = 0;
@@ -40,7 +43,7 @@ export class Sender {
     return [...this.#refusedTopics];
   }
 
-  /** The smallest payload that was refused for its size. */
+  /** The smallest packet that was refused for its size. */
   get refusedBytes(): number | undefined {
     if (this.#clock.monotonicMs() - this.#refusedAtMs > remoteLimits.refusedSizeForgetMs) this.#refusedBytes = Infinity;
     return this.#refusedBytes === Infinity ? undefined : this.#refusedBytes;
@@ -52,24 +55,30 @@ export class Sender {
 
   /** Fails with the disposition `retry` where it may go later; with another one it never goes. */
   async send(outgoing: Outgoing, signal: AbortSignal): Promise<void> {
-    const { payload, short } = outgoing;
-    if (payload.length < (this.refusedBytes ?? Infinity)) {
+    const { topic, shorter = [] } = outgoing;
+    const forms = [() => outgoing, ...shorter.map((form) => () => ({ ...outgoing, ...form() }))];
+    let failure = tooLarge(topic, bytesOf(outgoing));
+    for (const [at, form] of forms.entries()) {
+      const whole = form();
+      const isLast = at === forms.length - 1;
+      // The last of several is always tried: what was refused may have been so for something else.
+      if (bytesOf(whole) >= (this.refusedBytes ?? Infinity) && !(isLast && at > 0)) continue;
       try {
-        await this.#attempt(outgoing, payload, signal);
+        await this.#attempt(whole, signal);
         return;
       } catch (error) {
-        const failure = asAgentError(error, `publish to ${outgoing.topic}`);
+        failure = asAgentError(error, `publish to ${topic}`);
         if (failure.code !== "MQTT_TOO_LARGE") throw failure;
-        this.#learn(payload.length);
-        if (short === undefined) throw failure;
+        this.#learn(bytesOf(whole));
       }
     }
-    if (short === undefined) throw tooLarge(outgoing.topic, payload.length);
-    await this.#attempt(outgoing, short(), signal);
+    throw failure;
   }
 
-  async #attempt({ topic, options }: Outgoing, payload: Buffer, signal: AbortSignal): Promise<void> {
-    const key = `${topic} ${payload.length}`;
+  async #attempt(outgoing: Outgoing, signal: AbortSignal): Promise<void> {
+    const { topic, payload, options } = outgoing;
+    const packetBytes = bytesOf(outgoing);
+    const key = `${topic} ${packetBytes}`;
     const sentMs = this.#clock.monotonicMs();
     try {
       await this.#post.publish(topic, payload, options, signal);
@@ -80,7 +89,7 @@ export class Sender {
       if (failure.code === "MQTT_NOT_AUTHORISED") this.#note(topic);
       const isSoon = this.#clock.monotonicMs() - sentMs <= remoteLimits.suspectWithinMs;
       if (!isSoon || !/^MQTT_(CLOSED|PROTOCOL)$/.test(failure.code)) throw failure;
-      throw this.#blamed(key, topic, payload.length) ?? failure;
+      throw this.#blamed(key, topic, packetBytes) ?? failure;
     }
   }
 
@@ -103,6 +112,11 @@ export class Sender {
   #note(topic: string): void {
     if (this.#refusedTopics.size < suspectsMax) this.#refusedTopics.add(topic);
   }
+}
+
+/** Of the whole packet: what a caller wants to have echoed counts too. */
+function bytesOf({ topic, payload, options }: Outgoing): number {
+  return publishBytes(topic, payload.length, options);
 }
 
 function tooLarge(topic: string, bytes: number): AgentError {

@@ -105,7 +105,7 @@ const link = z.strictObject({
   missed: count.describe("Requests for which there was no room"),
   refusedFilters: z.array(z.string()).describe("Requests that the broker does not let this device read"),
   refusedTopics: z.array(z.string()).describe("Where it does not let this device write; 3.1.1 does not say"),
-  refusedBytes: count.optional().describe("The smallest message that it found too large"),
+  refusedBytes: count.optional().describe("The smallest packet that it found too large"),
   error: code.optional(),
 });
 
@@ -167,6 +167,8 @@ export const statusSchema = z.strictObject({
   clock: z.strictObject({
     quality: z.enum(["synchronised", "unsynchronised", "unknown"]),
     atMs: z.int().describe("The device's time of day when it said this: a kept message does not tell how old it is"),
+    jumpedByMs: z.int().optional().describe("How far it was set last, forward above 0; absent where it was not"),
+    jumpedAgoMs: ageMs.optional(),
   }),
   memory: z.strictObject({ rssBytes: count, rssPeakBytes: count, heapUsedBytes: count }),
   host,

@@ -32,6 +32,7 @@ export async function openDeviceState(
     version: 1,
     bytesMax: stateLimits.deviceBytesMax,
     parse: parseDeviceState,
+    irreplaceable: deviceId === undefined,
     initial: () => ({ deviceId: deviceId ?? `device-${base32(random, 8)}`, startCount: 0 }),
   });
   if (readOnly) return file;

@@ -1,16 +1,19 @@
-import { randomUUID } from "node:crypto";
-import { link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type Adapter, Low } from "lowdb";
-import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
-import { stateLimits } from "../core/limits.ts";
+import { Low } from "lowdb";
+import { AgentError, errnoOf } from "../core/errors.ts";
+import { DurableJson, stateError, type JsonForm, type Loaded } from "./durable-json.ts";
 
 /**
- * A small JSON file that survives a power cut: lowdb over an adapter that writes temp → fsync → rename → fsync of the
- * folder, because lowdb's own renames without any fsync. The version before the last is kept as `.bak`.
+ * A small JSON file that survives a power cut: lowdb over an adapter of our own, because lowdb's renames without any
+ * fsync. The version before the last is kept as `.bak`.
  *
  * A file that exists but cannot be read is never replaced by defaults: its `.bak` is used, and where that is no good
  * either, opening fails. Only what was never there starts fresh.
+ *
+ * What a newer version of the program wrote is left as it is, for the day that version is back: `name.json` of version 3
+ * stays, and version 2 works on `name.v2.json` beside it, beginning with whatever it understands of the other. The newer
+ * version then finds the file beside its own, which is the later of the two, takes its content over and removes it.
  *
  * Several processes may open one at a time, as a command beside the daemon does: each writes a temporary file of its
  * own, and of two that start fresh one finds what the other wrote. The last of two changes wins.
@@ -19,13 +22,15 @@ import { stateLimits } from "../core/limits.ts";
  */
 export interface StateFileOptions<T> {
   readonly path: string;
-  /** Of the content's form. A file with a higher one is refused. */
+  /** Of the content's form. It goes up when an older program could not read the content, or would drop some that counts. */
   readonly version: number;
   readonly bytesMax: number;
   /** Throws when `value` is no state; `version` is the file's, at most the current one. */
   readonly parse: (value: unknown, version: number) => T;
   /** The state of an installation that never had the file. */
   readonly initial: () => T;
+  /** Opening fails, rather than start fresh, where a newer version's file says nothing that can be read here. */
+  readonly irreplaceable?: boolean;
 }
 
 export class StateFile<T extends object> {
@@ -40,10 +45,9 @@ export class StateFile<T extends object> {
 
   /** Fails with `STATE_UNREADABLE` or `STATE_VERSION_UNKNOWN`, both for a person to mend. */
   static async open<T extends object>(options: StateFileOptions<T>): Promise<StateFile<T>> {
-    const adapter = new DurableJson(options);
-    const low = new Low<T>(adapter, options.initial());
-    await low.read();
-    if (!adapter.found) await firstWrite(adapter, low, options.path);
+    const { adapter, state } = await openLatest(options);
+    const low = new Low<T>(adapter, state ?? options.initial());
+    if (state === undefined) await firstWrite(adapter, low, options.path);
     return new StateFile(options, low);
   }
 
@@ -77,186 +81,69 @@ async function firstWrite<T>(adapter: DurableJson<T>, low: Low<T>, path: string)
   }
 }
 
-type Loaded<T> = { readonly kind: "state"; readonly state: T } | { readonly kind: "absent" };
+interface Opened<T> {
+  readonly adapter: DurableJson<T>;
+  /** Undefined where there is no file at all. */
+  readonly state?: T;
+}
 
-class DurableJson<T> implements Adapter<T> {
-  readonly #options: StateFileOptions<T>;
-  readonly #backup: string;
-  #found = false;
+/** Of several versions' files the oldest is the latest: each newer one has taken over what it found, and removed it. */
+async function openLatest<T>(options: StateFileOptions<T>): Promise<Opened<T>> {
+  const main = new DurableJson(options.path, options);
+  const loaded = await main.load();
+  const besides = await filesBeside(options.path);
+  const readable = besides.filter(({ version }) => version <= options.version);
+  const [latest] = readable;
+  const found = latest === undefined ? loaded : await new DurableJson(latest.path, options).load();
+  const path = loaded.kind === "newer" ? pathBeside(options.path, options.version) : options.path;
+  const replaces = readable.map((each) => each.path).filter((each) => each !== path);
+  const adapter = new DurableJson(path, options, replaces);
+  if (found.kind === "state") return { adapter, state: found.state };
+  if (loaded.kind === "state") return { adapter, state: loaded.state };
+  if (loaded.kind === "absent") return { adapter };
+  const newer = [...besides.filter(({ version }) => version > options.version), { path: options.path }];
+  return { adapter, state: await understood(newer, options, loaded.version) };
+}
 
-  constructor(options: StateFileOptions<T>) {
-    this.#options = options;
-    this.#backup = `${options.path}.bak`;
-  }
-
-  get found(): boolean {
-    return this.#found;
-  }
-
-  async read(): Promise<T | null> {
-    const state = await this.#readEither();
-    this.#found = state !== null;
-    return state;
-  }
-
-  async write(state: T): Promise<void> {
-    const { path } = this.#options;
-    const temporary = await this.#writeTemporary(state);
-    await removeFolder(this.#backup);
-    await keepAs(path, this.#backup);
-    await rename(temporary, path);
-    await flushFolder(dirname(path));
-  }
-
-  /** False where there is one by now. */
-  async create(state: T): Promise<boolean> {
-    const { path } = this.#options;
-    const temporary = await this.#writeTemporary(state);
-    const created = await linkUnlessThere(temporary, path);
-    await flushFolder(dirname(path));
-    return created;
-  }
-
-  async #writeTemporary(state: T): Promise<string> {
-    const { path, version, bytesMax } = this.#options;
-    const text = `${JSON.stringify({ version, state }, undefined, 2)}\n`;
-    if (Buffer.byteLength(text) > bytesMax) throw new Error(`it would take more than ${bytesMax} bytes`);
-    await mkdir(dirname(path), { recursive: true });
-    await removeLeftovers(path);
-    const temporary = `${path}.${randomUUID()}.tmp`;
-    const file = await open(temporary, "wx", 0o600);
+/** What this version makes of the content of newer ones, the latest first. */
+async function understood<T>(
+  files: readonly { readonly path: string }[],
+  { parse, version, bytesMax, path, initial, irreplaceable = false }: StateFileOptions<T>,
+  newest: number,
+): Promise<T> {
+  for (const file of files) {
+    const unread: JsonForm<never> = { version: 0, bytesMax, parse: refuse };
+    const loaded: Loaded<never> = await new DurableJson(file.path, unread).load();
+    if (loaded.kind !== "newer") continue;
     try {
-      await file.writeFile(text);
-      await file.sync();
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    } finally {
-      await file.close();
-    }
-    return temporary;
-  }
-
-  async #readEither(): Promise<T | null> {
-    const { path } = this.#options;
-    try {
-      const main = await this.#load(path);
-      if (main.kind === "state") return main.state;
-      // Between the two renames of a write only the backup exists.
-      const backup = await this.#load(this.#backup);
-      return backup.kind === "state" ? backup.state : null;
-    } catch (error) {
-      if (error instanceof AgentError) throw error;
-      return await this.#backupInsteadOf(error);
+      return parse(loaded.content, version);
+    } catch {
+      continue;
     }
   }
-
-  async #backupInsteadOf(cause: unknown): Promise<T> {
-    const { path } = this.#options;
-    try {
-      const backup = await this.#load(this.#backup);
-      if (backup.kind === "state") {
-        // Out of the way, or the next write would make the damaged file the backup.
-        await rm(`${path}.damaged`, { recursive: true, force: true });
-        await rename(path, `${path}.damaged`);
-        return backup.state;
-      }
-    } catch (error) {
-      if (error instanceof AgentError) throw error;
-    }
-    throw stateError("STATE_UNREADABLE", `read ${path}, which has no good ${this.#backup}`, cause);
-  }
-
-  async #load(path: string): Promise<Loaded<T>> {
-    let text: string;
-    try {
-      const { size } = await stat(path);
-      if (size > this.#options.bytesMax) throw new Error(`it has ${size} bytes`);
-      text = await readFile(path, "utf8");
-    } catch (error) {
-      if (errnoOf(error) === "ENOENT") return { kind: "absent" };
-      throw error;
-    }
-    const { version, state } = envelopeOf(JSON.parse(text));
-    if (version > this.#options.version) {
-      const message = `read ${path}: a newer version wrote it (${version}, this one knows ${this.#options.version})`;
-      throw new AgentError("STATE_VERSION_UNKNOWN", message, { disposition: "fatal" });
-    }
-    return { kind: "state", state: this.#options.parse(state, version) };
-  }
+  if (!irreplaceable) return initial();
+  const message = `read ${path}: a newer version wrote it (${newest}, this one knows ${version})`;
+  throw new AgentError("STATE_VERSION_UNKNOWN", message, { disposition: "fatal" });
 }
 
-function envelopeOf(value: unknown): { readonly version: number; readonly state: unknown } {
-  if (typeof value !== "object" || value === null || !("version" in value) || !("state" in value)) {
-    throw new Error("it is no state file");
-  }
-  const { version, state } = value;
-  if (!Number.isInteger(version) || typeof version !== "number" || version < 1) throw new Error("it has no version");
-  return { version, state };
+function refuse(): never {
+  throw new Error("it is read elsewhere");
 }
 
-function stateError(code: string, attempted: string, cause: unknown): AgentError {
-  return new AgentError(code, `${attempted}: ${messageOf(cause)}`, { disposition: "fatal", cause });
+/** `name.v2.json` beside `name.json`. */
+function pathBeside(path: string, version: number): string {
+  return `${path.replace(/\.json$/, "")}.v${version}.json`;
 }
 
-/** Temporary files of processes that were killed; those of one that is writing are young. */
-async function removeLeftovers(path: string): Promise<void> {
-  const folder = dirname(path);
-  const isOurs = (name: string) => name.startsWith(`${basename(path)}.`) && name.endsWith(".tmp");
-  for (const name of (await readdir(folder)).filter(isOurs)) {
-    const file = join(folder, name);
-    const facts = await stat(file).catch(() => undefined);
-    if (facts === undefined || Math.abs(Date.now() - facts.mtimeMs) < stateLimits.leftoverAfterMs) continue;
-    await rm(file, { recursive: true, force: true });
-  }
-}
-
-/** A rename would replace what another process wrote. Some file systems have no links: there nobody else is expected. */
-async function linkUnlessThere(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-  } catch (error) {
-    if (errnoOf(error) !== "EEXIST") {
-      await rename(from, to);
-      return true;
-    }
-    await rm(from);
-    return false;
-  }
-  await rm(from);
-  return true;
-}
-
-async function removeFolder(path: string): Promise<void> {
-  try {
-    if ((await stat(path)).isDirectory()) await rm(path, { recursive: true });
-  } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw error;
-  }
-}
-
-/**
- * `from` stays in its place meanwhile: another process that starts fresh must not find it free and put a state of its own
- * there. Where there are no links it is moved, and nobody else is expected.
- */
-async function keepAs(from: string, to: string): Promise<void> {
-  const spare = `${to}.${randomUUID()}.tmp`;
-  try {
-    await link(from, spare);
-  } catch (error) {
-    if (errnoOf(error) !== "ENOENT") await rename(from, to);
-    return;
-  }
-  await rename(spare, to);
-  // Of two names of one file a rename leaves both.
-  await rm(spare, { force: true });
-}
-
-async function flushFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+/** Of the lowest version first. */
+async function filesBeside(path: string): Promise<readonly { readonly path: string; readonly version: number }[]> {
+  const stem = `${basename(path).replace(/\.json$/, "")}.v`;
+  const names = await readdir(dirname(path)).catch((error: unknown) => {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw stateError("STATE_UNREADABLE", `read the folder of ${path}`, error);
+  });
+  return names
+    .filter((name) => name.startsWith(stem) && /^\d{1,9}\.json$/.test(name.slice(stem.length)))
+    .map((name) => ({ path: join(dirname(path), name), version: Number(name.slice(stem.length, -".json".length)) }))
+    .sort((a, b) => a.version - b.version);
 }

@@ -62,7 +62,7 @@ describe("Two devices with one name", () => {
       await eventually("it has its name back", () => old.link.health().state === "connected");
       assert.equal(old.link.health().cloned, undefined);
       await eventually("and says so", async () => (await keptInfo(broker)) === '{"v":1,"instance":"old"}');
-      await new Promise<void>((resolve) => old.link.reply({ ok: 1 }, { command: "ping" }, resolve));
+      await new Promise<void>((resolve) => old.link.reply({ ok: 1 }, { command: "ping" }, () => resolve()));
     });
 
     it(`leave no request to both of them (MQTT ${protocol})`, async () => {
@@ -101,7 +101,7 @@ describe("Two devices with one name", () => {
     await now.here();
     await eventually("its birth is said", async () => (await keptInfo(broker)).includes("now"));
     await caller.say("framepost/gw/info", '{"v":1,"instance":"before"}', { retain: true });
-    await new Promise<void>((resolve) => now.link.reply({ ok: 1 }, { command: "ping" }, resolve));
+    await new Promise<void>((resolve) => now.link.reply({ ok: 1 }, { command: "ping" }, () => resolve()));
     assert.equal(now.link.health().state, "connected");
     assert.equal(now.link.health().cloned, undefined);
   });

@@ -121,7 +121,7 @@ describe("Control link", () => {
           gw.requests.map((line) => line.split(" ")[0]),
           ["framepost/gw/cmd/ping", "framepost/group/north/cmd/ping", "framepost/all/cmd/ping"],
         );
-        await new Promise<void>((resolve) => gw.link.reply({ ok: 1 }, { command: "ping" }, resolve));
+        await new Promise<void>((resolve) => gw.link.reply({ ok: 1 }, { command: "ping" }, () => resolve()));
         await eventually("the reply", () => receiver.packets.map(shown).includes('framepost/gw/res/ping {"ok":1}'));
       });
 
@@ -132,11 +132,13 @@ describe("Control link", () => {
           await gw.here();
           const receiver = await reader(broker);
           // Its own small messages come back: on 3.1.1 the only proof that a missing one was thrown away.
-          await new Promise<void>((resolve) => gw.link.reply({ n: 0 }, { command: "ping" }, resolve));
+          await new Promise<void>((resolve) => gw.link.reply({ n: 0 }, { command: "ping" }, () => resolve()));
           const large = { state: "done", code: "ok", data: { text: "x".repeat(30_000) } };
           const settled = ["config.get", "config.get", "ping"].map(
             (command, n) =>
-              new Promise<void>((resolve) => gw.link.reply(n === 2 ? { n } : { ...large, n }, { command }, resolve)),
+              new Promise<void>((resolve) =>
+                gw.link.reply(n === 2 ? { n } : { ...large, n }, { command }, () => resolve()),
+              ),
           );
           await Promise.all(settled);
           await receiver.caughtUp();
@@ -163,7 +165,7 @@ describe("Control link", () => {
           const receiver = await reader(broker, "framepost/gw/availability");
           await eventually("it is online", () => receiver.packets.map(shown)[0]?.endsWith("online") === true);
           await receiver.say("framepost/gw/cmd/ping", "x");
-          await new Promise<void>((resolve) => gw.link.reply({ ok: 1 }, { command: "ping" }, resolve));
+          await new Promise<void>((resolve) => gw.link.reply({ ok: 1 }, { command: "ping" }, () => resolve()));
           assert.equal(gw.requests.length, denied.length === 1 ? 1 : 0);
         }
       });
@@ -229,7 +231,7 @@ describe("Control link", () => {
     for (let n = 0; n < 80; n += 1) await receiver.say("framepost/gw/cmd/ping", `n${n}`);
     const startedMs = performance.now();
     while (performance.now() - startedMs < 1_800) {
-      await new Promise<void>((resolve) => gw.link.reply({ ok: 1 }, { command: "ping" }, resolve));
+      await new Promise<void>((resolve) => gw.link.reply({ ok: 1 }, { command: "ping" }, () => resolve()));
     }
     assert.equal(gw.link.health().state, "connected");
     assert.equal(gw.link.health().lastError, undefined);
@@ -262,7 +264,7 @@ describe("Control link", () => {
     await gw.here();
     const receiver = await reader(broker);
     const address = { command: "ping", responseTopic: "framepost/reply/me" };
-    await new Promise<void>((resolve) => gw.link.reply({ ok: 1 }, address, resolve));
+    await new Promise<void>((resolve) => gw.link.reply({ ok: 1 }, address, () => resolve()));
     await eventually("it is on the device's own topic", () => receiver.topics().includes("framepost/gw/res/ping"));
     const refused = () => [...gw.link.health().refusedTopics].sort();
     await eventually("both are known", () => refused().length === 2);

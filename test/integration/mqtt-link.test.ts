@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, before, describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
+import { MqttConnection } from "../../src/link/mqtt.ts";
+import { Hearing } from "../../src/link/mqtt-hearing.ts";
 import { MqttLink, type MqttLinkOptions } from "../../src/link/mqtt-link.ts";
 import type { MqttMessage } from "../../src/link/mqtt-subscription.ts";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
@@ -138,6 +140,34 @@ describe("MQTT link", () => {
     const judged = sent.map((one) => assert.rejects(one, codeIs("MQTT_CLOSED")));
     await broker.kill();
     await Promise.all(judged);
+  });
+
+  it("answers pings of any number, and leaves nothing of them with the connection", async () => {
+    const broker = await mosquitto();
+    const settings = {
+      ...{ host: "127.0.0.1", port: broker.port, secure: false, clientId: "pings", keepaliveSeconds: 60 },
+      ...{ connectTimeoutMs: 4_000, ackTimeoutMs: 4_000, subscriptions: [] },
+      hearing: new Hearing([], linkSeams().clock),
+    };
+    const connection = new MqttConnection(settings, 5);
+    toStop.push({ stop: () => connection.close() });
+    await connection.open(undefined, soon());
+    const lost = connection.lost();
+    let waiting = 0;
+    // As an own property: whoever waits for the end of the connection asks the promise itself.
+    lost.then = (...handlers) => {
+      waiting += 1;
+      return Promise.prototype.then.apply(lost, handlers) as never;
+    };
+    const signal = soon();
+    for (let count = 0; count < 20; count += 1) await connection.ping(signal);
+    await Promise.all([connection.ping(signal), connection.ping(signal)]);
+    assert.deepEqual([waiting, getEventListeners(connection.over, "abort").length], [0, 0]);
+    broker.freeze();
+    const unanswered = connection.ping(soon());
+    const closing = connection.close();
+    await assert.rejects(unanswered, codeIs("MQTT_CLOSED"));
+    await closing;
   });
 
   it("notices a frozen broker by its missing answers to pings", async () => {

@@ -55,6 +55,7 @@ export class InboxBench implements AsyncDisposable {
     const whole = { id: `request-${this.#asked}`, ...request };
     await this.#inbox.take({
       ...{ topic: `framepost/gw/cmd/${name}`, payload: Buffer.from(JSON.stringify(whole)), retain: false, qos: 1 },
+      arrivedMs: this.clock.monotonicMs(),
     });
     const answers = () => this.#answered.slice(from).map(({ answer }) => answer);
     await until(() => answers().some(isFinal), `a final reply to ${name}`, 10_000);

@@ -66,7 +66,8 @@ export class RequestBench {
 
   /** Resolves when the message is acknowledged. */
   async take(topic: string, payload: string | Buffer, sent: Sent = {}): Promise<void> {
-    await this.inbox.take({ topic, payload: Buffer.from(payload), qos: 1, retain: false, ...sent });
+    const arrivedMs = this.clock.monotonicMs();
+    await this.inbox.take({ topic, payload: Buffer.from(payload), qos: 1, retain: false, arrivedMs, ...sent });
   }
 
   /** To the device itself. */

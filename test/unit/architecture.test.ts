@@ -30,7 +30,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   "https-proxy-agent": /^src\/link\/tunnel\.ts$/,
   mqtt: /^src\/link\/mqtt\.ts$/,
   yaml: /^src\/config\//,
-  zod: /^agent\/documents\/|^src\/config\/|^src\/(targets|capture|vision|models|remote)\/([a-z-]+\/)?config\.ts$|^src\/remote\/((command|request|event|reply-schema|status-report|info-report)\.ts|commands\/)|^agent\/config-schema\.ts$/,
+  zod: /^agent\/documents\/|^src\/config\/|^src\/(targets|capture|vision|models|remote|web)\/([a-z-]+\/)?config\.ts$|^src\/remote\/((command|request|event|reply-schema|status-report|info-report)\.ts|commands\/)|^agent\/config-schema\.ts$/,
   "node-webcam": /^src\/capture\/webcam\/driver\.ts$/,
   onvif: /^src\/capture\/discover\/onvif\.ts$/,
   sharp: /^src\/vision\/process\/imaging\.ts$/,
@@ -38,6 +38,9 @@ const homes: Readonly<Record<string, RegExp>> = {
   libsql: /^src\/spool\/index\//,
   aedes: /^src\/sandbox\/broker\.ts$/,
   commander: /^agent\//,
+  "prom-client": /^src\/health\/metrics\.ts$/,
+  hono: /^src\/web\//,
+  "@hono/node-server": /^src\/web\/(server|ports)\.ts$/,
 };
 
 interface Import {
@@ -112,7 +115,7 @@ describe("architecture", () => {
   });
 
   it("uses every package it gives a home", () => {
-    const used = new Set(imports.map(({ specifier }) => specifier.split("/")[0]));
+    const used = new Set(imports.flatMap(({ specifier }) => [specifier, specifier.split("/")[0]]));
     for (const name of Object.keys(homes)) assert.ok(used.has(name), `${name} is imported nowhere`);
   });
 });

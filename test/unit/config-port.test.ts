@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, it } from "mocha";
 import { ConfigPort, type ConfigNews } from "../../agent/remote/config-port.ts";
 import { Rounds } from "../../agent/rounds.ts";
@@ -9,6 +10,7 @@ import { watchTrial } from "../../agent/trial.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { overlayPathOf } from "../../src/config/overlay-file.ts";
 import { commandContext } from "../lib/command-context.ts";
+import { withInterposed } from "../lib/interposed.ts";
 import { SimulatedClock } from "../lib/seams.ts";
 import { tempFolder } from "../lib/temp.ts";
 
@@ -110,6 +112,42 @@ describe("a change of a running daemon's config", () => {
     );
   });
 
+  it("is no hindrance to the next one once it was reverted", async () => {
+    await using daemon = await daemonOf();
+    const port = await daemon.start();
+    await onTrial(port, daemon.rounds, interval("1s"));
+    await port.reload();
+    await port.revert("not reached");
+    await port.reload();
+    await onTrial(port, daemon.rounds, interval("2s"));
+    await port.reload();
+    assert.deepEqual([intervalOf(port), port.trial()], [2_000, { withinMs: 10_000 }]);
+  });
+
+  it("is what is started next, also where a stop overtook it on its way to the disk", async () => {
+    await using daemon = await daemonOf();
+    const port = await daemon.start();
+    let [free, held] = [() => {}, () => {}];
+    const freed = new Promise<void>((resolve) => (free = resolve));
+    const isHeld = new Promise<void>((resolve) => (held = resolve));
+    const hold = (real: typeof rename): typeof rename =>
+      async function (from, to) {
+        held();
+        await freed;
+        await real(from, to);
+      };
+    await withInterposed("rename", hold, async () => {
+      void port.change(interval("1s"), call);
+      await isHeld;
+      const reloading = port.reload();
+      // Long enough to read both layers.
+      await Promise.race([reloading, delay(100)]);
+      free();
+      await reloading;
+    });
+    assert.deepEqual([intervalOf(port), port.trial()], [1_000, { withinMs: 10_000 }]);
+  });
+
   it("is reverted when the parts cannot be started with it", async () => {
     await using daemon = await daemonOf();
     const port = await daemon.start();
@@ -135,6 +173,30 @@ describe("a change of a running daemon's config", () => {
     await assert.rejects(port.check(), { code: "CONFIG_INVALID" });
     await port.reload();
     assert.equal(intervalOf(port), 5_000);
+  });
+
+  it("in place changes what it names, and leaves an edited file to the next start", async () => {
+    await using daemon = await daemonOf();
+    const port = await daemon.start();
+    await writeFile(daemon.file, `${yaml.replace("5s", "7s").replace("10s", "20s")}log: {level: warn}\n`);
+    assert.deepEqual(await port.change({ remote: { revertAfter: "30s" } }, call), {
+      ...{ revision: 2, changed: ["/remote/revertAfter"], applied: "in place" },
+    });
+    const inForce = (at: ConfigPort) => {
+      const { config } = at.settings;
+      return [config.remote?.revertAfter, intervalOf(at), config.log.level, at.revision()];
+    };
+    assert.deepEqual(inForce(port), [30_000, 5_000, "info", 2]);
+    await port.change({ log: { level: "warn" } }, call);
+    assert.deepEqual(
+      inForce(port),
+      [30_000, 5_000, "warn", 3],
+      "what the file says by now is a change of what is in force",
+    );
+    await port.change({ log: { level: "info" } }, call);
+    assert.deepEqual(inForce(port), [30_000, 5_000, "info", 4]);
+    const again = await daemon.start();
+    assert.deepEqual(inForce(again), [30_000, 7_000, "info", 5], "the edited file is a change of its own");
   });
 
   it("that cannot be written changes nothing", async () => {

@@ -3,6 +3,7 @@ import { describe, it } from "mocha";
 import { AgentError, type Disposition } from "../../src/core/errors.ts";
 import { remoteLimits } from "../../src/core/remote-limits.ts";
 import { Hearing } from "../../src/link/mqtt-hearing.ts";
+import { publishBytes, type PublishOptions } from "../../src/link/mqtt-packet.ts";
 import type { MqttMessage, ReceivedPublish } from "../../src/link/mqtt-subscription.ts";
 import { CloneWatch } from "../../src/remote/clone-watch.ts";
 import { Outbox } from "../../src/remote/outbox.ts";
@@ -14,11 +15,13 @@ import { SimulatedClock } from "../lib/seams.ts";
 class ScriptedPost implements Post {
   readonly taken: string[] = [];
   refuse: (topic: string, payload: string) => string | undefined = () => undefined;
+  refuseBytes: (packetBytes: number) => boolean = () => false;
 
   async connected(): Promise<void> {}
 
-  async publish(topic: string, payload: Buffer): Promise<void> {
-    const code = this.refuse(topic, payload.toString());
+  async publish(topic: string, payload: Buffer, given: PublishOptions): Promise<void> {
+    const isTooLarge = this.refuseBytes(publishBytes(topic, payload.length, given));
+    const code = isTooLarge ? "MQTT_TOO_LARGE" : this.refuse(topic, payload.toString());
     const dispositions: Readonly<Record<string, Disposition>> = {
       MQTT_NOT_AUTHORISED: "fatal",
       MQTT_TOO_LARGE: "reject",
@@ -34,16 +37,10 @@ function bench() {
   const outbox = new Outbox(sender, clock);
   const settled: string[] = [];
   const put = (topic: string, text: string, more: { otherTopic?: string; kind?: "reply" | "event" } = {}): void => {
-    const letter = {
-      topic,
-      payload: Buffer.from(text),
-      options: { qos: 1 },
-      short: () => Buffer.from("short"),
-    } as const;
+    const letter = { topic, payload: Buffer.from(text), options } as const;
     outbox.put({
-      kind: "reply",
-      ...letter,
-      ...more,
+      ...{ kind: "reply", ...letter, ...more },
+      shorter: [() => ({ payload: Buffer.from("short") })],
       settled: (error) => settled.push(`${topic} ${error?.code ?? "ok"}`),
     });
   };
@@ -57,6 +54,7 @@ function bench() {
   };
 }
 
+const options = { qos: 1 } as const;
 const large = "x".repeat(remoteLimits.suspectBytesMin);
 
 describe("letters to the broker", () => {
@@ -69,9 +67,35 @@ describe("letters to the broker", () => {
     letters.put("again", large);
     await until(() => letters.settled.length === 3, "all are settled");
     assert.deepEqual(letters.post.taken, ["large short", "small y", "again short"]);
-    assert.deepEqual([kills, letters.sender.refusedBytes, letters.outbox.dropped], [2, large.length, 0]);
+    const refusedBytes = publishBytes("large", large.length, options);
+    assert.deepEqual([kills, letters.sender.refusedBytes, letters.outbox.dropped], [2, refusedBytes, 0]);
     letters.clock.advance(remoteLimits.refusedSizeForgetMs + 1);
     assert.equal(letters.sender.refusedBytes, undefined);
+  });
+
+  it("go without what the caller wants echoed where the broker takes no more, and others are as long as before", async () => {
+    await using letters = bench();
+    const correlated = { qos: 1, properties: { correlationData: Buffer.alloc(60_000) } } as const;
+    const packetMax = 32_000;
+    letters.post.refuseBytes = (bytes) => bytes > packetMax;
+    letters.outbox.put({
+      ...{ kind: "reply", topic: "own", payload: Buffer.from("whole"), options: correlated },
+      shorter: [() => ({ payload: Buffer.from("short") }), () => ({ payload: Buffer.from("bare"), options })],
+    });
+    letters.put("other", "z".repeat(20_000));
+    await until(() => letters.settled.length === 1, "the other is settled");
+    assert.deepEqual(letters.post.taken, ["own bare", `other ${"z".repeat(20)}`]);
+    assert.equal(letters.outbox.dropped, 0);
+  });
+
+  it("count with what the caller wants echoed", async () => {
+    await using letters = bench();
+    letters.post.refuse = () => "MQTT_OFFLINE";
+    const properties = { correlationData: Buffer.alloc(65_000) };
+    for (let count = 0; count < 100; count += 1) {
+      letters.outbox.put({ kind: "reply", topic: "own", payload: Buffer.alloc(0), options: { qos: 1, properties } });
+    }
+    assert.equal(letters.outbox.waiting, Math.floor(remoteLimits.outboxBytesMax / 65_000));
   });
 
   it("are not suspected where a broker dies of age, and given up where they end every connection", async () => {
@@ -126,7 +150,7 @@ describe("what a link hears", () => {
       heard.push(payload.toString());
       if (payload.toString() === "b" && fails) throw new Error("not now");
     };
-    const hearing = new Hearing([{ filters: ["a/+"], qos: 1, onMessage }]);
+    const hearing = new Hearing([{ filters: ["a/+"], qos: 1, onMessage }], new SimulatedClock());
     const taken = await Promise.all([hearing.take(packet(1, "a"), never), hearing.take(packet(2, "b"), never)]);
     assert.deepEqual(taken, [true, false]);
     fails = false;
@@ -142,7 +166,7 @@ describe("what a link hears", () => {
   it("is left out and counted when whoever listens is stuck", async () => {
     let free = () => {};
     const stuck = new Promise<void>((resolve) => (free = resolve));
-    const hearing = new Hearing([{ filters: ["a/+"], qos: 1, onMessage: () => stuck }]);
+    const hearing = new Hearing([{ filters: ["a/+"], qos: 1, onMessage: () => stuck }], new SimulatedClock());
     const all = Array.from({ length: 100 }, (_, n) => hearing.take(packet(n + 1, String(n)), never));
     assert.equal(hearing.missed, 100 - 64);
     free();
@@ -150,10 +174,28 @@ describe("what a link hears", () => {
   });
 });
 
+describe("what a link hears late", () => {
+  it("says when it came, not when it was its turn", async () => {
+    const [clock, arrivals] = [new SimulatedClock(), Array<number>()];
+    const onMessage = ({ arrivedMs }: MqttMessage): void => {
+      arrivals.push(arrivedMs);
+      // Whoever listens is slow.
+      clock.advance(10_000);
+    };
+    const hearing = new Hearing([{ filters: ["a"], qos: 1, onMessage }], clock);
+    const packet = { topic: "a", payload: Buffer.alloc(0), qos: 1, retain: false } as const;
+    const beganMs = clock.monotonicMs();
+    const never = new AbortController().signal;
+    await Promise.all([1, 2, 3].map((messageId) => hearing.take({ ...packet, messageId }, never)));
+    assert.deepEqual(arrivals, [beganMs, beganMs, beganMs]);
+  });
+});
+
 describe("a clone watch", () => {
   const [first, later] = [new AbortController().signal, new AbortController().signal];
   const info = (instance: unknown, retain = true): MqttMessage => ({
     ...{ topic: "framepost/gw/info", payload: Buffer.from(JSON.stringify({ instance })), qos: 0, retain },
+    arrivedMs: 0,
   });
 
   it("finds the instance that came after its own birth, and not those before", () => {

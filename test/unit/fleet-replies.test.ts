@@ -10,7 +10,7 @@ const never = new AbortController().signal;
 
 function message(value: unknown, more: Partial<MqttMessage> = {}): MqttMessage {
   const payload = Buffer.from(typeof value === "string" ? value : JSON.stringify(value));
-  return { topic: "framepost/reply/x", payload, qos: 1, retain: false, ...more };
+  return { topic: "framepost/reply/x", payload, qos: 1, retain: false, arrivedMs: 0, ...more };
 }
 
 function reply(device: string, more: object = {}): MqttMessage {

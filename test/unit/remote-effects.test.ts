@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
+import { AgentError } from "../../src/core/errors.ts";
 import { remoteLimits } from "../../src/core/remote-limits.ts";
+import { withInterposed } from "../lib/interposed.ts";
 import { RequestBench, type RequestBenchOptions } from "../lib/request-bench.ts";
 import { settle } from "../lib/stepped-clock.ts";
 import { tempFolder } from "../lib/temp.ts";
@@ -46,6 +48,10 @@ class Lives implements AsyncDisposable {
     for (const bench of this.#benches) await bench.stop();
     await this.#folder[Symbol.asyncDispose]();
   }
+}
+
+function entryOf(id: string) {
+  return { id, command: "mark", digest: "d", waiting: [{ address: { command: "mark" } }] } as const;
 }
 
 async function entriesOf(path: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
@@ -289,6 +295,39 @@ describe("remote effects: the ledger", () => {
     await bench.ask("mark", { id: "a" });
     assert.deepEqual(bench.words().at(-1), "done/ok");
     assert.deepEqual(lives.trace.numbers(), [0]);
+  });
+
+  it("has nothing of a request that could not be booked safely, so that no start answers it a second time", async () => {
+    await using lives = await Lives.begin();
+    const bench = await lives.life();
+    // The new file is in its place, and its folder cannot be flushed.
+    let failures = 0;
+    const failOnce = (real: typeof open): typeof open =>
+      async function (path, ...more) {
+        if (path === lives.path && (failures += 1) === 1) throw new Error("EIO: scripted");
+        return real(path, ...more);
+      };
+    await withInterposed("open", failOnce, async () => {
+      await assert.rejects(bench.ledger.start(entryOf("a")), { code: "STATE_UNWRITABLE" });
+    });
+    assert.deepEqual(await entriesOf(lives.path), []);
+  });
+
+  it("still owes a reply that was given up for want of room, and the next start sends it", async () => {
+    await using lives = await Lives.begin();
+    const first = await lives.life({ confirms: false });
+    for (const id of ["full", "never"]) await first.ask("mark", { id });
+    const giveUp = (code: string) => new AgentError(code, "scripted", { disposition: "reject" });
+    first.finals()[0]?.settled?.(giveUp("OUTBOX_FULL"));
+    first.finals()[1]?.settled?.(giveUp("MQTT_POISON"));
+    const next = await lives.life();
+    await next.untilFinals(1);
+    await settle();
+    assert.deepEqual(
+      next.finals().map(({ id, answer: { state } }) => [id, state]),
+      [["full", "done"]],
+    );
+    assert.equal(lives.trace.numbers().length, 2, "and neither is done again");
   });
 
   it("where it fails after the effect the answer is the effect's, now and later", async () => {

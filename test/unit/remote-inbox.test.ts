@@ -166,6 +166,19 @@ describe("remote inbox: time", () => {
     });
   });
 
+  it("counts from when the request came, also where that was long before it is read", async () => {
+    await withInbox(async ({ bench, trace }) => {
+      await bench.clock.advance(10_000);
+      const arrivedMs = bench.clock.monotonicMs() - 5_000;
+      await bench.send("mark", { id: "a", ttlMs: 4_999, args: { n: 1 } }, { arrivedMs });
+      await bench.send("mark", { id: "b", args: { n: 2 } }, { arrivedMs, expirySeconds: 4 });
+      await bench.send("mark", { id: "c", ttlMs: 5_001, args: { n: 3 } }, { arrivedMs });
+      await bench.untilFinals(3);
+      assert.deepEqual(bench.words(), ["expired/expired", "expired/expired", "done/ok"]);
+      assert.deepEqual(trace.numbers(), [3]);
+    });
+  });
+
   it("a command that does not end in its time is answered, and heard no more", async () => {
     await withInbox(async ({ bench, trace }) => {
       await bench.send("wait", { id: "a" });
@@ -315,7 +328,13 @@ describe("remote inbox: floods", () => {
   it("speaks for what the link had no room for, and takes nothing of the rate for it", async () => {
     await withInbox(
       async ({ bench, trace }) => {
-        const missed = { topic: "framepost/gw/cmd/look", payload: Buffer.from("{}"), qos: 1, retain: false } as const;
+        const missed = {
+          topic: "framepost/gw/cmd/look",
+          payload: Buffer.from("{}"),
+          qos: 1,
+          retain: false,
+          arrivedMs: 0,
+        } as const;
         for (let count = 0; count < 20; count += 1) bench.inbox.missed(missed);
         bench.inbox.missed({ ...missed, topic: "elsewhere" });
         bench.inbox.missed({ ...missed, payload: Buffer.alloc(0), retain: true });

@@ -233,7 +233,7 @@ export class Discovery {
     return error === undefined;
   }
 
-  async #onSet({ topic, payload, retain }: MqttMessage): Promise<void> {
+  async #onSet({ topic, payload, retain, arrivedMs }: MqttMessage): Promise<void> {
     const { announced, take } = this.#parts;
     const key = announced.topics.entity(topic);
     // An empty retained message clears a topic, and asks for nothing.
@@ -241,7 +241,7 @@ export class Discovery {
     this.#requests += 1;
     const { command, body } = requestOf(this.#groups, key, payload, `ha-${this.#run}-${this.#requests}`);
     const request = { topic: announced.topics.command(command), payload: Buffer.from(JSON.stringify(body)) };
-    await take({ ...request, qos: 0, retain }, topic);
+    await take({ ...request, qos: 0, retain, arrivedMs }, topic);
   }
 
   /** Home Assistant has started. Not everybody at once. */
