@@ -453,8 +453,8 @@ export const deliverLimits = {
   /** Used bytes of a budget are written down after this share of it, but not for less; a crash forgets as much. */
   usageNotedShare: 0.005,
   usageNotedBytesMin: 64 * KB,
-  /** And this often, when there are any: 144 times a day, some MB on a card. */
-  usageNotedEveryMs: 10 * 60_000,
+  /** And this often, when there are any: 48 times a day, a megabyte or two on a card. */
+  usageNotedEveryMs: 30 * 60_000,
   /** What is left of a pause is written down this often: a crash makes it longer by that. */
   pauseNotedEveryMs: 60_000,
   /** What a stop waits for calls in flight before it aborts them. */
