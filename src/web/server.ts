@@ -19,10 +19,14 @@ import { refusal, type Refusal } from "./refusal.ts";
 import { pathOf, shapeProblem } from "./request-shape.ts";
 import { Tokens } from "./tokens.ts";
 
+export type WebTiming = Readonly<Record<"headersTimeoutMs" | "requestTimeoutMs" | "timeoutsEveryMs", number>>;
+
 export interface WebServerOptions {
   readonly config: Pick<WebConfig, "listen" | "token" | "allowedHosts" | "tls">;
   /** Where the configured port is taken, any other one does: for a demonstration. */
   readonly orAnyPort?: boolean;
+  /** For tests; the limits otherwise. */
+  readonly timing?: Partial<WebTiming>;
   /** Told the tokens, where there are any: for the login. */
   readonly routes: (tokens: Tokens | undefined) => readonly Routes[];
 }
@@ -150,11 +154,13 @@ export class WebServer {
   }
 
   async #newServer(serve: Serve): Promise<Server> {
-    const { tls } = this.#options.config;
+    const { config, timing } = this.#options;
+    const { tls } = config;
+    const { headersTimeoutMs, requestTimeoutMs, timeoutsEveryMs } = { ...webLimits, ...timing };
     const options = {
-      headersTimeout: webLimits.headersTimeoutMs,
-      requestTimeout: webLimits.requestTimeoutMs,
-      connectionsCheckingInterval: webLimits.timeoutsEveryMs,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: timeoutsEveryMs,
       keepAliveTimeout: webLimits.keepAliveMs,
       maxHeaderSize: webLimits.headerBytesMax,
       insecureHTTPParser: false,
