@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
 import { hostname } from "node:os";
 import { backoffMs } from "../core/backoff.ts";
 import { AgentError, asAgentError, errnoOf } from "../core/errors.ts";
@@ -45,6 +46,7 @@ export class WebServer {
   #server: Server | undefined;
   #stopped = new AbortController();
   #trying: Promise<void> = Promise.resolve();
+  readonly #occupied = new WeakSet<Socket>();
   #underWay = 0;
 
   constructor(options: WebServerOptions, seams: Seams) {
@@ -118,6 +120,7 @@ export class WebServer {
     const serve = await this.#handler(address);
     const server = await this.#newServer((request, response) => {
       response.on("error", () => undefined);
+      if (!this.#takesTurn(request, response)) return;
       for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
       serve(request, response);
     });
@@ -176,6 +179,20 @@ export class WebServer {
     server.on("checkContinue", serve);
     server.on("checkExpectation", serve);
     return server;
+  }
+
+  /**
+   * One request at a time of each connection, as browsers do it. Node tells nobody when a connection ends on which further
+   * answers wait, so that these would count as under way for ever.
+   */
+  #takesTurn({ socket }: IncomingMessage, response: ServerResponse): boolean {
+    if (this.#occupied.has(socket)) {
+      socket.destroySoon();
+      return false;
+    }
+    this.#occupied.add(socket);
+    response.once("close", () => this.#occupied.delete(socket));
+    return true;
   }
 
   /** Never fails: what goes wrong is the answer, or nobody is there any more to get it. */

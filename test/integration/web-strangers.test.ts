@@ -231,6 +231,15 @@ describe("a stranger at the web server", () => {
     assert.deepEqual(hurried.told, []);
   });
 
+  it("occupies nothing with requests that it sends in a row and does not wait for", async () => {
+    const one = request("GET /livez HTTP/1.1", { host: "localhost", connection: "keep-alive" });
+    for (let times = 0; times < 2 * webLimits.requestsAtOnceMax; times += 1) {
+      const { text } = await rawExchange(open.port, one.repeat(3));
+      assert.ok(text.split("HTTP/1.1 ").length <= 2, "one answer at the most");
+    }
+    assert.equal((await open.ask("GET /livez HTTP/1.1")).status, 200);
+  });
+
   it("learns nothing of a fault, and an owner learns what an error says", async () => {
     open.failure = new Error("cannot read /var/lib/framepost/state/secret.json");
     const fault = await open.ask("GET /breaks HTTP/1.1");
