@@ -17,6 +17,7 @@ import {
   motion,
   spool,
   uniqueIds,
+  version,
 } from "../src/config/sections.ts";
 import { upload } from "../src/config/upload.ts";
 import { configLimits } from "../src/core/limits.ts";
@@ -56,6 +57,7 @@ const target = z.discriminatedUnion("kind", [
 ]);
 
 export const configSchema = z.strictObject({
+  version,
   device: device.prefault({}),
   dataDir,
   cameras: z

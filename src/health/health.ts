@@ -14,6 +14,8 @@ import type { ModelInfo, VisionHealth } from "../core/vision-port.ts";
 export interface HealthParts {
   readonly atMs: number;
   readonly uptimeMs: number;
+  /** Of no part: of the config. */
+  readonly troubles?: readonly string[];
   readonly cameras: readonly CameraHealth[];
   readonly vision: VisionHealth;
   readonly model: ModelInfo | undefined;
@@ -187,6 +189,7 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
     .filter(({ state }) => state === "away")
     .map(({ targetId, lastError }) => phrase(`target ${targetId} is away`, lastError));
   return [
+    ...(parts.troubles ?? []),
     ...cameras,
     ...reports.flatMap(imageTrouble),
     ...(vision.state === "backoff" ? [phrase("the detector is away", vision.lastError)] : []),
