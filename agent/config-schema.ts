@@ -7,7 +7,18 @@ import { rpicamCamera } from "../src/capture/rpicam/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
 import { cameraPrivacy, privacy } from "../src/config/privacy.ts";
-import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
+import {
+  dataDir,
+  detector,
+  device,
+  imageHealth,
+  keep,
+  log,
+  metrics,
+  motion,
+  spool,
+  uniqueIds,
+} from "../src/config/sections.ts";
 import { upload } from "../src/config/upload.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { remoteConfig } from "../src/remote/config.ts";
@@ -73,6 +84,7 @@ export const configSchema = z
     remote: remoteConfig.optional(),
     privacy: privacy.prefault({}),
     web: webConfig.prefault({}),
+    metrics: metrics.prefault({}),
     log: log.prefault({}),
   })
   .superRefine(({ privacy: { localOnly }, web }, context) => {

@@ -67,7 +67,7 @@ export const changeRules: ChangeRules = {
       ...["reconnectMax", "revertAfter", "homeAssistant.enabled", "homeAssistant.prefix", "homeAssistant.pictures"],
       ...["homeAssistant.maxPictureBytes", "tls.servername", "tls.insecureSkipVerify"],
     ]),
-    "web.degradedAfter",
+    ...["web.degradedAfter", "metrics.every"],
   ],
   address: [
     ...["cameras.*.url", "cameras.*.input", "detector.updates.url", "remote.url"],
@@ -86,6 +86,7 @@ export const changeRules: ChangeRules = {
     ...privacySettings,
     "privacy.remoteChanges",
     // Who may see the pictures is decided on the device.
+    "metrics.textfile",
     ...under("web", ["enabled", "listen", "token", "allowedHosts.*", "tls.cert", "tls.key"]),
   ],
 };
