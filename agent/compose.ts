@@ -58,6 +58,8 @@ import { agentVersion } from "./version.ts";
 /** The agent's parts, built and not yet started. */
 export interface Agent {
   readonly device: string;
+  /** What was wrong before anything started. For a person, without secrets. */
+  readonly troubles: readonly string[];
   readonly cameras: readonly Camera[];
   readonly pauses: CameraPauses;
   /** What the machine's wall clock is worth. */
@@ -105,6 +107,8 @@ export interface ComposeOptions {
   readonly ignoreSchedules?: boolean;
   /** In place of the machine's. */
   readonly clockSigns?: ClockSigns;
+  /** What is wrong already: of the config. */
+  readonly troubles?: readonly string[];
   /** Capture ends after so many records. */
   readonly recordsMax?: number;
 }
@@ -188,8 +192,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     updates: models.updates,
   };
   const pulses = seams.pulses ?? new Pulses(seams.clock, pulseLimits.periodMs);
+  const { troubles = [] } = options;
   const { localOnly } = config.privacy;
-  const steady = { device, cameras, pauses, bootClock, pulses, localOnly, parts };
+  const steady = { device, troubles, cameras, pauses, bootClock, pulses, localOnly, parts };
   const built = { ...steady, vision, models, spool, targets, loops, upload, pipeline };
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }

@@ -18,6 +18,7 @@ import {
   motion,
   spool,
   uniqueIds,
+  version,
 } from "../src/config/sections.ts";
 import { upload } from "../src/config/upload.ts";
 import { configLimits } from "../src/core/limits.ts";
@@ -64,6 +65,7 @@ const target = z.discriminatedUnion("kind", [
 
 export const configSchema = z
   .strictObject({
+    version,
     device: device.prefault({}),
     dataDir,
     cameras: z

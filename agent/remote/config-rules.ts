@@ -74,6 +74,7 @@ export const changeRules: ChangeRules = {
     ...["targets.*.url", "targets.*.callbacks.url", "targets.*.proxy"],
   ],
   never: [
+    "version",
     "dataDir",
     // The id is the name by which a patch addresses the rest.
     ...under("cameras.*", ["id", "device", "camera", "path", "command.*", "arguments.*", "program", "environment.*"]),

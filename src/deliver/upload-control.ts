@@ -182,7 +182,8 @@ export class UploadControl {
       this.#budget.isSet || [this.#plan, ...this.#targets].some(({ schedule }) => schedule !== undefined);
     while (isWatched && !signal.aborted) {
       this.#tellHeld();
-      await this.#budget.noteTime();
+      // Not awaited: a slow disk holds up nobody.
+      this.#budget.noteTime();
       const toFullMinuteMs = minuteMs - (this.#clock.nowMs() % minuteMs);
       await this.#clock.sleep(Math.min(toFullMinuteMs, captureLimits.scheduleLookMs), signal).catch(() => undefined);
     }

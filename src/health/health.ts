@@ -14,6 +14,8 @@ import type { ModelInfo, VisionHealth } from "../core/vision-port.ts";
 export interface HealthParts {
   readonly atMs: number;
   readonly uptimeMs: number;
+  /** Of no part: of the config. */
+  readonly troubles?: readonly string[];
   readonly cameras: readonly CameraHealth[];
   readonly vision: VisionHealth;
   readonly model: ModelInfo | undefined;
@@ -187,6 +189,7 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
     .filter(({ state }) => state === "away")
     .map(({ targetId, lastError }) => phrase(`target ${targetId} is away`, lastError));
   return [
+    ...(parts.troubles ?? []),
     ...cameras,
     ...reports.flatMap(imageTrouble),
     ...(pipeline.unblurred ?? []).map((id) => `camera ${id}: nothing of it is kept, as it cannot be blurred`),

@@ -122,6 +122,11 @@ const host = z.strictObject({
 });
 
 const config = z.strictObject({
+  file: z
+    .enum(["refused", "last-good"])
+    .optional()
+    .describe("The config file cannot be used: what was in force before it goes on, or the last that worked is used"),
+  problem: z.string().optional().describe("What is wrong with the config file"),
   overlay: z
     .enum(["none", "in-force", "set-aside"])
     .describe("What commands changed; set aside at this start, it did not fit the config file any more"),
