@@ -83,7 +83,11 @@ export class UploadControl {
   }
 
   /** To be told by the links of targets what they have sent. */
-  readonly meter: Meter = (bytes) => this.#budget.count(bytes);
+  readonly meter: Meter = (bytes) => {
+    if (!this.#budget.isSet) return;
+    this.#budget.count(bytes);
+    this.#tellHeld();
+  };
 
   /** Undefined for a target that is not configured. */
   gateOf(targetId: string): Gate | undefined {
