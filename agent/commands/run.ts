@@ -80,14 +80,7 @@ async function startRound(context: RoundContext, settings: ConfigPort): Promise<
   const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
   const offered = agentCommands(config, { agent, instance, settings, control: () => remote.control }, seams);
   const remote: RemotePart = remotePart(config, { agent, instance, settings, offered }, seams);
-  const page = pagePart(
-    config,
-    {
-      ...{ agent, memory, offered, logRing: settings.settings.logRing, control: () => remote.control },
-      ...{ revision: () => settings.revision(), outcomeOf: (request) => settings.outcomeOf(request) },
-    },
-    seams,
-  );
+  const page = pagePart(config, { agent, memory, settings, offered, control: () => remote.control }, seams);
   const web = await webPart(config, { agent, dataFolder, page: [pageRoutes(page.port, clock)] }, seams);
   const shown = config.web.enabled ? [page, web] : [];
   const parts = [
