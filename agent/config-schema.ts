@@ -6,7 +6,18 @@ import { httpMjpegCamera, httpSnapshotCamera } from "../src/capture/http/config.
 import { rpicamCamera } from "../src/capture/rpicam/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
-import { dataDir, detector, device, imageHealth, keep, log, motion, spool, uniqueIds } from "../src/config/sections.ts";
+import {
+  dataDir,
+  detector,
+  device,
+  imageHealth,
+  keep,
+  log,
+  metrics,
+  motion,
+  spool,
+  uniqueIds,
+} from "../src/config/sections.ts";
 import { upload } from "../src/config/upload.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { remoteConfig } from "../src/remote/config.ts";
@@ -64,6 +75,7 @@ export const configSchema = z.strictObject({
   upload: upload.prefault({}),
   remote: remoteConfig.optional(),
   web: webConfig.prefault({}),
+  metrics: metrics.prefault({}),
   log: log.prefault({}),
 });
 

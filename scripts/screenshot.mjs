@@ -3,10 +3,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { chromium } from "playwright-core";
+import sharp from "sharp";
 
-const size = { width: 1280, height: 960 };
-/** Some detections, and the first minutes of the charts. */
-const watchedMs = Number(process.argv[2] ?? 150_000);
+const size = { width: 1280, height: 900 };
+/** For some detections. */
+const watchedMs = 30_000;
+const boxesMin = 5;
 
 const demo = spawn(process.execPath, ["dist/agent/main.js", "demo", "--interval", "1000", "--seed", "11"], {
   stdio: ["ignore", "pipe", "pipe"],
@@ -20,8 +22,12 @@ try {
   });
   const page = await browser.newPage({ viewport: size, colorScheme: "light" });
   await page.goto(url);
-  await page.waitForSelector(".camera .picture[data-frame] .box");
-  await page.screenshot({ path: "docs/page.png" });
+  await page
+    .locator(".camera .box")
+    .nth(boxesMin - 1)
+    .waitFor();
+  const picture = await page.screenshot();
+  await sharp(picture).png({ palette: true, quality: 90 }).toFile("docs/page.png");
   await browser.close();
 } finally {
   demo.kill("SIGINT");

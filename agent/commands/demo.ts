@@ -3,7 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultModel } from "../../src/config/sections.ts";
+import type { Clock } from "../../src/core/clock.ts";
 import type { CameraDriver, Logger, Seams, Target } from "../../src/core/ports.ts";
+import { BufferForecast } from "../../src/health/forecast.ts";
 import { createControlledLogger } from "../../src/log/logger.ts";
 import { LogRing } from "../../src/log/ring.ts";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
@@ -15,6 +17,7 @@ import type { CommandContext } from "../context.ts";
 import { DemoSettings } from "../demo-settings.ts";
 import { demoSummary, statusLine, summaryLines } from "../demo-summary.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { AgentHealth } from "../health/agent-health.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { observedTarget } from "../observed-target.ts";
 import { agentCommands } from "../remote/commands.ts";
@@ -76,7 +79,11 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     );
     const web = await webPart(
       config,
-      { agent, dataFolder, page: [pageRoutes(page.port, clock)], orAnyPort: true },
+      {
+        ports: demoHealth(agent, { config, dataFolder }, clock),
+        page: [pageRoutes(page.port, clock)],
+        orAnyPort: true,
+      },
       seams,
     );
     terminal.note(
@@ -101,6 +108,16 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     await broker.stop();
     await rm(dataFolder, { recursive: true, force: true });
   }
+}
+
+function demoHealth(
+  agent: Agent,
+  { config, dataFolder }: { readonly config: FramepostConfig; readonly dataFolder: string },
+  clock: Clock,
+): AgentHealth {
+  const forecast = new BufferForecast(clock);
+  const changes = () => ({ revision: 0, lastChangeKept: true });
+  return new AgentHealth({ agent, config, dataFolder, forecast, control: () => undefined, changes }, clock);
 }
 
 /** When every target had accepted its first record, in milliseconds since the process started. */

@@ -59,7 +59,7 @@ export const changeRules: ChangeRules = {
       ...["reconnectMax", "revertAfter", "homeAssistant.enabled", "homeAssistant.prefix", "homeAssistant.pictures"],
       ...["homeAssistant.maxPictureBytes", "tls.servername", "tls.insecureSkipVerify"],
     ]),
-    "web.degradedAfter",
+    ...["web.degradedAfter", "metrics.every"],
   ],
   address: [
     ...["cameras.*.url", "cameras.*.input", "detector.updates.url", "remote.url"],
@@ -76,6 +76,7 @@ export const changeRules: ChangeRules = {
     ...["tls", "storageTls", "callbacks.tls"].flatMap((tls) => under(`targets.*.${tls}`, ["ca", "cert", "key"])),
     ...under("remote.tls", ["ca", "cert", "key"]),
     // Who may see the pictures is decided on the device.
+    "metrics.textfile",
     ...under("web", ["enabled", "listen", "token", "allowedHosts.*", "tls.cert", "tls.key"]),
   ],
 };

@@ -1,4 +1,4 @@
-import type { SummarySnapshot } from "./counters.ts";
+import type { HistogramSnapshot, SummarySnapshot } from "./counters.ts";
 import type { ImageHealth } from "./picture.ts";
 import type { ClockQuality } from "./types.ts";
 import type { VisionHealth } from "./vision-port.ts";
@@ -37,6 +37,8 @@ export interface DeliveryHealth {
   /** Set aside for good: refused by the target, or given up after too many tries. */
   readonly rejected: number;
   readonly retried: number;
+  /** What came of each try, by `accepted`, `rejected CODE` and `retry CODE`. */
+  readonly outcomes?: Readonly<Record<string, number>>;
   /** Outcomes that the spool would not take: their records are sent again after a restart. */
   readonly unsettled: number;
   /** JPEG bytes of accepted records. */
@@ -142,4 +144,6 @@ export interface PipelineHealth {
   readonly lastError?: LastError;
   /** Milliseconds per stage: upright, decode, measure, fill, run, post, round, append. */
   readonly stagesMs: Readonly<Record<string, SummarySnapshot>>;
+  /** Of the stage `run`, in milliseconds. */
+  readonly inferenceMs?: HistogramSnapshot;
 }

@@ -517,8 +517,19 @@ export const healthLimits = {
   samplesMax: 256,
   /** Names counted apart in one tally (labels, rules, reasons); the rest are counted as `other`. */
   tallyKeysMax: 256,
+  /** From a fast PC to a large model on the smallest board; the time of the vision process' deadline is above all. */
+  inferenceBucketsMs: [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000],
   /** The same trouble is logged at most this often; what was left out is counted in the next line. */
   logGateMs: 60_000,
+  /** How fast the buffer fills is told from what it held over the last six hours: a day has a night. */
+  forecastSampleMs: 5 * 60_000,
+  forecastSamplesMax: 72,
+  /** Shorter than this a few frames more or less would make it a matter of chance. */
+  forecastSpanMinMs: 10 * 60_000,
+  /** Of the file of metrics: what Prometheus asks for is seldom newer. */
+  textfileEveryMs: 60_000,
+  /** What was found out a moment ago is told again: whoever asks without end costs no more than whoever asks seldom. */
+  answerKeptMs: 500,
 } as const;
 
 export const pullLimits = {

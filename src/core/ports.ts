@@ -195,6 +195,15 @@ export interface TargetBacklog {
   readonly removedForMs?: number;
 }
 
+/** What waits for one target. */
+export interface WaitingFor {
+  readonly targetId: string;
+  /** On disk. */
+  readonly bytes: number;
+  /** Of the oldest record, in time that the spool was running; absent where there is none. */
+  readonly oldestAgeMs?: number;
+}
+
 /**
  * Why deliveries were given up: older than `maxAge` or the target's own limit (`age`), over a target's share (`cap`), to
  * make room for newer ones (`room`), set aside for too long or beyond their share (`quarantine`), owed to a target that is

@@ -214,7 +214,7 @@ function modelTroubles({ lastRollback, updates }: ModelsHealth = {}): readonly s
 }
 
 /** Also while it is tried again, as long as the try has shown nothing. */
-function isAway({ state, lastError, lastFrameAtMs = -Infinity }: CameraHealth): boolean {
+export function isAway({ state, lastError, lastFrameAtMs = -Infinity }: CameraHealth): boolean {
   if (state === "starting") return lastError !== undefined && lastError.atMs >= lastFrameAtMs;
   return state === "stalled" || state === "backoff";
 }
