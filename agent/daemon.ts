@@ -10,6 +10,7 @@ import { Lifecycle, type Part } from "./lifecycle.ts";
 import { agentCommands } from "./remote/commands.ts";
 import type { ConfigPort } from "./remote/config-port.ts";
 import { remotePart, type RemotePart } from "./remote/remote-part.ts";
+import { configTroubles } from "./settings.ts";
 import type { PageMemory } from "./web/page-memory.ts";
 import { pagePart } from "./web/page-part.ts";
 import { webPart } from "./web/web-part.ts";
@@ -36,7 +37,9 @@ export async function startDaemon(context: DaemonContext, settings: ConfigPort):
   const { config, dataFolder, log, file, warnings } = settings.settings;
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock, random, log, pulses };
-  const agent = await composeAgent(config, { dataFolder }, seams);
+  const troubles = configTroubles(settings.settings);
+  for (const message of troubles) log.error("config.refused", { message });
+  const agent = await composeAgent(config, { dataFolder, troubles }, seams);
   await settings.settle();
   const offered = agentCommands(config, { agent, instance, settings, control: () => remote.control }, seams);
   const remote: RemotePart = remotePart(config, { agent, instance, settings, offered }, seams);

@@ -10,6 +10,7 @@ import type { CommandContext } from "../context.ts";
 import { startDaemon } from "../daemon.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { ConfigPort } from "../remote/config-port.ts";
+import { keepGoodConfig } from "../good-config.ts";
 import { healthReport } from "../report.ts";
 import { type Round, Rounds, type RoundsPlan, throughRounds } from "../rounds.ts";
 import { beatEventLoop } from "../service/event-loop.ts";
@@ -32,7 +33,11 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const pulses = new Pulses(context.clock, pulseLimits.periodMs);
   void beatEventLoop(pulses, context.clock, context.signal);
   const forecast = new BufferForecast(context.clock);
-  const config = new ConfigPort(await loadSettings(context, "config", { start: true }), context, rounds);
+  const config = new ConfigPort(
+    await loadSettings(context, "config", { start: true, lastGood: true }),
+    context,
+    rounds,
+  );
   const start = async (): Promise<Round> => {
     const { agent, remote, lifecycle } = await startDaemon({ ...context, pulses, instance, forecast, memory }, config);
     const { log } = config.settings;
@@ -40,6 +45,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       Promise.all([
         untilEnded(context, { agent, forecast }, log, ended),
         watchTrial(config, remote, { ...context, ended, rounds }),
+        keepGoodConfig(config.settings, { ...context, ended }),
       ]);
     const stop = async (): Promise<boolean> => {
       const clean = await lifecycle.stop();

@@ -10,12 +10,19 @@ import {
   visionLimits,
 } from "../core/limits.ts";
 import { label, labelRules } from "./label-rules.ts";
+import { currentVersion } from "./migrations.ts";
 import { byteSize, capacity, duration, fraction, identifier, lifetime, secret } from "./values.ts";
 
 /** The parts of the config that belong to no driver and no target. */
 
 /** The model that ships with Framepost, for as long as no other is in use. */
 export const defaultModel = "tiny-end-to-end";
+
+export const version = z
+  .int()
+  .min(1)
+  .default(currentVersion())
+  .describe("Form of this file; 1 when left out. `framepost config migrate` brings one of an older form up to date");
 
 /** They stand in the place of a device in topics: `all` and `group` address more than one, `reply` is for answers. */
 const deviceName = identifier.refine(

@@ -1,5 +1,5 @@
 /**
- * Every bound of the system, with the reason for its number; those of platforms and of remote control stand in files beside
+ * Every bound of the system, with the reason for its number; those of platforms, remote control and privacy stand in files beside
  * this one. Config may lower most of them, never remove one.
  */
 
@@ -453,8 +453,8 @@ export const deliverLimits = {
   /** Used bytes of a budget are written down after this share of it, but not for less; a crash forgets as much. */
   usageNotedShare: 0.005,
   usageNotedBytesMin: 64 * KB,
-  /** And this often, when there are any: 144 times a day, some MB on a card. */
-  usageNotedEveryMs: 10 * 60_000,
+  /** And this often, when there are any: 48 times a day, a megabyte or two on a card. */
+  usageNotedEveryMs: 30 * 60_000,
   /** What is left of a pause is written down this often: a crash makes it longer by that. */
   pauseNotedEveryMs: 60_000,
   /** What a stop waits for calls in flight before it aborts them. */
@@ -626,6 +626,8 @@ export const configLimits = {
   /** Of one schedule: four a day. */
   windowsMax: 28,
   secretBytesMax: 64 * KB,
+  /** An unknown setting may hide others behind a union; no config nests more of them. */
+  leaveOutRoundsMax: 8,
   /** What commands changed, and that of the version before and the one before it: three times a request, with room. */
   overlayBytesMax: 256 * KB,
 } as const;
@@ -679,6 +681,12 @@ export const stateLimits = {
   usageBytesMax: 4 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
   targetBytesMax: 16 * KB,
+  /** Configs that worked, of so many versions of the agent: two updates back. */
+  goodConfigsMax: 3,
+  /** Of them together; JSON makes a line feed two bytes. One that is larger than its share is not kept. */
+  goodConfigsBytesMax: 4 * MB,
+  /** A config counts as good once the agent ran with it for this long. */
+  goodAfterMs: 60_000,
   /** A newer version may allow its file so many times what this one does; it is looked into all the same. */
   newerBytesFactor: 8,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
