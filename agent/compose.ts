@@ -124,7 +124,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     targets.push(wrapTarget(withReducedCopies(built, target, vision, seams)));
   }
   const waiting = spoolTargets(config, targets);
-  const spool = buildSpool(config, { dataFolder, device, targets: waiting, budget }, seams);
+  const spool = await buildSpool(config, { dataFolder, device, targets: waiting, budget }, seams);
   const upload = new UploadControl({ stateFolder: join(dataFolder, "state"), targets: config.targets }, seams);
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams, upload.gateOf(target.id)));
   const watched = config.cameras.map((camera) => {

@@ -14,6 +14,7 @@ import { kill } from "./kill.ts";
 import { motionGate } from "./motion-gate.ts";
 import { modelSwitches } from "./model-switches.ts";
 import { spoolModel } from "./model.ts";
+import { packages } from "./package.ts";
 import { writeSections } from "./page.ts";
 import { platforms } from "./platforms.ts";
 import { powerCut } from "./power-cut.ts";
@@ -47,6 +48,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "remote-fuzz": remoteFuzz,
   "remote-kill": remoteKill,
   fleet,
+  package: packages,
 };
 
 const names = Object.keys(suites);
