@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import type { DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
-import { trackLimits } from "../src/core/limits.ts";
-import type { Camera, CameraDriver, Seams, Target, TargetMemory } from "../src/core/ports.ts";
+import { pulseLimits, trackLimits } from "../src/core/limits.ts";
+import type { Camera, CameraDriver, Meter, Seams, Target, TargetMemory } from "../src/core/ports.ts";
+import { Pulses } from "../src/core/pulse.ts";
+import type { ClockStamp } from "../src/core/types.ts";
 import type { MotionGate, Vision } from "../src/core/vision-port.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
 import { execDriver } from "../src/capture/exec/driver.ts";
@@ -21,10 +23,11 @@ import { webcamOptions } from "../src/capture/webcam/config.ts";
 import { WebcamDriver } from "../src/capture/webcam/driver.ts";
 import { ControlServer } from "../src/control/server.ts";
 import { DeliveryLoop } from "../src/deliver/loop.ts";
-import { UploadControl } from "../src/deliver/upload-control.ts";
+import { UploadControl, type UploadTarget } from "../src/deliver/upload-control.ts";
 import { Pipeline } from "../src/pipeline/pipeline.ts";
 import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
-import { bootId, clockQuality } from "../src/state/boot.ts";
+import { BootClock } from "../src/state/boot-clock.ts";
+import type { ClockSigns } from "../src/state/clock-signs.ts";
 import { TargetMemoryFile } from "../src/state/target-memory.ts";
 import { CustomVisionTarget } from "../src/targets/customvision/target.ts";
 import { FolderTarget } from "../src/targets/folder/target.ts";
@@ -56,6 +59,8 @@ export interface Agent {
   readonly troubles: readonly string[];
   readonly cameras: readonly Camera[];
   readonly pauses: CameraPauses;
+  /** What the machine's wall clock is worth. */
+  readonly bootClock: BootClock;
   readonly vision: Vision;
   readonly models: ModelKeeping;
   /** Why no model could be found. One that was found may still turn out unusable when vision starts. */
@@ -66,9 +71,13 @@ export interface Agent {
   /** Pauses, limits, and which targets are enabled. */
   readonly upload: UploadControl;
   readonly pipeline: Pipeline;
+  /** Whether its loops turn. Of the daemon alone: others have none. */
+  readonly pulses: Pulses;
   /** In the order to start them. A command that stores nothing starts without the spool and works beside the daemon. */
   readonly parts: {
     readonly spool: Part;
+    /** Of the daemon alone: watches the wall clock. */
+    readonly clock: Part;
     /** Of the daemon alone, as are the updates: which model may stay. */
     readonly models: Part;
     /** Of the daemon alone: commands that ask for the queue. */
@@ -93,6 +102,8 @@ export interface ComposeOptions {
   readonly ignoreSchedules?: boolean;
   /** What is wrong already: of the config. */
   readonly troubles?: readonly string[];
+  /** In place of the machine's. */
+  readonly clockSigns?: ClockSigns;
   /** Capture ends after so many records. */
   readonly recordsMax?: number;
 }
@@ -116,16 +127,20 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const settings = { ...(threads === undefined ? {} : { threads }), ...(tiles === undefined ? {} : { tiles }) };
   const vision = new VisionSwitch({ model, rssBytesMax: maxMemory, ...settings }, seams);
 
+  const upload = new UploadControl(
+    { stateFolder: join(dataFolder, "state"), targets: config.targets.map(uploadTarget), plan: config.upload },
+    seams,
+  );
   const targets: Target[] = [];
   for (const target of config.targets) {
     const share = target.kind === "folder" ? await shareOf(budget, target, dataFolder) : undefined;
     const memory = new TargetMemoryFile(join(dataFolder, "state"), target.id);
-    const built = buildTarget(target, { device, share, memory }, seams);
+    const built = buildTarget(target, { device, share, memory, meter: upload.meter }, seams);
     targets.push(wrapTarget(withReducedCopies(built, target, vision, seams)));
   }
   const waiting = spoolTargets(config, targets);
-  const spool = await buildSpool(config, { dataFolder, device, targets: waiting, budget }, seams);
-  const upload = new UploadControl({ stateFolder: join(dataFolder, "state"), targets: config.targets }, seams);
+  const bootClock = await BootClock.open(join(dataFolder, "state"), seams, options.clockSigns);
+  const spool = await buildSpool(config, { dataFolder, device, bootClock, targets: waiting, budget }, seams);
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams, upload.gateOf(target.id)));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));
@@ -146,19 +161,21 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const cameras = watched.map(({ camera }) => camera);
   const pauses = new CameraPauses(join(dataFolder, "state"), cameras, seams);
   const { exact } = config.detector;
-  const facts = { bootId: await bootId(), agentVersion: agentVersion(), clockQuality, exact };
+  const clockQuality = (stamp?: ClockStamp) => bootClock.quality(stamp);
+  const facts = { bootId: bootClock.bootId, agentVersion: agentVersion(), clockQuality, exact };
   const { recordsMax = Infinity } = options;
   const shadow = await shadowOf(config, dataFolder, seams);
   const { parts: compared, part: shadowPart } = shadow ?? {};
   const seen = { vision, ...(compared === undefined ? {} : { shadow: compared }) };
   const pipeline = new Pipeline({ cameras: watched, ...seen, spool, targets, recordsMax }, facts, seams);
 
-  const models = modelKeepingOf(config, { dataFolder, vision, budget }, seams);
+  const models = modelKeepingOf(config, { dataFolder, vision, budget, clockQuality }, seams);
   const deliveries = () => loops.map((loop) => loop.health());
   const offer = { queue: spool.queue, deliveries, upload: () => upload.health(), models: models.choice };
   const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);
   const parts = {
     spool: part("spool", spool),
+    clock: part("clock", bootClock),
     models: models.guard,
     control: part("control", control),
     vision: visionPart(vision, models.startWith, seams),
@@ -176,9 +193,15 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     upload: part("upload", upload),
     updates: models.updates,
   };
+  const pulses = seams.pulses ?? new Pulses(seams.clock, pulseLimits.periodMs);
   const { troubles = [] } = options;
-  const built = { device, troubles, cameras, pauses, vision, models, spool, targets, loops, upload, pipeline, parts };
+  const steady = { device, troubles, cameras, pauses, bootClock, pulses, parts };
+  const built = { ...steady, vision, models, spool, targets, loops, upload, pipeline };
   return modelProblem === undefined ? built : { ...built, modelProblem };
+}
+
+function uploadTarget({ id, enabled, schedule, kind }: TargetConfig): UploadTarget {
+  return { id, enabled, schedule, isLocal: kind === "folder" };
 }
 
 function spoolTargets(config: FramepostConfig, targets: readonly Target[]): readonly SpoolTarget[] {
@@ -328,23 +351,31 @@ function buildTarget(
     device,
     share,
     memory,
-  }: { readonly device: string; readonly share: DiskShare | undefined; readonly memory: TargetMemory },
+    meter,
+  }: {
+    readonly device: string;
+    readonly share: DiskShare | undefined;
+    readonly memory: TargetMemory;
+    readonly meter: Meter;
+  },
   seams: Seams,
 ): Target {
+  const { clock } = seams;
+  const link = { meter };
   switch (target.kind) {
     case "iotown":
-      return new IotownTarget(target);
+      return new IotownTarget(target, link);
     case "layernext":
-      return new LayernextTarget(target, { memory, clock: seams.clock });
+      return new LayernextTarget(target, { memory, clock, link });
     case "customvision":
-      return new CustomVisionTarget(target, seams);
+      return new CustomVisionTarget(target, seams, link);
     case "mqtt":
-      return new MqttTarget({ config: target, device }, seams);
+      return new MqttTarget({ config: target, device, meter }, seams);
     case "folder":
       return new FolderTarget(target, share);
     case "onestepai":
-      return new OnestepaiTarget(target, { memory, clock: seams.clock });
+      return new OnestepaiTarget(target, { memory, clock, link });
     case "remo":
-      return new RemoTarget({ config: target, memory }, seams);
+      return new RemoTarget({ config: target, memory, link }, seams);
   }
 }

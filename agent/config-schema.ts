@@ -13,11 +13,13 @@ import {
   imageHealth,
   keep,
   log,
+  metrics,
   motion,
   spool,
   uniqueIds,
   version,
 } from "../src/config/sections.ts";
+import { upload } from "../src/config/upload.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { remoteConfig } from "../src/remote/config.ts";
 import { webConfig } from "../src/web/config.ts";
@@ -72,8 +74,10 @@ export const configSchema = z.strictObject({
     .check(uniqueIds("target"))
     .default([])
     .describe("Where records go; each gets every record that its filter wants"),
+  upload: upload.prefault({}),
   remote: remoteConfig.optional(),
   web: webConfig.prefault({}),
+  metrics: metrics.prefault({}),
   log: log.prefault({}),
 });
 

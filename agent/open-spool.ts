@@ -4,7 +4,9 @@ import type { DiskBudget } from "../src/core/disk-budget.ts";
 import { AgentError } from "../src/core/errors.ts";
 import type { Seams } from "../src/core/ports.ts";
 import { spoolFolder } from "../src/spool/format.ts";
+import type { StoredRecord } from "../src/core/types.ts";
 import { DiskSpool, type SpoolTarget } from "../src/spool/spool.ts";
+import { BootClock } from "../src/state/boot-clock.ts";
 import { openDeviceState } from "../src/state/device-state.ts";
 import type { FramepostConfig } from "./config-schema.ts";
 import { fileProblem } from "./files.ts";
@@ -22,7 +24,8 @@ export async function openSpool(
   { readOnly = false }: { readonly readOnly?: boolean } = {},
 ): Promise<{ readonly device: string; readonly spool: DiskSpool }> {
   const device = await openData(config, dataFolder, seams, readOnly);
-  return { device, spool: await buildSpool(config, { dataFolder, device }, seams) };
+  const bootClock = await BootClock.open(join(dataFolder, "state"), seams);
+  return { device, spool: await buildSpool(config, { dataFolder, device, bootClock }, seams) };
 }
 
 /** Makes the data folder usable, as its owner from here on. The device whose records it holds. */
@@ -44,8 +47,15 @@ export async function buildSpool(
   config: Pick<FramepostConfig, "spool">,
   {
     dataFolder,
+    bootClock,
     ...rest
-  }: { dataFolder: string; device: string; targets?: readonly SpoolTarget[]; budget?: DiskBudget },
+  }: {
+    dataFolder: string;
+    device: string;
+    bootClock: BootClock;
+    targets?: readonly SpoolTarget[];
+    budget?: DiskBudget;
+  },
   seams: Seams,
 ): Promise<DiskSpool> {
   const bounds = config.spool;
@@ -64,6 +74,7 @@ export async function buildSpool(
     quarantine: { share: bounds.quarantine.maxShare, ageMaxMs: bounds.quarantine.maxAge },
     ...(bounds.maxAge === undefined ? {} : { ageMaxMs: bounds.maxAge }),
     onDead,
+    corrected: (record: StoredRecord) => bootClock.corrected(record),
     ...(bounds.encryption === undefined ? {} : { encryptionKey: bounds.encryption.key }),
   };
   return new DiskSpool(options, seams);

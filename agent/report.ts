@@ -26,6 +26,7 @@ function healthNow(agent: Agent, clock: Clock, spool: HealthParts["spool"]): Hea
     spool,
     deliveries: agent.loops.map((loop) => loop.health()),
     upload: agent.upload.health(),
+    clock: agent.bootClock.health(),
     // The kernel counts the peak in KiB.
     memory: { rssBytes: rss, rssPeakBytes: process.resourceUsage().maxRSS * 1_024, heapUsedBytes: heapUsed },
   });

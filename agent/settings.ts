@@ -4,8 +4,9 @@ import type { Logger } from "../src/core/ports.ts";
 import { OperatorFile, type LayeredConfig } from "../src/config/layers.ts";
 import { overlayPathOf } from "../src/config/overlay-file.ts";
 import { ConfigError, formatProblem } from "../src/config/problem.ts";
-import { createControlledLogger, type LogControl } from "../src/log/logger.ts";
+import { createControlledLogger, type LogControl, type LogDestination } from "../src/log/logger.ts";
 import { LogRing } from "../src/log/ring.ts";
+import { terminalLine } from "../src/log/terminal-line.ts";
 import { configSchema, type FramepostConfig } from "./config-schema.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { budgetWarnings } from "./disks.ts";
@@ -70,6 +71,8 @@ export async function loadSettings(
     secrets,
     journald: context.environment["JOURNAL_STREAM"] !== undefined,
     ring: logRing,
+    clock: context.clock,
+    ...watchedLog(context),
   });
   return {
     ...layered,
@@ -117,6 +120,13 @@ async function operatorOf(context: CommandContext, file: string, lastGood: boole
     const warnings = leftOut.map((path) => `${path.join(".")} is not known to this version, and is left out`);
     return { operator, warnings, standIn: { agentVersion }, refused: error };
   }
+}
+
+/** At a terminal the log is for the eyes: lines that a person reads, above the status line. See no-color.org. */
+function watchedLog({ terminal, environment }: CommandContext): { readonly destination?: LogDestination } {
+  if (!terminal.isWatched) return {};
+  const coloured = (environment["NO_COLOR"] ?? "") === "";
+  return { destination: { write: (line) => terminal.note(terminalLine(line, coloured)) } };
 }
 
 export async function configFileOf(context: CommandContext): Promise<string> {

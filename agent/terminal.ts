@@ -31,6 +31,11 @@ export class Terminal {
     this.#masker = createMasker(secrets);
   }
 
+  /** A person watches what goes to stderr. */
+  get isWatched(): boolean {
+    return this.#stderr.isTTY === true;
+  }
+
   /** One line of the command's result. */
   data(line: string): void {
     this.#clearStatus();

@@ -3,7 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultModel } from "../../src/config/sections.ts";
+import type { Clock } from "../../src/core/clock.ts";
 import type { CameraDriver, Logger, Seams, Target } from "../../src/core/ports.ts";
+import { BufferForecast } from "../../src/health/forecast.ts";
 import { createLogger } from "../../src/log/logger.ts";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
@@ -12,6 +14,7 @@ import { configSchema, type FramepostConfig } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { demoSummary, statusLine, summaryLines } from "../demo-summary.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { AgentHealth } from "../health/agent-health.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { observedTarget } from "../observed-target.ts";
 import { TruthScore } from "../truth-score.ts";
@@ -49,7 +52,11 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     const wrapTarget = (target: Target) => firsts.watch(target);
     const bound = options.frames === undefined ? {} : { recordsMax: options.frames };
     const agent = await composeAgent(config, { dataFolder, wrapDriver, wrapTarget, ...bound }, seams);
-    const web = await webPart(config, { agent, dataFolder, page: [], orAnyPort: true }, seams);
+    const web = await webPart(
+      config,
+      { ports: demoHealth(agent, { config, dataFolder }, clock), page: [], orAnyPort: true },
+      seams,
+    );
     terminal.note(
       `Simulated camera → ${config.detector.model ?? defaultModel} → spool → IoT.own at ${http.url} and MQTT at ${mqtt.url}`,
     );
@@ -72,6 +79,16 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     await broker.stop();
     await rm(dataFolder, { recursive: true, force: true });
   }
+}
+
+function demoHealth(
+  agent: Agent,
+  { config, dataFolder }: { readonly config: FramepostConfig; readonly dataFolder: string },
+  clock: Clock,
+): AgentHealth {
+  const forecast = new BufferForecast(clock);
+  const changes = () => ({ revision: 0, lastChangeKept: true });
+  return new AgentHealth({ agent, config, dataFolder, forecast, control: () => undefined, changes }, clock);
 }
 
 /** When every target had accepted its first record, in milliseconds since the process started. */

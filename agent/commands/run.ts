@@ -1,20 +1,22 @@
 import { randomUUID } from "node:crypto";
-import type { Logger, Seams } from "../../src/core/ports.ts";
+import { pulseLimits } from "../../src/core/limits.ts";
+import type { Logger } from "../../src/core/ports.ts";
+import { Pulses } from "../../src/core/pulse.ts";
 import { unlessAborted } from "../../src/link/deadline.ts";
+import { BufferForecast } from "../../src/health/forecast.ts";
 import { healthFields } from "../../src/health/health.ts";
-import { type Agent, composeAgent } from "../compose.ts";
+import type { Agent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
+import { startDaemon } from "../daemon.ts";
 import type { ExitCode } from "../exit-codes.ts";
-import { Lifecycle } from "../lifecycle.ts";
 import { ConfigPort } from "../remote/config-port.ts";
-import { agentCommands } from "../remote/commands.ts";
-import { remotePart, type RemotePart } from "../remote/remote-part.ts";
 import { keepGoodConfig } from "../good-config.ts";
 import { healthReport } from "../report.ts";
 import { type Round, Rounds, type RoundsPlan, throughRounds } from "../rounds.ts";
-import { configTroubles, loadSettings } from "../settings.ts";
+import { beatEventLoop } from "../service/event-loop.ts";
+import { loadSettings } from "../settings.ts";
 import { watchTrial } from "../trial.ts";
-import { webPart } from "../web/web-part.ts";
+import { PageMemory } from "../web/page-memory.ts";
 
 /** One line about the whole agent, so that a log shows what was going on before something went wrong. */
 const healthEveryMs = 60_000;
@@ -27,21 +29,30 @@ const healthWithinMs = 5_000;
 export async function run(context: CommandContext): Promise<ExitCode> {
   const rounds = new Rounds();
   const instance = randomUUID();
+  const memory = new PageMemory();
+  const pulses = new Pulses(context.clock, pulseLimits.periodMs);
+  void beatEventLoop(pulses, context.clock, context.signal);
+  const forecast = new BufferForecast(context.clock);
   const config = new ConfigPort(
     await loadSettings(context, "config", { start: true, lastGood: true }),
     context,
     rounds,
   );
   const start = async (): Promise<Round> => {
-    const { agent, remote, lifecycle } = await startRound(context, config, instance);
+    const { agent, remote, lifecycle } = await startDaemon({ ...context, pulses, instance, forecast, memory }, config);
     const { log } = config.settings;
     const serve = (ended: AbortSignal) =>
       Promise.all([
-        untilEnded(context, agent, log, ended),
+        untilEnded(context, { agent, forecast }, log, ended),
         watchTrial(config, remote, { ...context, ended, rounds }),
         keepGoodConfig(config.settings, { ...context, ended }),
       ]);
-    return { serve, stop: () => lifecycle.stop() };
+    const stop = async (): Promise<boolean> => {
+      const clean = await lifecycle.stop();
+      config.settings.logControl.sayCounted();
+      return clean;
+    };
+    return { serve, stop };
   };
   const plan: RoundsPlan = {
     start,
@@ -52,46 +63,20 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   return throughRounds(rounds, plan, context.signal);
 }
 
-interface Started {
-  readonly agent: Agent;
-  readonly remote: RemotePart;
-  readonly lifecycle: Lifecycle;
-}
-
-async function startRound(context: CommandContext, settings: ConfigPort, instance: string): Promise<Started> {
-  const { config, dataFolder, log, file, warnings } = settings.settings;
-  for (const message of warnings) log.warn("config.warning", { message });
-  const seams: Seams = { clock: context.clock, random: context.random, log };
-  const troubles = configTroubles(settings.settings);
-  for (const message of troubles) log.error("config.refused", { message });
-  const agent = await composeAgent(config, { dataFolder, troubles }, seams);
-  await settings.settle();
-  const { spool, models, control, vision, upload, pauses, sending, capturing, updates } = agent.parts;
-  const offered = agentCommands(config, { agent, instance, settings, control: () => remote.control }, seams);
-  const remote: RemotePart = remotePart(config, { agent, instance, settings, offered }, seams);
-  const web = await webPart(config, { agent, dataFolder, page: [] }, seams);
-  const parts = [spool, models, control, web, vision, upload, ...sending, pauses, ...capturing, updates, remote];
-  const lifecycle = new Lifecycle(parts, log);
-  await lifecycle.start(context.signal);
-  settings.started();
-  log.info("started", {
-    device: agent.device,
-    config: file,
-    dataFolder,
-    cameras: agent.cameras.map(({ id }) => id),
-    targets: agent.targets.map(({ id }) => id),
-    model: agent.vision.model()?.name,
-  });
-  return { agent, remote, lifecycle };
-}
-
 /** The last line shows how things stood when the stop was asked for. */
-async function untilEnded({ clock }: CommandContext, agent: Agent, log: Logger, ended: AbortSignal): Promise<void> {
+async function untilEnded(
+  { clock }: CommandContext,
+  { agent, forecast }: { readonly agent: Agent; readonly forecast: BufferForecast },
+  log: Logger,
+  ended: AbortSignal,
+): Promise<void> {
   while (!ended.aborted) {
     await clock.sleep(healthEveryMs, ended).catch(() => undefined);
     // A disk that is stuck must not keep the agent from stopping.
     const asked = unlessAborted(healthReport(agent, clock), AbortSignal.timeout(healthWithinMs), "ask how all is");
     const report = await asked.catch(() => undefined);
-    if (report !== undefined) log.info("health", healthFields(report));
+    if (report === undefined) continue;
+    if (report.spool !== undefined) forecast.note(report.spool.bytes);
+    log.info("health", healthFields(report));
   }
 }

@@ -3,12 +3,12 @@ import type { DiskBudget } from "../../src/core/disk-budget.ts";
 import { asAgentError } from "../../src/core/errors.ts";
 import type { ModelsHealth } from "../../src/core/health.ts";
 import type { Seams } from "../../src/core/ports.ts";
+import type { ClockQuality } from "../../src/core/types.ts";
 import { defaultModel } from "../../src/config/sections.ts";
 import { HttpStream } from "../../src/link/http-stream.ts";
 import { modelLimits } from "../../src/core/limits.ts";
 import { type DownloadProgress, ModelDownloads } from "../../src/models/download.ts";
 import type { InstalledModel, ModelStore } from "../../src/models/store.ts";
-import { clockQuality } from "../../src/state/boot.ts";
 import { type FetchFile } from "../../src/update/install-release.ts";
 import type { ModelSpecs, Prove } from "../../src/update/changeover.ts";
 import { Takeover } from "../../src/update/takeover.ts";
@@ -39,7 +39,12 @@ export interface ModelKeeping {
 
 export function modelKeepingOf(
   config: FramepostConfig,
-  { dataFolder, vision, budget }: { dataFolder: string; vision: VisionSwitch; budget: DiskBudget },
+  {
+    dataFolder,
+    vision,
+    budget,
+    clockQuality,
+  }: { dataFolder: string; vision: VisionSwitch; budget: DiskBudget; clockQuality: () => ClockQuality },
   seams: Seams,
 ): ModelKeeping {
   const { model, manifest, updates, tiles } = config.detector;

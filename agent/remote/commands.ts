@@ -31,6 +31,8 @@ import { explainUploadPort, uploadPort } from "./upload-port.ts";
 /** What the connection to an operator's broker is for the commands, where there is one. */
 export interface ControlFacts {
   requests(): RequestCounts;
+  /** Final replies by command and state, `NAME STATE`. */
+  requestsByCommand(): Readonly<Record<string, number>>;
   link(): ControlHealth;
   /** Of a whole packet at the broker, at this moment. */
   packetBytesMax(): number;

@@ -21,11 +21,16 @@ export const changeRules: ChangeRules = {
       ...["updates.every", "updates.maxBytes", "updates.maxBytesPerSecond", "updates.probation"],
     ]),
     ...under("targets.*", [
+      ...["schedule.timeZone", "schedule.windows.*.days.*", "schedule.windows.*.from", "schedule.windows.*.to"],
       ...["enabled", "labels.*", "minScore", "includeEmpty", "includeUnlabelled", "geometry"],
       ...["newestShare", "backfill"],
       ...["reduce.enabled", "reduce.minQuality", "reduce.minScale", "batch.maxBytes", "batch.maxRecords"],
       ...["bytesPerRequest", "imagesPerRequest", "payloadBytesMax", "maxBytes", "dataDetails", "emptyAsVoc"],
       ...["createCategories", "missingTags", "skipUnsupportedImages", "sessionTimeout", "metadata.*"],
+    ]),
+    ...under("upload", [
+      ...["schedule.timeZone", "schedule.windows.*.days.*", "schedule.windows.*.from", "schedule.windows.*.to"],
+      ...["bytesPerSecond", "bytesPerDay", "bytesPerMonth", "timeZone"],
     ]),
     "log.level",
   ],
@@ -54,7 +59,7 @@ export const changeRules: ChangeRules = {
       ...["reconnectMax", "revertAfter", "homeAssistant.enabled", "homeAssistant.prefix", "homeAssistant.pictures"],
       ...["homeAssistant.maxPictureBytes", "tls.servername", "tls.insecureSkipVerify"],
     ]),
-    "web.degradedAfter",
+    ...["web.degradedAfter", "metrics.every"],
   ],
   address: [
     ...["cameras.*.url", "cameras.*.input", "detector.updates.url", "remote.url"],
@@ -72,6 +77,7 @@ export const changeRules: ChangeRules = {
     ...["tls", "storageTls", "callbacks.tls"].flatMap((tls) => under(`targets.*.${tls}`, ["ca", "cert", "key"])),
     ...under("remote.tls", ["ca", "cert", "key"]),
     // Who may see the pictures is decided on the device.
+    "metrics.textfile",
     ...under("web", ["enabled", "listen", "token", "allowedHosts.*", "tls.cert", "tls.key"]),
   ],
 };

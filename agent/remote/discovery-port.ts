@@ -80,7 +80,7 @@ export function discoveryPort(
 }
 
 function targetReading({ targetId, state }: TargetHealth): TargetReading {
-  const isHeld = state === "paused" || state === "disabled";
+  const isHeld = state !== "up" && state !== "away" && state !== "stopped";
   return {
     id: targetId,
     connected: isHeld ? null : state === "up",
@@ -88,7 +88,9 @@ function targetReading({ targetId, state }: TargetHealth): TargetReading {
   };
 }
 
-function deviceReading({ state, queue, targets, detector, disk, host, memory }: StatusReport): DeviceReading {
+function deviceReading(status: StatusReport): DeviceReading {
+  const { state, queue, targets, detector, disk, host, memory } = status;
+  const { dayBytesLeft, monthBytesLeft } = status.upload?.budget ?? {};
   return {
     problem: state !== "ok",
     queued: queue?.records ?? null,
@@ -97,6 +99,8 @@ function deviceReading({ state, queue, targets, detector, disk, host, memory }: 
     quarantined: queue?.quarantined ?? null,
     inferenceMs: detector.msP50 ?? null,
     memoryBytes: memory.rssBytes,
+    ...(dayBytesLeft === undefined ? {} : { dayBytesLeft }),
+    ...(monthBytesLeft === undefined ? {} : { monthBytesLeft }),
     ...(disk === undefined ? {} : { diskFreeBytes: disk.freeBytes }),
     ...(host.temperatureC === undefined ? {} : { temperatureCelsius: host.temperatureC }),
   };

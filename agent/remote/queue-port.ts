@@ -62,7 +62,8 @@ export class RemoteQueue implements QueuePort {
     return { records, ...(records.length < listed.length || listed.length === limit ? { next: last } : {}) };
   }
 
-  async flush(target: string | undefined, call: StepCall): Promise<object> {
+  async flush(target: string | undefined, call: StepCall & { readonly overBudget?: boolean }): Promise<object> {
+    const { overBudget = false } = call;
     const flushed = [];
     for (const { targetId, state } of deliveriesOf(this.#parts, target)) {
       if (state === "disabled") {
@@ -73,7 +74,8 @@ export class RemoteQueue implements QueuePort {
       const { deliveries, busy } = await this.#inSteps("count", [{ ...selection, state: "pending" }], call);
       const waiting = deliveries + busy;
       const hastened = call.dry ? undefined : await this.#inSteps("hasten", [selection], call);
-      if (!call.dry) this.#parts.loops.find((loop) => loop.health().targetId === targetId)?.flush(waiting);
+      if (!call.dry)
+        this.#parts.loops.find((loop) => loop.health().targetId === targetId)?.flush(waiting, { overBudget });
       flushed.push({ target: targetId, state, waiting, ...(hastened && { hastened: hastened.deliveries }) });
     }
     return { targets: flushed };

@@ -62,6 +62,7 @@ export function remotePart(
     },
     control: {
       requests: () => remote.requests(),
+      requestsByCommand: () => remote.requestsByCommand(),
       link: () => remote.link.health(),
       packetBytesMax: () => remote.link.packetBytesMax(),
       audit: (audit) => remote.event("audit", audit),

@@ -1,3 +1,4 @@
+import type { ClockHealth } from "../../src/core/health.ts";
 import { remoteLimits } from "../../src/core/remote-limits.ts";
 import type { Seams } from "../../src/core/ports.ts";
 import { Ages } from "../../src/remote/ages.ts";
@@ -6,7 +7,6 @@ import type { HealthLook } from "../../src/remote/health-events.ts";
 import type { InfoReport } from "../../src/remote/info-report.ts";
 import type { RequestCounts } from "../../src/remote/tally.ts";
 import { statusReport, type StatusReport, statusWithin } from "../../src/remote/status-report.ts";
-import { clockQuality } from "../../src/state/boot.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
 import { healthLook, healthReport } from "../report.ts";
@@ -63,7 +63,7 @@ export function statusPort(
     const [asked, connection] = [requests(), link()];
     const around = {
       ...(disk === undefined ? {} : { disk }),
-      clock: { quality: clockQuality(), atMs: Math.round(clock.nowMs()) },
+      clock: clockStatus(agent.bootClock.health(), clock.nowMs()),
       ...(asked === undefined ? {} : { requests: asked }),
       ...(connection === undefined ? {} : { link: linkStatus(connection) }),
       host: hostStatus(),
@@ -104,4 +104,11 @@ export function statusPort(
   };
 
   return { look, info, status };
+}
+
+function clockStatus({ quality, lastJump }: ClockHealth, nowMs: number): StatusReport["clock"] {
+  return {
+    ...{ quality, atMs: Math.round(nowMs) },
+    ...(lastJump === undefined ? {} : { jumpedByMs: lastJump.byMs, jumpedAgoMs: lastJump.agoMs }),
+  };
 }

@@ -17,7 +17,7 @@ export function targetPort(parts: UploadParts, clock: Clock): TargetPort {
     async list() {
       const { targets: backlogs } = await parts.spool.stats();
       const targets = deliveriesOf(parts, undefined).map((delivery) => {
-        const { targetId, kind, state, forMs, retryInMs, pausedForMs, awayBecause } = delivery;
+        const { targetId, kind, state, forMs, retryInMs, pausedForMs, opensInMs, awayBecause } = delivery;
         const {
           pending = 0,
           quarantined = 0,
@@ -28,6 +28,7 @@ export function targetPort(parts: UploadParts, clock: Clock): TargetPort {
           ...(forMs === undefined ? {} : { forMs: Math.round(forMs) }),
           ...(retryInMs === undefined ? {} : { retryInMs: Math.round(retryInMs) }),
           ...(pausedForMs === undefined ? {} : { pausedForMs: Math.round(pausedForMs) }),
+          ...(opensInMs === undefined ? {} : { opensInMs }),
           ...(awayBecause === undefined ? {} : { error: awayBecause.code, message: awayBecause.message }),
         };
       });

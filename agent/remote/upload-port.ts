@@ -21,7 +21,8 @@ export function uploadPort(parts: UploadParts): UploadPort {
     async limit(bytesPerSecond, { dry }) {
       const before = upload.health().limitBytesPerSecond ?? 0;
       if (!dry) await upload.limit(bytesPerSecond === 0 ? undefined : bytesPerSecond);
-      return { bytesPerSecond, before };
+      // Where a command ends its own limit, that of the config holds again.
+      return { bytesPerSecond: bytesPerSecond === 0 ? (upload.configuredLimit ?? 0) : bytesPerSecond, before };
     },
   };
 }
@@ -31,11 +32,15 @@ export function explainUploadPort(parts: UploadParts): ExplainUploadPort {
     async facts(target) {
       const deliveries = deliveriesOf(parts, target);
       const { targets: backlogs } = await parts.spool.stats();
-      const { limitWaitMs = 0 } = parts.upload.health();
+      const { limitWaitMs = 0, budget } = parts.upload.health();
       return deliveries.map((delivery) => {
         const { pending = 0, quarantined = 0 } = backlogs.find(({ targetId }) => targetId === delivery.targetId) ?? {};
         const dueInMs = parts.spool.dueInMs(delivery.targetId);
-        return { delivery, pending, quarantined, limitWaitMs, ...(dueInMs === undefined ? {} : { dueInMs }) };
+        return {
+          ...{ delivery, pending, quarantined, limitWaitMs },
+          ...(budget === undefined ? {} : { budget }),
+          ...(dueInMs === undefined ? {} : { dueInMs }),
+        };
       });
     },
   };

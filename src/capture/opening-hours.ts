@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { captureLimits } from "../core/limits.ts";
 import type { Logger } from "../core/ports.ts";
+import type { Pulse } from "../core/pulse.ts";
 import { Weekly, type WeeklyPlan } from "../core/weekly.ts";
 
 const minuteMs = 60_000;
@@ -38,7 +39,7 @@ export class OpeningHours {
   }
 
   /** Resolves when it is open; `onClosed` is told first when it is not, and again whenever the next opening changes. */
-  async opened(signal: AbortSignal, onClosed: (opensAtMs: number | undefined) => void): Promise<void> {
+  async opened(signal: AbortSignal, pulse: Pulse, onClosed: (opensAtMs: number | undefined) => void): Promise<void> {
     let lookedAtMs = Infinity;
     let opensAtMs: number | undefined;
     while (!this.isOpen()) {
@@ -49,7 +50,7 @@ export class OpeningHours {
         onClosed(opensAtMs);
       }
       lookedAtMs = nowMs;
-      await this.#untilNextLook(signal);
+      await pulse.sleep(this.#toNextLookMs(), signal);
     }
   }
 
@@ -73,12 +74,12 @@ export class OpeningHours {
   }
 
   async #closed(signal: AbortSignal): Promise<void> {
-    while (this.isOpen()) await this.#untilNextLook(signal);
+    while (this.isOpen()) await this.#clock.sleep(this.#toNextLookMs(), signal);
   }
 
   /** At each full minute, when windows begin and end; sooner, for the clock may have been set. */
-  async #untilNextLook(signal: AbortSignal): Promise<void> {
+  #toNextLookMs(): number {
     const toFullMinuteMs = minuteMs - (this.#clock.nowMs() % minuteMs);
-    await this.#clock.sleep(Math.min(toFullMinuteMs, captureLimits.scheduleLookMs), signal);
+    return Math.min(toFullMinuteMs, captureLimits.scheduleLookMs);
   }
 }

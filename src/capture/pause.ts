@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { Interruptible } from "../core/interruptible.ts";
+import type { Pulse } from "../core/pulse.ts";
 
 /** Whether a camera is paused by an operator; for how long, in time that the agent runs. */
 export class Pause {
@@ -33,11 +34,11 @@ export class Pause {
   }
 
   /** Resolves when there is no pause; `onPaused` is told first when there is, and again whenever another follows. */
-  async over(signal: AbortSignal, onPaused: (leftMs: number) => void): Promise<void> {
+  async over(signal: AbortSignal, pulse: Pulse, onPaused: (leftMs: number) => void): Promise<void> {
     for (let leftMs = this.leftMs(); leftMs !== undefined; leftMs = this.leftMs()) {
       const sleepMs = leftMs;
       onPaused(sleepMs);
-      const slept = this.#waiting.run(signal, (waiting) => this.#clock.sleep(sleepMs, waiting));
+      const slept = this.#waiting.run(signal, (waiting) => pulse.sleep(sleepMs, waiting));
       await slept.catch(() => signal.throwIfAborted());
     }
   }

@@ -4,6 +4,7 @@ import { AgentError, asAgentError } from "../core/errors.ts";
 import { Interruptible } from "../core/interruptible.ts";
 import { captureLimits } from "../core/limits.ts";
 import type { Camera, CameraDriver, CameraHealth, Random, Seams, Shot } from "../core/ports.ts";
+import { beginPulse, type Pulse, UnwatchedPulse } from "../core/pulse.ts";
 import type { Frame } from "../core/types.ts";
 import type { WeeklyPlan } from "../core/weekly.ts";
 import { CameraBooks } from "./camera-books.ts";
@@ -46,6 +47,7 @@ export class SupervisedCamera implements Camera {
   readonly #driver: CameraDriver;
   readonly #intervalMs: number;
   readonly #limits: CaptureLimits;
+  readonly #seams: Seams;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #books: CameraBooks;
@@ -59,6 +61,7 @@ export class SupervisedCamera implements Camera {
   readonly #untilDue = new Interruptible();
   #stopping = new AbortController();
   #loop: Promise<void> | undefined;
+  #pulse: Pulse;
   #startedAtMs = 0;
   #reopenAsked = false;
   #hurried = false;
@@ -73,8 +76,10 @@ export class SupervisedCamera implements Camera {
     this.#limits = { ...captureLimits, ...options.limits };
     this.#patience = new Patience(driver, { intervalMs, stallAfterMs }, this.#limits);
     this.#pause = new Pause(seams.clock);
+    this.#seams = seams;
     this.#clock = seams.clock;
     this.#random = seams.random;
+    this.#pulse = new UnwatchedPulse(seams.clock);
     this.#books = new CameraBooks(id, driver.kind, seams.clock, log);
     const mayRepeat = options.mayRepeat === true || driver.mayRepeat === true;
     const source = { cameraId: id, pace: driver.pace, mayRepeat, limits: this.#limits };
@@ -89,6 +94,7 @@ export class SupervisedCamera implements Camera {
     this.#stopping = new AbortController();
     this.#slot.open();
     this.#startedAtMs = this.#clock.monotonicMs();
+    this.#pulse = beginPulse(this.#seams, `camera:${this.id}`);
     this.#loop = this.#run(this.#stopping.signal);
   }
 
@@ -141,6 +147,7 @@ export class SupervisedCamera implements Camera {
     this.#stopping.abort();
     await this.#loop;
     this.#loop = undefined;
+    this.#pulse.end();
     this.#slot.close();
     this.#books.stopped();
   }
@@ -153,6 +160,7 @@ export class SupervisedCamera implements Camera {
       ended = await this.#pause.whileOff(signal, (unpaused) => this.#inItsHours(unpaused));
       if (isAborted(signal)) return;
     }
+    this.#pulse.end();
     this.#books.ended();
     this.#slot.close();
   }
@@ -163,14 +171,14 @@ export class SupervisedCamera implements Camera {
       this.#slot.empty();
       this.#books.paused(leftMs);
     };
-    await this.#pause.over(signal, onPaused).catch(() => undefined);
+    await this.#pause.over(signal, this.#pulse, onPaused).catch(() => undefined);
   }
 
   /** True at the end of the source. */
   async #inItsHours(signal: AbortSignal): Promise<boolean> {
     if (!this.#hours.isOpen()) {
       const onClosed = (opensAtMs: number | undefined) => this.#books.closed(opensAtMs);
-      await this.#hours.opened(signal, onClosed).catch(() => undefined);
+      await this.#hours.opened(signal, this.#pulse, onClosed).catch(() => undefined);
     }
     if (isAborted(signal)) return false;
     return this.#hours.whileOpen(signal, (open) => this.#keepAlive(open));
@@ -205,7 +213,7 @@ export class SupervisedCamera implements Camera {
     if (this.#reopenAsked) return;
     const waitMs = Math.max(this.#backoffMs(failures), error.afterMs ?? 0);
     this.#books.lost(error, waitMs);
-    await this.#life.run(signal, (life) => this.#clock.sleep(waitMs, life)).catch(() => undefined);
+    await this.#life.run(signal, (life) => this.#pulse.sleep(waitMs, life)).catch(() => undefined);
   }
 
   /** Jitter down to nothing would let a source that dies at once take a whole core for its restarts. */
@@ -236,7 +244,7 @@ export class SupervisedCamera implements Camera {
     const pace = new Pace(this.#intervalMs, earlyUntilMs === undefined ? nowMs : earlyUntilMs - this.#intervalMs);
     for (let shots = 1; ; shots += 1) {
       if (onDemand) {
-        await this.#watched(signal, (limited) => this.#slot.asked(limited));
+        await this.#watched(signal, (limited) => this.#pulse.wait(limited, (wait) => this.#slot.asked(wait)));
         pace.begin(this.#clock.monotonicMs());
       }
       const shot = await this.#shoot(signal);
@@ -252,7 +260,7 @@ export class SupervisedCamera implements Camera {
     const waitMs = pace.waitMs(this.#clock.monotonicMs());
     if (waitMs > 0 && !this.#hurried) {
       await this.#watched(signal, async (limited) => {
-        const sleeping = this.#untilDue.run(limited, (wait) => this.#clock.sleep(waitMs, wait));
+        const sleeping = this.#untilDue.run(limited, (wait) => this.#pulse.sleep(waitMs, wait));
         await sleeping.catch(() => limited.throwIfAborted());
       });
     }
@@ -286,6 +294,8 @@ export class SupervisedCamera implements Camera {
     const shoot = (limited: AbortSignal) => this.#driver.shot(limited);
     try {
       const { firstShotMs, shotMs: limitMs } = this.#patience;
+      // Without end for a source that may be silent for days: it waits in its driver.
+      this.#pulse.beat(limitMs);
       if (!this.#books.isRunning) return await this.#withinStartLimit("show a picture", firstShotMs, signal, shoot);
       return await withDeadline(this.#clock, limitMs, signal, shoot, () => this.#silent("CAMERA_STALLED", limitMs));
     } catch (error) {
@@ -301,6 +311,7 @@ export class SupervisedCamera implements Camera {
     signal: AbortSignal,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
+    this.#pulse.beat(limitMs);
     return withDeadline(this.#clock, limitMs, signal, work, () => this.#silent("CAMERA_START_TIMEOUT", limitMs, what));
   }
 
@@ -322,6 +333,7 @@ export class SupervisedCamera implements Camera {
   async #stopDriver(): Promise<void> {
     const limitMs = 2 * this.#limits.stopGraceMs;
     const never = new AbortController().signal;
+    this.#pulse.beat(limitMs);
     const late = () => this.#silent("CAMERA_STOP_TIMEOUT", limitMs, "stop");
     try {
       await withDeadline(this.#clock, limitMs, never, () => this.#driver.stop(), late);

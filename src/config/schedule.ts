@@ -26,19 +26,21 @@ const window = z
   })
   .refine(({ from, to }) => from !== to, { path: ["to"], error: "is the begin: write 00:00 to 24:00 for a whole day" });
 
+/** The runtime's own list decides: a name that it does not know would stop the agent later. */
+export const timeZone = z
+  .string()
+  .max(64)
+  .refine(isTimeZone, "is no time zone that is known here: expected a name such as Europe/Berlin or UTC");
+
 export const weeklySchedule = z
   .strictObject({
-    timeZone: z
-      .string()
-      .max(64)
-      .refine(isTimeZone, "is no time zone that is known here: expected a name such as Europe/Berlin or UTC")
+    timeZone: timeZone
       .optional()
       .describe("Time zone of the windows, such as Europe/Berlin; the machine's own when left out"),
     windows: z.array(window).min(1).max(configLimits.windowsMax).describe("When it is on; any of them is enough"),
   })
   .describe("Weekly windows outside of which it is off");
 
-/** The runtime's own list decides: a name that it does not know would stop the agent later. */
 function isTimeZone(name: string): boolean {
   try {
     new Intl.DateTimeFormat("en-US", { timeZone: name });

@@ -1,4 +1,4 @@
-import type { DeliveryHealth, UploadHealth } from "../core/health.ts";
+import type { DeliveryHealth, UploadBudgetHealth, UploadHealth } from "../core/health.ts";
 import type { ModelChange } from "../core/model-choice.ts";
 import type { Loss, SentEntry, SpoolListing, TargetBacklog } from "../core/ports.ts";
 import type { HeldRecord, QueueCheck, QueueFinding, QueueStats, QueueStep } from "../core/queue.ts";
@@ -55,13 +55,24 @@ function deliveryHealthOf(value: unknown): DeliveryHealth {
   textOf(from["state"], "a state");
   optional(from, "retryInMs", numberOf);
   optional(from, "pausedForMs", numberOf);
+  optional(from, "opensInMs", numberOf);
   optional(from, "lastError", (error) => textOf(objectOf(error, "an error")["code"], "a code"));
   return value as DeliveryHealth;
 }
 
 function uploadHealthOf(value: unknown): UploadHealth {
   const from = objectOf(value, "what holds for uploads");
-  return { ...optional(from, "limitBytesPerSecond", numberOf), ...optional(from, "limitWaitMs", numberOf) };
+  return {
+    ...optional(from, "limitBytesPerSecond", numberOf),
+    ...optional(from, "limitWaitMs", numberOf),
+    ...optional(from, "budget", uploadBudgetOf),
+  };
+}
+
+function uploadBudgetOf(value: unknown): UploadBudgetHealth {
+  const from = objectOf(value, "a budget");
+  for (const key of Object.keys(from)) numberOf(from[key], key);
+  return from;
 }
 
 export function listingOf(value: unknown): SpoolListing {

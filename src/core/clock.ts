@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 export interface Clock {
   /** Wall clock in milliseconds since the epoch. May jump; never for durations. */
   nowMs(): number;
-  /** Milliseconds since an arbitrary start; never goes back. */
+  /** Never goes back. Compares within a boot of the machine, also between processes. */
   monotonicMs(): number;
   /** Resolves after `ms`, or rejects with an AbortError. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
@@ -26,7 +26,9 @@ export class SystemClock implements Clock {
   }
 
   monotonicMs(): number {
-    return performance.now();
+    // On Linux the kernel's CLOCK_MONOTONIC, which begins with the boot; `performance.now()` begins with the process.
+    const [seconds, nanoseconds] = process.hrtime();
+    return seconds * 1_000 + nanoseconds / 1e6;
   }
 
   async sleep(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
-import type { SummarySnapshot } from "./counters.ts";
+import type { HistogramSnapshot, SummarySnapshot } from "./counters.ts";
 import type { ImageHealth } from "./picture.ts";
+import type { ClockQuality } from "./types.ts";
 import type { VisionHealth } from "./vision-port.ts";
 
 /** What delivery to one target and the pipeline tell of themselves; counted since the process started. */
@@ -15,10 +16,11 @@ export interface DeliveryHealth {
   readonly kind: string;
   /**
    * `away`: the breaker is open, or has not seen a success since it was. `disabled` and `paused`: on an operator's word,
-   * whatever else is.
+   * whatever else is. `window`: outside of the hours in which it may send. `budget`: that of the day or the month is used
+   * up.
    */
-  readonly state: "up" | "away" | "paused" | "disabled" | "stopped";
-  /** How long it has been away, paused or disabled, since the start at the most. */
+  readonly state: "up" | "away" | "paused" | "window" | "budget" | "disabled" | "stopped";
+  /** How long it has been away or held back, since the start at the most. */
   readonly forMs?: number;
   /** While away: until the next try. */
   readonly retryInMs?: number;
@@ -26,6 +28,8 @@ export interface DeliveryHealth {
   readonly awayBecause?: { readonly code: string; readonly message: string; readonly needsPerson: boolean };
   /** Of a pause that ends by itself. */
   readonly pausedForMs?: number;
+  /** Until the window opens, or the budget renews, by the clock as it is now. */
+  readonly opensInMs?: number;
   /** Redacted. */
   readonly lastError?: LastError;
   readonly inFlight: number;
@@ -33,6 +37,8 @@ export interface DeliveryHealth {
   /** Set aside for good: refused by the target, or given up after too many tries. */
   readonly rejected: number;
   readonly retried: number;
+  /** What came of each try, by `accepted`, `rejected CODE` and `retry CODE`. */
+  readonly outcomes?: Readonly<Record<string, number>>;
   /** Outcomes that the spool would not take: their records are sent again after a restart. */
   readonly unsettled: number;
   /** JPEG bytes of accepted records. */
@@ -47,6 +53,18 @@ export interface UploadHealth {
   readonly limitBytesPerSecond?: number;
   /** Until the limit lets the next call begin. */
   readonly limitWaitMs?: number;
+  /** Absent where the config sets no budget. */
+  readonly budget?: UploadBudgetHealth;
+}
+
+/** Bytes on the line, over all targets together; each key is absent where there is no such budget. */
+export interface UploadBudgetHealth {
+  readonly dayBytesMax?: number;
+  readonly dayBytesLeft?: number;
+  readonly dayRenewsInMs?: number;
+  readonly monthBytesMax?: number;
+  readonly monthBytesLeft?: number;
+  readonly monthRenewsInMs?: number;
 }
 
 /** How a second model compares with the first one, on the frames that both saw. */
@@ -63,6 +81,15 @@ export interface ShadowHealth extends Omit<VisionHealth, "pid"> {
   readonly failed: number;
   /** What the frames waited for it. */
   readonly ms: SummarySnapshot;
+}
+
+/** The machine's wall clock. */
+export interface ClockHealth {
+  readonly quality: ClockQuality;
+  /** False while it shows a year in which no agent existed. */
+  readonly plausible: boolean;
+  /** Since this process started: how far somebody set it, forward above 0, and how long ago. */
+  readonly lastJump?: { readonly byMs: number; readonly agoMs: number };
 }
 
 export interface ProbationHealth {
@@ -117,4 +144,6 @@ export interface PipelineHealth {
   readonly lastError?: LastError;
   /** Milliseconds per stage: upright, decode, measure, fill, run, post, round, append. */
   readonly stagesMs: Readonly<Record<string, SummarySnapshot>>;
+  /** Of the stage `run`, in milliseconds. */
+  readonly inferenceMs?: HistogramSnapshot;
 }

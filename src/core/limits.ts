@@ -444,6 +444,17 @@ export const deliverLimits = {
   limitedCallSeconds: 10,
   /** And the targets that wait for it draw lots within this time. */
   limitedTurnMs: 50,
+  /**
+   * What a call may send, for each byte of its pictures and besides: base64 takes a third more, and a picture that is
+   * refused for its size goes again, smaller. As much of a budget is kept free for each call under way.
+   */
+  reservedTimes: 3,
+  reservedBytesMin: 64 * KB,
+  /** Used bytes of a budget are written down after this share of it, but not for less; a crash forgets as much. */
+  usageNotedShare: 0.005,
+  usageNotedBytesMin: 64 * KB,
+  /** And this often, when there are any: 144 times a day, some MB on a card. */
+  usageNotedEveryMs: 10 * 60_000,
   /** What is left of a pause is written down this often: a crash makes it longer by that. */
   pauseNotedEveryMs: 60_000,
   /** What a stop waits for calls in flight before it aborts them. */
@@ -459,6 +470,11 @@ export const deliverLimits = {
 export const pipelineLimits = {
   /** Pictures that must be turned upright are encoded once more; at 95 the loss is below the camera's own. */
   uprightQuality: 95,
+  /**
+   * What the vision process may take for one frame, far beyond what its own deadlines add up to: three calls of 30 s, the
+   * load of a model, 64 tiles of 5 s, and the calls of others that come first.
+   */
+  turnBusyMs: 15 * 60_000,
   /** Callers waiting for a picture of one camera. */
   requestsMax: 16,
   /** A camera port that fails instead of waiting is asked again after this. */
@@ -501,8 +517,19 @@ export const healthLimits = {
   samplesMax: 256,
   /** Names counted apart in one tally (labels, rules, reasons); the rest are counted as `other`. */
   tallyKeysMax: 256,
+  /** From a fast PC to a large model on the smallest board; the time of the vision process' deadline is above all. */
+  inferenceBucketsMs: [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000],
   /** The same trouble is logged at most this often; what was left out is counted in the next line. */
   logGateMs: 60_000,
+  /** How fast the buffer fills is told from what it held over the last six hours: a day has a night. */
+  forecastSampleMs: 5 * 60_000,
+  forecastSamplesMax: 72,
+  /** Shorter than this a few frames more or less would make it a matter of chance. */
+  forecastSpanMinMs: 10 * 60_000,
+  /** Of the file of metrics: what Prometheus asks for is seldom newer. */
+  textfileEveryMs: 60_000,
+  /** What was found out a moment ago is told again: whoever asks without end costs no more than whoever asks seldom. */
+  answerKeptMs: 500,
 } as const;
 
 export const pullLimits = {
@@ -617,9 +644,28 @@ export const logLimits = {
   valuesMax: 200,
   /** Masking a shorter text would make the log unreadable and protect nothing. */
   secretCharsMin: 4,
+  /** The same trouble again within this time is counted. A little less than parts keep their own repeats back for. */
+  repeatMs: 55_000,
+  /** Troubles told apart; beyond them the oldest is forgotten, once its count is said. */
+  troublesMax: 256,
+  /** Some 300 bytes each. An agent at work writes one or two a minute; the start of 64 cameras and 32 targets about 200. */
+  linesPerMinuteMax: { troubles: 120, news: 300 },
   /** Kept in memory for a support bundle: some hours of a quiet device, a minute of one in trouble. */
   ringLinesMax: 500,
   ringCharsMax: 256 * KB,
+} as const;
+
+export const clockLimits = {
+  /** A look reads two clocks and the time of a file in memory. */
+  lookMs: 10_000,
+  /** Time sources step a clock that is off by 0.4 s to 1 s or more; below that they let it run faster or slower. */
+  jumpMsMin: 1_000,
+  /** While nothing says that the clock is right, timedatectl and chronyc are asked, each a process: later and later. */
+  askFirstMs: 30_000,
+  askMaxMs: 15 * 60_000,
+  askTimeoutMs: 5_000,
+  /** Of the latest boots, some 130 bytes each: three months of a gateway that is switched off every night and at noon. */
+  anchorsMax: 256,
 } as const;
 
 export const stateLimits = {
@@ -627,8 +673,12 @@ export const stateLimits = {
   modelsBytesMax: 128 * KB,
   /** The pauses of `configLimits.camerasMax` cameras take 7 KB. */
   pausesBytesMax: 16 * KB,
+  /** `clockLimits.anchorsMax` of them. */
+  clockBytesMax: 64 * KB,
   /** A pause of each of 32 targets, and a limit. */
   uploadBytesMax: 16 * KB,
+  /** A day and a month. */
+  usageBytesMax: 4 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
   targetBytesMax: 16 * KB,
   /** Configs that worked, of so many versions of the agent: two updates back. */
@@ -641,4 +691,11 @@ export const stateLimits = {
   newerBytesFactor: 8,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */
   leftoverAfterMs: 60_000,
+} as const;
+
+export const pulseLimits = {
+  /** Where no service manager says otherwise. Longer than a worn memory card needs for the slowest of its writes. */
+  periodMs: 120_000,
+  /** Of the period: an event loop that comes later than this again and again serves nobody in time. */
+  lagShareMax: 0.25,
 } as const;

@@ -1,6 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { AgentError } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
+import type { Pulses } from "./pulse.ts";
 import type { Cursor, Frame, RecordDraft, StoredRecord } from "./types.ts";
 
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -20,11 +21,16 @@ export interface Logger {
 /** Uniform in [0, 1). */
 export type Random = () => number;
 
+/** Is told of bytes that were handed to the line. Must not throw. */
+export type Meter = (bytes: number) => void;
+
 /** What every long-lived part gets from outside. */
 export interface Seams {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Where loops say that they turn. In the daemon alone. */
+  readonly pulses?: Pulses;
 }
 
 // ---------------------------------------------------------------------------------------------------------- capture
@@ -187,6 +193,15 @@ export interface TargetBacklog {
    * is owed is given up after `spool.removedTargetsAfter`.
    */
   readonly removedForMs?: number;
+}
+
+/** What waits for one target. */
+export interface WaitingFor {
+  readonly targetId: string;
+  /** On disk. */
+  readonly bytes: number;
+  /** Of the oldest record, in time that the spool was running; absent where there is none. */
+  readonly oldestAgeMs?: number;
 }
 
 /**

@@ -47,6 +47,15 @@ export interface Frame {
 /** `synchronised`: the system clock was set by a time source since boot; `unsynchronised`: it was not; `unknown`: cannot tell. */
 export type ClockQuality = "synchronised" | "unsynchronised" | "unknown";
 
+/** `corrected`: reckoned from the monotonic time, once the clock was right. Never on disk, where a record stays as it is. */
+export type TimeQuality = ClockQuality | "corrected";
+
+/** One moment on both clocks. */
+export interface ClockStamp {
+  readonly capturedAtMs: number;
+  readonly monotonicMs: number;
+}
+
 /** A picture in overlapping parts, each looked at by itself. */
 export interface TileGrid {
   readonly columns: number;
@@ -84,8 +93,10 @@ export interface RecordDraft {
   readonly cameraId: string;
   readonly capturedAtMs: number;
   readonly monotonicMs: number;
+  /** Where `monotonicMs` begins; of records without this, which versions before this field made, with their process. */
+  readonly monotonicFrom?: "boot";
   readonly bootId: string;
-  readonly clockQuality: ClockQuality;
+  readonly clockQuality: TimeQuality;
   readonly imageWidth: number;
   readonly imageHeight: number;
   /** False when the vision process was away: then the absence of detections means nothing. */
@@ -101,7 +112,7 @@ export interface RecordDraft {
 
 /** One kept frame as it lies in the spool. The JPEG itself is read on demand. */
 export interface StoredRecord extends RecordDraft {
-  /** ULID: sortable by time, unique across devices. */
+  /** ULID: unique across devices. Sorts by the wall clock, which may jump: what has an order is ordered by `sequence`. */
   readonly id: string;
   /** `{device}-{spoolId}-{sequence}.jpg`, frozen at append: the name every target uses. */
   readonly name: string;

@@ -1,12 +1,20 @@
 import type { Clock } from "../core/clock.ts";
+import type { UploadBudget } from "./upload-budget.ts";
 import type { UploadRate } from "./upload-rate.ts";
+import type { UploadWindow } from "./upload-window.ts";
 
-/** Why an operator keeps a target's records back. */
+/** Why a target's records are kept back: on an operator's word, or by what the config allows. */
 export interface Hold {
-  readonly kind: "disabled" | "paused";
+  readonly kind: "disabled" | "paused" | "window" | "budget";
   readonly forMs: number;
-  /** Of a pause that ends by itself. */
+  /** Where it ends by itself. */
   readonly leftMs?: number;
+}
+
+/** Of the config. What a person asks for waits like all else: a flush is the word that lets it go. */
+export interface Restraints {
+  readonly window?: UploadWindow | undefined;
+  readonly budget?: UploadBudget | undefined;
 }
 
 /**
@@ -20,8 +28,11 @@ export class Gate {
   #disabledAtMs: number | undefined;
   #pausedAtMs = 0;
   #pausedUntilMs: number | undefined;
-  /** Deliveries that may pass a pause. */
+  /** Deliveries that may pass a pause and a window. */
   #flushLeft = 0;
+  /** And of these, those that may go beyond a budget. */
+  #overBudgetLeft = 0;
+  #restraints: Restraints = {};
   readonly #waiting = new Set<() => void>();
 
   constructor(clock: Clock, { enabled = true, rate }: { readonly enabled?: boolean; readonly rate?: UploadRate } = {}) {
@@ -36,17 +47,26 @@ export class Gate {
     this.wake();
   }
 
+  /** Beside what an operator says. */
+  restrain(restraints: Restraints): void {
+    this.#restraints = restraints;
+    this.wake();
+  }
+
   /** Monotonic, also Infinity; undefined ends the pause. */
   pauseUntil(untilMs: number | undefined): void {
     if (this.#pausedUntilMs === undefined) this.#pausedAtMs = this.#clock.monotonicMs();
     this.#pausedUntilMs = untilMs;
-    this.#flushLeft = 0;
+    this.#endFlush();
     this.wake();
   }
 
-  /** Lets so many deliveries pass a pause, or fewer where fewer are due. */
-  flush(deliveriesMax: number): void {
-    if (this.hold()?.kind === "paused") this.#flushLeft = deliveriesMax;
+  /** Lets so many deliveries pass a pause and a window, or fewer where fewer are due; a budget only when told. */
+  flush(deliveriesMax: number, { overBudget = false }: { readonly overBudget?: boolean } = {}): void {
+    const kind = this.hold()?.kind;
+    const mayPass = kind === "paused" || kind === "window" || (overBudget && kind !== "disabled");
+    if (mayPass) this.#flushLeft = deliveriesMax;
+    this.#overBudgetLeft = mayPass && overBudget ? deliveriesMax : 0;
     this.wake();
   }
 
@@ -56,29 +76,47 @@ export class Gate {
 
   /** So many were leased to be sent; none ends a flush. */
   leased(deliveries: number): void {
-    this.#flushLeft = deliveries === 0 ? 0 : Math.max(0, this.#flushLeft - deliveries);
+    if (deliveries === 0 || !this.isFlushing) this.#endFlush();
+    else this.#flushLeft = Math.max(0, this.#flushLeft - deliveries);
   }
 
   hold(): Hold | undefined {
     const nowMs = this.#clock.monotonicMs();
     if (this.#disabledAtMs !== undefined) return { kind: "disabled", forMs: nowMs - this.#disabledAtMs };
-    if (this.#pausedUntilMs === undefined || this.isFlushing || this.#pausedUntilMs <= nowMs) return undefined;
-    const leftMs = this.#pausedUntilMs - nowMs;
-    return { kind: "paused", forMs: nowMs - this.#pausedAtMs, ...(leftMs === Infinity ? {} : { leftMs }) };
+    if (this.#pausedUntilMs !== undefined && this.#pausedUntilMs > nowMs && !this.isFlushing) {
+      const leftMs = this.#pausedUntilMs - nowMs;
+      return { kind: "paused", forMs: nowMs - this.#pausedAtMs, ...(leftMs === Infinity ? {} : { leftMs }) };
+    }
+    const spent = this.#overBudgetLeft > 0 ? undefined : this.#restraints.budget?.hold();
+    if (spent !== undefined) return { kind: "budget", forMs: spent.forMs, leftMs: spent.leftMs };
+    const closed = this.isFlushing ? undefined : this.#restraints.window?.hold();
+    return closed === undefined ? undefined : { kind: "window", ...closed };
   }
 
-  /** Until a call may begin; Infinity until somebody lets it. */
+  /** Until a call may begin; Infinity until somebody lets it, or a call ends that may use up the budget. */
   waitMs(): number {
     const hold = this.hold();
-    return hold === undefined ? (this.#rate?.waitMs() ?? 0) : (hold.leftMs ?? Infinity);
+    if (hold !== undefined) return hold.leftMs ?? Infinity;
+    return this.mayCall() ? (this.#rate?.waitMs() ?? 0) : Infinity;
+  }
+
+  /** To be asked right before a call: of several targets, each was told before that something is left. */
+  mayCall(): boolean {
+    return this.#overBudgetLeft > 0 || (this.#restraints.budget?.mayCall() ?? true);
   }
 
   callBytesMax(): number {
     return this.#rate?.callBytesMax() ?? Infinity;
   }
 
-  calls(bytes: number): void {
-    this.#rate?.spent(bytes);
+  begins(deliveries: number, imageBytes: number): void {
+    this.#overBudgetLeft = Math.max(0, this.#overBudgetLeft - deliveries);
+    this.#rate?.spent(imageBytes);
+    this.#restraints.budget?.begins(imageBytes);
+  }
+
+  ended(imageBytes: number): void {
+    this.#restraints.budget?.ended(imageBytes);
   }
 
   wake(): void {
@@ -102,5 +140,10 @@ export class Gate {
     signal.removeEventListener("abort", stop);
     over.abort();
     signal.throwIfAborted();
+  }
+
+  #endFlush(): void {
+    this.#flushLeft = 0;
+    this.#overBudgetLeft = 0;
   }
 }

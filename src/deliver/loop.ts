@@ -5,10 +5,11 @@ import type { DeliveryHealth } from "../core/health.ts";
 import { deliverLimits } from "../core/limits.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Delivery, Random, Seams, Settlement, Spool, Target } from "../core/ports.ts";
+import { beginPulse, type Pulse, UnwatchedPulse } from "../core/pulse.ts";
 import { Books } from "./books.ts";
 import { Breaker, needsPerson } from "./breaker.ts";
 import { callTarget, callTimeoutMs, imageBytesOf } from "./call.ts";
-import { Gate } from "./gate.ts";
+import { Gate, type Hold } from "./gate.ts";
 import { HeldCameras } from "./held-cameras.ts";
 import { type Ruling, ruleOn, waiting } from "./ruling.ts";
 import { Suspects } from "./suspects.ts";
@@ -27,6 +28,7 @@ export type DeliverySpool = Pick<Spool, "lease" | "settle" | "waitForDue">;
 export class DeliveryLoop {
   readonly #target: Target;
   readonly #spool: DeliverySpool;
+  readonly #seams: Seams;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #books: Books;
@@ -40,11 +42,14 @@ export class DeliveryLoop {
   #leasing = new AbortController();
   #calling = new AbortController();
   #running: Promise<void> | undefined;
+  #pulse: Pulse;
 
   constructor(target: Target, spool: DeliverySpool, seams: Seams, gate = new Gate(seams.clock)) {
     this.#target = target;
     this.#spool = spool;
+    this.#seams = seams;
     this.#clock = seams.clock;
+    this.#pulse = new UnwatchedPulse(seams.clock);
     this.#random = seams.random;
     this.#gate = gate;
     this.#books = new Books(target, seams);
@@ -57,6 +62,7 @@ export class DeliveryLoop {
     if (this.#running !== undefined) return;
     this.#leasing = new AbortController();
     this.#calling = new AbortController();
+    this.#pulse = beginPulse(this.#seams, `delivery:${this.#target.id}`);
     this.#running = this.#run(this.#leasing.signal);
   }
 
@@ -74,11 +80,14 @@ export class DeliveryLoop {
     this.#running = undefined;
   }
 
-  /** Tries at once, whatever the back-off says, and lets so many deliveries pass a pause. One that fails ends it. */
-  flush(deliveriesMax: number): void {
+  /**
+   * Tries at once, whatever the back-off says, and lets so many deliveries pass a pause, a window and, when told, a budget.
+   * One that fails ends it.
+   */
+  flush(deliveriesMax: number, options?: { readonly overBudget?: boolean }): void {
     this.#breaker.hurry();
     this.#held.hurry();
-    this.#gate.flush(deliveriesMax);
+    this.#gate.flush(deliveriesMax, options);
   }
 
   health(): DeliveryHealth {
@@ -93,7 +102,7 @@ export class DeliveryLoop {
       ...(forMs === undefined ? {} : { forMs }),
       ...(permit.kind === "wait" ? { retryInMs: permit.waitMs } : {}),
       ...(away === undefined ? {} : { awayBecause: becauseOf(away.error) }),
-      ...(hold?.leftMs === undefined ? {} : { pausedForMs: hold.leftMs }),
+      ...leftOf(hold),
       inFlight: this.#calls.size,
     };
   }
@@ -108,25 +117,30 @@ export class DeliveryLoop {
         if (this.#leasing.signal.aborted) break;
         failures += 1;
         this.#books.spoolFailed(asAgentError(error, `leasing records for ${this.#target.id}`));
-        await this.#clock.sleep(this.#spoolBackoffMs(failures), leasing).catch(() => undefined);
+        await this.#pulse.sleep(this.#spoolBackoffMs(failures), leasing).catch(() => undefined);
       }
     }
-    await Promise.all(this.#calls);
+    await this.#callsEnded();
+    this.#pulse.end();
   }
 
   /** One step: wait for what is missing, or begin a call. Throws when the spool does, and when it is stopped. */
   async #turn(leasing: AbortSignal): Promise<void> {
+    const pulse = this.#pulse;
+    pulse.beat();
     const heldMs = this.#gate.waitMs();
-    if (heldMs > 0) return this.#gate.changed(heldMs, leasing);
+    if (heldMs > 0) return this.#gate.changed(Math.min(heldMs, pulse.restMs), leasing);
     const permit = this.#breaker.permit();
-    if (permit.kind === "wait") return this.#gate.changed(permit.waitMs, leasing);
+    if (permit.kind === "wait") return this.#gate.changed(Math.min(permit.waitMs, pulse.restMs), leasing);
     const probing = permit.kind === "probe";
     const capacity = this.#target.capacity();
-    if (this.#calls.size >= (probing ? 1 : Math.max(1, capacity.callsInFlightMax))) return Promise.race(this.#calls);
+    if (this.#calls.size >= (probing ? 1 : Math.max(1, capacity.callsInFlightMax))) return this.#callEnded();
 
     const { era } = this.#breaker;
     // A flush ends where nothing is due any more.
-    if (!this.#gate.isFlushing) await this.#spool.waitForDue(this.#target.id, leasing);
+    if (!this.#gate.isFlushing) {
+      await pulse.wait(leasing, (wait) => this.#spool.waitForDue(this.#target.id, wait));
+    }
     // A call in flight may have failed meanwhile, or an operator may have said no; then it is not the time to lease.
     if (era !== this.#breaker.era || leasing.aborted || this.#gate.waitMs() > 0) return;
     // A probe chooses among all suspects and the first record behind them.
@@ -136,9 +150,10 @@ export class DeliveryLoop {
           recordsMax: Math.max(1, capacity.recordsPerCallMax),
           bytesMax: Math.min(capacity.bytesPerCallMax, this.#gate.callBytesMax()),
         };
+    pulse.beat();
     const leased = await this.#spool.lease(this.#target.id, limit);
     this.#gate.leased(leased.length);
-    if (leased.length === 0) return this.#clock.sleep(deliverLimits.emptyLeaseMs, leasing);
+    if (leased.length === 0) return pulse.sleep(deliverLimits.emptyLeaseMs, leasing);
     const free = await this.#withoutHeld(leased);
     if (free.length > 0) await (probing ? this.#probe(free, era) : this.#deliver(free, era));
   }
@@ -149,7 +164,7 @@ export class DeliveryLoop {
     for (const delivery of leased) {
       const wait = this.#held.waiting(delivery);
       if (wait === undefined) free.push(delivery);
-      else await this.#settle(delivery, waiting(wait.error, wait.afterMs));
+      else await this.#settle(delivery, waiting(wait.error, wait.afterMs), this.#pulse);
     }
     return free;
   }
@@ -172,32 +187,51 @@ export class DeliveryLoop {
   }
 
   async #sendAlone(delivery: Delivery, era: number): Promise<void> {
-    await Promise.all(this.#calls);
-    await (this.#mayNotCall(era) ? this.#release([delivery]) : this.#begin([delivery], true));
+    await this.#callsEnded();
+    if (this.#mayNotCall(era)) return this.#release([delivery]);
+    void this.#begin([delivery], true);
+    await this.#callsEnded();
   }
 
-  /** Between lease and call the loop may have been stopped, or another call may have failed. */
+  /** Each of them has a pulse of its own, which is late where it does not end. */
+  async #callEnded(): Promise<void> {
+    this.#pulse.beat(Infinity);
+    await Promise.race(this.#calls);
+  }
+
+  async #callsEnded(): Promise<void> {
+    this.#pulse.beat(Infinity);
+    await Promise.all(this.#calls);
+  }
+
+  /** Between lease and call the loop may have been stopped, another call may have failed or taken what was left. */
   #mayNotCall(era: number): boolean {
-    return this.#leasing.signal.aborted || era !== this.#breaker.era;
+    return this.#leasing.signal.aborted || era !== this.#breaker.era || !this.#gate.mayCall();
   }
 
   #begin(deliveries: readonly Delivery[], alone: boolean): Promise<void> {
-    const call = this.#call(deliveries, alone)
+    const pulse = beginPulse(this.#seams, `call:${this.#target.id}`);
+    const call = this.#call(deliveries, alone, pulse)
       .catch((error: unknown) => this.#books.broke(asAgentError(error, `delivering to ${this.#target.id}`)))
-      .finally(() => this.#calls.delete(call));
+      .finally(() => {
+        pulse.end();
+        this.#calls.delete(call);
+      });
     this.#calls.add(call);
     return call;
   }
 
-  async #call(deliveries: readonly Delivery[], alone: boolean): Promise<void> {
+  async #call(deliveries: readonly Delivery[], alone: boolean, pulse: Pulse): Promise<void> {
     const { era } = this.#breaker;
     const startedMs = this.#clock.monotonicMs();
     const imageBytes = imageBytesOf(deliveries);
     this.#imageBytesInFlight += imageBytes;
-    this.#gate.calls(imageBytes);
+    this.#gate.begins(deliveries.length, imageBytes);
     const timeoutMs = callTimeoutMs(this.#imageBytesInFlight);
+    pulse.beat(timeoutMs + deliverLimits.abandonAfterMs);
     const outcomes = await callTarget(this.#target, deliveries, timeoutMs, this.#clock, this.#calling.signal);
     this.#imageBytesInFlight -= imageBytes;
+    this.#gate.ended(imageBytes);
     this.#books.called(this.#clock.monotonicMs() - startedMs);
     // What was accepted comes first: it tells whether a failure beside it is the target's.
     const verdicts = [...outcomes]
@@ -206,7 +240,7 @@ export class DeliveryLoop {
     // The breaker moves before anything is settled: what is released must not be leased again at once.
     this.#moveBreaker(era, verdicts);
     for (const { delivery, outcome, settlement } of verdicts) this.#books.ruled(delivery, outcome, settlement);
-    await Promise.all(verdicts.map(({ delivery, settlement }) => this.#settle(delivery, settlement)));
+    await Promise.all(verdicts.map(({ delivery, settlement }) => this.#settle(delivery, settlement, pulse)));
   }
 
   #rule(delivery: Delivery, outcome: Outcome, alone: boolean): Ruling {
@@ -225,15 +259,16 @@ export class DeliveryLoop {
   }
 
   async #release(deliveries: readonly Delivery[]): Promise<void> {
-    for (const delivery of deliveries) await this.#settle(delivery, { kind: "release" });
+    for (const delivery of deliveries) await this.#settle(delivery, { kind: "release" }, this.#pulse);
   }
 
   /**
    * Holds its lane until the spool has the outcome, so a broken spool slows the sending down; gives up in the end. Then an
    * accepted record stays leased, so that it is not sent again before a restart; any other one is put back.
    */
-  async #settle(delivery: Delivery, settlement: Settlement): Promise<void> {
+  async #settle(delivery: Delivery, settlement: Settlement, pulse: Pulse): Promise<void> {
     for (let tries = 1; ; tries += 1) {
+      pulse.beat();
       try {
         await this.#spool.settle(this.#target.id, delivery.record.id, settlement);
         return;
@@ -243,17 +278,17 @@ export class DeliveryLoop {
         const hopeless = failure.disposition !== "retry" || tries >= deliverLimits.settleTriesMax;
         if (hopeless || this.#calling.signal.aborted) {
           this.#books.unsettled(delivery, settlement, failure);
-          if (settlement.kind !== "accepted") await this.#putBack(delivery);
+          if (settlement.kind !== "accepted") await this.#putBack(delivery, pulse);
           return;
         }
-        await this.#clock.sleep(this.#spoolBackoffMs(tries), this.#calling.signal).catch(() => undefined);
+        await pulse.sleep(this.#spoolBackoffMs(tries), this.#calling.signal).catch(() => undefined);
       }
     }
   }
 
   /** Not at once: the record would come straight back, to the same end. */
-  async #putBack(delivery: Delivery): Promise<void> {
-    const pause = this.#clock.sleep(deliverLimits.spoolBackoffMaxMs, this.#calling.signal);
+  async #putBack(delivery: Delivery, pulse: Pulse): Promise<void> {
+    const pause = pulse.sleep(deliverLimits.spoolBackoffMaxMs, this.#calling.signal);
     await pause.catch(() => undefined);
     const released = this.#spool.settle(this.#target.id, delivery.record.id, { kind: "release" });
     // A release needs no disk; one that fails nevertheless leaves the record leased, as it was.
@@ -264,6 +299,11 @@ export class DeliveryLoop {
     const { spoolBackoffFirstMs, spoolBackoffMaxMs } = deliverLimits;
     return backoffMs(failures, spoolBackoffFirstMs, spoolBackoffMaxMs, this.#random);
   }
+}
+
+function leftOf(hold: Hold | undefined): Pick<DeliveryHealth, "pausedForMs" | "opensInMs"> {
+  if (hold?.leftMs === undefined) return {};
+  return hold.kind === "paused" ? { pausedForMs: hold.leftMs } : { opensInMs: Math.round(hold.leftMs) };
 }
 
 function becauseOf(error: AgentError): NonNullable<DeliveryHealth["awayBecause"]> {

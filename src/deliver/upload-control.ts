@@ -2,17 +2,38 @@ import { join } from "node:path";
 import type { Clock } from "../core/clock.ts";
 import { asAgentError } from "../core/errors.ts";
 import type { UploadHealth } from "../core/health.ts";
-import { deliverLimits } from "../core/limits.ts";
-import type { Logger, Seams } from "../core/ports.ts";
+import { captureLimits, deliverLimits } from "../core/limits.ts";
+import type { Logger, Meter, Seams } from "../core/ports.ts";
+import type { WeeklyPlan } from "../core/weekly.ts";
 import type { StateFile } from "../state/state-file.ts";
-import { Gate } from "./gate.ts";
+import { Gate, type Hold } from "./gate.ts";
 import { openUploadBooks, type UploadBooks } from "./upload-books.ts";
+import { UploadBudget, type UploadBudgetPlan } from "./upload-budget.ts";
 import { UploadRate } from "./upload-rate.ts";
+import { UploadWindow } from "./upload-window.ts";
+
+/** What the config says of uploads. */
+export interface UploadPlan extends UploadBudgetPlan {
+  readonly schedule?: WeeklyPlan | undefined;
+  readonly bytesPerSecond?: number | undefined;
+}
+
+export interface UploadTarget {
+  readonly id: string;
+  readonly enabled: boolean;
+  /** In the place of the schedule for all. */
+  readonly schedule?: WeeklyPlan | undefined;
+  /** It writes to a disk: only its own schedule holds, and no budget. */
+  readonly isLocal?: boolean;
+}
 
 export interface UploadControlParts {
   readonly stateFolder: string;
-  readonly targets: readonly { readonly id: string; readonly enabled: boolean }[];
+  readonly targets: readonly UploadTarget[];
+  readonly plan?: UploadPlan;
 }
+
+const minuteMs = 60_000;
 
 interface Said {
   /** By target: until when, monotonic; Infinity until somebody ends it. */
@@ -21,28 +42,41 @@ interface Said {
 }
 
 /**
- * What an operator says about uploading: pauses of targets, and a limit for all of them together. Kept over a restart; a
- * pause of a certain length counts running time. Before `start` nothing is paused, limited or kept.
+ * What holds uploads back. What an operator says: pauses of targets, and a limit for all of them together, which goes
+ * before that of the config. Kept over a restart; a pause of a certain length counts running time. What the config says:
+ * windows and budgets. Before `start` nothing is held back, counted or kept.
  */
 export class UploadControl {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #rate: UploadRate;
+  readonly #plan: UploadPlan;
+  readonly #targets: readonly UploadTarget[];
   readonly #gates: ReadonlyMap<string, Gate>;
+  readonly #budget: UploadBudget;
+  /** By target, as it was logged. */
+  #held = new Map<string, Hold["kind"]>();
   #said: Said = { pauses: new Map() };
   #file: StateFile<UploadBooks> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #stopping = new AbortController();
   #keeping: Promise<void> | undefined;
 
-  constructor({ stateFolder, targets }: UploadControlParts, { clock, random, log }: Seams) {
+  constructor({ stateFolder, targets, plan = {} }: UploadControlParts, { clock, random, log }: Seams) {
     this.#path = join(stateFolder, "upload.json");
     this.#clock = clock;
     this.#log = log;
     this.#rate = new UploadRate(clock, random);
+    this.#plan = plan;
+    this.#targets = targets;
     this.#gates = new Map(targets.map(({ id, enabled }) => [id, new Gate(clock, { enabled, rate: this.#rate })]));
+    const wakeAll = () => this.#gates.forEach((gate) => gate.wake());
+    this.#budget = new UploadBudget(join(stateFolder, "upload-usage.json"), plan, { clock, log }, wakeAll);
   }
+
+  /** To be told by the links of targets what they have sent. */
+  readonly meter: Meter = (bytes) => this.#budget.count(bytes);
 
   /** Undefined for a target that is not configured. */
   gateOf(targetId: string): Gate | undefined {
@@ -53,6 +87,8 @@ export class UploadControl {
   async start(): Promise<void> {
     this.#stopping = new AbortController();
     this.#file = await openUploadBooks(this.#path);
+    await this.#budget.start();
+    this.#restrain();
     const { pauses, limitBytesPerSecond } = this.#file.read();
     const nowMs = this.#clock.monotonicMs();
     const known = Object.entries(pauses).filter(([id]) => this.#gates.has(id));
@@ -64,14 +100,16 @@ export class UploadControl {
     if (paused.length > 0 || limitBytesPerSecond !== undefined) {
       this.#log.warn("upload.restrained", { paused, limitBytesPerSecond });
     }
-    this.#keeping = this.#keepTime(this.#stopping.signal);
+    const { signal } = this.#stopping;
+    this.#keeping = Promise.all([this.#keepTime(signal), this.#watch(signal)]).then(() => undefined);
   }
 
-  /** Notes what is left of the pauses. */
+  /** Notes what is left of the pauses, and what was sent. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#keeping;
     await this.#last;
+    await this.#budget.stop();
     this.#file = undefined;
   }
 
@@ -92,13 +130,18 @@ export class UploadControl {
     this.#log.info("upload.resumed", { targets: targetIds });
   }
 
-  /** Of pictures, over all targets; undefined ends it. */
+  /** Of pictures, over all targets, whatever the config says; undefined ends it, and that of the config holds again. */
   async limit(bytesPerSecond: number | undefined): Promise<void> {
     await this.#change(({ pauses }) => ({
       pauses,
       ...(bytesPerSecond === undefined ? {} : { limitBytesPerSecond: bytesPerSecond }),
     }));
     this.#log.info("upload.limited", { bytesPerSecond: bytesPerSecond ?? "no limit" });
+  }
+
+  /** Bytes of pictures a second that the config allows; undefined where it sets no limit. */
+  get configuredLimit(): number | undefined {
+    return this.#plan.bytesPerSecond;
   }
 
   /** Also those that a flush or the config has its way with just now. */
@@ -109,8 +152,52 @@ export class UploadControl {
 
   health(): UploadHealth {
     const { bytesPerSecond } = this.#rate;
-    if (bytesPerSecond === undefined) return {};
-    return { limitBytesPerSecond: bytesPerSecond, limitWaitMs: Math.round(this.#rate.debtMs()) };
+    const limitWaitMs = Math.round(this.#rate.debtMs());
+    return {
+      ...(bytesPerSecond === undefined ? {} : { limitBytesPerSecond: bytesPerSecond, limitWaitMs }),
+      ...(this.#budget.isSet ? { budget: this.#budget.health() } : {}),
+    };
+  }
+
+  #restrain(): void {
+    const { schedule } = this.#plan;
+    const shared = schedule === undefined ? undefined : new UploadWindow(schedule, this.#clock);
+    for (const { id, isLocal = false, schedule: own } of this.#targets) {
+      const window = own === undefined ? (isLocal ? undefined : shared) : new UploadWindow(own, this.#clock);
+      const budget = this.#budget.isSet && !isLocal ? this.#budget : undefined;
+      this.#gates.get(id)?.restrain({ window, budget });
+    }
+  }
+
+  /** Windows begin and end at full minutes; the wall clock may be set at any moment. */
+  async #watch(signal: AbortSignal): Promise<void> {
+    const isWatched =
+      this.#budget.isSet || [this.#plan, ...this.#targets].some(({ schedule }) => schedule !== undefined);
+    while (isWatched && !signal.aborted) {
+      this.#tellHeld();
+      await this.#budget.noteTime();
+      const toFullMinuteMs = minuteMs - (this.#clock.nowMs() % minuteMs);
+      await this.#clock.sleep(Math.min(toFullMinuteMs, captureLimits.scheduleLookMs), signal).catch(() => undefined);
+    }
+  }
+
+  /** Whoever waits is woken where something has changed: the clock may have been set. */
+  #tellHeld(): void {
+    for (const [id, gate] of this.#gates) {
+      const hold = gate.hold();
+      const kind = hold?.kind === "window" || hold?.kind === "budget" ? hold.kind : undefined;
+      const before = this.#held.get(id);
+      if (kind === before) continue;
+      gate.wake();
+      if (kind === undefined) {
+        this.#held.delete(id);
+        this.#log.info("upload.released", { target: id, because: before });
+      } else {
+        this.#held.set(id, kind);
+        const opensInMs = hold?.leftMs === undefined ? {} : { opensInMs: Math.round(hold.leftMs) };
+        this.#log[kind === "budget" ? "warn" : "info"]("upload.held", { target: id, because: kind, ...opensInMs });
+      }
+    }
   }
 
   /** One after the other; what could not be kept is not in force either. */
@@ -127,7 +214,7 @@ export class UploadControl {
   #obey(said: Said): void {
     const before = this.#said;
     this.#said = said;
-    this.#rate.set(said.limitBytesPerSecond);
+    this.#rate.set(said.limitBytesPerSecond ?? this.#plan.bytesPerSecond);
     for (const [id, gate] of this.#gates) {
       if (before.pauses.get(id) !== said.pauses.get(id)) gate.pauseUntil(said.pauses.get(id));
       else gate.wake();

@@ -1,4 +1,11 @@
-import type { DeliveryHealth, ModelsHealth, PipelineHealth, ShadowHealth, UploadHealth } from "../core/health.ts";
+import type {
+  ClockHealth,
+  DeliveryHealth,
+  ModelsHealth,
+  PipelineHealth,
+  ShadowHealth,
+  UploadHealth,
+} from "../core/health.ts";
 import { faultTexts, type ImageHealth, isTrouble } from "../core/picture.ts";
 import type { CameraHealth, SpoolStats, TargetBacklog } from "../core/ports.ts";
 import type { ModelInfo, VisionHealth } from "../core/vision-port.ts";
@@ -18,6 +25,7 @@ export interface HealthParts {
   readonly spool: SpoolStats | "unasked" | undefined;
   readonly deliveries: readonly DeliveryHealth[];
   readonly upload?: UploadHealth;
+  readonly clock?: ClockHealth;
   readonly memory: MemoryHealth;
 }
 
@@ -55,6 +63,7 @@ export interface HealthReport {
   readonly spool?: SpoolHealth;
   readonly targets: readonly TargetHealth[];
   readonly upload?: UploadHealth;
+  readonly clock?: ClockHealth;
   readonly memory: MemoryHealth;
 }
 
@@ -77,13 +86,14 @@ export function collectHealth(parts: HealthParts): HealthReport {
     ...(spool === undefined ? {} : { spool: spoolHealth(spool) }),
     targets: parts.deliveries.map((delivery) => ({ ...delivery, ...backlogOf(spool, delivery.targetId) })),
     ...(parts.upload === undefined ? {} : { upload: parts.upload }),
+    ...(parts.clock === undefined ? {} : { clock: parts.clock }),
     memory: parts.memory,
   };
 }
 
 /** The report as flat fields of one log line. */
 export function healthFields(report: HealthReport): Readonly<Record<string, string | number>> {
-  const { pipeline, spool, vision, shadow, upload, memory } = report;
+  const { pipeline, spool, vision, shadow, upload, clock, memory } = report;
   return {
     state: report.state,
     uptimeMs: Math.round(report.uptimeMs),
@@ -103,9 +113,19 @@ export function healthFields(report: HealthReport): Readonly<Record<string, stri
     lost: spool?.lost.reduce((sum, { deliveries }) => sum + deliveries, 0) ?? 0,
     cameras: report.cameras.map(cameraPhrase).join(" "),
     targets: report.targets.map(targetPhrase).join(" "),
-    ...(upload?.limitBytesPerSecond === undefined ? {} : { uploadLimit: upload.limitBytesPerSecond }),
+    ...uploadFields(upload),
+    ...(clock === undefined ? {} : { clock: clock.quality }),
     rssBytes: memory.rssBytes,
     ...(report.troubles.length === 0 ? {} : { troubles: report.troubles.join("; ") }),
+  };
+}
+
+function uploadFields({ limitBytesPerSecond, budget = {} }: UploadHealth = {}): Readonly<Record<string, number>> {
+  const { dayBytesLeft, monthBytesLeft } = budget;
+  return {
+    ...(limitBytesPerSecond === undefined ? {} : { uploadLimit: limitBytesPerSecond }),
+    ...(dayBytesLeft === undefined ? {} : { dayBytesLeft }),
+    ...(monthBytesLeft === undefined ? {} : { monthBytesLeft }),
   };
 }
 
@@ -132,7 +152,8 @@ function cameraPhrase({ id, state, image, restarts, framesBad = 0, opensAtMs, re
 
 function targetPhrase(target: TargetHealth): string {
   const quarantined = target.quarantined === 0 ? "" : ` quarantined=${target.quarantined}`;
-  return `${target.targetId}:${target.state} accepted=${target.accepted} pending=${target.pending}${quarantined}`;
+  const opens = target.opensInMs === undefined ? "" : ` for=${Math.ceil(target.opensInMs / 60_000)}min`;
+  return `${target.targetId}:${target.state}${opens} accepted=${target.accepted} pending=${target.pending}${quarantined}`;
 }
 
 function shadowPhrase({ model, state, frames, disagreements, added, missing, failed }: ShadowHealth): string {
@@ -180,6 +201,7 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
     ...(pipeline.spoolFull ? [fullPhrase(pipeline)] : []),
     ...(spool?.evicting === true ? [`records are given up for want of room (${lossPhrase(spool)})`] : []),
     ...targets,
+    ...(parts.clock?.plausible === false ? ["the clock was never set"] : []),
   ];
 }
 
@@ -195,7 +217,7 @@ function modelTroubles({ lastRollback, updates }: ModelsHealth = {}): readonly s
 }
 
 /** Also while it is tried again, as long as the try has shown nothing. */
-function isAway({ state, lastError, lastFrameAtMs = -Infinity }: CameraHealth): boolean {
+export function isAway({ state, lastError, lastFrameAtMs = -Infinity }: CameraHealth): boolean {
   if (state === "starting") return lastError !== undefined && lastError.atMs >= lastFrameAtMs;
   return state === "stalled" || state === "backoff";
 }

@@ -16,6 +16,9 @@ export class HttpExchange {
   #answer: IncomingMessage | undefined;
   #request: ClientRequest | undefined;
   #sent = false;
+  #socket: Socket | undefined;
+  /** What other requests had sent on this connection; undefined until there is one. */
+  #writtenBefore: number | undefined;
   #wasCut = false;
 
   /** `idleTimeoutMs` holds from the first byte of the answer on. Of the body axios itself knows nothing. */
@@ -37,6 +40,10 @@ export class HttpExchange {
     request.once("finish", () => (this.#sent = true));
     request.once("socket", (socket) => {
       if (!request.reusedSocket) limitConnecting(socket, this.#connectTimeoutMs);
+      this.#socket = socket;
+      const opened = request.reusedSocket ? undefined : openedEvent(socket);
+      if (opened === undefined) this.#writtenBefore = socket.bytesWritten;
+      else socket.once(opened, () => (this.#writtenBefore = 0));
     });
     // Until axios ends it, so that the head and the pieces leave together.
     request.cork();
@@ -55,21 +62,34 @@ export class HttpExchange {
     return this.#sent;
   }
 
+  /**
+   * Head and body, as they were handed to a connection; TLS and TCP add to it. Of a request that failed halfway the rest
+   * counts too: what the system still held back cannot be told.
+   */
+  get sentBytes(): number {
+    return this.#writtenBefore === undefined ? 0 : (this.#socket?.bytesWritten ?? 0) - this.#writtenBefore;
+  }
+
   /** What cut the answer short, when something did: axios reports that and its own size limit with one code. */
   answerErrno(): string | undefined {
     return errnoOf(this.#answer?.errored);
   }
 }
 
+/** Of a new socket. Inside a tunnel that of a plain request is connected already. */
+function openedEvent(socket: Socket): "secureConnect" | "connect" | undefined {
+  if (socket instanceof TLSSocket) return "secureConnect";
+  return socket.connecting ? "connect" : undefined;
+}
+
 function limitConnecting(socket: Socket, timeoutMs: number): void {
-  const secure = socket instanceof TLSSocket;
-  // Inside a tunnel the socket of a plain request is connected already.
-  if (!secure && !socket.connecting) return;
+  const opened = openedEvent(socket);
+  if (opened === undefined) return;
   // The pool's time for unused connections runs on this socket too, and would end one that is still being made.
   socket.setTimeout(0);
   const timer = setTimeout(() => socket.destroy(connectTimeout(timeoutMs)), timeoutMs);
   const clear = (): void => clearTimeout(timer);
-  socket.once(secure ? "secureConnect" : "connect", clear);
+  socket.once(opened, clear);
   socket.once("close", clear);
 }
 

@@ -7,6 +7,7 @@ import { Deadline } from "./deadline.ts";
 import { linkError } from "./http-errors.ts";
 import { attemptedText, type HttpAnswer } from "./http-status.ts";
 import { HttpExchange } from "./http-exchange.ts";
+import type { Meter } from "../core/ports.ts";
 import { readTlsOptions, type TlsOptions, type TlsSettings } from "./tls.ts";
 
 export interface HttpRequest {
@@ -35,7 +36,12 @@ export interface HttpLinkOptions {
   readonly socketsMax?: number;
   readonly connectTimeoutMs?: number;
   readonly idleTimeoutMs?: number;
+  /** Is told of each request what was sent of it, when it is over. */
+  readonly meter?: Meter | undefined;
 }
+
+/** What a target's maker gives its link beside the config. The timeouts are for tests; the link's limits hold otherwise. */
+export type LinkParts = Pick<HttpLinkOptions, "connectTimeoutMs" | "idleTimeoutMs" | "meter">;
 
 /** The connections of one link: for plain addresses, and for those of https. */
 export interface Agents {
@@ -124,6 +130,7 @@ export class HttpLink implements HttpCaller {
       throw asLinkError(error, attempted, exchange, answerBytesMax);
     } finally {
       deadline.clear();
+      this.#options.meter?.(exchange.sentBytes);
     }
   }
 

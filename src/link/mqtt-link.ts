@@ -1,7 +1,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { linkLimits } from "../core/limits.ts";
-import type { Seams } from "../core/ports.ts";
+import type { Meter, Seams } from "../core/ports.ts";
 import { MqttConnection } from "./mqtt.ts";
 import { mayBeOlder } from "./mqtt-errors.ts";
 import { Hearing } from "./mqtt-hearing.ts";
@@ -36,6 +36,8 @@ export interface MqttLinkOptions {
   readonly onConnected?: (ended: AbortSignal) => void;
   /** Called each time that no connection could be made. Must not throw. */
   readonly onUnreachable?: (error: AgentError) => void;
+  /** Is told of each message when it goes. */
+  readonly meter?: Meter | undefined;
   /** For tests; the link's limits otherwise. */
   readonly timing?: Partial<MqttTiming>;
 }
@@ -76,6 +78,7 @@ export class MqttLink {
   #connection: MqttConnection | undefined;
   #lastLimits: MqttLimits | undefined;
   #lastFailure: AgentError | undefined;
+  #connections = 0;
   #stop = new AbortController();
   #hurry = new AbortController();
   #running: Promise<void> | undefined;
@@ -111,6 +114,11 @@ export class MqttLink {
   /** Messages that came while whoever listens was stuck, and were thrown away. */
   missed(): number {
     return this.#hearing.missed;
+  }
+
+  /** How often it was connected since the start. */
+  connections(): number {
+    return this.#connections;
   }
 
   /** Returns at once: being away is a state. May be called again after `close`. */
@@ -231,7 +239,7 @@ export class MqttLink {
 
   async #openAs(version: MqttVersion, signal: AbortSignal): Promise<MqttConnection> {
     const { host, port, tls: files, username, password, clientId, will } = this.#options;
-    const { sessionExpirySeconds, subscriptions = [], onConnected } = this.#options;
+    const { sessionExpirySeconds, subscriptions = [], onConnected, meter } = this.#options;
     const tls = files === undefined ? undefined : await readTlsOptions(files);
     const { keepaliveSeconds, connectTimeoutMs, ackTimeoutMs } = this.#timing;
     const connection = new MqttConnection(
@@ -248,6 +256,7 @@ export class MqttLink {
         ...(will === undefined ? {} : { will }),
         ...(sessionExpirySeconds === undefined ? {} : { sessionExpirySeconds }),
         ...{ subscriptions, hearing: this.#hearing },
+        ...(meter === undefined ? {} : { meter }),
       },
       version,
     );
@@ -255,6 +264,7 @@ export class MqttLink {
     await this.#subscribe(connection, signal);
     this.#connection = connection;
     this.#lastLimits = limits;
+    this.#connections += 1;
     this.#become({ kind: "connected", limits });
     onConnected?.(connection.over);
     return connection;

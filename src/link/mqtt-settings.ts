@@ -1,3 +1,4 @@
+import type { Meter } from "../core/ports.ts";
 import type { Hearing } from "./mqtt-hearing.ts";
 import type { MqttSubscription } from "./mqtt-subscription.ts";
 
@@ -30,6 +31,8 @@ export interface MqttSettings {
   readonly keepaliveSeconds: number;
   readonly connectTimeoutMs: number;
   readonly ackTimeoutMs: number;
+  /** Is told of each message when it goes. */
+  readonly meter?: Meter;
 }
 
 /** What the broker said when it accepted the connection. */

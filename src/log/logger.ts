@@ -1,11 +1,14 @@
 /** The only home of pino: one JSON line an event, on stderr, with every field serialised and masked by ourselves. */
 import { pino } from "pino";
 import type { Logger as Pino } from "pino";
+import type { Clock } from "../core/clock.ts";
 import type { LogFields, Logger } from "../core/ports.ts";
 import { createMasker } from "./masker.ts";
 import type { Masker } from "./masker.ts";
+import { type Line, Repeats } from "./repeats.ts";
 import type { LogRing } from "./ring.ts";
 import { serializeFields } from "./serialize.ts";
+import { Volume } from "./volume.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
@@ -24,12 +27,19 @@ export interface LoggerOptions {
   readonly journald: boolean;
   /** Keeps the last lines too. */
   readonly ring?: LogRing;
+  /**
+   * Of a log that is written for years: the same trouble again is counted, and lines beyond so many a minute are left out
+   * and counted. Not at the level `debug`, where somebody looks. Without a clock every line is written.
+   */
+  readonly clock?: Pick<Clock, "monotonicMs">;
 }
 
 /** For as long as the process lives. */
 export interface LogControl {
   level(): LogLevel;
   setLevel(level: LogLevel): void;
+  /** Says now what was counted and left out so far: before the process ends. */
+  sayCounted(): void;
 }
 
 export function createLogger(options: LoggerOptions): Logger {
@@ -55,7 +65,51 @@ export function createControlledLogger(options: LoggerOptions): {
   );
   const level = () => root.level as LogLevel;
   const setLevel = (to: LogLevel) => void (root.level = to);
-  return { log: new MaskingLogger(root, createMasker(options.secrets), {}), control: { level, setLevel } };
+  const writer = new Writer(root, options.clock);
+  const control = { level, setLevel, sayCounted: () => writer.sayCounted() };
+  return { log: new MaskingLogger(writer, createMasker(options.secrets), {}), control };
+}
+
+/** Of all loggers of one process: which lines are written. */
+class Writer {
+  readonly #pino: Pino;
+  readonly #clock: LoggerOptions["clock"];
+  readonly #repeats = new Repeats();
+  readonly #volume = new Volume();
+
+  constructor(root: Pino, clock: LoggerOptions["clock"]) {
+    this.#pino = root;
+    this.#clock = clock;
+  }
+
+  isEnabled(level: Line["level"]): boolean {
+    return this.#pino.isLevelEnabled(level);
+  }
+
+  write(line: Line): void {
+    if (this.#clock === undefined || this.#pino.level === "debug") {
+      this.#put(line);
+      return;
+    }
+    const nowMs = this.#clock.monotonicMs();
+    for (const passed of this.#repeats.pass(line, nowMs)) this.#putBounded(passed, nowMs);
+  }
+
+  sayCounted(): void {
+    for (const line of this.#repeats.due(Infinity)) this.#put(line);
+    const leftOut = this.#volume.leftOut(Infinity);
+    if (leftOut !== undefined) this.#put(leftOut);
+  }
+
+  #putBounded(line: Line, nowMs: number): void {
+    const leftOut = this.#volume.leftOut(nowMs);
+    if (leftOut !== undefined) this.#put(leftOut);
+    if (this.#volume.allows(line, nowMs)) this.#put(line);
+  }
+
+  #put({ level, event, fields }: Line): void {
+    this.#pino[level](fields, event);
+  }
 }
 
 function remembered(destination: LogDestination, ring: LogRing | undefined): LogDestination {
@@ -69,12 +123,12 @@ function remembered(destination: LogDestination, ring: LogRing | undefined): Log
 }
 
 class MaskingLogger implements Logger {
-  readonly #pino: Pino;
+  readonly #writer: Writer;
   readonly #masker: Masker;
   readonly #bound: LogFields;
 
-  constructor(root: Pino, masker: Masker, bound: LogFields) {
-    this.#pino = root;
+  constructor(writer: Writer, masker: Masker, bound: LogFields) {
+    this.#writer = writer;
     this.#masker = masker;
     this.#bound = bound;
   }
@@ -96,16 +150,17 @@ class MaskingLogger implements Logger {
   }
 
   child(fields: LogFields): Logger {
-    return new MaskingLogger(this.#pino, this.#masker, { ...this.#bound, ...serializeFields(fields, this.#masker) });
+    return new MaskingLogger(this.#writer, this.#masker, { ...this.#bound, ...serializeFields(fields, this.#masker) });
   }
 
   redacted(text: string): string {
     return this.#masker(text);
   }
 
-  #write(level: Exclude<LogLevel, "silent">, event: string, fields: LogFields = {}): void {
-    if (!this.#pino.isLevelEnabled(level)) return;
-    this.#pino[level]({ ...this.#bound, ...serializeFields(fields, this.#masker) }, this.#masker(event));
+  #write(level: Line["level"], event: string, fields: LogFields = {}): void {
+    if (!this.#writer.isEnabled(level)) return;
+    const shown = { ...this.#bound, ...serializeFields(fields, this.#masker) };
+    this.#writer.write({ level, event: this.#masker(event), fields: shown });
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Clock } from "../core/clock.ts";
 import { shownDetections } from "../core/detections.ts";
-import { Summary, type SummarySnapshot, Tally } from "../core/counters.ts";
+import { Histogram, Summary, type SummarySnapshot, Tally } from "../core/counters.ts";
 import type { AgentError } from "../core/errors.ts";
 import type { LastError, PipelineHealth } from "../core/health.ts";
+import { healthLimits } from "../core/limits.ts";
 import { LogGate } from "../core/log-gate.ts";
 import type { Logger, Random, Seams } from "../core/ports.ts";
 import type { Frame } from "../core/types.ts";
@@ -17,6 +18,7 @@ export class Books {
   readonly #log: Logger;
   readonly #gate: LogGate;
   readonly #stages: Readonly<Record<Stage, Summary>>;
+  readonly #inference = new Histogram(healthLimits.inferenceBucketsMs);
   readonly #detections = new Tally();
   readonly #keptByRule = new Tally();
   readonly #dropped = new Tally();
@@ -58,6 +60,7 @@ export class Books {
     if (timings.measureMs !== undefined) this.stage("measure", timings.measureMs);
     this.stage("fill", timings.fillMs);
     this.stage("run", timings.runMs);
+    this.#inference.add(timings.runMs);
     this.stage("post", timings.postMs);
     this.stage("round", timings.roundMs);
   }
@@ -126,6 +129,7 @@ export class Books {
       ...(this.#lastStoredAtMs === undefined ? {} : { lastStoredAtMs: this.#lastStoredAtMs }),
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
       stagesMs: snapshots(this.#stages),
+      inferenceMs: this.#inference.snapshot(),
     };
   }
 

@@ -2,11 +2,12 @@ import { clipDetection, faintDetections, shownDetections } from "../core/detecti
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import type { ShadowHealth } from "../core/health.ts";
-import { visionLimits } from "../core/limits.ts";
+import { pipelineLimits, visionLimits } from "../core/limits.ts";
 import type { PictureMeasures } from "../core/picture.ts";
 import type { Seams, Spool, Target } from "../core/ports.ts";
+import type { Pulse } from "../core/pulse.ts";
 import type { DetectResult, MotionGate, Vision, WatchResult } from "../core/vision-port.ts";
-import type { ClockQuality, Detection, Frame, KeepReason, ModelStamp, RecordDraft } from "../core/types.ts";
+import type { ClockQuality, ClockStamp, Detection, Frame, KeepReason, ModelStamp, RecordDraft } from "../core/types.ts";
 import { afterStill, decide, type KeepRules, type KeepState } from "../keep/decide.ts";
 import type { Books } from "./books.ts";
 import type { DropReason, Processed, SeenFrame, StillFrame } from "./processed.ts";
@@ -25,8 +26,8 @@ export interface ChainParts {
 export interface ChainFacts {
   readonly bootId: string;
   readonly agentVersion: string;
-  /** May get better while running. */
-  readonly clockQuality: () => ClockQuality;
+  /** Of the clock that stamped a frame. */
+  readonly clockQuality: (stamp: ClockStamp) => ClockQuality;
   /** Exact but slower resizing for the detector. */
   readonly exact: boolean;
 }
@@ -49,6 +50,8 @@ interface Treatment {
   readonly requested: boolean;
   /** Everything but the append. */
   readonly dryRun: boolean;
+  /** Of the loop that waits for this, where one does. */
+  readonly pulse?: Pulse;
   /** A camera's own frame, for the first time: it is measured, and may be still. */
   readonly watch?: FrameWatch;
   /** Labels that somebody else made, in pixels of the upright picture: the detector is not asked. */
@@ -98,9 +101,15 @@ export class Chain {
 
   async #process(frame: FrameSource, treatment: Treatment, signal: AbortSignal) {
     const { rules, state } = treatment;
+    const { pulse } = treatment;
     let seen: SeenFrame | StillFrame;
     try {
-      seen = await this.#turns.take(signal, () => this.#see(frame, treatment, signal));
+      // Its turn comes when those before have had theirs, and each of these has a bound.
+      pulse?.beat(Infinity);
+      seen = await this.#turns.take(signal, () => {
+        pulse?.beat(pipelineLimits.turnBusyMs);
+        return this.#see(frame, treatment, signal);
+      });
     } catch (error) {
       if (signal.aborted) throw error;
       const failure = asAgentError(error, `processing a frame of ${frame.cameraId}`);
@@ -110,6 +119,7 @@ export class Chain {
       return { processed: { kind: "still", still: seen } as const, state: afterStill(state, frame.monotonicMs) };
     }
     // Out of turn: only this camera's next frame waits for the second model, and nobody who asked for a picture.
+    pulse?.beat(pipelineLimits.turnBusyMs);
     const isCompared = !treatment.requested && !treatment.dryRun;
     const disagreement = isCompared ? await this.#shadow?.compare(seen, signal) : undefined;
     const decision = decide(rules, state, {
@@ -192,13 +202,15 @@ export class Chain {
     }
   }
 
-  async #store(seen: SeenFrame, reason: KeepReason, { dryRun, targetIds }: Treatment): Promise<Processed> {
+  async #store(seen: SeenFrame, reason: KeepReason, treatment: Treatment): Promise<Processed> {
+    const { dryRun, targetIds, pulse } = treatment;
     const draft = this.#draft(seen, reason);
     const asked = this.#parts.targets.filter(({ id }) => targetIds === undefined || targetIds.includes(id));
     const owedTo = asked.filter((target) => target.wants(draft)).map(({ id }) => id);
     if (owedTo.length === 0) return { kind: "not-owed", seen, reason };
     if (dryRun) return { kind: "kept", seen, reason, owedTo };
     const startedMs = this.#clock.monotonicMs();
+    pulse?.beat();
     try {
       const record = await this.#parts.spool.append(draft, seen.image.jpeg, owedTo);
       this.#books.stage("append", this.#clock.monotonicMs() - startedMs);
@@ -213,8 +225,9 @@ export class Chain {
       cameraId: seen.cameraId,
       capturedAtMs: seen.capturedAtMs,
       monotonicMs: seen.monotonicMs,
+      monotonicFrom: "boot",
       bootId: this.#facts.bootId,
-      clockQuality: this.#facts.clockQuality(),
+      clockQuality: this.#facts.clockQuality(seen),
       imageWidth: seen.image.width,
       imageHeight: seen.image.height,
       labelled: seen.labelled,

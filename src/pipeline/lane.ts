@@ -1,4 +1,5 @@
 import type { Camera, Seams } from "../core/ports.ts";
+import { type Pulse, UnwatchedPulse } from "../core/pulse.ts";
 import type { MotionGate } from "../core/vision-port.ts";
 import { pipelineLimits } from "../core/limits.ts";
 import type { Frame } from "../core/types.ts";
@@ -29,6 +30,8 @@ export class Lane {
   readonly images: ImageWatch | undefined;
   readonly #gate: MotionGate | undefined;
   state: KeepState = initialKeepState;
+  /** Of the loop that runs this lane. */
+  pulse: Pulse;
   ended = false;
   /** How long to wait after the next frame that a full spool refuses. */
   pauseMs: number = pipelineLimits.pauseFirstMs;
@@ -40,6 +43,7 @@ export class Lane {
     this.camera = camera;
     this.rules = rules;
     this.#gate = gate;
+    this.pulse = new UnwatchedPulse(seams.clock);
     this.decisions = new Decisions(seams.clock);
     if (imageHealth === true) this.images = new ImageWatch({ id: camera.id, mayRepeat }, seams);
   }

@@ -5,6 +5,7 @@ import { AgentError, asAgentError } from "../core/errors.ts";
 import type { PipelineHealth } from "../core/health.ts";
 import { pipelineLimits } from "../core/limits.ts";
 import type { Random, Seams } from "../core/ports.ts";
+import { beginPulse } from "../core/pulse.ts";
 import type { Detection, Frame } from "../core/types.ts";
 import { initialKeepState, type KeepRules } from "../keep/decide.ts";
 import { Books, isFull } from "./books.ts";
@@ -25,7 +26,6 @@ export interface Submission {
   /** In pixels of the upright picture; without them the detector is asked. */
   readonly detections?: readonly Detection[];
   readonly targetIds?: readonly string[];
-  readonly capturedAtMs?: number;
 }
 
 /**
@@ -37,6 +37,7 @@ export class Pipeline {
   readonly #lanes: ReadonlyMap<string, Lane>;
   readonly #chain: Chain;
   readonly #books: Books;
+  readonly #seams: Seams;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #recordsMax: number;
@@ -47,6 +48,7 @@ export class Pipeline {
   constructor(parts: PipelineParts, facts: ChainFacts, seams: Seams) {
     this.#books = new Books(seams);
     this.#chain = new Chain(parts, facts, seams, this.#books);
+    this.#seams = seams;
     this.#clock = seams.clock;
     this.#random = seams.random;
     this.#recordsMax = parts.recordsMax ?? Infinity;
@@ -120,9 +122,8 @@ export class Pipeline {
   /** A picture that comes from no camera, kept whatever the rules say. */
   async submit(jpeg: Buffer, submission: Submission, signal: AbortSignal): Promise<Processed> {
     const { cameraId, detections, targetIds } = submission;
-    const capturedAtMs = submission.capturedAtMs ?? this.#clock.nowMs();
     const { processed } = await this.#chain.process(
-      { cameraId, jpeg, capturedAtMs, monotonicMs: this.#clock.monotonicMs() },
+      { cameraId, jpeg, capturedAtMs: this.#clock.nowMs(), monotonicMs: this.#clock.monotonicMs() },
       {
         rules: rulesOfRequests,
         state: initialKeepState,
@@ -139,18 +140,21 @@ export class Pipeline {
   async #watch(lane: Lane, signal: AbortSignal): Promise<void> {
     const { id } = lane.camera;
     lane.ended = false;
+    const pulse = beginPulse(this.#seams, `pipeline:${id}`);
+    lane.pulse = pulse;
     while (!signal.aborted && !lane.ended) {
       try {
-        const frame = await lane.camera.nextFrame(signal);
+        const frame = await pulse.wait(signal, (wait) => lane.camera.nextFrame(wait));
         if (frame === undefined) lane.ended = true;
         else await this.#bringIn(lane, frame, signal);
         if (this.#books.stored() >= this.#recordsMax) lane.ended = true;
       } catch (error) {
         if (this.#stopping.signal.aborted) break;
         this.#books.cameraFailed(id, asAgentError(error, `taking a frame of ${id}`));
-        await this.#clock.sleep(pipelineLimits.cameraFailedMs, signal).catch(() => undefined);
+        await pulse.sleep(pipelineLimits.cameraFailedMs, signal).catch(() => undefined);
       }
     }
+    pulse.end();
     lane.requests.failAll(lane.ended ? cameraEnded(id) : captureStopped(id));
   }
 
@@ -167,7 +171,7 @@ export class Pipeline {
         return;
       }
       if (!willPass(processed)) return;
-      await this.#clock.sleep(backoffMs(tries, repeatFirstMs, repeatMaxMs, this.#random), signal);
+      await lane.pulse.sleep(backoffMs(tries, repeatFirstMs, repeatMaxMs, this.#random), signal);
     }
   }
 
@@ -179,7 +183,7 @@ export class Pipeline {
     lane.pauseMs = Math.min(2 * pauseMs, pipelineLimits.pauseMaxMs);
     lane.paused = true;
     try {
-      await this.#clock.sleep(pauseMs, signal);
+      await lane.pulse.sleep(pauseMs, signal);
     } finally {
       lane.paused = false;
     }
@@ -211,9 +215,9 @@ export class Pipeline {
     { requested, dryRun, again = false }: { requested: boolean; dryRun: boolean; again?: boolean },
     signal: AbortSignal,
   ): Promise<Processed> {
-    const { rules, state: before } = lane;
+    const { rules, state: before, pulse } = lane;
     const watch = dryRun || again ? undefined : lane.watchOf(frame, requested);
-    const treatment = { rules, state: before, requested, dryRun, ...(watch === undefined ? {} : { watch }) };
+    const treatment = { rules, state: before, requested, dryRun, pulse, ...(watch === undefined ? {} : { watch }) };
     const { processed, state } = await this.#chain.process(frame, treatment, signal);
     if (dryRun) return processed;
     lane.became(processed, frame, state);

@@ -70,9 +70,12 @@ const queue = z.strictObject({
 
 const target = z.strictObject({
   kind: z.string(),
-  state: z.enum(["up", "away", "paused", "disabled", "stopped"]).describe("paused, disabled: by an operator"),
-  stateForMs: ageMs.optional().describe("While away, paused or disabled"),
+  state: z
+    .enum(["up", "away", "paused", "window", "budget", "disabled", "stopped"])
+    .describe("paused, disabled: by an operator; window, budget: by the config's upload section"),
+  stateForMs: ageMs.optional().describe("While away or held back"),
   pausedForMs: ageMs.optional().describe("Of a pause that ends by itself: what is left"),
+  opensInMs: ageMs.optional().describe("Until the window opens or the budget renews"),
   pending: count,
   inFlight: count,
   quarantined: count,
@@ -151,7 +154,16 @@ export const statusSchema = z.strictObject({
   queue: queue.optional().describe("Absent while the spool does not answer"),
   targets: z.record(z.string(), target).describe("By id"),
   upload: z
-    .strictObject({ limitBytesPerSecond: z.number().optional().describe("Of pictures; absent without a limit") })
+    .strictObject({
+      limitBytesPerSecond: z.number().optional().describe("Of pictures; absent without a limit"),
+      budget: z
+        .strictObject({
+          ...{ dayBytesMax: count.optional(), dayBytesLeft: count.optional(), dayRenewsInMs: ageMs.optional() },
+          ...{ monthBytesMax: count.optional(), monthBytesLeft: count.optional(), monthRenewsInMs: ageMs.optional() },
+        })
+        .optional()
+        .describe("Bytes on the line that the config allows; of a day and of a month, where it does"),
+    })
     .optional()
     .describe("What holds for all targets together"),
   requests: requests.optional().describe("Commands that this device was asked for"),
@@ -160,6 +172,8 @@ export const statusSchema = z.strictObject({
   clock: z.strictObject({
     quality: z.enum(["synchronised", "unsynchronised", "unknown"]),
     atMs: z.int().describe("The device's time of day when it said this: a kept message does not tell how old it is"),
+    jumpedByMs: z.int().optional().describe("How far it was set last, forward above 0; absent where it was not"),
+    jumpedAgoMs: ageMs.optional(),
   }),
   memory: z.strictObject({ rssBytes: count, rssPeakBytes: count, heapUsedBytes: count }),
   host,
@@ -296,6 +310,7 @@ function targetStatus(from: HealthFacts["targets"][number], ageOf: AgeOf): z.out
       lastAcceptedAgeMs: ageOf(`target ${from.targetId}`, from.lastAcceptedAtMs),
       stateForMs: wholeMs(from.forMs),
       pausedForMs: wholeMs(from.pausedForMs),
+      opensInMs: wholeMs(from.opensInMs),
       retryInMs: wholeMs(from.retryInMs),
       error: state === "away" ? codeOf(from.lastError) : undefined,
     }),
@@ -309,8 +324,8 @@ function known<T extends object>(values: T): Known<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Known<T>;
 }
 
-function limitOf({ limitBytesPerSecond }: UploadHealth): NonNullable<StatusReport["upload"]> {
-  return known({ limitBytesPerSecond });
+function limitOf({ limitBytesPerSecond, budget }: UploadHealth): NonNullable<StatusReport["upload"]> {
+  return known({ limitBytesPerSecond, budget });
 }
 
 function wholeMs(ms: number | undefined): number | undefined {

@@ -10,6 +10,7 @@ export interface RecordReaderParts {
   readonly files: EnvelopeFiles;
   readonly index: IndexClient;
   readonly room: Room;
+  readonly corrected: (record: StoredRecord) => StoredRecord;
   readonly log: Logger;
 }
 
@@ -29,7 +30,7 @@ export class RecordReader {
   }
 
   async record(sequence: number): Promise<RecordReading> {
-    const { files, log } = this.#parts;
+    const { files, log, corrected } = this.#parts;
     let reading: Reading<Metadata>;
     try {
       reading = await files.readMetadata(sequence);
@@ -38,7 +39,7 @@ export class RecordReader {
       log.warn("spool.record.unreadable", { sequence, code: failure.code, message: failure.message });
       return { kind: "unreadable", error: failure };
     }
-    if (reading.ok) return { kind: "record", record: reading.value.record };
+    if (reading.ok) return { kind: "record", record: corrected(reading.value.record) };
     await this.#giveUp(sequence, reading.damage);
     return { kind: "lost" };
   }

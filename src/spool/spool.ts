@@ -1,7 +1,16 @@
 import { DiskBudget } from "../core/disk-budget.ts";
 import { AgentError } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
-import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, SpoolStats } from "../core/ports.ts";
+import type {
+  Delivery,
+  LeaseLimit,
+  Seams,
+  Settlement,
+  Spool,
+  SpoolListing,
+  SpoolStats,
+  WaitingFor,
+} from "../core/ports.ts";
 import type { Queue } from "../core/queue.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
@@ -91,6 +100,8 @@ export interface DiskSpoolOptions extends RoomOptions {
   readonly quarantine: { readonly share: number; readonly ageMaxMs: number };
   /** What else lies on the disk and counts; `bytesMax` alone when absent. */
   readonly budget?: DiskBudget;
+  /** What is given out of a record, whose file stays as it is: its time may have become known since. Itself when absent. */
+  readonly corrected?: (record: StoredRecord) => StoredRecord;
   /** Called when the spool cannot go on in this process; from then on everything but `stop` fails. */
   readonly onDead?: (error: AgentError) => void;
 }
@@ -171,7 +182,9 @@ export class DiskSpool implements Spool {
       options.device,
       seams,
     );
-    this.#reader = new RecordReader({ files: this.#files, index: this.#index, room: this.#room, log: seams.log });
+    const { corrected = (record: StoredRecord) => record } = options;
+    const sources = { files: this.#files, index: this.#index, room: this.#room };
+    this.#reader = new RecordReader({ ...sources, corrected, log: seams.log });
     this.#deliveries = new Deliveries({
       index: this.#index,
       leases: this.#leases,
@@ -259,6 +272,17 @@ export class DiskSpool implements Spool {
         ...(absentSinceMs === undefined ? {} : { removedForMs: Math.max(0, this.#time.ranMs() - absentSinceMs) }),
       })),
     };
+  }
+
+  /** Beside `stats`: what waits for each target, in bytes, and how long its oldest record has. */
+  async waiting(): Promise<readonly WaitingFor[]> {
+    this.#mustRun("count");
+    const found = await this.#index.call("waiting");
+    return found.map(({ oldestAddedAtMs, ...target }) =>
+      oldestAddedAtMs === undefined
+        ? target
+        : { ...target, oldestAgeMs: Math.max(0, Math.round(this.#time.ranMs() - oldestAddedAtMs)) },
+    );
   }
 
   async list(page: { readonly afterSequence: number; readonly recordsMax: number }): Promise<readonly SpoolListing[]> {

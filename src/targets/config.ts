@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { weeklySchedule } from "../config/schedule.ts";
 import { capacity, fraction, lifetime, secret, tls } from "../config/values.ts";
 import { reduceLimits } from "../core/limits.ts";
 import { isPrivateHost } from "../link/hosts.ts";
@@ -26,6 +27,9 @@ export const queueFields = {
     .boolean()
     .default(true)
     .describe("Whether anything is sent; records are owed all the same, within the backlog, and go when it is enabled"),
+  schedule: weeklySchedule
+    .optional()
+    .describe("Weekly windows in which it is sent to, in the place of upload.schedule"),
   newestShare: fraction
     .default(0)
     .describe("Share of what is sent that goes to the newest records while many are waiting; 0 sends the oldest first"),

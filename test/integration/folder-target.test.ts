@@ -64,6 +64,7 @@ describe("folder target", () => {
       device: "gw-07",
       camera: "gate",
       capturedAt: "2026-03-05T10:15:00.000Z",
+      clock: "synchronised",
       width: 64,
       height: 48,
       labelled: true,

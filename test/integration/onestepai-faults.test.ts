@@ -84,7 +84,7 @@ describe("OneStepAI target under faults", () => {
   });
 
   /** Only where the server hangs: on a busy machine any answer may take a while. */
-  const impatient = { timeouts: { idleTimeoutMs: 250 }, limits: { ...onestepaiLimits, finishTimeoutMs: 250 } };
+  const impatient = { link: { idleTimeoutMs: 250 }, limits: { ...onestepaiLimits, finishTimeoutMs: 250 } };
 
   const targetFor = (token = accessToken, options: object = {}): OnestepaiTarget => {
     const place = { url, accessToken: token, datasetId: sandboxDatasetId };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
-import { bootId, clockQuality } from "../../src/state/boot.ts";
+import { bootId } from "../../src/state/boot.ts";
 import { openDeviceState } from "../../src/state/device-state.ts";
 import { StateFile, type StateFileOptions } from "../../src/state/state-file.ts";
 import { seededRandom } from "../lib/seams.ts";
@@ -344,13 +344,5 @@ describe("boot", () => {
     const own = await bootId("/nowhere");
     assert.match(own, /^[0-9a-f-]{36}$/);
     assert.equal(await bootId("/nowhere"), own);
-  });
-
-  it("calls the clock synchronised only when a time source said so", async () => {
-    await using folder = await tempFolder();
-    const mark = join(folder.path, "synchronized");
-    assert.equal(clockQuality(mark), "unknown");
-    await writeFile(mark, "");
-    assert.equal(clockQuality(mark), "synchronised");
   });
 });

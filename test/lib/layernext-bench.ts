@@ -61,7 +61,7 @@ export class LayernextBench {
       memory,
       clock,
       pace: { pollFirstMs: 250, pollMaxMs: 4_000, waitMs: 10_000, callMs: 20_000, ...pace },
-      timeouts: { idleTimeoutMs: 300 },
+      link: { idleTimeoutMs: 300 },
     });
     this.#targets.push(target);
     return target;

@@ -48,7 +48,7 @@ export class RemoBench implements AsyncDisposable {
       ...this.#settings,
       ...changes,
     };
-    const parts = { config: remoConfig.parse(all), memory: this.memory, timeouts: { idleTimeoutMs: 250 } };
+    const parts = { config: remoConfig.parse(all), memory: this.memory, link: { idleTimeoutMs: 250 } };
     return new RemoTarget(parts, { clock: this.clock });
   }
 

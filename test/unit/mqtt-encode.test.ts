@@ -99,6 +99,7 @@ describe("MQTT payload", () => {
       device: "gw-07",
       camera: "gate",
       capturedAt: "2026-03-05T10:15:00.000Z",
+      clock: "synchronised",
       width: 64,
       height: 48,
       labelled: true,

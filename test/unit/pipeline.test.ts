@@ -26,6 +26,7 @@ describe("pipeline", () => {
       cameraId: "gate",
       capturedAtMs: Date.UTC(2026, 0, 1),
       monotonicMs: 0,
+      monotonicFrom: "boot",
       bootId: "boot",
       clockQuality: "unknown",
       imageWidth: 64,

@@ -55,12 +55,20 @@ function stateText({ targetId, removedForMs }: TargetBacklog, deliveries: readon
 
 function limitLines({ upload }: QueueStats): readonly string[] {
   const limit = upload?.limitBytesPerSecond;
-  return limit === undefined ? [] : [`uploads are limited to ${sizeText(limit)} a second`];
+  const { dayBytesLeft, dayBytesMax = 0, monthBytesLeft, monthBytesMax = 0 } = upload?.budget ?? {};
+  return [
+    ...(limit === undefined ? [] : [`uploads are limited to ${sizeText(limit)} a second`]),
+    ...(dayBytesLeft === undefined ? [] : [`${sizeText(dayBytesLeft)} of ${sizeText(dayBytesMax)} left today`]),
+    ...(monthBytesLeft === undefined
+      ? []
+      : [`${sizeText(monthBytesLeft)} of ${sizeText(monthBytesMax)} left this month`]),
+  ];
 }
 
-/** `up`, or why a target gets nothing: `away: NET_REFUSED, next try in 40 s`, `paused: 12 min left`. */
-function healthText({ state, lastError, retryInMs, pausedForMs }: DeliveryHealth): string {
+/** `up`, or why a target gets nothing: `away: NET_REFUSED, next try in 40 s`, `paused: 12 min left`, `window: opens in 90 min`. */
+function healthText({ state, lastError, retryInMs, pausedForMs, opensInMs }: DeliveryHealth): string {
   if (state === "paused" && pausedForMs !== undefined) return `paused: ${Math.ceil(pausedForMs / 60_000)} min left`;
+  if (opensInMs !== undefined) return `${state}: opens in ${Math.ceil(opensInMs / 60_000)} min`;
   if (state !== "away") return state;
   const next = retryInMs === undefined ? "trying now" : `next try in ${Math.ceil(retryInMs / 1_000)} s`;
   return `away: ${lastError === undefined ? "" : `${lastError.code}, `}${next}`;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { identifier } from "../../config/values.ts";
-import type { DeliveryHealth } from "../../core/health.ts";
+import type { DeliveryHealth, UploadBudgetHealth } from "../../core/health.ts";
 import { command, type Command, type CommandSpec } from "../command.ts";
 
 /** Why nothing is being uploaded now, target by target. */
@@ -15,7 +15,7 @@ export const explainUploadSpec = {
   effect: false,
   example: {},
   answer:
-    "targets: each with reason (stopped, disabled, paused, empty, credentials, breaker, limit, backoff or sending), message, forMs, nextTryInMs, pending",
+    "targets: each with reason (stopped, disabled, paused, budget, window, empty, credentials, breaker, limit, backoff or sending), message, forMs, nextTryInMs, pending",
 } as const satisfies CommandSpec<typeof args>;
 
 export const explainUploadSpecs: readonly CommandSpec[] = [explainUploadSpec];
@@ -24,6 +24,8 @@ export const uploadReasons = [
   "stopped",
   "disabled",
   "paused",
+  "budget",
+  "window",
   "empty",
   "credentials",
   "breaker",
@@ -35,12 +37,21 @@ export const uploadReasons = [
 export interface UploadFacts {
   readonly delivery: Pick<
     DeliveryHealth,
-    "targetId" | "state" | "forMs" | "retryInMs" | "pausedForMs" | "awayBecause" | "lastError" | "inFlight"
+    | "targetId"
+    | "state"
+    | "forMs"
+    | "retryInMs"
+    | "pausedForMs"
+    | "opensInMs"
+    | "awayBecause"
+    | "lastError"
+    | "inFlight"
   >;
   readonly pending: number;
   readonly quarantined: number;
   /** Until the upload limit lets the next call begin. */
   readonly limitWaitMs: number;
+  readonly budget?: UploadBudgetHealth;
   /** Until a pending delivery is due; undefined where that is not known. */
   readonly dueInMs?: number;
 }
@@ -95,6 +106,8 @@ function whyNot(facts: UploadFacts): Why {
     return { reason: "disabled", forMs, message: "The target is disabled in the config; target.enable lets it go on." };
   }
   if (state === "paused") return paused(delivery);
+  if (state === "budget") return overBudget(facts);
+  if (state === "window") return closed(delivery);
   if (pending === 0) {
     const aside = quarantined === 0 ? "" : ` ${quarantined} deliveries are set aside; quarantine.list says why.`;
     return { reason: "empty", message: `Nothing is owed to it.${aside}` };
@@ -116,6 +129,18 @@ function paused({ forMs, pausedForMs, inFlight }: UploadFacts["delivery"]): Why 
   const until = pausedForMs === undefined ? "until upload.resume" : "for a time; upload.resume ends it";
   const last = inFlight === 0 ? "" : " What is on its way arrives.";
   return { reason: "paused", forMs, nextTryInMs: pausedForMs, message: `An operator has paused it ${until}.${last}` };
+}
+
+function overBudget({ delivery: { forMs, opensInMs }, budget = {} }: UploadFacts): Why {
+  const period = budget.monthBytesLeft === 0 ? "month" : "day";
+  const message = `What may be sent in a ${period} has been sent; queue.flush with overBudget sends all the same.`;
+  return { reason: "budget", forMs, nextTryInMs: opensInMs, message };
+}
+
+function closed({ forMs, opensInMs, inFlight }: UploadFacts["delivery"]): Why {
+  const last = inFlight === 0 ? "" : " What is on its way arrives.";
+  const message = `It is outside of the upload schedule; queue.flush sends what waits all the same.${last}`;
+  return { reason: "window", forMs, nextTryInMs: opensInMs, message };
 }
 
 function away({ forMs, retryInMs, awayBecause }: UploadFacts["delivery"]): Why {

@@ -42,7 +42,13 @@ const listArgs = z.strictObject({
   state: state.optional().describe("Only records with a delivery in this state"),
 });
 
-const flushArgs = z.strictObject({ target: identifier.optional().describe("Every target when left out") });
+const flushArgs = z.strictObject({
+  target: identifier.optional().describe("Every target when left out"),
+  overBudget: z
+    .boolean()
+    .default(false)
+    .describe("Also beyond what upload.bytesPerDay and upload.bytesPerMonth allow, which may cost money"),
+});
 
 const prioritizeArgs = z
   .strictObject(selectorFields)
@@ -86,7 +92,7 @@ export const queueListSpec = {
 export const queueFlushSpec = {
   name: "queue.flush",
   summary:
-    "Sends what waits now, once: back-off, delays and a pause do not hold it up. A limit and a disabled target do.",
+    "Sends what waits now, once: back-off, delays, a pause and the upload schedule do not hold it up. A limit, a disabled target and, unless told, a budget do.",
   scope: "queue",
   args: flushArgs,
   effect: true,
@@ -147,7 +153,7 @@ export type StepCall = Pick<CommandCall, "dry" | "signal" | "progress">;
 export interface QueuePort {
   stats(): Promise<object>;
   list(page: QueuePage): Promise<object>;
-  flush(target: string | undefined, call: StepCall): Promise<object>;
+  flush(target: string | undefined, call: StepCall & { readonly overBudget?: boolean }): Promise<object>;
   prioritize(selector: Selector, call: StepCall): Promise<object>;
   requeue(selector: Selector, call: StepCall): Promise<object>;
   /** Fails with `COMMAND_ARGS` without the token of a dry run, and with `QUEUE_CHANGED` where its count holds no more. */
@@ -158,7 +164,7 @@ export function queueCommands(port: QueuePort): readonly Command[] {
   return [
     command(queueStatsSpec, async () => port.stats()),
     command(queueListSpec, async (page) => port.list(page)),
-    command(queueFlushSpec, async ({ target }, call) => port.flush(target, call)),
+    command(queueFlushSpec, async ({ target, overBudget }, call) => port.flush(target, { ...call, overBudget })),
     command(queuePrioritizeSpec, async (selector, call) => port.prioritize(selector, call)),
     command(queuePurgeSpec, async ({ token, ...selector }, call) => port.purge(selector, token, call)),
   ];

@@ -22,7 +22,7 @@ const resumeArgs = z.strictObject({ target });
 const limitArgs = z.strictObject({
   bytesPerSecond: z
     .union([z.literal(0), z.int().min(remoteLimits.uploadLimitMin).max(remoteLimits.uploadLimitMax)])
-    .describe("Of pictures, over all targets, on average; 0 ends the limit"),
+    .describe("Of pictures, over all targets, on average, whatever the config says; 0 leaves it to the config again"),
 });
 
 export const uploadPauseSpec = {
@@ -55,7 +55,7 @@ export const uploadLimitSpec = {
   effect: true,
   repeatable: true,
   example: { bytesPerSecond: 50_000 },
-  answer: "bytesPerSecond, and before: the limit that it replaces; 0 is none",
+  answer: "bytesPerSecond: the limit in force, and before: the one that it replaces; 0 is none",
 } as const satisfies CommandSpec<typeof limitArgs>;
 
 export const uploadSpecs: readonly CommandSpec[] = [uploadPauseSpec, uploadResumeSpec, uploadLimitSpec];

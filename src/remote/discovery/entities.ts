@@ -5,6 +5,7 @@ import type { CameraReading, DeviceReading, Reading, TargetReading } from "./rea
 /** The table of all entities: what Home Assistant shows of the device, of each camera and of each target. */
 
 const diagnostic = { entity_category: "diagnostic" } as const;
+const megabytes = { device_class: "data_size", state_class: "measurement", unit_of_measurement: "MB" } as const;
 const settable = { entity_category: "config" } as const;
 
 const camera: readonly EntityPlan<CameraReading>[] = [
@@ -108,13 +109,18 @@ const device: readonly EntityPlan<DeviceReading>[] = [
   },
   {
     ...{ key: "memory", name: "memory", platform: "sensor", drifts: true },
-    options: () => ({
-      device_class: "data_size",
-      state_class: "measurement",
-      unit_of_measurement: "MB",
-      ...diagnostic,
-    }),
+    options: () => ({ ...megabytes, ...diagnostic }),
     value: ({ memoryBytes }) => Math.round(memoryBytes / 1e6),
+  },
+  {
+    ...{ key: "dayLeft", name: "upload left today", platform: "sensor", drifts: true },
+    options: () => ({ ...megabytes, ...diagnostic }),
+    value: ({ dayBytesLeft }) => scaled(dayBytesLeft, 1e6),
+  },
+  {
+    ...{ key: "monthLeft", name: "upload left this month", platform: "sensor", drifts: true },
+    options: () => ({ ...megabytes, ...diagnostic }),
+    value: ({ monthBytesLeft }) => scaled(monthBytesLeft, 1e6),
   },
   {
     ...{ key: "temperature", name: "temperature", platform: "sensor", drifts: true },

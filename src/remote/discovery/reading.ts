@@ -18,6 +18,9 @@ export interface DeviceReading {
   /** Of a frame; the median. */
   readonly inferenceMs: number | null;
   readonly memoryBytes: number;
+  /** That uploads may still send today and this month. */
+  readonly dayBytesLeft?: number;
+  readonly monthBytesLeft?: number;
   readonly diskFreeBytes?: number | null;
   readonly temperatureCelsius?: number | null;
   /** Detections from this score on are shown and sent. */

@@ -3,7 +3,7 @@ import { AgentError, asAgentError } from "../../core/errors.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Target, TargetCapacity } from "../../core/ports.ts";
 import type { RecordDraft } from "../../core/types.ts";
-import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
+import { HttpLink, type LinkParts } from "../../link/http.ts";
 import { filterWants } from "../filter.ts";
 import { explained } from "../platform-answer.ts";
 import { batchesOf, halvesOf, type Item } from "./batches.ts";
@@ -32,15 +32,10 @@ export class CustomVisionTarget implements Target {
   readonly #sender: BatchSender;
   #annotations: Annotations | undefined;
 
-  /** `timeouts` are for tests; the link's own limits hold otherwise. */
-  constructor(
-    config: CustomVisionConfig,
-    { clock }: { readonly clock: Clock },
-    timeouts: Pick<HttpLinkOptions, "connectTimeoutMs" | "idleTimeoutMs"> = {},
-  ) {
+  constructor(config: CustomVisionConfig, { clock }: { readonly clock: Clock }, link: LinkParts = {}) {
     this.id = config.id;
     this.#config = config;
-    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...timeouts });
+    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...link });
     this.#client = new CustomVisionClient(config, this.#link);
     this.#tags = new ProjectTags(this.#client, config.missingTags, clock);
     this.#sender = new BatchSender(this.#client, this.#tags, config.bytesPerRequest);

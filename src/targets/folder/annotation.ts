@@ -1,5 +1,5 @@
 import { parseLine, parsePolygon, sentDetections } from "../../core/detections.ts";
-import type { Box, Detection, StoredRecord } from "../../core/types.ts";
+import type { Box, Detection, StoredRecord, TimeQuality } from "../../core/types.ts";
 import { isObject } from "../json.ts";
 
 /** One line of `annotations.jsonl`: the truth of the data set, from which every other format is made. */
@@ -11,6 +11,8 @@ export interface Annotation {
   readonly camera: string;
   /** ISO 8601, UTC. */
   readonly capturedAt: string;
+  /** What `capturedAt` is worth; absent in lines of older versions. */
+  readonly clock?: TimeQuality;
   readonly width: number;
   readonly height: number;
   /** False when no detector has seen the image: it is then no negative. */
@@ -28,6 +30,7 @@ export function annotationLine(record: StoredRecord, minScore: number): string {
     device: record.device,
     camera: record.cameraId,
     capturedAt: new Date(record.capturedAtMs).toISOString(),
+    clock: record.clockQuality,
     width: record.imageWidth,
     height: record.imageHeight,
     labelled: record.labelled,

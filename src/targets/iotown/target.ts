@@ -3,7 +3,7 @@ import { captureLimits, linkLimits } from "../../core/limits.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Target, TargetCapacity } from "../../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../../core/types.ts";
-import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
+import { HttpLink, type LinkParts } from "../../link/http.ts";
 import { filterWants } from "../filter.ts";
 import { explained } from "../platform-answer.ts";
 import { IotownClient } from "./client.ts";
@@ -24,11 +24,10 @@ export class IotownTarget implements Target {
   /** The server has taken a frame as data in this form. */
   #dataProven = false;
 
-  /** `timeouts` are for tests; the link's own limits hold otherwise. */
-  constructor(config: IotownConfig, timeouts: Pick<HttpLinkOptions, "connectTimeoutMs" | "idleTimeoutMs"> = {}) {
+  constructor(config: IotownConfig, link: LinkParts = {}) {
     this.id = config.id;
     this.#config = config;
-    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...timeouts });
+    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...link });
     this.#client = new IotownClient(config, this.#link);
   }
 

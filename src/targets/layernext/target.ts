@@ -5,7 +5,7 @@ import { layernextLimits } from "../../core/platform-limits.ts";
 import { outcomeOf, suspectsRecord, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Target, TargetCapacity, TargetMemory } from "../../core/ports.ts";
 import type { RecordDraft } from "../../core/types.ts";
-import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
+import { HttpLink, type LinkParts } from "../../link/http.ts";
 import { filterWants } from "../filter.ts";
 import { explained } from "../platform-answer.ts";
 import {
@@ -29,7 +29,7 @@ export interface LayernextTargetParts {
   readonly clock?: Clock;
   /** For tests. */
   readonly pace?: JobPace;
-  readonly timeouts?: Pick<HttpLinkOptions, "connectTimeoutMs" | "idleTimeoutMs">;
+  readonly link?: LinkParts;
 }
 
 type Outcomes = Map<string, Outcome>;
@@ -52,13 +52,13 @@ export class LayernextTarget implements Target {
   readonly #clock: Clock;
   readonly #pace: JobPace;
 
-  constructor(config: LayernextConfig, { memory, clock, pace, timeouts = {} }: LayernextTargetParts) {
+  constructor(config: LayernextConfig, { memory, clock, pace, link = {} }: LayernextTargetParts) {
     this.id = config.id;
     this.#config = config;
     this.#clock = clock ?? new SystemClock();
     this.#pace = pace ?? jobPace;
-    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...timeouts });
-    this.#storageLink = new HttpLink({ tls: config.storageTls, proxy: config.proxy, ...timeouts });
+    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...link });
+    this.#storageLink = new HttpLink({ tls: config.storageTls, proxy: config.proxy, ...link });
     this.#client = new LayernextClient(config, this.#link, this.#storageLink);
     this.#journal = new Journal(memory, JSON.stringify([config.url, config.basePath, config.collection]), this.#clock);
     this.#uploads = new BatchUpload(this.#client, this.#journal, config);

@@ -26,6 +26,7 @@ export function recordText(record: StoredRecord, encoding: IotownEncoding): Reco
     device: record.device,
     camera: record.cameraId,
     capturedAt: new Date(record.capturedAtMs).toISOString(),
+    clock: record.clockQuality,
     width: record.imageWidth,
     height: record.imageHeight,
     labelled: record.labelled,

@@ -1,7 +1,7 @@
 import { asAgentError, AgentError } from "../../core/errors.ts";
 import { captureLimits, linkLimits } from "../../core/limits.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
-import type { Delivery, Seams, Target, TargetCapacity } from "../../core/ports.ts";
+import type { Delivery, Meter, Seams, Target, TargetCapacity } from "../../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../../core/types.ts";
 import { brokerAddress } from "../../link/broker-address.ts";
 import { MqttLink, type MqttTiming } from "../../link/mqtt-link.ts";
@@ -16,6 +16,7 @@ export interface MqttTargetOptions {
   readonly config: MqttTargetConfig;
   /** Of this gateway; names the client where the config does not. */
   readonly device: string;
+  readonly meter?: Meter | undefined;
   /** For tests; the link's limits otherwise. */
   readonly timing?: Partial<MqttTiming>;
 }
@@ -29,10 +30,10 @@ export class MqttTarget implements Target {
   readonly #buffers = new KeptBuffers(linkLimits.mqttWindowMax, linkLimits.mqttInFlightBytesMax);
 
   constructor(options: MqttTargetOptions, seams: Seams) {
-    const { config, device, timing = {} } = options;
+    const { config, device, meter, timing = {} } = options;
     this.id = config.id;
     this.#config = config;
-    this.#link = new MqttLink({ ...linkOptions(config, device), timing }, seams);
+    this.#link = new MqttLink({ ...linkOptions(config, device), meter, timing }, seams);
   }
 
   capacity(): TargetCapacity {

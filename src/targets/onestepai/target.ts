@@ -5,7 +5,7 @@ import { onestepaiLimits } from "../../core/platform-limits.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Target, TargetCapacity, TargetMemory } from "../../core/ports.ts";
 import type { RecordDraft } from "../../core/types.ts";
-import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
+import { HttpLink, type LinkParts } from "../../link/http.ts";
 import { filterWants } from "../filter.ts";
 import { explained } from "../platform-answer.ts";
 import { OnestepaiBook } from "./book.ts";
@@ -18,8 +18,7 @@ import { UploadSession, type SessionLimits } from "./session.ts";
 export interface OnestepaiTargetOptions {
   readonly memory: TargetMemory;
   readonly clock?: Clock;
-  /** For tests; the link's own limits hold otherwise. */
-  readonly timeouts?: Pick<HttpLinkOptions, "connectTimeoutMs" | "idleTimeoutMs">;
+  readonly link?: LinkParts;
   readonly limits?: SessionLimits;
 }
 
@@ -38,10 +37,10 @@ export class OnestepaiTarget implements Target {
   readonly #proven = new Set<string>();
   #busy = false;
 
-  constructor(config: OnestepaiConfig, { memory, clock, timeouts, limits }: OnestepaiTargetOptions) {
+  constructor(config: OnestepaiConfig, { memory, clock, link, limits }: OnestepaiTargetOptions) {
     this.id = config.id;
     this.#config = config;
-    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...timeouts });
+    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...link });
     this.#client = new OnestepaiClient(config, this.#link);
     this.#book = new OnestepaiBook(memory, config.url);
     this.#categories = new Categories(config, this.#client, this.#book);

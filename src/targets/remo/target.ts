@@ -5,7 +5,7 @@ import { remoLimits } from "../../core/platform-limits.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Target, TargetCapacity, TargetMemory } from "../../core/ports.ts";
 import type { RecordDraft } from "../../core/types.ts";
-import { HttpLink, type HttpLinkOptions } from "../../link/http.ts";
+import { HttpLink, type LinkParts } from "../../link/http.ts";
 import { filterWants } from "../filter.ts";
 import { explained } from "../platform-answer.ts";
 import { chosenSet, newSet, requireSet } from "./annotation-set-choice.ts";
@@ -20,8 +20,7 @@ import { RemoSessions, type SessionCall } from "./session.ts";
 export interface RemoTargetParts {
   readonly config: RemoConfig;
   readonly memory: TargetMemory;
-  /** For tests; the link's own limits hold otherwise. */
-  readonly timeouts?: Pick<HttpLinkOptions, "connectTimeoutMs" | "idleTimeoutMs">;
+  readonly link?: LinkParts;
 }
 
 /**
@@ -38,10 +37,10 @@ export class RemoTarget implements Target {
   readonly #sessions: RemoSessions;
   #annotationSetId: number | undefined;
 
-  constructor({ config, memory, timeouts = {} }: RemoTargetParts, { clock }: { readonly clock: Clock } = ownClock) {
+  constructor({ config, memory, link = {} }: RemoTargetParts, { clock }: { readonly clock: Clock } = ownClock) {
     this.id = config.id;
     this.#config = config;
-    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...timeouts });
+    this.#link = new HttpLink({ tls: config.tls, proxy: config.proxy, ...link });
     this.#client = new RemoClient(config, this.#link);
     this.#journal = new RemoJournal(memory, `${config.url} ${config.datasetId}`);
     this.#sessions = new RemoSessions(config, this.#client, this.#journal, clock);

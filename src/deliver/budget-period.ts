@@ -1,0 +1,121 @@
+import type { Calendar, Period } from "../core/calendar.ts";
+import type { Clock } from "../core/clock.ts";
+import { captureLimits } from "../core/limits.ts";
+
+/** What has to be known of a day or a month after a restart. */
+export interface PeriodBooks {
+  /** The day or month that is counted; absent until the clock has shown a possible time. */
+  readonly name?: string;
+  readonly bytes: number;
+  /** Running time since it began. */
+  readonly ranMs: number;
+  /** The clock shows an earlier day or month: since when by that clock. */
+  readonly behindSinceMs?: number;
+}
+
+/**
+ * The bytes of one day or month. The wall clock may be wrong at any moment, and must neither give a budget twice nor keep
+ * one for ever:
+ *
+ * - A new period begins when the clock shows a later one. One that was set back goes on with the period there is, so that
+ *   going back and forth gives nothing.
+ * - No period outlasts its length, in running time or by a clock that has gone on from an earlier date: what a clock did
+ *   that was years ahead for a moment is over then.
+ * - A clock that is plainly wrong, of a gateway without a battery clock, says nothing; running time goes on.
+ */
+export class BudgetPeriod {
+  readonly period: Period;
+  readonly bytesMax: number;
+  readonly #calendar: Calendar;
+  readonly #clock: Clock;
+  #books: PeriodBooks = { bytes: 0, ranMs: 0 };
+  #lookedAtMs: number;
+  /** What the clock showed last; it holds from one time to another. */
+  #shown: { readonly name: string; readonly fromMs: number; readonly endMs: number } | undefined;
+  #spentAtMs: number | undefined;
+
+  constructor(period: Period, bytesMax: number, calendar: Calendar, clock: Clock) {
+    this.period = period;
+    this.bytesMax = bytesMax;
+    this.#calendar = calendar;
+    this.#clock = clock;
+    this.#lookedAtMs = clock.monotonicMs();
+  }
+
+  open(books: PeriodBooks | undefined): void {
+    this.#books = books ?? { bytes: 0, ranMs: 0 };
+    this.#lookedAtMs = this.#clock.monotonicMs();
+    this.#spentAtMs = undefined;
+    this.#look();
+  }
+
+  books(): PeriodBooks {
+    this.#look();
+    return this.#books;
+  }
+
+  count(bytes: number): void {
+    this.#look();
+    this.#books = { ...this.#books, bytes: this.#books.bytes + bytes };
+    this.#look();
+  }
+
+  /** Below 0 when the last call went beyond it. */
+  bytesLeft(): number {
+    this.#look();
+    return this.bytesMax - this.#books.bytes;
+  }
+
+  /** How long it has been used up, since the start at the most; undefined while something is left. */
+  spentForMs(): number | undefined {
+    this.#look();
+    return this.#spentAtMs === undefined ? undefined : this.#clock.monotonicMs() - this.#spentAtMs;
+  }
+
+  /** By the clock as it is now. */
+  renewsInMs(): number {
+    this.#look();
+    const { name, ranMs, behindSinceMs } = this.#books;
+    const nowMs = this.#clock.nowMs();
+    const lengthMs = this.#calendar.longestMs(this.period);
+    const shown = this.#shown;
+    const byDateMs = shown !== undefined && shown.name === name ? shown.endMs - nowMs : Infinity;
+    const byClockMs = behindSinceMs === undefined ? Infinity : behindSinceMs + lengthMs - nowMs;
+    return Math.max(1, Math.min(byDateMs, byClockMs, lengthMs - ranMs));
+  }
+
+  #look(): void {
+    const monotonicMs = this.#clock.monotonicMs();
+    const ranMs = this.#books.ranMs + monotonicMs - this.#lookedAtMs;
+    this.#lookedAtMs = monotonicMs;
+    this.#books = this.#moved({ ...this.#books, ranMs });
+    if (this.#books.bytes < this.bytesMax) this.#spentAtMs = undefined;
+    else this.#spentAtMs ??= monotonicMs;
+  }
+
+  #moved(books: PeriodBooks): PeriodBooks {
+    const nowMs = this.#clock.nowMs();
+    const shown = this.#nameNow(nowMs);
+    const lengthMs = this.#calendar.longestMs(this.period);
+    const { behindSinceMs = nowMs, ...plain } = books;
+    const name = shown ?? books.name;
+    const begun: PeriodBooks = { ...(name === undefined ? {} : { name }), bytes: 0, ranMs: 0 };
+    if (books.ranMs >= lengthMs) return begun;
+    if (shown === undefined || books.name === undefined) return { ...books, ...(name === undefined ? {} : { name }) };
+    if (shown > books.name) return begun;
+    if (shown === books.name) return plain;
+    // It may have been set back further.
+    const sinceMs = Math.min(behindSinceMs, nowMs);
+    return nowMs - sinceMs >= lengthMs ? begun : { ...books, behindSinceMs: sinceMs };
+  }
+
+  #nameNow(nowMs: number): string | undefined {
+    if (nowMs < captureLimits.clockPlausibleFromMs) {
+      this.#shown = undefined;
+    } else if (this.#shown === undefined || nowMs < this.#shown.fromMs || nowMs >= this.#shown.endMs) {
+      const name = this.#calendar.nameOf(this.period, nowMs);
+      this.#shown = { name, fromMs: nowMs, endMs: this.#calendar.endMs(this.period, nowMs) };
+    }
+    return this.#shown?.name;
+  }
+}
