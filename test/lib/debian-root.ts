@@ -79,7 +79,7 @@ export class DebianRoot implements Disposable {
       command: unit.one("ExecStart").split(/\s+/),
       user,
       groups: [user, ...unit.list("SupplementaryGroups")],
-      umask: unit.one("UMask"),
+      umask: unit.one("UMask", "0022"),
       filter: unit.list("SystemCallFilter"),
       writable: [home],
       environment: {

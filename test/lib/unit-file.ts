@@ -12,9 +12,9 @@ export class UnitFile {
       });
   }
 
-  /** The last one, as systemd has it; fails where there is none. */
-  one(name: string): string {
-    const value = this.#lines.findLast(([each]) => each === name)?.[1];
+  /** The last one, as systemd has it; fails where there is none and no default of systemd's is given. */
+  one(name: string, usual?: string): string {
+    const value = this.#lines.findLast(([each]) => each === name)?.[1] ?? usual;
     if (value === undefined) throw new Error(`the unit has no ${name}=`);
     return value;
   }
