@@ -64,7 +64,7 @@ export interface Agent {
   readonly pauses: CameraPauses;
   /** What the machine's wall clock is worth. */
   readonly bootClock: BootClock;
-  readonly vision: Vision;
+  readonly vision: VisionSwitch;
   readonly models: ModelKeeping;
   /** Why no model could be found. One that was found may still turn out unusable when vision starts. */
   readonly modelProblem?: AgentError;

@@ -73,16 +73,14 @@ async function shownParts(
   settings: ConfigPort,
   { agent, remote, offered, seams }: Steered,
 ): Promise<readonly Part[]> {
-  const { config, dataFolder, logRing } = settings.settings;
+  const { config, dataFolder } = settings.settings;
   const control = () => remote.control;
-  const revision = () => settings.revision();
   const changes = () => ({
-    revision: revision(),
+    revision: settings.revision(),
     lastChangeKept: settings.state().lastChange?.state !== "reverted",
   });
   const health = new AgentHealth({ agent, config, dataFolder, forecast, control, changes }, clock);
-  const outcomeOf = (request: string) => settings.outcomeOf(request);
-  const page = pagePart(config, { agent, memory, offered, logRing, control, revision, outcomeOf }, seams);
+  const page = pagePart(config, { agent, memory, settings, offered, control }, seams);
   const web = await webPart(config, { ports: health, page: [pageRoutes(page.port, clock)] }, seams);
   const { textfile: path, every: everyMs } = config.metrics;
   const textfile = new Textfile({ path, everyMs, text: () => health.metrics() }, seams);

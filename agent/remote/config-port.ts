@@ -390,7 +390,7 @@ function fieldsOf(value: unknown): Fields {
 }
 
 /** RFC 6901. */
-function stepsOf(pointer: string): readonly string[] {
+export function stepsOf(pointer: string): readonly string[] {
   const steps = pointer.split("/").slice(1);
   return steps.map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
 }

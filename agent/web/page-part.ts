@@ -1,6 +1,7 @@
 import { thresholdFor } from "../../src/core/detections.ts";
 import { pageLimits } from "../../src/core/page-limits.ts";
 import type { Seams } from "../../src/core/ports.ts";
+import { maskVersionOf } from "../../src/core/privacy.ts";
 import type { Detection } from "../../src/core/types.ts";
 import type { LogRing } from "../../src/log/ring.ts";
 import type { Processed } from "../../src/pipeline/processed.ts";
@@ -10,7 +11,8 @@ import type { LogTail, PagePort, Section, SeenPicture } from "../../src/web/page
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
 import type { Part } from "../lifecycle.ts";
-import type { AgentCommands } from "../remote/commands.ts";
+import type { AgentCommands, AgentSettings } from "../remote/commands.ts";
+import type { ConfigPort } from "../remote/config-port.ts";
 import type { RemotePart } from "../remote/remote-part.ts";
 import { healthLook, healthReport } from "../report.ts";
 import { agentVersion } from "../version.ts";
@@ -21,10 +23,8 @@ import { reportSections, section } from "./page-state.ts";
 export interface PagePartOptions {
   readonly agent: Agent;
   readonly memory: PageMemory;
-  readonly logRing: LogRing;
   readonly offered: AgentCommands;
-  readonly revision: () => number;
-  readonly outcomeOf: (request: string) => Promise<object> | undefined;
+  readonly settings: Pick<AgentSettings, "settings" | "revision"> & Partial<Pick<ConfigPort, "outcomeOf">>;
   /** Undefined without remote control. */
   readonly control: () => RemotePart["control"];
 }
@@ -35,18 +35,20 @@ export interface PagePart extends Part {
 
 /** What the page shows of a running agent, and does to it. Until a page is open, it only notes what comes by. */
 export function pagePart(config: FramepostConfig, options: PagePartOptions, seams: Seams): PagePart {
-  const { agent, memory, logRing, offered, outcomeOf, control } = options;
+  const { agent, memory, offered, settings, control } = options;
+  const { logRing } = settings.settings;
+  const outcomeOf = (request: string) => settings.outcomeOf?.(request);
   const { clock } = seams;
   const startedAtMs = Math.round(clock.nowMs() - process.uptime() * 1_000);
   const version = agentVersion();
   const audit = (effect: Parameters<NonNullable<RemotePart["control"]>["audit"]>[0]) => control()?.audit(effect);
   const commands = new PageCommands({ commands: offered.commands, memory, outcomeOf, audit }, seams);
-  memory.frames.keepOnly(config.cameras.map(({ id }) => id));
+  memory.keepOnly(new Map(config.cameras.map(({ id, privacy }) => [id, maskVersionOf(privacy)])));
 
   const port: PagePort = {
     async sections() {
       const report = await healthReport(agent, clock);
-      const device = { name: agent.device, version, startedAtMs, revision: options.revision() };
+      const device = { name: agent.device, version, startedAtMs, revision: settings.revision() };
       return [
         ...reportSections(report, device, config),
         section("detector", { threshold: agent.vision.model()?.threshold, labels: agent.vision.model()?.labels }),

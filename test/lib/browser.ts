@@ -1,5 +1,4 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import axe from "axe-core";
 import type { Context } from "mocha";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { needsProgram } from "./programs.ts";
@@ -37,11 +36,9 @@ export async function countBytes(page: Page): Promise<ReadonlyMap<string, number
   return bytes;
 }
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
 /** `rule: element` of everything that axe finds wrong. */
 export async function violations(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe);
+  await page.evaluate(axe.source);
   const found: unknown = await page.evaluate(
     "axe.run().then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`)))",
   );

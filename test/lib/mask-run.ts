@@ -2,12 +2,20 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Agent, composeAgent } from "../../agent/compose.ts";
-import { configSchema } from "../../agent/config-schema.ts";
+import { configSchema, type FramepostConfig } from "../../agent/config-schema.ts";
 import { Lifecycle } from "../../agent/lifecycle.ts";
+import type { AgentCommands } from "../../agent/remote/commands.ts";
 import { snapshotPort } from "../../agent/remote/snapshot-port.ts";
+import { PageMemory } from "../../agent/web/page-memory.ts";
+import { pagePart } from "../../agent/web/page-part.ts";
+import { webPart } from "../../agent/web/web-part.ts";
 import { SystemClock } from "../../src/core/clock.ts";
+import type { Seams } from "../../src/core/ports.ts";
 import { maskVersionOf, type PrivacyMask } from "../../src/core/privacy.ts";
+import { LogRing } from "../../src/log/ring.ts";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
+import { pageRoutes } from "../../src/web/page/routes.ts";
+import type { WebPorts } from "../../src/web/ports.ts";
 import { metadataMark, purpleIn, randomMask, secretPicture } from "./masked-pictures.ts";
 import { until } from "./poll.ts";
 import { RecordingLogger, seededRandom } from "./seams.ts";
@@ -15,13 +23,13 @@ import { tempFolder } from "./temp.ts";
 import { never } from "./vision.ts";
 
 /** A picture that somebody got to see, and of which camera. */
-export interface Sighting {
+interface Sighting {
   readonly sink: string;
   readonly cameraId: string;
   readonly jpeg: Buffer;
 }
 
-export interface MaskFigures {
+interface MaskFigures {
   readonly masks: number;
   /** By sink. */
   readonly searched: ReadonlyMap<string, number>;
@@ -40,8 +48,6 @@ interface MaskRunOptions {
   /** Each a camera of its own; at most 64. */
   readonly masks: number;
   readonly snapshots: number;
-  /** What else shows pictures of the running agent: a page, for example. */
-  readonly more?: (agent: Agent) => Promise<readonly Sighting[]>;
 }
 
 const width = 192;
@@ -51,7 +57,7 @@ const height = 144;
  * Cameras with a random mask each, through the real pipeline with the real vision process. Every second picture lies as
  * EXIF says. Whatever came out anywhere is searched for what is under the masks.
  */
-export async function maskRun({ seed, masks: count, snapshots, more }: MaskRunOptions): Promise<MaskFigures> {
+export async function maskRun({ seed, masks: count, snapshots }: MaskRunOptions): Promise<MaskFigures> {
   await using temp = await tempFolder();
   const random = seededRandom(seed);
   const masks = new Map<string, PrivacyMask>();
@@ -74,7 +80,7 @@ export async function maskRun({ seed, masks: count, snapshots, more }: MaskRunOp
     return {
       masks: count,
       planted,
-      ...(await searchRun(config, { folder: temp.path, masks, published, snapshots, more })),
+      ...(await searchRun(config, { folder: temp.path, masks, published, snapshots })),
     };
   } finally {
     await broker.stop();
@@ -90,6 +96,7 @@ function configOf(folder: string, masks: ReadonlyMap<string, PrivacyMask>, url: 
       keep: { negativesEvery: 1 },
       imageHealth: false,
     })),
+    web: { listen: "127.0.0.1:0" },
     targets: [
       { id: "set", kind: "folder", path: join(folder, "set"), ...everything },
       { id: "live", kind: "mqtt", url, topic: "framepost/gw/image/{camera}", ...everything },
@@ -104,12 +111,12 @@ interface SearchParts {
   readonly masks: ReadonlyMap<string, PrivacyMask>;
   readonly published: readonly Sighting[];
   readonly snapshots: number;
-  readonly more?: MaskRunOptions["more"] | undefined;
 }
 
-async function searchRun(config: object, { folder, masks, published, snapshots, more }: SearchParts) {
+async function searchRun(config: object, { folder, masks, published, snapshots }: SearchParts) {
   const seams = { clock: new SystemClock(), random: Math.random, log: new RecordingLogger() };
-  const agent = await composeAgent(configSchema.parse(config), { dataFolder: join(folder, "data") }, seams);
+  const parsed = configSchema.parse(config);
+  const agent = await composeAgent(parsed, { dataFolder: join(folder, "data") }, seams);
   const shown: Sighting[] = [];
   const frames = new Map<string, Set<string>>();
   agent.pipeline.onProcessed((cameraId, processed) => {
@@ -118,19 +125,17 @@ async function searchRun(config: object, { folder, masks, published, snapshots, 
     const seen = frames.get(cameraId) ?? new Set();
     const isNew = seen.size < seen.add(createHash("sha256").update(jpeg).digest("hex")).size;
     frames.set(cameraId, seen);
-    if (isNew) shown.push({ sink: "shown (page, Home Assistant)", cameraId, jpeg });
+    if (isNew) shown.push({ sink: "shown (Home Assistant)", cameraId, jpeg });
   });
   const { spool, vision, upload, sending, capturing } = agent.parts;
-  const lifecycle = new Lifecycle([spool, vision, upload, ...sending, ...capturing], seams.log);
+  const page = await shownPage(agent, parsed, seams);
+  const lifecycle = new Lifecycle([spool, ...page.parts, vision, upload, ...sending, ...capturing], seams.log);
   await lifecycle.start(never);
   const sightings: Sighting[] = [];
   try {
     const isDone = () => [...masks.keys()].every((id) => (frames.get(id)?.size ?? 0) >= 2);
     await until(isDone, "two pictures of each camera", 240_000);
-    sightings.push(
-      ...(await snapshotsOf(agent, [...masks.keys()].slice(0, snapshots))),
-      ...((await more?.(agent)) ?? []),
-    );
+    sightings.push(...(await snapshotsOf(agent, [...masks.keys()].slice(0, snapshots))), ...(await page.pictures()));
     await until(async () => isDelivered(agent), "everything is delivered", 120_000);
     sightings.push(...shown, ...(await thumbnailsOf(agent, shown)), ...(await spooled(agent)));
     const { records, unversioned } = await versionsOf(agent, masks);
@@ -140,6 +145,33 @@ async function searchRun(config: object, { folder, masks, published, snapshots, 
   } finally {
     await lifecycle.stop();
   }
+}
+
+/** The page of the agent, over HTTP: the newest frame of each camera, at this moment. */
+async function shownPage(agent: Agent, config: FramepostConfig, seams: Seams) {
+  const memory = new PageMemory();
+  const nothing = { commands: [], status: {} as AgentCommands["status"], stop: () => undefined };
+  const known = { agent, memory, logRing: new LogRing(), offered: nothing, revision: () => 1 };
+  const page = pagePart(config, { ...known, outcomeOf: () => undefined, control: () => undefined }, seams);
+  const ports: WebPorts = {
+    late: () => [],
+    unready: async () => [],
+    health: async () => ({ state: "ok", stateForMs: 0, report: {} }),
+    metrics: async () => "",
+  };
+  const web = await webPart(config, { ports, page: [pageRoutes(page.port, seams.clock)] }, seams);
+  return {
+    parts: [page, web],
+    async pictures(): Promise<readonly Sighting[]> {
+      const shown: Sighting[] = [];
+      for (const { id, camera } of memory.frames.announce()) {
+        const answer = await fetch(new URL(`/api/frames/${id}`, web.url()));
+        if (!answer.ok) throw new Error(`the page answers ${answer.status}`);
+        shown.push({ sink: "page", cameraId: camera, jpeg: Buffer.from(await answer.arrayBuffer()) });
+      }
+      return shown;
+    },
+  };
 }
 
 /** One request after the other, as whoever asks from afar does. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "mocha";
+import { PageMemory } from "../../agent/web/page-memory.ts";
 import { maskedDriver } from "../../src/capture/masked.ts";
 import { SupervisedCamera } from "../../src/capture/supervisor.ts";
 import { AgentError } from "../../src/core/errors.ts";
@@ -68,6 +69,36 @@ describe("a camera with a privacy mask", () => {
     assert.ok(await clock.run(300_000, () => camera.health().state === "running"));
     assert.deepEqual((await frame)?.jpeg, painted.jpeg);
     await camera.stop();
+  });
+
+  it("is not seen on the page any more as it was before its mask was changed", () => {
+    const memory = new PageMemory();
+    const seen = { atMs: 1, width: 64, height: 48, labelled: true, detections: [], jpeg: bare };
+    memory.keepOnly(
+      new Map([
+        ["gate", undefined],
+        ["yard", "m1"],
+        ["shed", "m1"],
+      ]),
+    );
+    for (const camera of ["gate", "yard", "shed"]) memory.sightings.add(memory.frames.add({ ...seen, camera }));
+    const [gate] = memory.frames.announce();
+    memory.keepOnly(
+      new Map([
+        ["gate", "m1"],
+        ["yard", "m1"],
+        ["shed", "m2"],
+      ]),
+    );
+    assert.equal(memory.frames.picture(gate?.id ?? 0), undefined);
+    assert.deepEqual(
+      memory.frames.announce().map(({ camera }) => camera),
+      ["yard"],
+    );
+    assert.deepEqual(
+      memory.sightings.list().map(({ camera }) => camera),
+      ["yard"],
+    );
   });
 
   it("is a trouble that names it while it is blocked", () => {

@@ -1,4 +1,4 @@
-import { byId, drawn, element, say } from "./dom.js";
+import { byId, drawn, element, say, show } from "./dom.js";
 import { span } from "./text.js";
 
 /** How much there was in each of the last minutes. */
@@ -36,12 +36,12 @@ const charts = new Map(
 );
 
 export function showCharts(series) {
+  const hasPoints = series.frames.length > 0;
+  show(byId("charts"), hasPoints);
+  show(byId("charts-empty"), !hasPoints);
+  if (!hasPoints) return;
   for (const [name, chart] of charts) {
     const values = series[name];
-    if (values.length === 0) {
-      say(chart.range, "the first minute is being counted");
-      continue;
-    }
     const most = Math.max(1, ...values);
     // One point alone is a level line.
     const drawnValues = values.length === 1 ? [values[0], values[0]] : values;

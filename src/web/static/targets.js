@@ -13,6 +13,7 @@ function make({ id, kind }) {
   const state = element("span", { class: "pill" });
   const facts = element("p", { class: "hint" });
   const problem = element("p", { class: "problem", hidden: "" });
+  const earlier = element("p", { class: "hint", hidden: "" });
   let target;
   const press = (text, command, what) => {
     const node = button(text, () => act(node, `${what} (${id})`, () => ask(command(), { target: id }).then(said)), {
@@ -33,6 +34,7 @@ function make({ id, kind }) {
     element("div", { class: "heading" }, element("strong", {}, id), element("span", { class: "hint" }, kind), state),
     facts,
     problem,
+    earlier,
     element("div", { class: "actions" }, test, pause, enable),
   );
   node.update = (now) => {
@@ -43,6 +45,10 @@ function make({ id, kind }) {
     const text = now.state === "away" && now.message !== undefined ? `${now.message} (${now.error})` : "";
     say(problem, text === "" || !now.needsPerson ? text : `A person has to mend this: ${text}`);
     show(problem, text !== "");
+    const past =
+      text === "" && now.error !== undefined ? `Last error, ${ago(now.errorAtMs)}: ${now.message} (${now.error})` : "";
+    say(earlier, past);
+    show(earlier, past !== "");
     name(pause, now.state === "paused" ? "Resume" : "Pause", id);
     name(enable, now.state === "disabled" ? "Enable" : "Disable", id);
     show(pause, now.state !== "disabled");
