@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { pulseLimits } from "../../src/core/limits.ts";
+import { asAgentError } from "../../src/core/errors.ts";
 import type { Logger, Seams } from "../../src/core/ports.ts";
-import { Pulses } from "../../src/core/pulse.ts";
+import type { Pulses } from "../../src/core/pulse.ts";
 import { unlessAborted } from "../../src/link/deadline.ts";
-import { healthFields } from "../../src/health/health.ts";
+import { healthFields, type HealthReport } from "../../src/health/health.ts";
 import { type Agent, composeAgent } from "../compose.ts";
 import type { CommandContext } from "../context.ts";
 import type { ExitCode } from "../exit-codes.ts";
@@ -13,7 +13,9 @@ import { agentCommands } from "../remote/commands.ts";
 import { remotePart, type RemotePart } from "../remote/remote-part.ts";
 import { healthReport } from "../report.ts";
 import { type Round, Rounds, type RoundsPlan, throughRounds } from "../rounds.ts";
-import { beatEventLoop } from "../service/event-loop.ts";
+import { Hangups } from "../service/hangups.ts";
+import { Service } from "../service/service.ts";
+import { statusText } from "../service/status-text.ts";
 import { loadSettings } from "../settings.ts";
 import { watchTrial } from "../trial.ts";
 import { webPart } from "../web/web-part.ts";
@@ -29,14 +31,23 @@ const healthWithinMs = 5_000;
 export async function run(context: CommandContext): Promise<ExitCode> {
   const rounds = new Rounds();
   const instance = randomUUID();
-  const pulses = new Pulses(context.clock, pulseLimits.periodMs);
-  void beatEventLoop(pulses, context.clock, context.signal);
   const config = new ConfigPort(await loadSettings(context, "config", { start: true }), context, rounds);
+  const service = new Service(context);
+  service.run(() => config.settings.log);
+  const hangups = new Hangups(context.terminal.isWatched);
   const start = async (): Promise<Round> => {
-    const { agent, remote, lifecycle } = await startRound({ ...context, pulses, instance }, config);
+    service.starting();
+    const started = await startRound({ ...context, pulses: service.pulses, instance }, config);
+    const { remote, lifecycle } = started;
+    service.ready(await statusOf(started, context));
     const { log } = config.settings;
-    const serve = (ended: AbortSignal) =>
-      Promise.all([untilEnded(context, agent, log, ended), watchTrial(config, remote, { ...context, ended, rounds })]);
+    const serve = (ended: AbortSignal) => {
+      hangups.listen(() => void reload(config, { log, rounds, service }), ended);
+      return Promise.all([
+        untilEnded(context, started, { log, service }, ended),
+        watchTrial(config, remote, { ...context, ended, rounds }),
+      ]);
+    };
     const stop = async (): Promise<boolean> => {
       const clean = await lifecycle.stop();
       config.settings.logControl.sayCounted();
@@ -50,7 +61,25 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     reload: () => config.reload(),
     log: () => config.settings.log,
   };
-  return throughRounds(rounds, plan, context.signal);
+  const code = await throughRounds(rounds, plan, context.signal);
+  await service.ended();
+  return code;
+}
+
+/** On SIGHUP: with a config that is refused everything goes on as it is. */
+async function reload(
+  config: ConfigPort,
+  { log, rounds, service }: { readonly log: Logger; readonly rounds: Rounds; readonly service: Service },
+): Promise<void> {
+  service.reloading();
+  try {
+    await config.check();
+    rounds.ask("config");
+  } catch (error) {
+    const { code, message } = asAgentError(error, "reading the config");
+    log.error("config.not_read", { code, error: message });
+    service.ready(`config refused (${code}), the one before goes on: ${log.redacted(message)}`);
+  }
 }
 
 interface RoundContext extends CommandContext {
@@ -104,13 +133,31 @@ async function startRound(context: RoundContext, settings: ConfigPort): Promise<
   return { agent, remote, lifecycle };
 }
 
+/** A disk that is stuck must not keep the agent from stopping. */
+async function reportInTime(agent: Agent, { clock }: CommandContext): Promise<HealthReport | undefined> {
+  const asked = unlessAborted(healthReport(agent, clock), AbortSignal.timeout(healthWithinMs), "ask how all is");
+  return asked.catch(() => undefined);
+}
+
+async function statusOf({ agent, remote }: Started, context: CommandContext, report?: HealthReport): Promise<string> {
+  const asked = report ?? (await reportInTime(agent, context));
+  if (asked === undefined) return "the disk does not answer";
+  const state = remote.control?.link().state;
+  return statusText(asked, state === undefined ? undefined : state === "connected" ? "up" : "away");
+}
+
 /** The last line shows how things stood when the stop was asked for. */
-async function untilEnded({ clock }: CommandContext, agent: Agent, log: Logger, ended: AbortSignal): Promise<void> {
+async function untilEnded(
+  context: CommandContext,
+  started: Started,
+  { log, service }: { readonly log: Logger; readonly service: Service },
+  ended: AbortSignal,
+): Promise<void> {
   while (!ended.aborted) {
-    await clock.sleep(healthEveryMs, ended).catch(() => undefined);
-    // A disk that is stuck must not keep the agent from stopping.
-    const asked = unlessAborted(healthReport(agent, clock), AbortSignal.timeout(healthWithinMs), "ask how all is");
-    const report = await asked.catch(() => undefined);
-    if (report !== undefined) log.info("health", healthFields(report));
+    await context.clock.sleep(healthEveryMs, ended).catch(() => undefined);
+    const report = await reportInTime(started.agent, context);
+    if (report === undefined) continue;
+    log.info("health", healthFields(report));
+    service.status(await statusOf(started, context, report));
   }
 }

@@ -219,6 +219,7 @@ export class Pipeline {
     const watch = dryRun || again ? undefined : lane.watchOf(frame, requested);
     const treatment = { rules, state: before, requested, dryRun, pulse, ...(watch === undefined ? {} : { watch }) };
     const { processed, state } = await this.#chain.process(frame, treatment, signal);
+    pulse.beat();
     if (dryRun) return processed;
     lane.became(processed, frame, state);
     for (const watcher of this.#watchers) watcher(lane.camera.id, processed);
