@@ -107,6 +107,7 @@ async function benchOf(more: object = {}) {
     web: { enabled: false },
   };
   const write = (changed: object) => writeConfig(folder, { ...config, ...more, ...changed });
-  const words = ["run", "-c", await write({}), "--data", join(folder, "data")];
+  // Repeated troubles are counted at other levels.
+  const words = ["run", "-c", await write({}), "--data", join(folder, "data"), "--log-level", "debug"];
   return { folder, words, write, [Symbol.asyncDispose]: () => temp[Symbol.asyncDispose]() };
 }
