@@ -1,21 +1,29 @@
+import { randomBytes } from "node:crypto";
 import type { Seams } from "../src/core/ports.ts";
 import { cameraChecks } from "./checks/cameras.ts";
+import { clockCheck } from "./checks/clock.ts";
+import { findDaemon, type RunningDaemon } from "./checks/daemon.ts";
 import { diskCheck } from "./checks/disk.ts";
 import { liveChecks } from "./checks/live.ts";
+import { liveBesideChecks } from "./checks/live-beside.ts";
 import { modelChecks } from "./checks/model.ts";
+import { nativeChecks } from "./checks/native.ts";
+import { networkChecks } from "./checks/network.ts";
 import { remoteCheck } from "./checks/remote.ts";
 import { type CheckResult, failed } from "./checks/result.ts";
+import { secretFileChecks } from "./checks/secret-files.ts";
+import { spoolCheck } from "./checks/spool.ts";
 import { targetCheck } from "./checks/target.ts";
+import { unitCheck } from "./checks/unit.ts";
 import { updatesCheck } from "./checks/updates.ts";
+import { wearCheck } from "./checks/wear.ts";
 import { type Agent, composeAgent } from "./compose.ts";
+import type { FramepostConfig } from "./config-schema.ts";
 import type { CommandContext } from "./context.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { Settings } from "./settings.ts";
 import { counted } from "./terminal.ts";
 import { agentVersion } from "./version.ts";
-
-/** Before this year the clock was never set: no agent existed. */
-const firstPlausibleYear = 2025;
 
 /** One result after another, so that a person sees progress. None of them throws. */
 export async function* runChecks(
@@ -24,18 +32,38 @@ export async function* runChecks(
   live: boolean,
 ): AsyncGenerator<CheckResult> {
   yield nodeCheck();
-  yield clockCheck(context.clock.nowMs());
+  yield* await nativeChecks(context);
+  yield await clockCheck(context);
   if (settings === undefined) return;
   yield* configChecks(settings);
+  yield* await secretFileChecks(settings);
+  yield await unitCheck(settings.file);
   const disk = await diskCheck(settings);
   yield disk;
+  const { daemon, line } = await findDaemon(context, settings.dataFolder);
+  if (line !== undefined) yield line;
+  const wear = await wearCheck(settings.dataFolder, daemon?.pid);
+  if (wear !== undefined) yield wear;
+  // The disk's own line says it already.
+  if (disk.result !== "failed") yield await spoolCheck(context, settings, daemon);
+  yield* await networkChecks(context, settings.config);
+  yield* partChecks(context, settings, { daemon, diskFailed: disk.result === "failed" });
+  if (live) yield* daemon === undefined ? liveChecks(context, settings) : liveBesideChecks(context, settings, daemon);
+}
+
+/** What takes the parts of an agent: model, cameras, targets, the broker of remote commands. */
+async function* partChecks(
+  context: CommandContext,
+  settings: Settings,
+  { daemon, diskFailed }: { readonly daemon: RunningDaemon | undefined; readonly diskFailed: boolean },
+): AsyncGenerator<CheckResult> {
   const seams: Seams = { clock: context.clock, random: context.random, log: settings.log };
+  const config = daemon === undefined ? settings.config : besideDaemon(settings.config);
   let agent: Agent;
   try {
-    agent = await composeAgent(settings.config, { dataFolder: settings.dataFolder, ignoreSchedules: true }, seams);
+    agent = await composeAgent(config, { dataFolder: settings.dataFolder, ignoreSchedules: true }, seams);
   } catch (error) {
-    // The disk's own line says it already.
-    if (disk.result !== "failed") yield failed("state", error);
+    if (!diskFailed) yield failed("state", error);
     return;
   }
   const vision = new Lifecycle([agent.parts.vision], settings.log);
@@ -48,18 +76,25 @@ export async function* runChecks(
   try {
     await vision.start(context.signal);
     yield* modelChecks(context, settings, agent);
-    const updates = await updatesCheck(context, settings.config.detector);
+    const updates = await updatesCheck(context, config.detector);
     if (updates !== undefined) yield updates;
-    yield* cameraChecks(context, settings.config.cameras, agent);
+    yield* cameraChecks(context, config.cameras, agent, daemon !== undefined);
     await sending.start(context.signal);
-    for (const target of agent.targets) yield await targetCheck(context, target);
-    const remote = await remoteCheck(context, { remote: settings.config.remote, device: agent.device }, seams);
+    // Side by side: one that is away takes its whole time.
+    yield* await Promise.all(agent.targets.map(async (target) => targetCheck(context, target)));
+    const remote = await remoteCheck(context, { remote: config.remote, device: agent.device }, seams);
     if (remote !== undefined) yield remote;
   } finally {
     await sending.stop();
     await vision.stop();
   }
-  if (live) yield* liveChecks(context, settings);
+}
+
+/** With other names at the brokers: under its own the running daemon would be thrown out. */
+function besideDaemon(config: FramepostConfig): FramepostConfig {
+  const clientId = `framepost-doctor-${randomBytes(8).toString("hex")}`;
+  const targets = config.targets.map((target) => (target.kind === "mqtt" ? { ...target, clientId } : target));
+  return { ...config, targets };
 }
 
 function* configChecks({ file, config, warnings }: Settings): Generator<CheckResult> {
@@ -83,11 +118,4 @@ function nodeCheck(): CheckResult {
   const fits = major > 20 || (major === 20 && minor >= 19);
   const found = `Framepost ${agentVersion()} on Node ${process.versions.node}, ${process.platform} ${process.arch}`;
   return { check: "program", result: fits ? "ok" : "failed", found, mend: "install Node 20.19 or newer" };
-}
-
-function clockCheck(nowMs: number): CheckResult {
-  const now = new Date(nowMs);
-  return now.getUTCFullYear() >= firstPlausibleYear
-    ? { check: "clock", result: "ok", found: now.toISOString() }
-    : { check: "clock", result: "warning", found: `it is ${now.toISOString()}?`, mend: "timedatectl set-ntp true" };
 }

@@ -266,4 +266,12 @@ function addConfigCommands(program: Command, contextOf: ContextOf, finish: Finis
       await finish(commands.configCommand(contextOf(command), name, options));
     });
   }
+  config
+    .command("migrate")
+    .description("the config file in the form of this version, where it was written for an older one")
+    .option("--write", "write it into the file; the file as it was stays beside it")
+    .action(async (options: { write?: true }, command: Command) => {
+      const { configMigrate } = await import("./commands/config-migrate.ts");
+      await finish(configMigrate(contextOf(command), options));
+    });
 }

@@ -24,6 +24,10 @@ export function withAbsolutePaths(config: FramepostConfig, file: string): Framep
     cameras: config.cameras.map((camera) => cameraPaths(camera, absolute)),
     targets: config.targets.map((target) => targetPaths(target, absolute)),
     web: webPaths(config.web, absolute),
+    metrics:
+      config.metrics.textfile === undefined
+        ? config.metrics
+        : { ...config.metrics, textfile: absolute(config.metrics.textfile) },
   };
 }
 

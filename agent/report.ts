@@ -17,6 +17,7 @@ function healthNow(agent: Agent, clock: Clock, spool: HealthParts["spool"]): Hea
   return collectHealth({
     atMs: clock.nowMs(),
     uptimeMs: process.uptime() * 1_000,
+    troubles: agent.troubles,
     cameras: agent.cameras.map((camera) => camera.health()),
     vision: agent.vision.health(),
     model: agent.vision.model(),

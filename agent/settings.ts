@@ -3,7 +3,7 @@ import { AgentError } from "../src/core/errors.ts";
 import type { Logger } from "../src/core/ports.ts";
 import { OperatorFile, type LayeredConfig } from "../src/config/layers.ts";
 import { overlayPathOf } from "../src/config/overlay-file.ts";
-import { formatProblem } from "../src/config/problem.ts";
+import { ConfigError, formatProblem } from "../src/config/problem.ts";
 import { createControlledLogger, type LogControl, type LogDestination } from "../src/log/logger.ts";
 import { LogRing } from "../src/log/ring.ts";
 import { terminalLine } from "../src/log/terminal-line.ts";
@@ -11,9 +11,10 @@ import { configSchema, type FramepostConfig } from "./config-schema.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { budgetWarnings } from "./disks.ts";
 import { exists } from "./files.ts";
+import { standInFor, type DataFolderOf } from "./last-good.ts";
 import { withOverlay, type OverlayInForce } from "./overlay.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
-import { cameraWarnings, detectorWarnings, remoteWarnings, targetWarnings } from "./warnings.ts";
+import { cameraWarnings, detectorWarnings, privacyWarnings, remoteWarnings, targetWarnings } from "./warnings.ts";
 
 const places = ["framepost.yaml", "/etc/framepost/framepost.yaml"];
 
@@ -26,8 +27,17 @@ export interface Settings extends Omit<LayeredConfig<FramepostConfig>, "warnings
   readonly logRing: LogRing;
   /** What works but should be mended. For a person, without secrets. */
   readonly warnings: readonly string[];
+  /** Why the file as it is now is not in force. */
+  readonly refused?: AgentError;
+  /** The last config that worked is in force instead. */
+  readonly standIn?: ConfigStandIn;
   readonly operator: OperatorFile<typeof configSchema>;
   readonly overlay: OverlayInForce;
+}
+
+export interface ConfigStandIn {
+  /** Of the agent that ran with it. */
+  readonly agentVersion: string;
 }
 
 export interface LoadOptions {
@@ -35,6 +45,8 @@ export interface LoadOptions {
   readonly start?: boolean;
   /** In place of a new one. */
   readonly logRing?: LogRing;
+  /** The last config that worked may stand in for a file that cannot be used. */
+  readonly lastGood?: boolean;
 }
 
 /**
@@ -45,10 +57,10 @@ export interface LoadOptions {
 export async function loadSettings(
   context: CommandContext,
   level: LogLevel | "config" = "error",
-  { start = false, logRing = new LogRing() }: LoadOptions = {},
+  { start = false, logRing = new LogRing(), lastGood = false }: LoadOptions = {},
 ): Promise<Settings> {
   const file = await configFileOf(context);
-  const operator = await OperatorFile.read(file, configSchema, { variables: context.environment });
+  const { operator, standIn, refused, warnings } = await operatorOf(context, file, lastGood);
   const dataFolder = dataFolderOf(context, withAbsolutePaths(operator.alone.config, file), file);
   const { layered, overlay } = await withOverlay(operator, overlayPathOf(dataFolder), start);
   const { secrets } = layered;
@@ -65,13 +77,17 @@ export async function loadSettings(
   return {
     ...layered,
     ...{ config, file, operator, overlay, dataFolder },
+    ...(standIn === undefined ? {} : { standIn }),
+    ...(refused === undefined ? {} : { refused }),
     warnings: [
+      ...warnings,
       ...overlay.warnings,
       ...layered.warnings.map(formatProblem),
       ...config.cameras.flatMap(cameraWarnings),
       ...config.targets.flatMap(targetWarnings),
       ...detectorWarnings(config.detector),
       ...remoteWarnings(config.remote),
+      ...privacyWarnings(config),
       ...(await budgetWarnings(config, dataFolder)),
     ],
     ...{ log, logControl: control, logRing },
@@ -85,6 +101,35 @@ function watchedLog({ terminal, environment }: CommandContext): { readonly desti
   return { destination: { write: (line) => terminal.note(terminalLine(line, coloured)) } };
 }
 
+/** For a person who looks at the agent's health. */
+export function configTroubles({ refused, standIn }: Pick<Settings, "refused" | "standIn">): readonly string[] {
+  if (refused === undefined) return [];
+  const inForce =
+    standIn === undefined ? "the one before it" : `the last good one, of version ${standIn.agentVersion},`;
+  return [`the config file is refused and ${inForce} is in force: ${refused.message}`];
+}
+
+interface FoundOperator {
+  readonly operator: OperatorFile<typeof configSchema>;
+  readonly standIn?: ConfigStandIn;
+  readonly refused?: ConfigError;
+  readonly warnings: readonly string[];
+}
+
+async function operatorOf(context: CommandContext, file: string, lastGood: boolean): Promise<FoundOperator> {
+  const environment = { variables: context.environment };
+  try {
+    return { operator: await OperatorFile.read(file, configSchema, environment), warnings: [] };
+  } catch (error) {
+    if (!lastGood || !(error instanceof ConfigError)) throw error;
+    const folderOf: DataFolderOf = ({ dataDir }) =>
+      dataFolderOf(context, dataDir === undefined ? {} : { dataDir: resolve(dirname(file), dataDir) }, file);
+    const { operator, agentVersion, leftOut } = await standInFor({ file, error }, folderOf, environment);
+    const warnings = leftOut.map((path) => `${path.join(".")} is not known to this version, and is left out`);
+    return { operator, warnings, standIn: { agentVersion }, refused: error };
+  }
+}
+
 export async function configFileOf(context: CommandContext): Promise<string> {
   if (context.configFile !== undefined) return context.configFile;
   for (const place of places) {
@@ -96,7 +141,7 @@ export async function configFileOf(context: CommandContext): Promise<string> {
 }
 
 /** `--data`, else the config's `dataDir`, else systemd's state folder, else the usual place for where the config lies. */
-function dataFolderOf(context: CommandContext, config: FramepostConfig, file: string): string {
+function dataFolderOf(context: CommandContext, config: Pick<FramepostConfig, "dataDir">, file: string): string {
   if (context.dataFolder !== undefined) return resolve(context.dataFolder);
   if (config.dataDir !== undefined) return config.dataDir;
   // systemd names several folders with colons between them; the unit has one.

@@ -71,8 +71,8 @@ export class Terminal {
 }
 
 /** `1 camera`, `2 cameras`. */
-export function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
+export function counted(count: number, what: string, many = `${what}s`): string {
+  return `${count} ${count === 1 ? what : many}`;
 }
 
 export function sizeText(bytes: number): string {

@@ -23,6 +23,8 @@ export interface CheckedCamera {
   readonly attached: readonly V4lCamera[];
   readonly programs: CameraPrograms;
   readonly vision: Vision;
+  /** Which then rightly holds cameras that only one program can open. */
+  readonly daemonRuns: boolean;
 }
 
 /** One frame, and what is to be said of it and of the camera's settings. Rejects only when it is aborted. */
@@ -47,7 +49,7 @@ export async function checkCamera(context: CommandContext, checked: CheckedCamer
 
 async function frameOf(
   { signal, clock }: CommandContext,
-  { camera, config }: CheckedCamera,
+  { camera, config, daemonRuns }: CheckedCamera,
 ): Promise<Frame | CheckResult> {
   const check = `camera ${camera.id}`;
   const isFolder = config.driver === "folder";
@@ -61,6 +63,9 @@ async function frameOf(
     signal.throwIfAborted();
     const waitedInVain = error instanceof AgentError && error.code === "CAMERA_NO_PICTURE";
     if (isFolder && waitedInVain && camera.health().lastError === undefined) return empty;
+    if (daemonRuns && error instanceof AgentError && error.code === "CAMERA_BUSY") {
+      return { check, result: "ok", found: "the running daemon has it open, so no frame was taken here" };
+    }
     const result = failed(check, error);
     const isMissing = error instanceof AgentError && error.code === "CAMERA_PROGRAM_MISSING";
     return isMissing ? { ...result, mend: mendOfMissing(config) } : result;

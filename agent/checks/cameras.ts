@@ -20,6 +20,7 @@ export async function* cameraChecks(
   context: CommandContext,
   configs: readonly CameraConfig[],
   { cameras, vision }: Pick<Agent, "cameras" | "vision">,
+  daemonRuns = false,
 ): AsyncGenerator<CheckResult> {
   const attached = await findV4lCameras();
   const programs = await findCameraPrograms();
@@ -29,7 +30,9 @@ export async function* cameraChecks(
     const config = configs[index];
     if (config === undefined) continue;
     const lane = await laneOf(camera, config);
-    const answer = lanes.run(lane, () => checkCamera(context, { camera, config, attached, programs, vision }));
+    const answer = lanes.run(lane, () =>
+      checkCamera(context, { camera, config, attached, programs, vision, daemonRuns }),
+    );
     // Awaited in its turn below; until then a failure of it must not end the process.
     answer.catch(() => undefined);
     answers.push(answer);

@@ -48,7 +48,7 @@ function liveAnswer({ targetId, outcome, remoteId, error }: Answer, name: string
 }
 
 /** An empty scene is no fault: a target that wants only pictures with detections is right to get none of it. */
-function notSent(processed: Exclude<Processed, { kind: "stored" }>): CheckResult {
+export function notSent(processed: Exclude<Processed, { kind: "stored" }>): CheckResult {
   if (processed.kind === "not-owed") {
     const found = "no target wants the picture (nothing detected on it?), so nothing was sent";
     const mend = "hold something before the camera that the model knows, or set includeEmpty of a target";

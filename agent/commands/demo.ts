@@ -3,18 +3,27 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultModel } from "../../src/config/sections.ts";
+import type { Clock } from "../../src/core/clock.ts";
 import type { CameraDriver, Logger, Seams, Target } from "../../src/core/ports.ts";
-import { createLogger } from "../../src/log/logger.ts";
+import { BufferForecast } from "../../src/health/forecast.ts";
+import { createControlledLogger } from "../../src/log/logger.ts";
+import { LogRing } from "../../src/log/ring.ts";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
+import { pageRoutes } from "../../src/web/page/routes.ts";
 import { type Agent, composeAgent } from "../compose.ts";
 import { configSchema, type FramepostConfig } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
+import { DemoSettings } from "../demo-settings.ts";
 import { demoSummary, statusLine, summaryLines } from "../demo-summary.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { AgentHealth } from "../health/agent-health.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { observedTarget } from "../observed-target.ts";
+import { agentCommands } from "../remote/commands.ts";
 import { TruthScore } from "../truth-score.ts";
+import { PageMemory } from "../web/page-memory.ts";
+import { type PagePart, pagePart } from "../web/page-part.ts";
 import { webPart, type WebPart } from "../web/web-part.ts";
 
 export interface DemoOptions {
@@ -39,7 +48,14 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
   const truth = new TruthScore();
   const iotown = new IotownSandbox({ token, onImage: (image) => truth.received(image) });
   const broker = new SandboxBroker();
-  const log = createLogger({ level: context.logLevel ?? "warn", secrets: [token], journald: false });
+  const logRing = new LogRing();
+  const level = context.logLevel ?? "warn";
+  const { log, control: logControl } = createControlledLogger({
+    level,
+    secrets: [token],
+    journald: false,
+    ring: logRing,
+  });
   const seams: Seams = { clock, random, log };
   try {
     const [http, mqtt] = [await iotown.start(), await broker.start()];
@@ -49,13 +65,33 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     const wrapTarget = (target: Target) => firsts.watch(target);
     const bound = options.frames === undefined ? {} : { recordsMax: options.frames };
     const agent = await composeAgent(config, { dataFolder, wrapDriver, wrapTarget, ...bound }, seams);
-    const web = await webPart(config, { agent, dataFolder, page: [], orAnyPort: true }, seams);
+    const settings = new DemoSettings({
+      agent,
+      config,
+      secrets: [token],
+      settings: { dataFolder, logControl, logRing },
+    });
+    const offered = agentCommands(config, { agent, instance: "demo", settings, control: () => undefined }, seams);
+    const page = pagePart(
+      config,
+      { agent, memory: new PageMemory(), settings, offered, control: () => undefined },
+      seams,
+    );
+    const web = await webPart(
+      config,
+      {
+        ports: demoHealth(agent, { config, dataFolder }, clock),
+        page: [pageRoutes(page.port, clock)],
+        orAnyPort: true,
+      },
+      seams,
+    );
     terminal.note(
       `Simulated camera → ${config.detector.model ?? defaultModel} → spool → IoT.own at ${http.url} and MQTT at ${mqtt.url}`,
     );
     terminal.note(options.frames === undefined ? "Ctrl-C ends it." : `It ends after ${options.frames} records.`);
 
-    const complete = await play(context, { agent, web, frames: options.frames }, log);
+    const complete = await play(context, { agent, page, web, frames: options.frames }, log);
     const summary = demoSummary(agent, {
       complete,
       ...firsts.facts(),
@@ -72,6 +108,16 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     await broker.stop();
     await rm(dataFolder, { recursive: true, force: true });
   }
+}
+
+function demoHealth(
+  agent: Agent,
+  { config, dataFolder }: { readonly config: FramepostConfig; readonly dataFolder: string },
+  clock: Clock,
+): AgentHealth {
+  const forecast = new BufferForecast(clock);
+  const changes = () => ({ revision: 0, lastChangeKept: true });
+  return new AgentHealth({ agent, config, dataFolder, forecast, control: () => undefined, changes }, clock);
 }
 
 /** When every target had accepted its first record, in milliseconds since the process started. */
@@ -97,14 +143,21 @@ class FirstAccepted {
   }
 }
 
+interface Demonstration {
+  readonly agent: Agent;
+  readonly page: PagePart;
+  readonly web: WebPart;
+  readonly frames: number | undefined;
+}
+
 /** True when it ended as asked: after all records were accepted by every target, or by Ctrl-C where no end was set. */
 async function play(
   context: CommandContext,
-  { agent, web, frames }: { readonly agent: Agent; readonly web: WebPart; readonly frames: number | undefined },
+  { agent, page, web, frames }: Demonstration,
   log: Logger,
 ): Promise<boolean> {
   const { terminal, clock, signal } = context;
-  const standing = new Lifecycle([agent.parts.spool, web, agent.parts.vision, ...agent.parts.sending], log);
+  const standing = new Lifecycle([agent.parts.spool, page, web, agent.parts.vision, ...agent.parts.sending], log);
   const capturing = new Lifecycle(agent.parts.capturing, log);
   let lastProgress = { accepted: 0, atMs: clock.monotonicMs() };
   try {

@@ -3,23 +3,24 @@ import type { Audit } from "../../src/remote/audit.ts";
 import type { Command } from "../../src/remote/command.ts";
 import { basicCommands } from "../../src/remote/commands/basic.ts";
 import { capabilitiesCommands } from "../../src/remote/commands/capabilities.ts";
-import { configCommands } from "../../src/remote/commands/config.ts";
+import { type ConfigCommandsPort, configCommands } from "../../src/remote/commands/config.ts";
 import { explainUploadCommands } from "../../src/remote/commands/explain-upload.ts";
 import { logCommands } from "../../src/remote/commands/log.ts";
 import { modelCommands } from "../../src/remote/commands/model.ts";
 import { quarantineCommands } from "../../src/remote/commands/quarantine.ts";
 import { queueCommands } from "../../src/remote/commands/queue.ts";
-import { restartCommands } from "../../src/remote/commands/restart.ts";
+import { type RestartPort, restartCommands } from "../../src/remote/commands/restart.ts";
 import { supportCommands } from "../../src/remote/commands/support.ts";
 import { targetCommands } from "../../src/remote/commands/target.ts";
 import { uploadCommands } from "../../src/remote/commands/upload.ts";
 import type { ControlHealth } from "../../src/remote/control-health.ts";
+import type { StatusReport } from "../../src/remote/status-report.ts";
 import type { RequestCounts } from "../../src/remote/tally.ts";
 import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
+import type { Settings } from "../settings.ts";
 import { commandsOfCameras, settingsOfCameras } from "./camera-commands.ts";
 import { capabilitiesPort } from "./capabilities-port.ts";
-import type { ConfigPort } from "./config-port.ts";
 import { LogLevelHold } from "./log-port.ts";
 import { modelPort } from "./model-port.ts";
 import { RemoteQueue } from "./queue-port.ts";
@@ -31,6 +32,8 @@ import { explainUploadPort, uploadPort } from "./upload-port.ts";
 /** What the connection to an operator's broker is for the commands, where there is one. */
 export interface ControlFacts {
   requests(): RequestCounts;
+  /** Final replies by command and state, `NAME STATE`. */
+  requestsByCommand(): Readonly<Record<string, number>>;
   link(): ControlHealth;
   /** Of a whole packet at the broker, at this moment. */
   packetBytesMax(): number;
@@ -38,11 +41,20 @@ export interface ControlFacts {
   audit(audit: Audit): void;
 }
 
+/** The config of a running agent: what is in force, and how it is changed. */
+export interface AgentSettings extends ConfigCommandsPort, RestartPort {
+  readonly settings: Pick<Settings, "dataFolder" | "logControl" | "logRing">;
+  revision(): number;
+  state(): NonNullable<StatusReport["config"]>;
+  /** Without secrets. */
+  shown(): unknown;
+}
+
 export interface AgentCommandsParts {
   readonly agent: Agent;
   /** Of this process. */
   readonly instance: string;
-  readonly settings: ConfigPort;
+  readonly settings: AgentSettings;
   /** Asked when it is needed; undefined without remote control. */
   readonly control: () => ControlFacts | undefined;
 }

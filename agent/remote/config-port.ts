@@ -17,8 +17,8 @@ import { configSchema } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { kept, reverted, settleOverlay } from "../overlay.ts";
 import type { Rounds } from "../rounds.ts";
-import { loadSettings, type Settings } from "../settings.ts";
-import { changeRules } from "./config-rules.ts";
+import { loadSettings, type LoadOptions, type Settings } from "../settings.ts";
+import { rulesFor } from "./config-rules.ts";
 
 /** What became of a change, to be told as an event. */
 export type ConfigNews = Extract<DeviceEvent, { kind: "config-changed" | "config-reverted" }>;
@@ -62,7 +62,10 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
   state(): NonNullable<StatusReport["config"]> {
     const { changes, lastChange } = this.#overlay;
     const { isLeftOut } = this.#settings.overlay;
+    const { refused, standIn } = this.#settings;
+    const file = standIn === undefined ? "refused" : "last-good";
     return {
+      ...(refused === undefined ? {} : { file, problem: refused.message.slice(0, remoteLimits.messageCharsMax) }),
       overlay: isLeftOut ? "set-aside" : Object.keys(changes).length === 0 ? "none" : "in-force",
       ...(lastChange === undefined ? {} : { lastChange: shownChange(lastChange) }),
     };
@@ -106,7 +109,7 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
   }
 
   async check(): Promise<void> {
-    await loadSettings(this.#context, "config");
+    await this.#load();
   }
 
   restart(): void {
@@ -179,12 +182,13 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
       // A trial on disk that is none any more could not be written over.
       const start = this.trial() === undefined;
       const { logRing } = this.#settings;
-      this.#settings = await loadSettings(this.#context, "config", { start, logRing });
+      this.#settings = await this.#load({ start, logRing });
     } catch (error) {
-      const { code, message } = asAgentError(error, "reading the config");
+      const refused = asAgentError(error, "reading the config");
+      const { code, message } = refused;
       this.#settings.log.error("config.not_read", { code, error: message });
       if (this.trial() !== undefined) await this.revert(message);
-      if (this.#started !== undefined) this.#settings = withOverlayOf(this.#started, this.#overlay);
+      if (this.#started !== undefined) this.#settings = { ...withOverlayOf(this.#started, this.#overlay), refused };
     }
   }
 
@@ -202,6 +206,11 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
     this.#settings = withOverlayOf(before, this.#overlay);
     this.#started = undefined;
     return true;
+  }
+
+  /** A file that was refused at the start may still be; one that was in force is not replaced by what was before it. */
+  async #load(options: LoadOptions = {}): Promise<Settings> {
+    return await loadSettings(this.#context, "config", { ...options, lastGood: this.#settings.standIn !== undefined });
   }
 
   get #overlay(): Overlay {
@@ -224,7 +233,7 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
   /** Resolves once it is on disk; its outcome may take as long as its trial does. */
   async #change(make: Make, patch: Fields, { dry, signal, request, may }: SettingsCall): Promise<Taken> {
     // As it is now on disk: that is what the parts are started with. What somebody has edited there is not in force yet.
-    const there = await loadSettings(this.#context, "config");
+    const there = await this.#load();
     const { operator, current, before, after, changes } = edited(there, make);
     const here = edited(this.#settings, make);
     const layered = await this.#validated(operator, changes);
@@ -232,7 +241,7 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
     if (remote === undefined && this.#settings.config.remote !== undefined) {
       throw refusal("CONFIG_PATCH_REMOTE", "/remote: commands come through it", "/remote");
     }
-    checkAccess(changeRules, { before, after, patch, isAdmin: may?.("admin") === true });
+    checkAccess(rulesFor(before, operator.written), { before, after, patch, isAdmin: may?.("admin") === true });
     const toldPaths = changedPaths(before, after).map(pointerOf);
     const allPaths = [...new Set([...changedPaths(here.before, here.after).map(pointerOf), ...toldPaths])];
     const isInPlace = allPaths.every((path) => inPlace.includes(path));
@@ -381,7 +390,7 @@ function fieldsOf(value: unknown): Fields {
 }
 
 /** RFC 6901. */
-function stepsOf(pointer: string): readonly string[] {
+export function stepsOf(pointer: string): readonly string[] {
   const steps = pointer.split("/").slice(1);
   return steps.map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
 }

@@ -2,19 +2,17 @@ import { join } from "node:path";
 import type { Seams } from "../../src/core/ports.ts";
 import { healthRoutes } from "../../src/web/health-routes.ts";
 import { loginRoutes } from "../../src/web/login.ts";
-import type { Routes } from "../../src/web/ports.ts";
+import type { Routes, WebPorts } from "../../src/web/ports.ts";
 import { WebServer } from "../../src/web/server.ts";
 import { readStaticFiles } from "../../src/web/static-files.ts";
 import { staticRoutes } from "../../src/web/static-routes.ts";
-import type { Agent } from "../compose.ts";
 import type { FramepostConfig } from "../config-schema.ts";
 import type { Part } from "../lifecycle.ts";
 import { packageFolder } from "../version.ts";
-import { webPorts } from "./web-ports.ts";
 
 export interface WebPartOptions {
-  readonly agent: Agent;
-  readonly dataFolder: string;
+  /** Health and metrics. */
+  readonly ports: WebPorts;
   /** What the page shows and does. */
   readonly page: readonly Routes[];
   readonly orAnyPort?: boolean;
@@ -30,12 +28,11 @@ const staticFolder = join(packageFolder, "src/web/static");
 /** The page, health and metrics of a running agent. Nothing where the config turns it off. */
 export async function webPart(
   config: FramepostConfig,
-  { agent, dataFolder, page, orAnyPort = false }: WebPartOptions,
+  { ports, page, orAnyPort = false }: WebPartOptions,
   seams: Seams,
 ): Promise<WebPart> {
   if (!config.web.enabled) return noWeb;
   const files = await readStaticFiles(staticFolder);
-  const ports = webPorts(config, { agent, dataFolder }, seams);
   const server = new WebServer(
     {
       config: config.web,

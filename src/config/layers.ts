@@ -1,12 +1,13 @@
 import type { z } from "zod";
-import { checkedConfig, parseConfig, readConfigText, type LoadedConfig } from "./load.ts";
+import { readDocument, type ConfigDocument } from "./document.ts";
+import { checkedConfig, checkedDocument, readConfigText, type LoadedConfig } from "./load.ts";
 import { asLists, byId, idOrderOf, idsInOrder, isFields, own, patched, type Fields, type IdOrder } from "./overlay.ts";
 import { digestOfFile } from "./overlay-file.ts";
 import type { ConfigEnvironment } from "./placeholders.ts";
 import { pointerOf } from "./overlay-access.ts";
 import { ConfigError, type ConfigProblem } from "./problem.ts";
 import { valueAt } from "./schema-walk.ts";
-import { YamlSource, type ConfigPath, type Position } from "./yaml.ts";
+import type { ConfigPath, Position, YamlSource } from "./yaml.ts";
 
 /** Who said what a setting is. */
 export type Origin =
@@ -33,9 +34,16 @@ export function pointerOfProblem({ path }: ConfigProblem, written: Fields, order
   return pointerOf(namedPath(written, order, steps));
 }
 
+export interface OperatorText {
+  readonly file: string;
+  readonly text: string;
+  readonly document: ConfigDocument;
+}
+
 /** The operator's file, which is right by itself: what a layer above it is tried with. */
 export class OperatorFile<S extends z.ZodType> {
   readonly file: string;
+  readonly text: string;
   readonly digest: string;
   /** Without any layer above it. */
   readonly alone: LoadedConfig<z.output<S>>;
@@ -47,17 +55,18 @@ export class OperatorFile<S extends z.ZodType> {
   readonly #environment: ConfigEnvironment;
 
   private constructor(
-    { file, text, alone }: { file: string; text: string; alone: LoadedConfig<z.output<S>> },
+    { file, text, document, alone }: OperatorText & { readonly alone: LoadedConfig<z.output<S>> },
     schema: S,
     environment: ConfigEnvironment,
   ) {
     this.file = file;
+    this.text = text;
     this.digest = digestOfFile(text);
     this.alone = alone;
-    this.#source = new YamlSource(text);
+    this.#source = document.source;
     this.#schema = schema;
     this.#environment = environment;
-    this.written = byId(withIdsOf(this.#source.value, alone.config));
+    this.written = byId(withIdsOf(document.value, alone.config));
     this.order = idOrderOf(alone.config);
   }
 
@@ -68,8 +77,17 @@ export class OperatorFile<S extends z.ZodType> {
     environment: ConfigEnvironment,
   ): Promise<OperatorFile<S>> {
     const text = await readConfigText(file);
-    const alone = await parseConfig(text, file, schema, environment);
-    return new OperatorFile({ file, text, alone }, schema, environment);
+    return await OperatorFile.of({ file, text, document: readDocument(text, file) }, schema, environment);
+  }
+
+  /** Of a document that has been read; `file` names it, and is what its paths are relative to. Fails with a ConfigError. */
+  static async of<S extends z.ZodType>(
+    operator: OperatorText,
+    schema: S,
+    environment: ConfigEnvironment,
+  ): Promise<OperatorFile<S>> {
+    const alone = await checkedDocument(operator.document, operator.file, schema, environment);
+    return new OperatorFile({ ...operator, alone }, schema, environment);
   }
 
   /** With nothing above it. */

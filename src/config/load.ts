@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { configLimits } from "../core/limits.ts";
 import { mask, maskUrls } from "../core/mask.ts";
+import { readDocument, type ConfigDocument } from "./document.ts";
 import { findingsOf } from "./findings.ts";
 import { hasPlaceholder, resolvePlaceholders } from "./placeholders.ts";
 import type { ConfigEnvironment, Remark } from "./placeholders.ts";
@@ -9,7 +10,7 @@ import type { ConfigProblem } from "./problem.ts";
 import { hiding, redact, secretPaths, secretValues } from "./redact.ts";
 import { valueAt } from "./schema-walk.ts";
 import { readTextFile } from "./text-file.ts";
-import { YamlSource, type ConfigPath, type Position } from "./yaml.ts";
+import type { ConfigPath, Position } from "./yaml.ts";
 
 export interface LoadedConfig<T> {
   readonly config: T;
@@ -37,15 +38,19 @@ export async function parseConfig<S extends z.ZodType>(
   schema: S,
   environment: ConfigEnvironment,
 ): Promise<LoadedConfig<z.output<S>>> {
-  const source = new YamlSource(text);
-  const problems: ConfigProblem[] = source.problems.map((problem) => ({
-    ...problem,
-    file,
-    path: maskUrls(problem.path.join(".")),
-  }));
-  if (source.value === undefined) throw new ConfigError(problems);
+  return checkedDocument(readDocument(text, file), file, schema, environment);
+}
+
+/** Of a document that has been read. */
+export async function checkedDocument<S extends z.ZodType>(
+  { source, value, problems, warnings }: ConfigDocument,
+  file: string,
+  schema: S,
+  environment: ConfigEnvironment,
+): Promise<LoadedConfig<z.output<S>>> {
   const placeOf: PlaceOf = (path, at) => ({ file, ...source.positionOf(path, at) });
-  return checkedConfig({ value: source.value, placeOf, problems }, schema, environment);
+  const loaded = await checkedConfig({ value, placeOf, problems }, schema, environment);
+  return { ...loaded, warnings: [...warnings, ...loaded.warnings] };
 }
 
 /** Where something stands that is named by its path. */

@@ -3,6 +3,7 @@ import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AgentError, messageOf } from "../core/errors.ts";
 import { configLimits } from "../core/limits.ts";
+import { currentVersion, migrated, migrations, type Migration } from "./migrations.ts";
 import { isFields, unnamedList, type Fields } from "./overlay.ts";
 import type { ConfigProblem } from "./problem.ts";
 import { readTextFile } from "./text-file.ts";
@@ -53,7 +54,7 @@ export function digestOfFile(text: string): string {
 }
 
 /** Never fails: what cannot be read is no reason not to start. */
-export async function readOverlay(path: string): Promise<OverlayFile> {
+export async function readOverlay(path: string, steps: readonly Migration[] = migrations): Promise<OverlayFile> {
   const unusable = (message: string, at = { line: 1, column: 1 }) =>
     ({ kind: "unusable", problem: { file: path, ...at, path: "", message } }) as const;
   const file = await readTextFile(path, configLimits.overlayBytesMax);
@@ -63,7 +64,7 @@ export async function readOverlay(path: string): Promise<OverlayFile> {
   const source = new YamlSource(file.text, { keepNull: true });
   const [mistake] = source.problems;
   if (mistake !== undefined) return unusable(mistake.message, { line: mistake.line, column: mistake.column });
-  const overlay = parseOverlay(source.value);
+  const overlay = parseOverlay(source.value, steps);
   return overlay === undefined ? unusable("it is no overlay") : { kind: "overlay", overlay, source };
 }
 
@@ -71,7 +72,7 @@ export async function readOverlay(path: string): Promise<OverlayFile> {
 export async function writeOverlay(path: string, overlay: Overlay): Promise<void> {
   const { revision, fileDigest, changes, previous, earlier, lastChange } = overlay;
   // What a person looks for stands first.
-  const text = `${heading}${writeYaml({ revision, changes, previous, earlier, lastChange, fileDigest })}`;
+  const text = `${heading}${writeYaml({ revision, changes, previous, earlier, lastChange, fileDigest, form: currentVersion() })}`;
   if (Buffer.byteLength(text) > configLimits.overlayBytesMax) {
     const message = `the overlay would take more than ${configLimits.overlayBytesMax / 1024} KB`;
     throw new AgentError("CONFIG_PATCH_TOO_LARGE", message, { disposition: "reject" });
@@ -123,9 +124,12 @@ async function flushFolder(path: string): Promise<void> {
   }
 }
 
-function parseOverlay(value: unknown): Overlay | undefined {
+function parseOverlay(value: unknown, steps: readonly Migration[]): Overlay | undefined {
   if (!isFields(value)) return undefined;
-  const { revision, fileDigest, changes, previous, earlier, lastChange } = value;
+  const { revision, fileDigest, lastChange, form = 1 } = value;
+  const [changes, previous, earlier] = [value["changes"], value["previous"], value["earlier"]].map((patch) =>
+    isFields(patch) ? inThisForm(patch, form, steps) : patch,
+  );
   if (!Number.isSafeInteger(revision) || Number(revision) < 0 || typeof fileDigest !== "string") return undefined;
   if (!isFields(changes) || unnamedList(changes) !== undefined) return undefined;
   const change = parseChange(lastChange);
@@ -135,6 +139,13 @@ function parseOverlay(value: unknown): Overlay | undefined {
     ...(isFields(earlier) ? { earlier } : {}),
     ...(change === undefined ? {} : { lastChange: change }),
   };
+}
+
+/** As the operator's file: the patches are of the version that was there when they were made. */
+function inThisForm(patch: Fields, form: unknown, steps: readonly Migration[]): Fields {
+  const read = migrated({ ...patch, version: form }, steps);
+  if (read.kind !== "migrated") return patch;
+  return Object.fromEntries(Object.entries(read.document).filter(([key]) => key !== "version"));
 }
 
 function parseChange(value: unknown): OverlayChange | undefined {

@@ -1,13 +1,28 @@
 import { z } from "zod";
 import { keyForm, keyOfText } from "../core/key-text.ts";
-import { configLimits, modelLimits, motionDefaults, spoolLimits, trackLimits, visionLimits } from "../core/limits.ts";
+import {
+  configLimits,
+  healthLimits,
+  modelLimits,
+  motionDefaults,
+  spoolLimits,
+  trackLimits,
+  visionLimits,
+} from "../core/limits.ts";
 import { label, labelRules } from "./label-rules.ts";
+import { currentVersion } from "./migrations.ts";
 import { byteSize, capacity, duration, fraction, identifier, lifetime, secret } from "./values.ts";
 
 /** The parts of the config that belong to no driver and no target. */
 
 /** The model that ships with Framepost, for as long as no other is in use. */
 export const defaultModel = "tiny-end-to-end";
+
+export const version = z
+  .int()
+  .min(1)
+  .default(currentVersion())
+  .describe("Form of this file; 1 when left out. `framepost config migrate` brings one of an older form up to date");
 
 /** They stand in the place of a device in topics: `all` and `group` address more than one, `reply` is for answers. */
 const deviceName = identifier.refine(
@@ -232,6 +247,17 @@ export const log = z
     level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Least level that is logged"),
   })
   .describe("The log on stderr");
+
+export const metrics = z
+  .strictObject({
+    textfile: z
+      .string()
+      .regex(/\.prom$/, "expected the path of a file that ends in .prom: others are not read")
+      .optional()
+      .describe("Also write metrics to this file, for the textfile collector of node_exporter"),
+    every: lifetime.default(healthLimits.textfileEveryMs).describe("How often that file is written"),
+  })
+  .describe("Figures for Prometheus; they are also served at /metrics of the section web");
 
 /** For `.check()` of a list: each `id` once. Said also when other things are wrong, so that one run shows all. */
 export function uniqueIds(what: string): z.core.$ZodCheck<readonly { readonly id: string }[]> {

@@ -56,6 +56,43 @@ export class Summary {
   }
 }
 
+export interface HistogramSnapshot {
+  /** Up to and including this value, in the order of the bounds; what is above all of them is only in `count`. */
+  readonly buckets: readonly { readonly atMost: number; readonly count: number }[];
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** How often values lay below which bounds: what a series is for whoever asks now and then and compares. */
+export class Histogram {
+  readonly #bounds: readonly number[];
+  readonly #counts: number[];
+  #count = 0;
+  #sum = 0;
+
+  /** Ascending. */
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+    this.#counts = bounds.map(() => 0);
+  }
+
+  add(value: number): void {
+    this.#count += 1;
+    this.#sum += value;
+    const index = this.#bounds.findIndex((bound) => value <= bound);
+    if (index >= 0) this.#counts[index] = (this.#counts[index] ?? 0) + 1;
+  }
+
+  snapshot(): HistogramSnapshot {
+    let below = 0;
+    const buckets = this.#bounds.map((atMost, index) => {
+      below += this.#counts[index] ?? 0;
+      return { atMost, count: below };
+    });
+    return { buckets, count: this.#count, sum: this.#sum };
+  }
+}
+
 /** The values below which these shares of a series lie; 0 where there are none. */
 export function quantiles(values: readonly number[], shares: readonly number[]): readonly number[] {
   const sorted = values.toSorted((a, b) => a - b);

@@ -1,4 +1,4 @@
-import type { SummarySnapshot } from "./counters.ts";
+import type { HistogramSnapshot, SummarySnapshot } from "./counters.ts";
 import type { ImageHealth } from "./picture.ts";
 import type { ClockQuality } from "./types.ts";
 import type { VisionHealth } from "./vision-port.ts";
@@ -17,9 +17,9 @@ export interface DeliveryHealth {
   /**
    * `away`: the breaker is open, or has not seen a success since it was. `disabled` and `paused`: on an operator's word,
    * whatever else is. `window`: outside of the hours in which it may send. `budget`: that of the day or the month is used
-   * up.
+   * up. `local-only`: the config lets nothing leave the machine.
    */
-  readonly state: "up" | "away" | "paused" | "window" | "budget" | "disabled" | "stopped";
+  readonly state: "up" | "away" | "paused" | "window" | "budget" | "disabled" | "local-only" | "stopped";
   /** How long it has been away or held back, since the start at the most. */
   readonly forMs?: number;
   /** While away: until the next try. */
@@ -37,6 +37,8 @@ export interface DeliveryHealth {
   /** Set aside for good: refused by the target, or given up after too many tries. */
   readonly rejected: number;
   readonly retried: number;
+  /** What came of each try, by `accepted`, `rejected CODE` and `retry CODE`. */
+  readonly outcomes?: Readonly<Record<string, number>>;
   /** Outcomes that the spool would not take: their records are sent again after a restart. */
   readonly unsettled: number;
   /** JPEG bytes of accepted records. */
@@ -130,6 +132,8 @@ export interface PipelineHealth {
   readonly spoolFull: boolean;
   /** Cameras whose next frame waits a while, because the spool would not take the last one. */
   readonly paused: readonly string[];
+  /** Cameras of which nothing is kept, because what has to be blurred cannot be; absent where there are none. */
+  readonly unblurred?: readonly string[];
   /** How the picture of each camera is, by its id; of those that are watched and have shown one. */
   readonly images: Readonly<Record<string, ImageHealth>>;
   /** Where a second model is compared. */
@@ -142,4 +146,6 @@ export interface PipelineHealth {
   readonly lastError?: LastError;
   /** Milliseconds per stage: upright, decode, measure, fill, run, post, round, append. */
   readonly stagesMs: Readonly<Record<string, SummarySnapshot>>;
+  /** Of the stage `run`, in milliseconds. */
+  readonly inferenceMs?: HistogramSnapshot;
 }

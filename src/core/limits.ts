@@ -1,5 +1,5 @@
 /**
- * Every bound of the system, with the reason for its number; those of platforms and of remote control stand in files beside
+ * Every bound of the system, with the reason for its number; those of platforms, remote control and privacy stand in files beside
  * this one. Config may lower most of them, never remove one.
  */
 
@@ -453,8 +453,8 @@ export const deliverLimits = {
   /** Used bytes of a budget are written down after this share of it, but not for less; a crash forgets as much. */
   usageNotedShare: 0.005,
   usageNotedBytesMin: 64 * KB,
-  /** And this often, when there are any: 144 times a day, some MB on a card. */
-  usageNotedEveryMs: 10 * 60_000,
+  /** And this often, when there are any: 48 times a day, a megabyte or two on a card. */
+  usageNotedEveryMs: 30 * 60_000,
   /** What is left of a pause is written down this often: a crash makes it longer by that. */
   pauseNotedEveryMs: 60_000,
   /** What a stop waits for calls in flight before it aborts them. */
@@ -517,8 +517,19 @@ export const healthLimits = {
   samplesMax: 256,
   /** Names counted apart in one tally (labels, rules, reasons); the rest are counted as `other`. */
   tallyKeysMax: 256,
+  /** From a fast PC to a large model on the smallest board; the time of the vision process' deadline is above all. */
+  inferenceBucketsMs: [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000],
   /** The same trouble is logged at most this often; what was left out is counted in the next line. */
   logGateMs: 60_000,
+  /** How fast the buffer fills is told from what it held over the last six hours: a day has a night. */
+  forecastSampleMs: 5 * 60_000,
+  forecastSamplesMax: 72,
+  /** Shorter than this a few frames more or less would make it a matter of chance. */
+  forecastSpanMinMs: 10 * 60_000,
+  /** Of the file of metrics: what Prometheus asks for is seldom newer. */
+  textfileEveryMs: 60_000,
+  /** What was found out a moment ago is told again: whoever asks without end costs no more than whoever asks seldom. */
+  answerKeptMs: 500,
 } as const;
 
 export const pullLimits = {
@@ -615,6 +626,8 @@ export const configLimits = {
   /** Of one schedule: four a day. */
   windowsMax: 28,
   secretBytesMax: 64 * KB,
+  /** An unknown setting may hide others behind a union; no config nests more of them. */
+  leaveOutRoundsMax: 8,
   /** What commands changed, and that of the version before and the one before it: three times a request, with room. */
   overlayBytesMax: 256 * KB,
 } as const;
@@ -668,6 +681,12 @@ export const stateLimits = {
   usageBytesMax: 4 * KB,
   /** Of one target: ids of labels and an open session. Rewritten whole at every change. */
   targetBytesMax: 16 * KB,
+  /** Configs that worked, of so many versions of the agent: two updates back. */
+  goodConfigsMax: 3,
+  /** Of them together; JSON makes a line feed two bytes. One that is larger than its share is not kept. */
+  goodConfigsBytesMax: 4 * MB,
+  /** A config counts as good once the agent ran with it for this long. */
+  goodAfterMs: 60_000,
   /** A newer version may allow its file so many times what this one does; it is looked into all the same. */
   newerBytesFactor: 8,
   /** A state file is written in milliseconds; what lies there for this long was left behind by a process that died. */

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { Summary } from "../core/counters.ts";
+import { Summary, Tally } from "../core/counters.ts";
 import type { AgentError } from "../core/errors.ts";
 import type { DeliveryHealth, LastError } from "../core/health.ts";
 import { LogGate } from "../core/log-gate.ts";
@@ -16,6 +16,7 @@ export class Books {
   readonly #log: Logger;
   readonly #gate: LogGate;
   readonly #deliverMs: Summary;
+  readonly #outcomes = new Tally();
   #away: { readonly sinceMs: number; readonly person: boolean } | undefined;
   #accepted = 0;
   #rejected = 0;
@@ -41,6 +42,7 @@ export class Books {
     const facts = { recordId: delivery.record.id, name: delivery.record.name };
     if (outcome.kind === "accepted") {
       this.#accepted += 1;
+      this.#outcomes.add("accepted");
       this.#acceptedBytes += delivery.record.imageBytes;
       this.#lastAcceptedAtMs = this.#clock.nowMs();
       this.#log.debug("record.accepted", { ...facts, remoteId: outcome.remoteId });
@@ -50,10 +52,12 @@ export class Books {
     if (holdsCamera(outcome.error)) this.#cameraHeld(delivery, outcome.error);
     if (settlement.kind !== "rejected") {
       this.#retried += 1;
+      this.#outcomes.add(`retry ${outcome.error.code}`);
       this.#log.debug("record.retried", { ...facts, code: outcome.error.code, message: outcome.error.message });
       return;
     }
     this.#rejected += 1;
+    this.#outcomes.add(`rejected ${settlement.code}`);
     const suppressed = this.#gate.pass(`rejected:${settlement.code}`);
     const fields = { ...facts, code: settlement.code, message: settlement.message };
     if (suppressed === undefined) this.#log.debug("record.quarantined", fields);
@@ -106,6 +110,7 @@ export class Books {
       accepted: this.#accepted,
       rejected: this.#rejected,
       retried: this.#retried,
+      outcomes: this.#outcomes.snapshot(),
       unsettled: this.#unsettled,
       acceptedBytes: this.#acceptedBytes,
       ...(this.#lastAcceptedAtMs === undefined ? {} : { lastAcceptedAtMs: this.#lastAcceptedAtMs }),

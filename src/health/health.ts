@@ -14,6 +14,8 @@ import type { ModelInfo, VisionHealth } from "../core/vision-port.ts";
 export interface HealthParts {
   readonly atMs: number;
   readonly uptimeMs: number;
+  /** Of no part: of the config. */
+  readonly troubles?: readonly string[];
   readonly cameras: readonly CameraHealth[];
   readonly vision: VisionHealth;
   readonly model: ModelInfo | undefined;
@@ -187,8 +189,10 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
     .filter(({ state }) => state === "away")
     .map(({ targetId, lastError }) => phrase(`target ${targetId} is away`, lastError));
   return [
+    ...(parts.troubles ?? []),
     ...cameras,
     ...reports.flatMap(imageTrouble),
+    ...(pipeline.unblurred ?? []).map((id) => `camera ${id}: nothing of it is kept, as it cannot be blurred`),
     ...(vision.state === "backoff" ? [phrase("the detector is away", vision.lastError)] : []),
     ...(vision.state === "ready" && parts.model === undefined ? [phrase("no model is loaded", vision.lastError)] : []),
     ...modelTroubles(parts.models),
@@ -214,9 +218,9 @@ function modelTroubles({ lastRollback, updates }: ModelsHealth = {}): readonly s
 }
 
 /** Also while it is tried again, as long as the try has shown nothing. */
-function isAway({ state, lastError, lastFrameAtMs = -Infinity }: CameraHealth): boolean {
+export function isAway({ state, lastError, lastFrameAtMs = -Infinity }: CameraHealth): boolean {
   if (state === "starting") return lastError !== undefined && lastError.atMs >= lastFrameAtMs;
-  return state === "stalled" || state === "backoff";
+  return state === "stalled" || state === "backoff" || state === "blocked";
 }
 
 function fullPhrase({ paused }: PipelineHealth): string {

@@ -78,6 +78,7 @@ export class MqttLink {
   #connection: MqttConnection | undefined;
   #lastLimits: MqttLimits | undefined;
   #lastFailure: AgentError | undefined;
+  #connections = 0;
   #stop = new AbortController();
   #hurry = new AbortController();
   #running: Promise<void> | undefined;
@@ -113,6 +114,11 @@ export class MqttLink {
   /** Messages that came while whoever listens was stuck, and were thrown away. */
   missed(): number {
     return this.#hearing.missed;
+  }
+
+  /** How often it was connected since the start. */
+  connections(): number {
+    return this.#connections;
   }
 
   /** Returns at once: being away is a state. May be called again after `close`. */
@@ -258,6 +264,7 @@ export class MqttLink {
     await this.#subscribe(connection, signal);
     this.#connection = connection;
     this.#lastLimits = limits;
+    this.#connections += 1;
     this.#become({ kind: "connected", limits });
     onConnected?.(connection.over);
     return connection;

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import type { connect, MqttClient } from "mqtt";
 import { AgentError } from "../core/errors.ts";
@@ -68,9 +69,9 @@ export class MqttConnection {
   /** Once. Fails with an error that `connectError` made. */
   async open(tls: TlsOptions | undefined, signal: AbortSignal): Promise<MqttLimits> {
     // Loaded by the first connection, because it is a sixth of what a start costs, and many configs have no broker.
-    // Its exports themselves, and not the names that Node finds by reading the file: once in some thousands of starts under
-    // load it found none, and keeps that for the life of the process.
-    const { default: mqtt } = await import("mqtt");
+    // Required, not imported: Node's import of a CommonJS package now and then follows a link on the way to it only half
+    // (node_modules that is a link, or made of links as pnpm's), and then gives an empty module for the life of the process.
+    const mqtt = createRequire(import.meta.url)("mqtt") as { readonly connect: typeof connect };
     signal.throwIfAborted();
     const client = this.#connect(mqtt.connect, tls);
     client.on("packetreceive", (packet) => {

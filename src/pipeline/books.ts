@@ -1,8 +1,9 @@
 import type { Clock } from "../core/clock.ts";
 import { shownDetections } from "../core/detections.ts";
-import { Summary, type SummarySnapshot, Tally } from "../core/counters.ts";
+import { Histogram, Summary, type SummarySnapshot, Tally } from "../core/counters.ts";
 import type { AgentError } from "../core/errors.ts";
 import type { LastError, PipelineHealth } from "../core/health.ts";
+import { healthLimits } from "../core/limits.ts";
 import { LogGate } from "../core/log-gate.ts";
 import type { Logger, Random, Seams } from "../core/ports.ts";
 import type { Frame } from "../core/types.ts";
@@ -17,6 +18,7 @@ export class Books {
   readonly #log: Logger;
   readonly #gate: LogGate;
   readonly #stages: Readonly<Record<Stage, Summary>>;
+  readonly #inference = new Histogram(healthLimits.inferenceBucketsMs);
   readonly #detections = new Tally();
   readonly #keptByRule = new Tally();
   readonly #dropped = new Tally();
@@ -30,6 +32,7 @@ export class Books {
   #spoolFull = false;
   #fullSaid = false;
   #visionAway = false;
+  readonly #unblurred = new Set<string>();
   #lastStoredAtMs: number | undefined;
   #lastError: LastError | undefined;
 
@@ -58,6 +61,7 @@ export class Books {
     if (timings.measureMs !== undefined) this.stage("measure", timings.measureMs);
     this.stage("fill", timings.fillMs);
     this.stage("run", timings.runMs);
+    this.#inference.add(timings.runMs);
     this.stage("post", timings.postMs);
     this.stage("round", timings.roundMs);
   }
@@ -74,6 +78,8 @@ export class Books {
 
   became(processed: Processed, { cameraId, fileName }: Pick<Frame, "cameraId" | "fileName">): void {
     this.#frames += 1;
+    if (processed.kind === "dropped" && processed.why === "not-blurred") this.#unblurred.add(cameraId);
+    else if ("seen" in processed) this.#unblurred.delete(cameraId);
     switch (processed.kind) {
       case "stored":
         this.#wasStored(processed.record.id, processed.reason.rule, processed.seen);
@@ -120,12 +126,14 @@ export class Books {
       still: this.#still,
       notOwed: this.#notOwed,
       refused: this.#refused,
+      ...(this.#unblurred.size === 0 ? {} : { unblurred: [...this.#unblurred] }),
       spoolFull: this.#spoolFull,
       unlabelled: this.#unlabelled,
       turnedUpright: this.#turnedUpright,
       ...(this.#lastStoredAtMs === undefined ? {} : { lastStoredAtMs: this.#lastStoredAtMs }),
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
       stagesMs: snapshots(this.#stages),
+      inferenceMs: this.#inference.snapshot(),
     };
   }
 

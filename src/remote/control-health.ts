@@ -12,6 +12,8 @@ export interface ControlHealth {
   readonly protocol?: "5" | "3.1.1";
   /** Of the last connection, or of the last try; absent when there was none. */
   readonly lastError?: { readonly code: string; readonly message: string };
+  /** Since the start. */
+  readonly connections: number;
   /** Replies and events that wait for the broker. */
   readonly waiting: number;
   /** Those that were given up. */
@@ -48,6 +50,7 @@ export function controlHealth(parts: ControlHealthParts, clock: Clock): ControlH
     broker: link.broker(),
     ...(limits === undefined ? {} : { protocol: limits.version === 5 ? "5" : "3.1.1" }),
     ...(lastFailure === undefined ? {} : { lastError: shown(lastFailure) }),
+    connections: link.connections(),
     ...{ waiting: outbox.waiting, dropped: outbox.dropped, missed: link.missed() },
     ...(outbox.lastError === undefined ? {} : { droppedLast: shown(outbox.lastError) }),
     ...{ refusedFilters: [...refusedFilters], refusedTopics: sender.refusedTopics },

@@ -76,6 +76,11 @@ export class Inbox {
     return this.#tally.counts(this.#runner.underWay);
   }
 
+  /** Final replies by command and state, `NAME STATE`; since this process began. */
+  countsByCommand(): Readonly<Record<string, number>> {
+    return this.#tally.byCommand();
+  }
+
   /** Answers what the last process left behind. Fails with `STATE_…`. */
   async start(): Promise<void> {
     this.#runner.start();
@@ -246,7 +251,8 @@ export class Inbox {
   #reply(answered: Answered): void {
     const bytesMax = this.#parts.replyBytesMax?.(answered.address) ?? Infinity;
     const answer = briefly(answered.answer, Math.min(remoteLimits.replyBytesMax, bytesMax));
-    this.#tally.count(answer);
+    const { command } = answered.address;
+    this.#tally.count(answer, this.#commands.has(command) ? command : undefined);
     this.#parts.reply({ ...answered, answer });
   }
 

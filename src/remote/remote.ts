@@ -98,6 +98,11 @@ export class Remote {
     return this.#inbox.counts();
   }
 
+  /** Final replies by command and state, `NAME STATE`. */
+  requestsByCommand(): Readonly<Record<string, number>> {
+    return this.#inbox.countsByCommand();
+  }
+
   /** Being away is a state and no failure. Fails with `STATE_…`. */
   async start(): Promise<void> {
     this.#stopping = new AbortController();

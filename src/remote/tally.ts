@@ -1,3 +1,4 @@
+import { Tally as NamedTally } from "../core/counters.ts";
 import type { Answer } from "./reply.ts";
 
 /** What became of requests, since the process began. */
@@ -15,13 +16,22 @@ export interface RequestCounts {
 }
 
 export class Tally {
+  readonly #byCommand = new NamedTally();
   received = 0;
   unanswered = 0;
   duplicates = 0;
   readonly #final = { done: 0, refused: 0, failed: 0, expired: 0 };
 
-  count({ state }: Answer): void {
-    if (state !== "accepted" && state !== "progress") this.#final[state] += 1;
+  /** `command` is one of those that there are, or undefined. */
+  count({ state }: Answer, command: string | undefined): void {
+    if (state === "accepted" || state === "progress") return;
+    this.#final[state] += 1;
+    this.#byCommand.add(`${command ?? "unknown"} ${state}`);
+  }
+
+  /** Final replies by command and state, `NAME STATE`. */
+  byCommand(): Readonly<Record<string, number>> {
+    return this.#byCommand.snapshot();
   }
 
   counts(underWay: number): RequestCounts {

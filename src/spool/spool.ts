@@ -1,7 +1,16 @@
 import { DiskBudget } from "../core/disk-budget.ts";
 import { AgentError } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
-import type { Delivery, LeaseLimit, Seams, Settlement, Spool, SpoolListing, SpoolStats } from "../core/ports.ts";
+import type {
+  Delivery,
+  LeaseLimit,
+  Seams,
+  Settlement,
+  Spool,
+  SpoolListing,
+  SpoolStats,
+  WaitingFor,
+} from "../core/ports.ts";
 import type { Queue } from "../core/queue.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";
@@ -263,6 +272,17 @@ export class DiskSpool implements Spool {
         ...(absentSinceMs === undefined ? {} : { removedForMs: Math.max(0, this.#time.ranMs() - absentSinceMs) }),
       })),
     };
+  }
+
+  /** Beside `stats`: what waits for each target, in bytes, and how long its oldest record has. */
+  async waiting(): Promise<readonly WaitingFor[]> {
+    this.#mustRun("count");
+    const found = await this.#index.call("waiting");
+    return found.map(({ oldestAddedAtMs, ...target }) =>
+      oldestAddedAtMs === undefined
+        ? target
+        : { ...target, oldestAgeMs: Math.max(0, Math.round(this.#time.ranMs() - oldestAddedAtMs)) },
+    );
   }
 
   async list(page: { readonly afterSequence: number; readonly recordsMax: number }): Promise<readonly SpoolListing[]> {

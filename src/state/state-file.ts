@@ -51,6 +51,11 @@ export class StateFile<T extends object> {
     return new StateFile(options, low);
   }
 
+  /** Without making a file where there is none. Fails as `open` does. */
+  static async read<T extends object>(options: StateFileOptions<T>): Promise<T | undefined> {
+    return (await openLatest(options)).state;
+  }
+
   read(): T {
     return this.#low.data;
   }

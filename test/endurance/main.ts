@@ -11,6 +11,7 @@ import { camerasEight } from "./cameras-eight.ts";
 import { camerasRestart } from "./cameras-restart.ts";
 import { fleet } from "./fleet.ts";
 import { kill } from "./kill.ts";
+import { masks } from "./masks.ts";
 import { motionGate } from "./motion-gate.ts";
 import { modelSwitches } from "./model-switches.ts";
 import { spoolModel } from "./model.ts";
@@ -21,6 +22,7 @@ import { remoteBroker } from "./remote-broker.ts";
 import { remoteCommands } from "./remote-commands.ts";
 import { remoteFuzz } from "./remote-fuzz.ts";
 import { remoteKill } from "./remote-kill.ts";
+import { webFuzz } from "./web-fuzz.ts";
 import { visionFuzz } from "./vision-fuzz.ts";
 import { visionSlope } from "./vision-slope.ts";
 
@@ -37,6 +39,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "spool-boot-million": spoolBootMillion,
   "cameras-restart": camerasRestart,
   "cameras-eight": camerasEight,
+  masks,
   "model-switches": modelSwitches,
   "vision-fuzz": visionFuzz,
   "vision-slope": visionSlope,
@@ -46,6 +49,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "remote-commands": remoteCommands,
   "remote-fuzz": remoteFuzz,
   "remote-kill": remoteKill,
+  "web-fuzz": webFuzz,
   fleet,
 };
 

@@ -10,11 +10,12 @@ import { AgentProcess, writeConfig } from "../lib/agent.ts";
 import { DeviceCaller } from "../lib/device-caller.ts";
 import { Mosquitto } from "../lib/mosquitto.ts";
 import { until } from "../lib/poll.ts";
+import type { ProtocolVersion } from "../lib/steering-broker.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 interface Setup {
   readonly broker: string;
-  readonly version: "5" | "3.1.1";
+  readonly version: ProtocolVersion;
 }
 
 interface Case {
@@ -99,7 +100,7 @@ async function asked(setup: Setup, caller: DeviceCaller): Promise<Result> {
     await until(() => caller.isPresent(), "the device online", 60_000);
     const id = what === "no id" ? undefined : `case-${at}`;
     const before = caller.finals().length;
-    await caller.send(spec.name, { ...request, ...(id === undefined ? {} : { id }) });
+    await caller.publish(spec.name, { ...request, ...(id === undefined ? {} : { id }) });
     const finals = () => (id === undefined ? caller.finals().slice(before) : caller.finalsTo(id));
     await until(() => finals().length > 0, `a final reply to ${spec.name}`, 90_000).catch(() => undefined);
     const [reply] = finals();

@@ -3,16 +3,15 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import type { Reply } from "../../src/remote/reply.ts";
-import { SandboxBroker } from "../../src/sandbox/broker.ts";
 import { agentOutput, writeConfig } from "../lib/agent.ts";
 import { framepost } from "../lib/command.ts";
 import { DaemonBench } from "../lib/daemon-bench.ts";
-import { Mosquitto } from "../lib/mosquitto.ts";
-import { RemoteCaller } from "../lib/remote-caller.ts";
+import { DeviceCaller } from "../lib/device-caller.ts";
+import { type ProtocolVersion, protocolVersions, steeringBroker } from "../lib/steering-broker.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 /** A camera of many frames, a target that is there, and one that is disabled. */
-function configOf(url: string, version: 4 | 5) {
+function configOf(url: string, protocol: string) {
   const target = { kind: "folder", includeEmpty: true, includeUnlabelled: true };
   return {
     device: { name: "gw" },
@@ -23,7 +22,7 @@ function configOf(url: string, version: 4 | 5) {
       { ...target, id: "out", path: "./out" },
       { ...target, id: "off", path: "./off", enabled: false },
     ],
-    remote: { url, protocol: version === 5 ? "5" : "3.1.1", homeAssistant: { enabled: false } },
+    remote: { url, protocol, homeAssistant: { enabled: false } },
   };
 }
 
@@ -37,12 +36,12 @@ interface Targets {
 }
 
 /** Ten requests a daemon: the rate limit's burst. */
-async function steer(url: string, version: 4 | 5): Promise<void> {
+async function steer(url: string, version: ProtocolVersion): Promise<void> {
   await using bench = await DaemonBench.make();
   const config = configOf(url, version);
   const agent = await bench.start(config);
   await agent.untilLogged("mqtt.connected");
-  await using caller = await RemoteCaller.open(url, "gw", version);
+  await using caller = await DeviceCaller.connect(url, "gw", version);
   dataOf(await caller.ask("upload.pause"));
   const stored = agent.logged("record.stored").length;
   await agent.untilLogged("record.stored", stored + 3, 20_000);
@@ -60,7 +59,7 @@ async function steer(url: string, version: 4 | 5): Promise<void> {
   assert.ok(first.deliveries >= 6, JSON.stringify(first));
   const refused = await caller.ask("queue.purge", { target: "off" });
   assert.deepEqual([refused.state, refused.code, refused.data], ["refused", "bad_args", { path: "/args/token" }]);
-  const dry = await caller.ask("queue.purge", { target: "off" }, 20_000, { dry: true });
+  const dry = await caller.ask("queue.purge", { target: "off" }, { dry: true });
   const { token, deliveries } = dataOf(dry) as { token: string; deliveries: number };
   assert.deepEqual(dataOf(await caller.ask("queue.purge", { target: "off", token })), { deliveries, busy: 0 });
   dataOf(await caller.ask("upload.limit", { bytesPerSecond: 1_000_000 }));
@@ -115,25 +114,12 @@ async function steer(url: string, version: 4 | 5): Promise<void> {
 describe("remote commands for the queue, in the daemon", function () {
   this.timeout(60_000);
 
-  it("are answered once each on MQTT 5, and a pause and a limit hold over kill -9", async () => {
-    const broker = new Mosquitto();
-    const { url } = await broker.start();
-    try {
-      await steer(url, 5);
-    } finally {
-      await broker.stop();
-    }
-  });
-
-  it("are answered once each on MQTT 3.1.1, and a pause and a limit hold over kill -9", async () => {
-    const broker = new SandboxBroker();
-    const { url } = await broker.start();
-    try {
-      await steer(url, 4);
-    } finally {
-      await broker.stop();
-    }
-  });
+  for (const version of protocolVersions) {
+    it(`are answered once each on MQTT ${version}, and a pause and a limit hold over kill -9`, async function () {
+      await using broker = await steeringBroker(version, this);
+      await steer(broker.url, version);
+    });
+  }
 });
 
 describe("commands of a person who sends something now", function () {
@@ -141,7 +127,7 @@ describe("commands of a person who sends something now", function () {
 
   it("are held up by no pause, and do not wait for a disabled target", async () => {
     await using temp = await tempFolder();
-    const config = await writeConfig(temp.path, { ...configOf("mqtt://127.0.0.1:1", 5), remote: undefined });
+    const config = await writeConfig(temp.path, { ...configOf("mqtt://127.0.0.1:1", "5"), remote: undefined });
     const words = ["-c", config, "--data", join(temp.path, "data")];
     await mkdir(join(temp.path, "data/state"), { recursive: true });
     const paused = { version: 1, state: { pauses: { out: {}, off: {} } } };

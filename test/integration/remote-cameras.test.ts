@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import type { Reply } from "../../src/remote/reply.ts";
-import { SandboxBroker } from "../../src/sandbox/broker.ts";
 import { DaemonBench } from "../lib/daemon-bench.ts";
-import { Mosquitto } from "../lib/mosquitto.ts";
-import { RemoteCaller } from "../lib/remote-caller.ts";
+import { DeviceCaller } from "../lib/device-caller.ts";
+import { type ProtocolVersion, protocolVersions, steeringBroker } from "../lib/steering-broker.ts";
 
 const camera = { driver: "simulated", width: 320, height: 240 };
 
@@ -29,7 +28,7 @@ function dataOf(reply: Reply): Readonly<Record<string, unknown>> {
   return reply.data as Readonly<Record<string, unknown>>;
 }
 
-async function states(caller: RemoteCaller): Promise<readonly string[]> {
+async function states(caller: DeviceCaller): Promise<readonly string[]> {
   const { cameras } = dataOf(await caller.ask("camera.list")) as { cameras: readonly { id: string; state: string }[] };
   return cameras.map(({ id, state }) => `${id}:${state}`);
 }
@@ -42,14 +41,14 @@ function assertOnceEach(finalCounts: readonly number[]): void {
 }
 
 /** Ten requests a daemon: the rate limit's burst. */
-async function steer(url: string, version: 4 | 5): Promise<void> {
+async function steer(url: string, version: ProtocolVersion): Promise<void> {
   await using bench = await DaemonBench.make();
-  const config = configOf(url, version === 5 ? "5" : "3.1.1");
+  const config = configOf(url, version);
   const agent = await bench.start(config);
   await agent.untilLogged("camera.running", 2, 20_000);
   // On 3.1.1 there is no session, and what is sent before this is lost.
   await agent.untilLogged("mqtt.connected");
-  await using caller = await RemoteCaller.open(url, "gw", version);
+  await using caller = await DeviceCaller.connect(url, "gw", version);
   const bad = await caller.ask("snapshot", { camera: 7 });
   assert.deepEqual([bad.state, bad.code], ["refused", "bad_args"]);
   const { image, record } = dataOf(await caller.ask("snapshot", { inline: true })) as {
@@ -70,7 +69,7 @@ async function steer(url: string, version: 4 | 5): Promise<void> {
   assert.deepEqual([paused.code, paused.error], ["camera_unavailable", "CAMERA_PAUSED"]);
   const before = caller.finalCounts();
   assertOnceEach(before);
-  if (version === 4) {
+  if (version === "3.1.1") {
     await agent.stop();
     return;
   }
@@ -90,23 +89,10 @@ async function steer(url: string, version: 4 | 5): Promise<void> {
 }
 
 describe("remote commands for cameras, in the daemon", () => {
-  it("are answered once each on MQTT 5, and a pause holds over kill -9", async () => {
-    const broker = new Mosquitto();
-    const { url } = await broker.start();
-    try {
-      await steer(url, 5);
-    } finally {
-      await broker.stop();
-    }
-  });
-
-  it("are answered once each on MQTT 3.1.1", async () => {
-    const broker = new SandboxBroker();
-    const { url } = await broker.start();
-    try {
-      await steer(url, 4);
-    } finally {
-      await broker.stop();
-    }
-  });
+  for (const version of protocolVersions) {
+    it(`are answered once each on MQTT ${version}${version === "5" ? ", and a pause holds over kill -9" : ""}`, async function () {
+      await using broker = await steeringBroker(version, this);
+      await steer(broker.url, version);
+    });
+  }
 });

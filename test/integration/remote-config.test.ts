@@ -3,45 +3,33 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "mocha";
 import type { AgentProcess } from "../lib/agent.ts";
+import { DeviceCaller, type HeardReply } from "../lib/device-caller.ts";
 import { Mosquitto, freePort, passwordLine } from "../lib/mosquitto.ts";
 import { until } from "../lib/poll.ts";
-import { RemoteCaller, remoteDevice, type FinalReply } from "../lib/remote-device.ts";
-import { SandboxBroker } from "../../src/sandbox/broker.ts";
+import { remoteDevice } from "../lib/remote-device.ts";
+import { protocolVersions, steeringBroker, type SteeringBroker } from "../lib/steering-broker.ts";
 
-const words = ({ state, code }: FinalReply): string => `${state}/${code}`;
+const words = ({ state, code }: HeardReply): string => `${state}/${code}`;
 
-async function mosquitto(): Promise<{ url: string; stop: () => Promise<void> }> {
-  const broker = await new Mosquitto().start();
-  return { url: broker.url, stop: () => broker.stop() };
-}
-
-async function sandbox(): Promise<{ url: string; stop: () => Promise<void> }> {
-  const broker = new SandboxBroker();
-  return { ...(await broker.start()), stop: () => broker.stop() };
-}
-
-for (const [name, open, protocolVersion] of [
-  ["Mosquitto, MQTT 5", mosquitto, 5],
-  ["the in-process broker, MQTT 3.1.1", sandbox, 4],
-] as const) {
-  describe(`config commands at ${name}`, () => {
-    let broker: { url: string; stop: () => Promise<void> };
+for (const version of protocolVersions) {
+  describe(`config commands on MQTT ${version}`, () => {
+    let broker: SteeringBroker;
     let device: Awaited<ReturnType<typeof remoteDevice>>;
     let agent: AgentProcess;
-    let caller: RemoteCaller;
+    let caller: DeviceCaller;
 
-    before(async () => {
-      broker = await open();
+    before(async function () {
+      broker = await steeringBroker(version, this);
       device = await remoteDevice({ remote: { url: broker.url, revertAfter: "60s" } });
       agent = await device.start();
-      caller = await RemoteCaller.connect(broker.url, { protocolVersion });
+      caller = await DeviceCaller.connect(broker.url, "gw", version);
     });
 
     after(async () => {
       await caller[Symbol.asyncDispose]();
       await agent[Symbol.asyncDispose]();
       await device[Symbol.asyncDispose]();
-      await broker.stop();
+      await broker[Symbol.asyncDispose]();
     });
 
     // In this order, because ten requests at once are taken: those after a start anew count from there.
@@ -62,7 +50,7 @@ for (const [name, open, protocolVersion] of [
         [words(done), done.data],
         ["done/ok", { revision: 2, changed: ["/cameras/front/interval"], applied: "parts started anew" }],
       );
-      assert.equal(caller.replies(id)[0]?.["state"], "accepted");
+      assert.equal(caller.repliesTo(id)[0]?.state, "accepted");
       const again = await caller.ask("config.patch", { patch }, { id: "again", ifRevision: 2 });
       assert.deepEqual(again.data, { revision: 2, changed: [], applied: "nothing" });
       const back = await caller.ask("config.rollback");
@@ -70,7 +58,7 @@ for (const [name, open, protocolVersion] of [
       const got = await caller.ask("config.get", { path: "/cameras/front/interval" });
       assert.equal(got.data?.["value"], "300ms");
       assert.equal(caller.events("config-changed").length, 2);
-      assert.equal(caller.finals(id).length, 1);
+      assert.equal(caller.finalsTo(id).length, 1);
     });
 
     it("config.patch refuses what is wrong, with a pointer, and changes nothing", async () => {
@@ -131,7 +119,7 @@ describe("a config that cuts the device off", () => {
   it("is taken back within the set time, and reported in every place; no record is lost", async () => {
     await using device = await remoteDevice({ remote: { url: broker.url, revertAfter: "1s" } });
     await using agent = await device.start();
-    await using caller = await RemoteCaller.connect(broker.url);
+    await using caller = await DeviceCaller.connect(broker.url, "gw", "3.1.1");
     const port = await freePort();
     const startedMs = performance.now();
     const id = await caller.send("config.patch", { patch: { remote: { url: `mqtt://127.0.0.1:${port}` } } });
@@ -146,7 +134,7 @@ describe("a config that cuts the device off", () => {
     assert.equal((status.data?.["config"] as { lastChange: { state: string } }).lastChange.state, "reverted");
     const { data } = await caller.ask("config.get", { path: "/remote/url" });
     assert.equal(data?.["value"], broker.url);
-    assert.deepEqual([caller.finals(id).length, caller.events("audit").length], [1, 1]);
+    assert.deepEqual([caller.finalsTo(id).length, caller.events("audit").length], [1, 1]);
     await agent.stop();
     const { highest, count } = await delivered(device.folder);
     assert.ok(count > 2 && highest === count, `${count} records, the last is number ${highest}`);
@@ -154,7 +142,7 @@ describe("a config that cuts the device off", () => {
 
   it("is taken back by the next start when the device is killed in the middle", async () => {
     await using device = await remoteDevice({ remote: { url: broker.url, revertAfter: "60s" } });
-    await using caller = await RemoteCaller.connect(broker.url);
+    await using caller = await DeviceCaller.connect(broker.url, "gw", "3.1.1");
     const port = await freePort();
     let id = "";
     {
@@ -172,7 +160,7 @@ describe("a config that cuts the device off", () => {
       (await caller.ask("config.patch", { patch: { cameras: { front: { interval: "300ms" } } } })).data?.["applied"],
       "nothing",
     );
-    assert.equal(caller.finals(id).length, 1);
+    assert.equal(caller.finalsTo(id).length, 1);
   });
 
   it("is taken back when the broker refuses the new credentials, which nobody is shown", async () => {
@@ -180,7 +168,7 @@ describe("a config that cuts the device off", () => {
     const login = { username: "gw", password: "right" };
     await using device = await remoteDevice({ remote: { url: guarded.broker.url, revertAfter: "1s", ...login } });
     await using agent = await device.start();
-    await using caller = await RemoteCaller.connect(guarded.broker.url, login);
+    await using caller = await DeviceCaller.connect(guarded.broker.url, "gw", "3.1.1", login);
     const reply = await caller.ask("config.patch", { patch: { remote: { password: "wrong-one" } } });
     assert.equal(words(reply), "failed/reverted");
     assert.equal(words(await caller.ask("ping")), "done/ok");
@@ -193,12 +181,12 @@ describe("a config that cuts the device off", () => {
     try {
       await using device = await remoteDevice({ remote: { url: broker.url } });
       await using agent = await device.start();
-      await using here = await RemoteCaller.connect(broker.url);
-      await using there = await RemoteCaller.connect(other.url);
+      await using here = await DeviceCaller.connect(broker.url, "gw", "3.1.1");
+      await using there = await DeviceCaller.connect(other.url, "gw", "3.1.1");
       const id = await here.send("config.patch", { patch: { remote: { url: other.url } } }, { id: "move" });
       assert.equal(words(await there.finalOf(id)), "done/ok");
       assert.equal(agent.logged("config.reverted").length, 0);
-      assert.equal(here.finals(id).length, 0);
+      assert.equal(here.finalsTo(id).length, 0);
       await there.send("config.rollback", {}, { id: "back" });
       assert.equal(words(await here.finalOf("back")), "done/ok");
     } finally {

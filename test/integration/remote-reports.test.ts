@@ -5,19 +5,16 @@ import { after, before, describe, it } from "mocha";
 import { type EventKind, eventSchema } from "../../src/remote/event.ts";
 import { infoSchema } from "../../src/remote/info-report.ts";
 import { statusSchema } from "../../src/remote/status-report.ts";
-import { SandboxBroker } from "../../src/sandbox/broker.ts";
 import { AgentProcess, writeConfig } from "../lib/agent.ts";
-import { Mosquitto } from "../lib/mosquitto.ts";
 import { until } from "../lib/poll.ts";
-import { needsProgram } from "../lib/programs.ts";
 import { DeviceCaller } from "../lib/device-caller.ts";
+import { HostileServer } from "../lib/hostile-server.ts";
 import { findings, planted } from "../lib/secret-search.ts";
+import { protocolVersions, steeringBroker } from "../lib/steering-broker.ts";
 import { tempFolder } from "../lib/temp.ts";
 
-const versions = ["5", "3.1.1"] as const;
-
 /** The daemon, steered over a real broker: Mosquitto on MQTT 5, the one in this process on 3.1.1. */
-for (const version of versions) {
+for (const version of protocolVersions) {
   describe(`a daemon and whoever asks it, on MQTT ${version}`, () => {
     const secret = planted("platform token");
     const closing: (() => PromiseLike<unknown>)[] = [];
@@ -27,11 +24,15 @@ for (const version of versions) {
 
     before(async function () {
       this.timeout(30_000);
-      if (version === "5") needsProgram(this, "mosquitto", "mosquitto");
+      const broker = await steeringBroker(version, this);
+      closing.unshift(() => broker[Symbol.asyncDispose]());
       const temp = await tempFolder();
       closing.unshift(() => temp[Symbol.asyncDispose]());
       folder = temp.path;
-      const url = await brokerUrl();
+      const { url } = broker;
+      // It repeats the token that it refuses.
+      const hostile = await new HostileServer().start();
+      closing.unshift(() => hostile[Symbol.asyncDispose]());
       await writeFile(join(folder, "token"), secret.text);
       const frames = { width: 160, height: 120, interval: "200ms", driver: "simulated" };
       const file = await writeConfig(folder, {
@@ -39,7 +40,12 @@ for (const version of versions) {
         cameras: [{ id: "front", ...frames, keep: { negativesEvery: 1 } }],
         targets: [
           { id: "disk", kind: "folder", path: join(folder, "set") },
-          { id: "away", kind: "iotown", url: "http://127.0.0.1:1", token: `\${file:${join(folder, "token")}}` },
+          {
+            id: "away",
+            kind: "iotown",
+            url: `http://127.0.0.1:${hostile.port}/refuse`,
+            token: `\${file:${join(folder, "token")}}`,
+          },
         ],
         remote: { url, statusEvery: "1h" },
       });
@@ -54,18 +60,6 @@ for (const version of versions) {
       for (const close of closing) await close();
     });
 
-    async function brokerUrl(): Promise<string> {
-      if (version === "5") {
-        const broker = await new Mosquitto().start();
-        closing.unshift(() => broker.stop());
-        return broker.url;
-      }
-      const broker = new SandboxBroker({ recordTopics: /^nothing$/ });
-      const { url } = await broker.start();
-      closing.unshift(() => broker.stop());
-      return url;
-    }
-
     const events = (kind: EventKind) => caller.heard.filter(({ topic }) => topic === `framepost/gw/event/${kind}`);
 
     it("tells what it is and how it is, kept at the broker, in the promised shape", async () => {
@@ -73,11 +67,11 @@ for (const version of versions) {
       assert.deepEqual(info.cameras, [{ id: "front", driver: "simulated" }]);
       assert.ok(info.commands.includes("support.bundle"));
       await until(() => caller.last("status") !== undefined, "a status");
-      const asked = await caller.reply("status");
+      const asked = await caller.ask("status");
       const status = statusSchema.parse(asked.data);
       assert.equal(status.cameras["front"]?.driver, "simulated");
       assert.ok(status.queue !== undefined && status.queue.capBytes > 0);
-      assert.deepEqual(infoSchema.parse((await caller.reply("info")).data).device, "gw");
+      assert.deepEqual(infoSchema.parse((await caller.ask("info")).data).device, "gw");
       assert.equal(asked.code, "ok");
     });
 
@@ -100,26 +94,42 @@ for (const version of versions) {
     it("answers each command once, with good and with bad arguments", async function () {
       this.timeout(30_000);
       const done = await Promise.all([
-        caller.reply("capabilities"),
-        caller.reply("model.list"),
-        caller.reply("log.level", { level: "info", durationMs: 60_000 }),
+        caller.ask("capabilities"),
+        caller.ask("model.list"),
+        caller.ask("log.level", { level: "info", durationMs: 60_000 }),
       ]);
       assert.deepEqual(
         done.map(({ state }) => state),
         ["done", "done", "done"],
       );
       const refused = [
-        await caller.reply("log.level", { level: "loud" }),
-        await caller.reply("model.select", { model: "../up" }),
-        await caller.reply("model.fetch", { url: "http://evil.example/" }),
-        await caller.reply("support.bundle", { bytesMax: 1 }),
+        await caller.ask("log.level", { level: "loud" }),
+        await caller.ask("model.select", { model: "../up" }),
+        await caller.ask("model.fetch", { url: "http://evil.example/" }),
+        await caller.ask("support.bundle", { bytesMax: 1 }),
       ];
       for (const { state, code, message } of refused) assert.deepEqual([state, code], ["refused", "bad_args"], message);
     });
 
+    it("shows no secret where a platform repeats it, in no reply, event or status", async () => {
+      const answers = [
+        await caller.ask("target.test", { target: "away" }),
+        await caller.ask("target.list"),
+        await caller.ask("explain.upload", { target: "away" }),
+      ];
+      assert.deepEqual(
+        answers.map(({ code }) => code),
+        ["target_error", "ok", "ok"],
+      );
+      const texts = answers.map((answer) => JSON.stringify(answer));
+      for (const text of texts) assert.match(text, /HTTP_401/);
+      const said = new Map([["topics", Buffer.from(JSON.stringify(caller.heard))]]);
+      assert.deepEqual(findings(said, [secret]), []);
+    });
+
     it("hands out a support bundle without a secret, within the size asked for", async () => {
       const bytesMax = 40_000;
-      const answer = await caller.reply("support.bundle", { bytesMax });
+      const answer = await caller.ask("support.bundle", { bytesMax });
       assert.equal(answer.state, "done", JSON.stringify(answer).slice(0, 300));
       const text = JSON.stringify(answer);
       assert.ok(Buffer.byteLength(JSON.stringify(answer.data)) <= bytesMax);

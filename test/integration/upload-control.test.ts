@@ -5,6 +5,7 @@ import { describe, it } from "mocha";
 import { UploadControl } from "../../src/deliver/upload-control.ts";
 import { RecordingLogger, seededRandom } from "../lib/seams.ts";
 import { tempFolder } from "../lib/temp.ts";
+import { until } from "../lib/poll.ts";
 import { VirtualClock } from "../lib/virtual-clock.ts";
 
 const targets = [
@@ -54,6 +55,8 @@ describe("pauses and limits", () => {
       for (const leftMs of [540_000, 480_000, 420_000]) {
         await clock.run(60_000);
         await waitForNote(temp.path, leftMs);
+        // The file is there before its folder is flushed, and only then the next minute is waited for.
+        await until(() => clock.sleeping > 0, "the next note to be due");
       }
       // Not stopped: as after kill -9.
     }

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { connectAsync, type MqttClient } from "mqtt";
+import { setTimeout as delay } from "node:timers/promises";
+import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
+import { remoteLimits } from "../../src/core/remote-limits.ts";
 import { replySchema } from "../../src/remote/reply-schema.ts";
-import type { Reply } from "../../src/remote/reply.ts";
-import { isFinal } from "../../src/remote/reply.ts";
+import { isFinal, type Reply } from "../../src/remote/reply.ts";
+import type { ProtocolVersion } from "./steering-broker.ts";
 import { until } from "./poll.ts";
 
 export interface DeviceMessage {
@@ -11,30 +13,43 @@ export interface DeviceMessage {
   readonly json: unknown;
 }
 
+export type HeardReply = Reply & { readonly data?: Readonly<Record<string, unknown>> };
+
+const responseTopic = "framepost/reply/test";
+
 /** Whoever steers a device over a broker, on either version of the protocol; every reply is held against its schema. */
 export class DeviceCaller implements AsyncDisposable {
   readonly #client: MqttClient;
   readonly #device: string;
   /** All that the device has said, in its order. */
   readonly heard: DeviceMessage[] = [];
-  readonly #replies: { readonly reply: Reply; readonly correlation: string | undefined }[] = [];
+  readonly #replies: { readonly reply: HeardReply; readonly correlation: string | undefined }[] = [];
+  /** Ids, but for those of requests that the device did not look at. */
+  readonly #asked: string[] = [];
 
   private constructor(client: MqttClient, device: string) {
     this.#client = client;
     this.#device = device;
     client.on("message", (topic, payload, { retain, properties }) => {
+      if (topic.includes("/cmd/")) return;
       const text = payload.toString();
       const json: unknown = /^[{[]/.test(text) ? JSON.parse(text) : text;
       this.heard.push({ topic, retain, json });
       const isReply = topic.startsWith(`framepost/${device}/res/`) || topic.startsWith("framepost/reply/");
       if (!isReply) return;
       replySchema.parse(json);
-      this.#replies.push({ reply: json as Reply, correlation: properties?.correlationData?.toString() });
+      this.#replies.push({ reply: json as HeardReply, correlation: properties?.correlationData?.toString() });
     });
   }
 
-  static async connect(url: string, device: string, version: "5" | "3.1.1"): Promise<DeviceCaller> {
-    const client = await connectAsync(url, { protocolVersion: version === "5" ? 5 : 4, reconnectPeriod: 0 });
+  static async connect(
+    url: string,
+    device: string,
+    version: ProtocolVersion,
+    login: Pick<IClientOptions, "username" | "password"> = {},
+  ): Promise<DeviceCaller> {
+    const options = { protocolVersion: version === "5" ? 5 : 4, reconnectPeriod: 0, ...login } as const;
+    const client = await connectAsync(url, options);
     const caller = new DeviceCaller(client, device);
     await client.subscribeAsync([`framepost/${device}/#`, "framepost/reply/#"], { qos: 1 });
     return caller;
@@ -49,43 +64,77 @@ export class DeviceCaller implements AsyncDisposable {
     return this.heard.findLast(({ topic }) => topic === `framepost/${this.#device}/${rest}`);
   }
 
-  /** Replies to one request: those before the final one, and all that come with it. An id is made where it has none. */
-  async replies(name: string, request: object = {}, withinMs = 20_000): Promise<readonly Reply[]> {
-    const id = randomUUID();
-    const responses = this.#client.options.protocolVersion === 5;
-    const properties = { responseTopic: "framepost/reply/test", correlationData: Buffer.from(id) };
-    await this.#client.publishAsync(
-      `framepost/${this.#device}/cmd/${name}`,
-      JSON.stringify({ id, ...request }),
-      responses ? { qos: 1, properties } : { qos: 1 },
-    );
-    const mine = () =>
-      this.#replies
-        .filter(({ reply, correlation }) => (responses ? correlation === id : reply.id === id && reply.cmd === name))
-        .map(({ reply }) => reply);
-    await until(() => mine().some(isFinal), `a final reply to ${name}`, withinMs);
-    return mine();
+  events(kind: string): readonly unknown[] {
+    return this.heard.filter(({ topic }) => topic === this.#own(`event/${kind}`)).map(({ json }) => json);
   }
 
-  async send(name: string, request: object): Promise<void> {
-    await this.#client.publishAsync(`framepost/${this.#device}/cmd/${name}`, JSON.stringify(request), { qos: 1 });
+  /** As it is, without a word on where the reply is to go. */
+  async publish(name: string, request: object): Promise<void> {
+    await this.#client.publishAsync(this.#own(`cmd/${name}`), JSON.stringify(request), { qos: 1 });
   }
 
-  finals(): readonly Reply[] {
+  /** Resolves with the request's id when the broker has it. On MQTT 5 the reply is asked to a topic of the caller's own. */
+  async send(name: string, args: object = {}, envelope: object = {}): Promise<string> {
+    const request = { id: randomUUID() as string, args, ...envelope };
+    const properties = { responseTopic, correlationData: Buffer.from(request.id) };
+    const hasProperties = this.#client.options.protocolVersion === 5;
+    const options = hasProperties ? ({ qos: 1, properties } as const) : ({ qos: 1 } as const);
+    this.#asked.push(request.id);
+    await this.#client.publishAsync(this.#own(`cmd/${name}`), JSON.stringify(request), options);
+    return request.id;
+  }
+
+  /** The only final reply so far. Asks again where the device says that it was asked too often. */
+  async ask(name: string, args: object = {}, envelope: object = {}, withinMs = 20_000): Promise<HeardReply> {
+    const before = this.#busy();
+    const id = await this.send(name, args, envelope);
+    await until(() => this.finalsTo(id).length > 0 || this.#busy() > before, `an answer to ${name}`, withinMs);
+    const [final, ...more] = this.finalsTo(id);
+    if (more.length > 0) throw new Error(`${more.length + 1} final replies to ${name}`);
+    if (final !== undefined) return final;
+    this.#asked.splice(this.#asked.indexOf(id), 1);
+    await delay(1_000 / remoteLimits.requestsPerSecond);
+    return this.ask(name, args, envelope, withinMs);
+  }
+
+  async finalOf(id: string, withinMs = 20_000): Promise<HeardReply> {
+    await until(() => this.finalsTo(id).length > 0, `a final reply to ${id}`, withinMs);
+    const [reply] = this.finalsTo(id);
+    if (reply === undefined) throw new Error("no reply");
+    return reply;
+  }
+
+  /** Those before the final one too. On MQTT 5 what does not carry the request's own data back is none. */
+  repliesTo(id: string): readonly HeardReply[] {
+    return this.#replies
+      .filter(({ reply, correlation = id }) => reply.id === id && correlation === id)
+      .map(({ reply }) => reply);
+  }
+
+  finalsTo(id: string): readonly HeardReply[] {
+    return this.repliesTo(id).filter(isFinal);
+  }
+
+  /** Of all requests, whoever sent them. */
+  finals(): readonly HeardReply[] {
     return this.#replies.map(({ reply }) => reply).filter(isFinal);
   }
 
-  finalsTo(id: string): readonly Reply[] {
-    return this.finals().filter((reply) => reply.id === id);
-  }
-
-  async reply(name: string, args: object = {}, more: object = {}): Promise<Reply> {
-    const final = (await this.replies(name, { args, ...more })).filter(isFinal);
-    if (final.length !== 1 || final[0] === undefined) throw new Error(`${final.length} final replies to ${name}`);
-    return final[0];
+  /** How many final replies there were to each request, in their order. */
+  finalCounts(): readonly number[] {
+    return this.#asked.map((id) => this.finalsTo(id).length);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.endAsync(true);
+  }
+
+  #own(rest: string): string {
+    return `framepost/${this.#device}/${rest}`;
+  }
+
+  /** Such a reply names nobody's request. */
+  #busy(): number {
+    return this.#replies.filter(({ reply: { code, id } }) => code === "busy" && id === undefined).length;
   }
 }

@@ -8,6 +8,8 @@ import { setTimeout as delay } from "node:timers/promises";
 export class ProcessWatch implements AsyncDisposable {
   readonly #environmentsOf: RegExp;
   readonly #seen = new Map<string, Buffer>();
+  /** What ran before is nothing that a test starts, and there may be hundreds. */
+  readonly #earlier = new Set<string>();
   #ended = false;
   #watching: Promise<void> = Promise.resolve();
 
@@ -16,6 +18,7 @@ export class ProcessWatch implements AsyncDisposable {
   }
 
   start(): this {
+    for (const pid of runningNow()) if (pid !== String(process.pid)) this.#earlier.add(pid);
     this.#watching = this.#watch();
     return this;
   }
@@ -38,7 +41,7 @@ export class ProcessWatch implements AsyncDisposable {
   async #watch(): Promise<void> {
     while (!this.#ended) {
       // Each of these reads is a copy from memory; one after another through the thread pool they cost many times that.
-      for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) this.#look(pid);
+      for (const pid of runningNow()) if (!this.#earlier.has(pid)) this.#look(pid);
       await delay(20);
     }
   }
@@ -52,6 +55,10 @@ export class ProcessWatch implements AsyncDisposable {
     const environment = readOrNothing(`/proc/${pid}/environ`);
     if (environment.length > 0) this.#seen.set(`environment of ${pid}`, environment);
   }
+}
+
+function runningNow(): readonly string[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name));
 }
 
 /** A process may end while one looks. */

@@ -23,6 +23,10 @@ export class VirtualClock implements Clock {
     return this.#monotonicMs;
   }
 
+  get sleeping(): number {
+    return this.#sleepers.size;
+  }
+
   async sleep(ms: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     await new Promise<void>((resolve, reject) => {

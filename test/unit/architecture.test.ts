@@ -38,6 +38,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   libsql: /^src\/spool\/index\//,
   aedes: /^src\/sandbox\/broker\.ts$/,
   commander: /^agent\//,
+  "prom-client": /^src\/health\/metrics\.ts$/,
   hono: /^src\/web\//,
   "@hono/node-server": /^src\/web\/(server|ports)\.ts$/,
 };

@@ -328,7 +328,13 @@ describe("remote inbox: floods", () => {
   it("speaks for what the link had no room for, and takes nothing of the rate for it", async () => {
     await withInbox(
       async ({ bench, trace }) => {
-        const missed = { topic: "framepost/gw/cmd/look", payload: Buffer.from("{}"), qos: 1, retain: false, arrivedMs: 0 } as const;
+        const missed = {
+          topic: "framepost/gw/cmd/look",
+          payload: Buffer.from("{}"),
+          qos: 1,
+          retain: false,
+          arrivedMs: 0,
+        } as const;
         for (let count = 0; count < 20; count += 1) bench.inbox.missed(missed);
         bench.inbox.missed({ ...missed, topic: "elsewhere" });
         bench.inbox.missed({ ...missed, payload: Buffer.alloc(0), retain: true });

@@ -21,14 +21,25 @@ export async function commandsSend(
   return converse(context, broker, { errand, sign: options }, async (conversation) => {
     const { replies, send } = conversation;
     const unreached = expected(errand, conversation);
-    if (errand.to.kind !== "device" && replies.missing().length === 0) {
-      context.terminal.note("nobody who is meant is known at this broker; waiting for whoever answers");
-    }
+    if (errand.to.kind !== "device") context.terminal.note(awaited(errand, conversation, unreached.size));
     await send(errand.to);
     await replies.complete(errand.timeoutMs, context.signal);
     return showOutcome(context, replies, { command: errand.command, id: errand.request.id, unreached });
   });
 }
+
+/** For a person who may have misspelt a group, before the time is over. */
+function awaited({ to, timeoutMs }: Errand, { known, replies }: Conversation, away: number): string {
+  const missing = replies.missing().length;
+  const whom = to.kind === "group" ? `in the group ${to.group}` : "at this broker";
+  if (missing > 0) return `waiting for ${missing} of ${missing + away} devices ${whom}`;
+  const groups = [...new Set(known.list().flatMap((device) => device.groups))].sort().slice(0, groupsNamedMax);
+  const others = to.kind === "group" && groups.length > 0 ? `; there are the groups ${groups.join(", ")}` : "";
+  const whoever = `waiting ${Math.ceil(timeoutMs / 1_000)} s for whoever answers`;
+  return `no device ${whom} is known to be online${others}; ${whoever}`;
+}
+
+const groupsNamedMax = 16;
 
 /** Those that are away get the request too, where their session lives; nobody waits for them. */
 function expected({ to }: Errand, { known, replies }: Conversation): ReadonlyMap<string, string> {

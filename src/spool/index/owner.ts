@@ -26,6 +26,7 @@ import { Statements } from "./statements.ts";
 import { type Amount, type Deferral, type IndexEntry, IndexStore } from "./store.ts";
 import { type BackfillPage, type GivenUp, type RemovedTarget, TargetRegistry } from "./targets.ts";
 import { type HeldAmount, Transfers } from "./transfers.ts";
+import { type WaitingDeliveries, waitingDeliveries } from "./waiting.ts";
 
 export interface OpenOptions {
   readonly folder: string;
@@ -249,6 +250,10 @@ export class IndexOwner {
     const { listings, bounds } = this.#world();
     bounds.catchUp();
     return listings.stats();
+  }
+
+  waiting(): readonly WaitingDeliveries[] {
+    return waitingDeliveries(this.#world().sql);
   }
 
   list(afterSequence: number, recordsMax: number, selection?: ListSelection): readonly IndexedRecord[] {
