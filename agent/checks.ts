@@ -97,9 +97,10 @@ function besideDaemon(config: FramepostConfig): FramepostConfig {
   return { ...config, targets };
 }
 
-function* configChecks({ file, config, warnings }: Settings): Generator<CheckResult> {
+function* configChecks({ file, config, warnings, standIn }: Settings): Generator<CheckResult> {
   const { cameras, targets } = config;
-  const parts = `${file}: ${counted(cameras.length, "camera")}, ${counted(targets.length, "target")}`;
+  const source = standIn === undefined ? file : `the last good one, of version ${standIn.agentVersion}, is in force`;
+  const parts = `${source}: ${counted(cameras.length, "camera")}, ${counted(targets.length, "target")}`;
   if (targets.length === 0) {
     const mend = "name a platform under targets: in the config";
     yield { check: "config", result: "warning", found: `${parts}, so nothing is kept or sent`, mend };

@@ -150,7 +150,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   }
   const waiting = spoolTargets(config, targets);
   const bootClock = await BootClock.open(join(dataFolder, "state"), seams, options.clockSigns);
-  const spool = buildSpool(config, { dataFolder, device, bootClock, targets: waiting, budget }, seams);
+  const spool = await buildSpool(config, { dataFolder, device, bootClock, targets: waiting, budget }, seams);
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams, upload.gateOf(target.id)));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));

@@ -77,7 +77,7 @@ async function shownParts(
   const control = () => remote.control;
   const changes = () => ({
     revision: settings.revision(),
-    lastChangeKept: settings.state().lastChange?.state !== "reverted",
+    lastChangeKept: settings.state().lastChange?.state !== "reverted" && settings.settings.refused === undefined,
   });
   const health = new AgentHealth({ agent, config, dataFolder, forecast, control, changes }, clock);
   const page = pagePart(config, { agent, memory, settings, offered, control }, seams);

@@ -5,10 +5,18 @@ import { CrashGuard } from "./crash.ts";
 import { errorLines, exitCodeOf, exitCodes } from "./exit-codes.ts";
 import { abortOnSignals } from "./lifecycle.ts";
 import { runCommandLine } from "./program.ts";
+import { systemProblem } from "./system.ts";
 import { Terminal } from "./terminal.ts";
 
 /** What shells report of a program that Ctrl-C ended. */
 const interrupted = 130;
+
+// Before anything is asked for that only native code can do.
+const unsupported = systemProblem(process.arch);
+if (unsupported !== undefined) {
+  process.stderr.write(`framepost: ${unsupported}\n`);
+  process.exit(exitCodes.configuration);
+}
 
 const guard = new CrashGuard(process.env["JOURNAL_STREAM"] !== undefined);
 guard.install();

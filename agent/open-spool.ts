@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { DiskBudget } from "../src/core/disk-budget.ts";
 import { AgentError } from "../src/core/errors.ts";
 import type { Seams } from "../src/core/ports.ts";
+import { spoolFolder } from "../src/spool/format.ts";
 import type { StoredRecord } from "../src/core/types.ts";
 import { DiskSpool, type SpoolTarget } from "../src/spool/spool.ts";
 import { BootClock } from "../src/state/boot-clock.ts";
@@ -24,7 +25,7 @@ export async function openSpool(
 ): Promise<{ readonly device: string; readonly spool: DiskSpool }> {
   const device = await openData(config, dataFolder, seams, readOnly);
   const bootClock = await BootClock.open(join(dataFolder, "state"), seams);
-  return { device, spool: buildSpool(config, { dataFolder, device, bootClock }, seams) };
+  return { device, spool: await buildSpool(config, { dataFolder, device, bootClock }, seams) };
 }
 
 /** Makes the data folder usable, as its owner from here on. The device whose records it holds. */
@@ -42,7 +43,7 @@ export async function openData(
   return name ?? state.read().deviceId;
 }
 
-export function buildSpool(
+export async function buildSpool(
   config: Pick<FramepostConfig, "spool">,
   {
     dataFolder,
@@ -56,11 +57,15 @@ export function buildSpool(
     budget?: DiskBudget;
   },
   seams: Seams,
-): DiskSpool {
+): Promise<DiskSpool> {
   const bounds = config.spool;
+  const { folder, newerFormat } = await spoolFolder(join(dataFolder, "spool"));
+  if (newerFormat !== undefined) {
+    seams.log.error("spool.newer_format", { format: newerFormat, inUse: folder });
+  }
   const options = {
     ...rest,
-    folder: join(dataFolder, "spool"),
+    folder,
     bytesMax: bounds.maxBytes,
     recordsMax: bounds.maxRecords,
     freeBytesMin: bounds.minFreeBytes,

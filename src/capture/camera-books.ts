@@ -32,6 +32,7 @@ export class CameraBooks {
   #runningSinceMs: number | undefined;
   #lastFrame: Frame | undefined;
   #lastError: CameraHealth["lastError"];
+  #failing = false;
   #opensAtMs: number | undefined;
 
   constructor(id: string, driver: string, clock: Clock, log: Logger) {
@@ -157,7 +158,7 @@ export class CameraBooks {
     this.#framesCaptured += 1;
     this.#badInARow = 0;
     if (watched) this.#watchForFrozen(frame);
-    this.#lastFrame = frame;
+    [this.#lastFrame, this.#failing] = [frame, false];
     this.running();
   }
 
@@ -198,6 +199,7 @@ export class CameraBooks {
       frozen: this.#frozen,
       ...(this.#lastFrame === undefined ? {} : { lastFrameAtMs: this.#lastFrame.capturedAtMs }),
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
+      ...(this.#failing ? { failing: true } : {}),
       ...(this.#opensAtMs === undefined ? {} : { opensAtMs: this.#opensAtMs }),
     };
   }
@@ -223,5 +225,6 @@ export class CameraBooks {
   /** Health leaves the device by ways that know no secrets, so its texts are masked as those of the log are. */
   #remember({ code, message }: AgentError): void {
     this.#lastError = { code, message: this.#log.redacted(message), atMs: this.#clock.nowMs() };
+    this.#failing = true;
   }
 }

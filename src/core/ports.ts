@@ -113,6 +113,8 @@ export interface CameraHealth {
   /** Its pictures have been the same to the byte for a minute: an alarm, never a reason to restart. */
   readonly frozen?: boolean;
   readonly lastFrameAtMs?: number;
+  /** It has failed since its last picture: the times of the two do not tell, because the clock may have been set between. */
+  readonly failing?: boolean;
   /** Of a camera that is stopped by its schedule: the wall clock's time when it opens again. */
   readonly opensAtMs?: number;
   /** Of a camera that is paused for a time: what is left of it. */

@@ -218,8 +218,8 @@ function modelTroubles({ lastRollback, updates }: ModelsHealth = {}): readonly s
 }
 
 /** Also while it is tried again, as long as the try has shown nothing. */
-export function isAway({ state, lastError, lastFrameAtMs = -Infinity }: CameraHealth): boolean {
-  if (state === "starting") return lastError !== undefined && lastError.atMs >= lastFrameAtMs;
+export function isAway({ state, failing = false }: CameraHealth): boolean {
+  if (state === "starting") return failing;
   return state === "stalled" || state === "backoff" || state === "blocked";
 }
 

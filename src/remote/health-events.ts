@@ -6,7 +6,7 @@ import type { DeviceEvent } from "./event.ts";
 export interface HealthLook {
   readonly state: "ok" | "degraded";
   readonly troubles: readonly string[];
-  readonly cameras: readonly Pick<CameraHealth, "id" | "state" | "frozen" | "lastFrameAtMs" | "lastError">[];
+  readonly cameras: readonly Pick<CameraHealth, "id" | "state" | "frozen" | "lastError" | "failing">[];
   readonly targets: readonly Pick<DeliveryHealth, "targetId" | "state" | "rejected" | "lastError">[];
   readonly detector: { readonly state: string; readonly model?: string };
   readonly lastRollback?: string;
@@ -64,8 +64,8 @@ function cameraEvents(before: HealthLook, camera: CameraLook): readonly DeviceEv
 }
 
 /** While it is tried again it is as lost as before. */
-function isLost({ state, lastError, lastFrameAtMs = -Infinity }: CameraLook): boolean {
-  if (state === "starting") return lastError !== undefined && lastError.atMs >= lastFrameAtMs;
+function isLost({ state, failing = false }: CameraLook): boolean {
+  if (state === "starting") return failing;
   return state === "stalled" || state === "backoff" || state === "blocked";
 }
 

@@ -1,4 +1,5 @@
 import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { AgentError } from "../core/errors.ts";
 import { spoolLimits } from "../core/limits.ts";
 import type { EnvelopeFiles } from "./files.ts";
@@ -31,6 +32,16 @@ export async function ensureFormat(layout: Layout, files: Pick<EnvelopeFiles, "r
   }
   await replaceFile(version, `${spoolFormat}\n`);
   return newest === undefined ? "new" : "envelopes";
+}
+
+/**
+ * `folder`, or where a newer version of the program has made its spool there, the one beside it that this version may use:
+ * the newer one's records wait untouched until that is back.
+ */
+export async function spoolFolder(folder: string): Promise<{ readonly folder: string; readonly newerFormat?: number }> {
+  const text = (await textOf(join(folder, "VERSION")))?.trim() ?? "";
+  const isNewer = /^\d{1,9}$/.test(text) && Number(text) > spoolFormat;
+  return isNewer ? { folder: `${folder}.v${spoolFormat}`, newerFormat: Number(text) } : { folder };
 }
 
 /** The newest records' in the newest shard that has any; undefined where there is no shard. */

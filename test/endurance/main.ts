@@ -15,6 +15,7 @@ import { masks } from "./masks.ts";
 import { motionGate } from "./motion-gate.ts";
 import { modelSwitches } from "./model-switches.ts";
 import { spoolModel } from "./model.ts";
+import { packages } from "./package.ts";
 import { writeSections } from "./page.ts";
 import { platforms } from "./platforms.ts";
 import { powerCut } from "./power-cut.ts";
@@ -51,6 +52,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "remote-kill": remoteKill,
   "web-fuzz": webFuzz,
   fleet,
+  package: packages,
 };
 
 const names = Object.keys(suites);

@@ -16,8 +16,10 @@ import { unitCheck } from "../../agent/checks/unit.ts";
 import { wearCheck } from "../../agent/checks/wear.ts";
 import { configSchema } from "../../agent/config-schema.ts";
 import { openSpool } from "../../agent/open-spool.ts";
+import { digestOfFile } from "../../src/config/overlay-file.ts";
 import { makeAuthority, makeCertificate } from "../lib/certificates.ts";
 import { FakeClockSigns } from "../lib/clock-signs.ts";
+import { framepostInside } from "../lib/command-inside.ts";
 import { commandContext } from "../lib/command-context.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
 import { RecordingLogger, SimulatedClock } from "../lib/seams.ts";
@@ -153,6 +155,25 @@ describe("doctor's check of", () => {
       textOf(await spoolCheck(context, settings({}), undefined)),
       /^failed spool: .*\(SPOOL_KEY_MISSING\) \| /,
     );
+  });
+
+  it("the config goes on with the last good one where the file is refused", async () => {
+    const good = `cameras: [{ id: front, driver: simulated, width: 160, height: 120, interval: 5s }]\n`;
+    const config = await file("framepost.yaml", good.replace("5s", "soon"));
+    const kept = { file: config, text: good, digest: digestOfFile(good), agentVersion: "0.0.9" };
+    await file("data/state/config.good.json", JSON.stringify({ version: 1, state: { configs: [kept] } }));
+    await chmod(join(folder, "data"), 0o700);
+    const ran = await framepostInside(["doctor", "-c", config, "--data", join(folder, "data")]);
+    assert.match(
+      ran.stdout,
+      /^warning {2}config: the last good one, of version 0\.0\.9, is in force: 1 camera, 0 targets/m,
+    );
+    assert.match(ran.stdout, /^ok {7}camera front: a frame of 160×120/m);
+    assert.match(
+      ran.stdout,
+      /^FAILED {3}config: .*framepost\.yaml:1:\d+: cameras\.0\.interval: .*\n {9}mend: mend this line/m,
+    );
+    assert.equal(ran.code, 1);
   });
 
   it("secrets finds a config with passwords, credentials and data that others can read", async () => {

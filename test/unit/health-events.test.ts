@@ -10,7 +10,7 @@ import { VirtualClock } from "../lib/virtual-clock.ts";
 const quiet: HealthLook = {
   state: "ok",
   troubles: [],
-  cameras: [{ id: "gate", state: "running", lastFrameAtMs: 5 }],
+  cameras: [{ id: "gate", state: "running" }],
   targets: [{ targetId: "yard", state: "up", rejected: 0 }],
   detector: { state: "ready", model: "yard@1" },
   ...{ spoolFull: false, paused: [], keptByRule: {}, revision: 1 },
@@ -18,8 +18,9 @@ const quiet: HealthLook = {
 const camera = (state: HealthLook["cameras"][number]["state"], errorAtMs?: number): Partial<HealthLook> => ({
   cameras: [
     {
-      ...{ id: "gate", state, lastFrameAtMs: 5 },
+      ...{ id: "gate", state },
       ...(errorAtMs === undefined ? {} : { lastError: { code: "CAMERA_GONE", message: "", atMs: errorAtMs } }),
+      ...(errorAtMs !== undefined && errorAtMs > 5 && state !== "running" ? { failing: true } : {}),
     },
   ],
 });
