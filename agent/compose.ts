@@ -168,19 +168,16 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const pipeline = new Pipeline({ cameras: watched, ...seen, spool, targets, recordsMax }, facts, seams);
 
   const models = modelKeepingOf(config, { dataFolder, vision, budget, clockQuality }, seams);
-  const deliveries = () => loops.map((loop) => loop.health());
-  const offer = { queue: spool.queue, deliveries, upload: () => upload.health(), models: models.choice };
-  const control = new ControlServer(controlPathOf(dataFolder), offer, seams.log);
   const parts = {
     spool: part("spool", spool),
     clock: part("clock", bootClock),
     models: models.guard,
-    control: part("control", control),
+    control: controlPart(dataFolder, { spool, loops, upload, models }, seams),
     vision: visionPart(vision, models.startWith, seams),
     pauses: part("pauses", pauses),
     sending: [
       ...targets.map((target) => ({ name: target.id, start: () => target.start(), stop: () => target.close() })),
-      ...loops.map((loop) => part("delivery", loop)),
+      deliveryPart(loops),
     ],
     capturing: [
       orphansPart(seams),
@@ -191,10 +188,9 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     upload: part("upload", upload),
     updates: models.updates,
   };
-  const pulses = seams.pulses ?? new Pulses(seams.clock, pulseLimits.periodMs);
   const { troubles = [] } = options;
   const { localOnly } = config.privacy;
-  const steady = { device, troubles, cameras, pauses, bootClock, pulses, localOnly, parts };
+  const steady = { device, troubles, cameras, pauses, bootClock, pulses: pulsesOf(seams), localOnly, parts };
   const built = { ...steady, vision, models, spool, targets, loops, upload, pipeline };
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }
@@ -266,6 +262,35 @@ function camerasPart(cameras: readonly Camera[]): Part {
     },
     async stop() {
       await Promise.all(cameras.map(async (camera) => camera.stop()));
+    },
+  };
+}
+
+/** A command has loops too, but ends by itself: nobody watches them. */
+function pulsesOf({ pulses, clock }: Seams): Pulses {
+  return pulses ?? new Pulses(clock, pulseLimits.periodMs);
+}
+
+/** What commands beside the daemon may ask of it. */
+function controlPart(
+  dataFolder: string,
+  { spool, loops, upload, models }: Pick<Agent, "spool" | "loops" | "upload" | "models">,
+  { log }: Seams,
+): Part {
+  const deliveries = () => loops.map((loop) => loop.health());
+  const offer = { queue: spool.queue, deliveries, upload: () => upload.health(), models: models.choice };
+  return part("control", new ControlServer(controlPathOf(dataFolder), offer, log));
+}
+
+/** Side by side, too: each waits for its calls in flight. */
+function deliveryPart(loops: readonly DeliveryLoop[]): Part {
+  return {
+    name: "delivery",
+    async start() {
+      for (const loop of loops) loop.start();
+    },
+    async stop() {
+      await Promise.all(loops.map(async (loop) => loop.stop()));
     },
   };
 }

@@ -5,6 +5,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /^SPOOL_LOCKED$/,
     "the daemon, or another command, owns the spool while it runs: stop it first (systemctl stop framepost, or Ctrl-C); queue commands need no stop",
   ],
+  [/^SERVICE_DENIED$/, "repeat it with sudo"],
   [/^CONTROL_DENIED$/, "run it as the user that the daemon runs as, or with sudo"],
   [/^CONTROL_VERSION$/, "restart the daemon, so that it and this program are of one version"],
   [/^CONTROL_/, "try again; when it does not pass, look into the daemon's log"],

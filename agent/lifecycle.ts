@@ -9,6 +9,10 @@ export interface Part {
 
 /** A part that does not stop in this time is left behind: the process is about to end and must not hang on it. */
 const stopDeadlineMs = 10_000;
+/** All together: a service manager ends what takes longer (`TimeoutStopSec=45s` of the unit). */
+const stopAllDeadlineMs = 25_000;
+/** Beyond that each part that is left gets as long: the spool, which comes last, has to close. */
+const stopLeastMs = 1_000;
 
 /**
  * Starts parts in order and stops them in reverse. A signal during the start is honoured between two steps; a step that
@@ -41,8 +45,12 @@ export class Lifecycle {
   /** True when every part stopped cleanly and in time. */
   async stop(): Promise<boolean> {
     let clean = true;
+    const endMs = performance.now() + stopAllDeadlineMs;
     for (const part of this.#started.splice(0).reverse()) {
-      const problem = await stopInTime(part);
+      const problem = await stopInTime(
+        part,
+        Math.min(stopDeadlineMs, Math.max(stopLeastMs, endMs - performance.now())),
+      );
       if (problem === undefined) continue;
       clean = false;
       this.#log.warn("stop-failed", { part: part.name, problem });
@@ -51,10 +59,10 @@ export class Lifecycle {
   }
 }
 
-async function stopInTime(part: Part): Promise<string | undefined> {
+async function stopInTime(part: Part, deadlineMs: number): Promise<string | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve(`not stopped after ${stopDeadlineMs} ms`), stopDeadlineMs);
+    timer = setTimeout(() => resolve(`not stopped after ${Math.round(deadlineMs)} ms`), deadlineMs);
   });
   try {
     return await Promise.race([part.stop().then(() => undefined), deadline]);

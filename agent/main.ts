@@ -22,6 +22,10 @@ const guard = new CrashGuard(process.env["JOURNAL_STREAM"] !== undefined);
 guard.install();
 // Libraries print what they send, passwords included, when this names them; none of them is loaded yet.
 delete process.env["DEBUG"];
+const environment = { ...process.env };
+// For this process alone: programs of systemd's tell their own failures to whoever listens to the service.
+for (const name of ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"])
+  Reflect.deleteProperty(process.env, name);
 
 const clock = new SystemClock();
 const terminal = new Terminal(process.stdout, process.stderr, clock);
@@ -39,7 +43,7 @@ try {
     terminal,
     clock,
     random: Math.random,
-    environment: process.env,
+    environment,
     signal,
     hide(secrets) {
       guard.hide(secrets);

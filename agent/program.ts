@@ -8,6 +8,7 @@ import { addFleetCommands } from "./fleet-program.ts";
 import { addModelsCommands } from "./models/models-program.ts";
 import { collected, durationMs, portNumber, positiveInteger, score, tileGrid } from "./option-values.ts";
 import { addQueueCommands } from "./queue-program.ts";
+import { addServiceCommands } from "./service/service-program.ts";
 import { agentVersion } from "./version.ts";
 
 type World = Pick<CommandContext, "terminal" | "clock" | "random" | "environment" | "signal" | "hide">;
@@ -213,6 +214,7 @@ function addInspectionCommands(program: Command, contextOf: ContextOf, finish: F
       const { doctor } = await import("./commands/doctor.ts");
       await finish(doctor(contextOf(command), options));
     });
+  addServiceCommands(program, contextOf, finish);
   addConfigCommands(program, contextOf, finish);
   addModelsCommands(program, contextOf, finish);
   addQueueCommands(program, contextOf, finish);

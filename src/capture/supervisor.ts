@@ -298,10 +298,8 @@ export class SupervisedCamera implements Camera {
     const shoot = (limited: AbortSignal) => this.#driver.shot(limited);
     try {
       const { firstShotMs, shotMs: limitMs } = this.#patience;
-      // Without end for a source that may be silent for days: it waits in its driver.
-      this.#pulse.beat(limitMs);
       if (!this.#books.isRunning) return await this.#withinStartLimit("show a picture", firstShotMs, signal, shoot);
-      return await withDeadline(this.#clock, limitMs, signal, shoot, () => this.#silent("CAMERA_STALLED", limitMs));
+      return await this.#withinLimit(limitMs, signal, shoot, () => this.#silent("CAMERA_STALLED", limitMs));
     } catch (error) {
       if (!(error instanceof AgentError) || error.code !== "CAMERA_BAD_IMAGE") throw error;
       this.#intake.bad(error);
@@ -315,8 +313,23 @@ export class SupervisedCamera implements Camera {
     signal: AbortSignal,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
+    const silent = () => this.#silent("CAMERA_START_TIMEOUT", limitMs, what);
+    return this.#withinLimit(limitMs, signal, work, silent);
+  }
+
+  /** Without end for a source that may be silent for days: it waits in its driver. */
+  async #withinLimit<T>(
+    limitMs: number,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T>,
+    expired: () => Error,
+  ): Promise<T> {
     this.#pulse.beat(limitMs);
-    return withDeadline(this.#clock, limitMs, signal, work, () => this.#silent("CAMERA_START_TIMEOUT", limitMs, what));
+    try {
+      return await withDeadline(this.#clock, limitMs, signal, work, expired);
+    } finally {
+      this.#pulse.beat();
+    }
   }
 
   #silent(code: string, limitMs: number, what = "show a picture"): AgentError {
@@ -337,10 +350,9 @@ export class SupervisedCamera implements Camera {
   async #stopDriver(): Promise<void> {
     const limitMs = 2 * this.#limits.stopGraceMs;
     const never = new AbortController().signal;
-    this.#pulse.beat(limitMs);
     const late = () => this.#silent("CAMERA_STOP_TIMEOUT", limitMs, "stop");
     try {
-      await withDeadline(this.#clock, limitMs, never, () => this.#driver.stop(), late);
+      await this.#withinLimit(limitMs, never, () => this.#driver.stop(), late);
     } catch (error) {
       this.#books.stopFailed(asAgentError(error, `stop camera ${this.id}`));
     }

@@ -699,3 +699,20 @@ export const pulseLimits = {
   /** Of the period: an event loop that comes later than this again and again serves nobody in time. */
   lagShareMax: 0.25,
 } as const;
+
+export const serviceLimits = {
+  /** Messages to the service manager: a line of status a minute, two for the watchdog. */
+  messagesWaitingMax: 16,
+  /** A socket whose queue is full is asked again so often, every so much. */
+  notifyTriesMax: 20,
+  notifyAgainMs: 100,
+  /** For the program \`systemd-notify\`, which takes 4 ms. */
+  notifyProgramMs: 5_000,
+  /** While the start takes long: how often it is said that it goes on, and how much longer each word lets it take. */
+  extendEveryMs: 10_000,
+  extendMs: 30_000,
+  /** The index of a million records is built anew in minutes; a start that takes longer than this will not end. */
+  extendForMs: 60 * 60_000,
+  /** The line of status for people: as often as the health line of the log. */
+  statusCharsMax: 200,
+} as const;

@@ -220,6 +220,7 @@ export class Pipeline {
     const how = { ...(watch === undefined ? {} : { watch }), ...(hidden === undefined ? {} : { hidden }) };
     const treatment = { rules, state: before, requested, dryRun, pulse, ...how };
     const { processed, state } = await this.#chain.process(frame, treatment, signal);
+    pulse.beat();
     if (dryRun) return processed;
     lane.became(processed, frame, state);
     for (const watcher of this.#watchers) watcher(lane.camera.id, processed);

@@ -122,11 +122,12 @@ export class VisionChild {
   /** Asks it to end and makes sure. */
   async stop(reason = stoppedForGood()): Promise<void> {
     this.#endedFor = reason;
+    // It ends when its channel does; one that is not yet so far hears the signal.
+    this.#channel.close();
     this.#process.kill("SIGTERM");
     const hurry = setTimeout(() => this.#process.kill("SIGKILL"), visionLimits.stopGraceMs);
     await this.#ended;
     clearTimeout(hurry);
-    this.#channel.close();
   }
 
   #take({ header, body }: Message): void {

@@ -83,8 +83,9 @@ function offerToTheKernel(): void {
   }
 }
 
-// A Ctrl-C reaches the whole terminal group: when this process ends is the main process's decision.
+// A Ctrl-C reaches the whole terminal group, and some service managers' SIGTERM the whole service: when this process ends
+// is the main process's decision, which closes the channel.
 process.on("SIGINT", () => undefined);
-process.on("SIGTERM", () => process.exit(0));
+process.on("SIGTERM", () => undefined);
 offerToTheKernel();
 channel.listen();
