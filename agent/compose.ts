@@ -16,6 +16,7 @@ import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
 import { HttpSnapshotDriver } from "../src/capture/http/snapshot.ts";
 import { rpicamDriver } from "../src/capture/rpicam/driver.ts";
 import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
+import { maskedDriver } from "../src/capture/masked.ts";
 import { CameraPauses } from "../src/capture/pauses.ts";
 import { endOrphans } from "../src/capture/stream/orphans.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
@@ -39,12 +40,14 @@ import { reducedTarget } from "../src/targets/reduced.ts";
 import { RemoTarget } from "../src/targets/remo/target.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import { VisionSwitch } from "../src/vision/switch.ts";
+import { maskVersionOf } from "../src/core/privacy.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
 import type { TrackRules } from "../src/keep/tracks.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 import { withDetectorRules } from "./models/detector-rules.ts";
 import { diskBudgetOf, shareOf } from "./disks.ts";
 import type { Part } from "./lifecycle.ts";
+import { isWithheld, withheldTarget } from "./local-only.ts";
 import { findModel } from "./models/find-model.ts";
 import { controlPathOf } from "./locations.ts";
 import { type ModelKeeping, modelKeepingOf } from "./models/model-choice.ts";
@@ -71,6 +74,8 @@ export interface Agent {
   /** Pauses, limits, and which targets are enabled. */
   readonly upload: UploadControl;
   readonly pipeline: Pipeline;
+  /** No picture leaves this machine. */
+  readonly localOnly: boolean;
   /** Whether its loops turn. Of the daemon alone: others have none. */
   readonly pulses: Pulses;
   /** In the order to start them. A command that stores nothing starts without the spool and works beside the daemon. */
@@ -128,7 +133,11 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const vision = new VisionSwitch({ model, rssBytesMax: maxMemory, ...settings }, seams);
 
   const upload = new UploadControl(
-    { stateFolder: join(dataFolder, "state"), targets: config.targets.map(uploadTarget), plan: config.upload },
+    {
+      stateFolder: join(dataFolder, "state"),
+      targets: config.targets.map((target) => uploadTarget(target, config)),
+      plan: config.upload,
+    },
     seams,
   );
   const targets: Target[] = [];
@@ -136,7 +145,8 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     const share = target.kind === "folder" ? await shareOf(budget, target, dataFolder) : undefined;
     const memory = new TargetMemoryFile(join(dataFolder, "state"), target.id);
     const built = buildTarget(target, { device, share, memory, meter: upload.meter }, seams);
-    targets.push(wrapTarget(withReducedCopies(built, target, vision, seams)));
+    const served = wrapTarget(withReducedCopies(built, target, vision, seams));
+    targets.push(isWithheld(target, config) ? withheldTarget(served) : served);
   }
   const waiting = spoolTargets(config, targets);
   const bootClock = await BootClock.open(join(dataFolder, "state"), seams, options.clockSigns);
@@ -144,19 +154,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams, upload.gateOf(target.id)));
   const watched = config.cameras.map((camera) => {
     const driver = wrapDriver(buildDriver(camera, vision, seams));
-    const { id, stallAfter, schedule } = camera;
-    const pace = {
-      intervalMs: intervalMsOf(camera),
-      ...(schedule === undefined || options.ignoreSchedules === true ? {} : { schedule }),
-      ...(stallAfter === undefined ? {} : { stallAfterMs: stallAfter }),
-    };
-    return {
-      camera: new SupervisedCamera({ id, driver, ...pace, mayRepeat: !camera.imageHealth }, seams),
-      rules: keepRules(camera, config.detector.whenAway),
-      imageHealth: camera.imageHealth,
-      mayRepeat: driver.mayRepeat === true,
-      ...(camera.motion.enabled ? { gate: motionGate(camera) } : {}),
-    };
+    return watchedCamera(camera, driver, { ...options, whenAway: config.detector.whenAway }, seams);
   });
   const cameras = watched.map(({ camera }) => camera);
   const pauses = new CameraPauses(join(dataFolder, "state"), cameras, seams);
@@ -195,13 +193,15 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   };
   const pulses = seams.pulses ?? new Pulses(seams.clock, pulseLimits.periodMs);
   const { troubles = [] } = options;
-  const steady = { device, troubles, cameras, pauses, bootClock, pulses, parts };
+  const { localOnly } = config.privacy;
+  const steady = { device, troubles, cameras, pauses, bootClock, pulses, localOnly, parts };
   const built = { ...steady, vision, models, spool, targets, loops, upload, pipeline };
   return modelProblem === undefined ? built : { ...built, modelProblem };
 }
 
-function uploadTarget({ id, enabled, schedule, kind }: TargetConfig): UploadTarget {
-  return { id, enabled, schedule, isLocal: kind === "folder" };
+function uploadTarget(target: TargetConfig, config: FramepostConfig): UploadTarget {
+  const { id, enabled, schedule, kind } = target;
+  return { id, enabled, schedule, isLocal: kind === "folder", localOnly: isWithheld(target, config) };
 }
 
 function spoolTargets(config: FramepostConfig, targets: readonly Target[]): readonly SpoolTarget[] {
@@ -286,6 +286,30 @@ function part(name: string, inner: { start(signal: AbortSignal): void | Promise<
   return { name, start: async (signal) => inner.start(signal), stop: () => inner.stop() };
 }
 
+/** A camera, and what the pipeline knows of it. */
+function watchedCamera(
+  camera: CameraConfig,
+  driver: CameraDriver,
+  { ignoreSchedules, whenAway }: Pick<ComposeOptions, "ignoreSchedules"> & Pick<KeepRules, "whenAway">,
+  seams: Seams,
+) {
+  const { id, stallAfter, schedule, privacy, imageHealth } = camera;
+  const maskVersion = maskVersionOf(privacy);
+  const pace = {
+    intervalMs: intervalMsOf(camera),
+    ...(schedule === undefined || ignoreSchedules === true ? {} : { schedule }),
+    ...(stallAfter === undefined ? {} : { stallAfterMs: stallAfter }),
+  };
+  return {
+    camera: new SupervisedCamera({ id, driver, ...pace, maskVersion, mayRepeat: !imageHealth }, seams),
+    rules: keepRules(camera, whenAway),
+    imageHealth,
+    mayRepeat: driver.mayRepeat === true,
+    ...(maskVersion === undefined ? {} : { hidden: { maskVersion, blur: privacy?.blur } }),
+    ...(camera.motion.enabled ? { gate: motionGate(camera) } : {}),
+  };
+}
+
 function keepRules(camera: CameraConfig, whenAway: KeepRules["whenAway"]): KeepRules {
   const { keep } = camera;
   const intervalMs = intervalMsOf(camera);
@@ -316,11 +340,20 @@ function motionGate({ motion }: CameraConfig): MotionGate {
   };
 }
 
-/** By the kind of its driver. */
-export function buildDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
+/** By the kind of its driver. Nobody sees what it does without the camera's privacy mask. */
+export function buildDriver(camera: CameraConfig, vision: Vision, seams: Seams): CameraDriver {
+  const driver = bareDriver(camera, vision, seams);
+  const { id: cameraId, privacy } = camera;
+  if (privacy?.mask === undefined) return driver;
+  const paint: Vision["paint"] = (jpeg, mask, signal) => vision.paint(jpeg, mask, signal);
+  return maskedDriver(driver, { cameraId, mask: privacy.mask, paint, clock: seams.clock });
+}
+
+function bareDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
+  const isPrivate = maskVersionOf(camera.privacy) !== undefined;
   switch (camera.driver) {
     case "webcam":
-      return new WebcamDriver(webcamOptions(camera), { clock });
+      return new WebcamDriver(webcamOptions(camera), { clock, inMemoryOnly: isPrivate });
     case "ffmpeg":
       return ffmpegDriver(ffmpegOptions(camera), clock);
     case "exec":
@@ -330,7 +363,7 @@ export function buildDriver(camera: CameraConfig, vision: Vision, { clock, rando
     case "http-mjpeg":
       return new HttpMjpegDriver(httpCameraOptions(camera), { clock, random });
     case "folder":
-      return folderDriver(camera, { clock });
+      return folderDriver({ ...camera, keepsRejected: !isPrivate }, { clock });
     case "rpicam":
       return rpicamDriver(camera, clock);
     case "simulated":

@@ -6,6 +6,7 @@ import { httpMjpegCamera, httpSnapshotCamera } from "../src/capture/http/config.
 import { rpicamCamera } from "../src/capture/rpicam/config.ts";
 import { simulatedCamera } from "../src/capture/simulated/config.ts";
 import { webcamCamera } from "../src/capture/webcam/config.ts";
+import { cameraPrivacy, privacy } from "../src/config/privacy.ts";
 import {
   dataDir,
   detector,
@@ -23,6 +24,7 @@ import { upload } from "../src/config/upload.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { remoteConfig } from "../src/remote/config.ts";
 import { webConfig } from "../src/web/config.ts";
+import { isLoopback, listenAddressOf } from "../src/web/listen-address.ts";
 import { customVisionConfig } from "../src/targets/customvision/config.ts";
 import { folderTargetConfig } from "../src/targets/folder/config.ts";
 import { iotownConfig } from "../src/targets/iotown/config.ts";
@@ -33,7 +35,12 @@ import { remoConfig } from "../src/targets/remo/config.ts";
 
 /** The whole config file: the sections, and every driver and target there is. */
 
-const commonFields = { keep: keep.prefault({}), motion: motion.prefault({}), imageHealth };
+const commonFields = {
+  keep: keep.prefault({}),
+  motion: motion.prefault({}),
+  imageHealth,
+  privacy: cameraPrivacy.optional(),
+};
 
 const camera = z.discriminatedUnion("driver", [
   webcamCamera.extend(commonFields),
@@ -56,30 +63,38 @@ const target = z.discriminatedUnion("kind", [
   folderTargetConfig,
 ]);
 
-export const configSchema = z.strictObject({
-  version,
-  device: device.prefault({}),
-  dataDir,
-  cameras: z
-    .array(camera)
-    .min(1)
-    .max(configLimits.camerasMax)
-    .check(uniqueIds("camera"))
-    .describe("Where frames come from"),
-  detector: detector.prefault({}),
-  spool: spool.prefault({}),
-  targets: z
-    .array(target)
-    .max(configLimits.targetsMax)
-    .check(uniqueIds("target"))
-    .default([])
-    .describe("Where records go; each gets every record that its filter wants"),
-  upload: upload.prefault({}),
-  remote: remoteConfig.optional(),
-  web: webConfig.prefault({}),
-  metrics: metrics.prefault({}),
-  log: log.prefault({}),
-});
+export const configSchema = z
+  .strictObject({
+    version,
+    device: device.prefault({}),
+    dataDir,
+    cameras: z
+      .array(camera)
+      .min(1)
+      .max(configLimits.camerasMax)
+      .check(uniqueIds("camera"))
+      .describe("Where frames come from"),
+    detector: detector.prefault({}),
+    spool: spool.prefault({}),
+    targets: z
+      .array(target)
+      .max(configLimits.targetsMax)
+      .check(uniqueIds("target"))
+      .default([])
+      .describe("Where records go; each gets every record that its filter wants"),
+    upload: upload.prefault({}),
+    remote: remoteConfig.optional(),
+    privacy: privacy.prefault({}),
+    web: webConfig.prefault({}),
+    metrics: metrics.prefault({}),
+    log: log.prefault({}),
+  })
+  .superRefine(({ privacy: { localOnly }, web }, context) => {
+    const address = listenAddressOf(web.listen);
+    if (!localOnly || !web.enabled || address === undefined || isLoopback(address.host)) return;
+    const message = "privacy.localOnly keeps every picture on this machine: listen on 127.0.0.1";
+    context.addIssue({ code: "custom", path: ["web", "listen"], message });
+  });
 
 export const cameraDrivers = camera.options.map(({ shape }) => shape.driver.value);
 export const targetKinds = target.options.map(({ shape }) => shape.kind.value);

@@ -66,6 +66,17 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /^CAMERA_LOGIN_REFUSED$/,
     "set username and password of this camera; it is tried once a minute, as cameras lock accounts after some wrong tries",
   ],
+  [
+    /^CAMERA_MASK_MISFIT$/,
+    "set the camera to the size that privacy.mask was drawn for, or draw the mask anew: framepost cameras --shot DEVICE",
+  ],
+  [
+    /^CAMERA_MASK_UNPAINTED$/,
+    "look at the vision process, which paints masks: framepost doctor, the log's vision lines",
+  ],
+  [/^CAMERA_NO_SCRATCH$/, "give the service a RuntimeDirectory=, or mount a tmpfs on /dev/shm"],
+  [/^(TARGET|PRIVACY)_LOCAL_ONLY$/, "take privacy.localOnly out of the config, where pictures may leave"],
+  [/^BLUR_LABEL_UNKNOWN$/, "use a model that finds what privacy.blur names: framepost models ls"],
   [/^CAMERA_NOT_FOUND$/, "check the path in this camera's address; the maker's manual, or ONVIF, names the right one"],
   [
     /^CAMERA_NOT_A_PICTURE$/,

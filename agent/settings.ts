@@ -14,7 +14,14 @@ import { exists } from "./files.ts";
 import { standInFor, type DataFolderOf } from "./last-good.ts";
 import { withOverlay, type OverlayInForce } from "./overlay.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
-import { cameraWarnings, detectorWarnings, remoteWarnings, targetWarnings, webWarnings } from "./warnings.ts";
+import {
+  cameraWarnings,
+  detectorWarnings,
+  privacyWarnings,
+  remoteWarnings,
+  targetWarnings,
+  webWarnings,
+} from "./warnings.ts";
 
 const places = ["framepost.yaml", "/etc/framepost/framepost.yaml"];
 
@@ -88,6 +95,7 @@ export async function loadSettings(
       ...detectorWarnings(config.detector),
       ...remoteWarnings(config.remote),
       ...webWarnings(config.web),
+      ...privacyWarnings(config),
       ...(await budgetWarnings(config, dataFolder)),
     ],
     ...{ log, logControl: control, logRing },

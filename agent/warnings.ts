@@ -7,6 +7,7 @@ import { layernextWarnings } from "../src/targets/layernext/config.ts";
 import { onestepaiWarnings } from "../src/targets/onestepai/config.ts";
 import { remoWarnings } from "../src/targets/remo/config.ts";
 import { isLoopback, listenAddressOf } from "../src/web/listen-address.ts";
+import { isElsewhere } from "./local-only.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 
 /** What an operator should know of the detector although it is allowed. */
@@ -31,6 +32,39 @@ export function cameraWarnings(camera: CameraConfig): readonly string[] {
     case "simulated":
       return [];
   }
+}
+
+/** What an operator should know of what is hidden, and of what is off because nothing may leave. Holds no secret. */
+export function privacyWarnings({ cameras, targets, remote, privacy, detector }: FramepostConfig): readonly string[] {
+  const masked = cameras.filter((camera) => camera.privacy?.mask !== undefined || camera.privacy?.blur !== undefined);
+  const blurred = cameras.filter((camera) => camera.privacy?.blur !== undefined);
+  const denied = blurred.flatMap(({ id, privacy: hidden }) => {
+    const labels = hidden?.blur?.labels.filter((label) => !mayBeFound(label, detector)) ?? [];
+    return labels.length === 0
+      ? []
+      : [
+          `${id}: nothing is kept, as the detector's own rules forget ${labels.join(", ")}; take it out of detector.deny`,
+        ];
+  });
+  const off = targets.filter(isElsewhere).map(({ id }) => id);
+  const isKept = targets.some((target) => !isElsewhere(target));
+  const pictures = remote?.homeAssistant.pictures === true ? ", and Home Assistant gets no pictures" : "";
+  return [
+    ...denied,
+    ...(masked.length > 0 && privacy.remoteChanges
+      ? ["privacy.remoteChanges: whoever may command this device as admin can uncover what is hidden; take it out"]
+      : []),
+    ...(privacy.localOnly && off.length + pictures.length > 0
+      ? [`privacy.localOnly: off are ${off.join(", ") || "no targets"}${pictures}; take it out to send again`]
+      : []),
+    ...(privacy.localOnly && !isKept
+      ? ["privacy.localOnly: no folder target is left, so nothing is kept; add one to targets"]
+      : []),
+  ];
+}
+
+function mayBeFound(label: string, { allow, deny }: FramepostConfig["detector"]): boolean {
+  return deny?.includes(label) !== true && allow?.includes(label) !== false;
 }
 
 /** What an operator should know of a target although it is allowed. Holds no secret. */

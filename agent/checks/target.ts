@@ -16,6 +16,8 @@ export async function targetCheck({ signal }: CommandContext, target: Target): P
   } catch (error) {
     signal.throwIfAborted();
     const { code } = asAgentError(error, "probe");
+    if (code === "TARGET_LOCAL_ONLY")
+      return { check, result: "ok", found: "held: privacy.localOnly lets nothing leave" };
     if (code !== "ABORTED") return failed(check, error);
     const found = `no answer within ${probeTimeoutMs / 1_000} s (NET_TIMEOUT)`;
     return { check, result: "failed", found, mend: hintFor("NET_TIMEOUT") ?? "" };

@@ -29,6 +29,7 @@ export function cameraAway(health: CameraHealth): AgentError | undefined {
       return away("CAMERA_ENDED", `camera ${id} has no more pictures`);
     case "stalled":
     case "backoff":
+    case "blocked":
       return lastError === undefined
         ? away("CAMERA_AWAY", `camera ${id} is away`)
         : away(lastError.code, `camera ${id} is away: ${lastError.message}`);

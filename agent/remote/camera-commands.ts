@@ -13,7 +13,7 @@ import { capturePort } from "./capture-port.ts";
 import { explainFramePort } from "./explain-frame-port.ts";
 import { snapshotPort } from "./snapshot-port.ts";
 
-type CameraAgent = Pick<Agent, "cameras" | "pauses" | "pipeline" | "spool">;
+type CameraAgent = Pick<Agent, "cameras" | "pauses" | "pipeline" | "spool" | "localOnly">;
 
 /** What can be asked of the cameras of a running agent. */
 export function commandsOfCameras(agent: CameraAgent, packetBytesMax: () => number, clock: Clock): readonly Command[] {

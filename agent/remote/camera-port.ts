@@ -16,7 +16,8 @@ export function cameraPort({ cameras, pipeline }: Pick<Agent, "cameras" | "pipel
     async reopen(cameraId, { dry, signal }) {
       const camera = cameraNamed(cameras, cameraId);
       const { state } = camera.health();
-      const off = state === "stalled" || state === "backoff" ? undefined : cameraAway(camera.health());
+      const off =
+        state === "stalled" || state === "backoff" || state === "blocked" ? undefined : cameraAway(camera.health());
       if (off !== undefined) throw off;
       if (dry) return { camera: camera.id, state };
       return reopened(camera, clock, signal);

@@ -18,7 +18,7 @@ import type { CommandContext } from "../context.ts";
 import { kept, reverted, settleOverlay } from "../overlay.ts";
 import type { Rounds } from "../rounds.ts";
 import { loadSettings, type LoadOptions, type Settings } from "../settings.ts";
-import { changeRules } from "./config-rules.ts";
+import { rulesFor } from "./config-rules.ts";
 
 /** What became of a change, to be told as an event. */
 export type ConfigNews = Extract<DeviceEvent, { kind: "config-changed" | "config-reverted" }>;
@@ -241,7 +241,7 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
     if (remote === undefined && this.#settings.config.remote !== undefined) {
       throw refusal("CONFIG_PATCH_REMOTE", "/remote: commands come through it", "/remote");
     }
-    checkAccess(changeRules, { before, after, patch, isAdmin: may?.("admin") === true });
+    checkAccess(rulesFor(before, operator.written), { before, after, patch, isAdmin: may?.("admin") === true });
     const toldPaths = changedPaths(before, after).map(pointerOf);
     const allPaths = [...new Set([...changedPaths(here.before, here.after).map(pointerOf), ...toldPaths])];
     const isInPlace = allPaths.every((path) => inPlace.includes(path));

@@ -1,4 +1,12 @@
+import { isFields, type Fields } from "../../src/config/overlay.ts";
 import type { ChangeRules } from "../../src/config/overlay-access.ts";
+
+/** What is hidden, and from whom: changed by a command only where the operator's own file says so. */
+const privacySettings: readonly string[] = [
+  ...under("cameras.*.privacy", ["mask.size.width", "mask.size.height", "mask.polygons.*.*.*"]),
+  ...under("cameras.*.privacy", ["blur.labels.*", "blur.margin", "blur.minScore"]),
+  "privacy.localOnly",
+];
 
 /**
  * Which settings a remote command may change. Every setting stands here once: a test walks the schema and fails for one
@@ -76,11 +84,39 @@ export const changeRules: ChangeRules = {
     ...under("targets.*", ["id", "path"]),
     ...["tls", "storageTls", "callbacks.tls"].flatMap((tls) => under(`targets.*.${tls}`, ["ca", "cert", "key"])),
     ...under("remote.tls", ["ca", "cert", "key"]),
+    ...privacySettings,
+    "privacy.remoteChanges",
     // Who may see the pictures is decided on the device.
     "metrics.textfile",
     ...under("web", ["enabled", "listen", "token", "allowedHosts.*", "tls.cert", "tls.key"]),
   ],
 };
+
+/**
+ * By what a mask of the same size would lie over something else, or the same place be seen without one; and by what the
+ * detector would no longer find all that is to be blurred.
+ */
+const hidingSettings: readonly string[] = [
+  ...under("cameras.*", ["driver", "url", "input", "recursive", "mode", "headers.*"]),
+  ...under("cameras.*", ["rotation", "hflip", "vflip", "sourceFramesPerSecond"]),
+  ...under("detector", ["allow.*", "deny.*", "rename.*", "minBox"]),
+];
+
+/** The rules for a device with this config, `file` being what of it the operator wrote. */
+export function rulesFor(config: Fields, file: Fields): ChangeRules {
+  const { privacy } = file;
+  if (isFields(privacy) && privacy["remoteChanges"] === true) return moved(privacySettings, "admin");
+  const cameras = isFields(config["cameras"]) ? Object.values(config["cameras"]) : [];
+  const hides = cameras.some((camera) => isFields(camera) && camera["privacy"] !== undefined);
+  return hides ? moved(hidingSettings, "never") : changeRules;
+}
+
+function moved(settings: readonly string[], to: keyof ChangeRules): ChangeRules {
+  const without = (paths: readonly string[]) => paths.filter((path) => !settings.includes(path));
+  const { config, admin, address, never } = changeRules;
+  const rest = { config: without(config), admin: without(admin), address: without(address), never: without(never) };
+  return { ...rest, [to]: [...rest[to], ...settings] };
+}
 
 function under(path: string, names: readonly string[]): readonly string[] {
   return names.map((name) => `${path}.${name}`);

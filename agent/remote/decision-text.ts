@@ -47,5 +47,7 @@ const faultTexts: Readonly<Record<string, string>> = {
   SPOOL_FULL: "the spool is full",
   DISK_FULL: "the disk is full",
   "image-corrupt": "its picture cannot be decoded",
+  "not-blurred":
+    "what privacy.blur hides could not be blurred (detector away, or a label that the model does not know)",
   "orientation-unapplied": "it has to be turned upright, and the vision process was away",
 };

@@ -80,11 +80,12 @@ export function discoveryPort(
 }
 
 function targetReading({ targetId, state }: TargetHealth): TargetReading {
+  const isOff = state === "disabled" || state === "local-only";
   const isHeld = state !== "up" && state !== "away" && state !== "stopped";
   return {
     id: targetId,
     connected: isHeld ? null : state === "up",
-    ...(state === "disabled" ? {} : { uploading: state !== "paused" }),
+    ...(isOff ? {} : { uploading: state !== "paused" }),
   };
 }
 

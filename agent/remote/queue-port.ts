@@ -66,7 +66,7 @@ export class RemoteQueue implements QueuePort {
     const { overBudget = false } = call;
     const flushed = [];
     for (const { targetId, state } of deliveriesOf(this.#parts, target)) {
-      if (state === "disabled") {
+      if (state === "disabled" || state === "local-only") {
         flushed.push({ target: targetId, state });
         continue;
       }

@@ -37,10 +37,11 @@ export function remotePart(
   if (remoteConfig === undefined) return noRemote;
   const { dataFolder } = settings.settings;
   const { commands, status } = offered;
-  const { pictures } = remoteConfig.homeAssistant;
+  const pictures = remoteConfig.homeAssistant.pictures && !agent.localOnly;
   const remote: Remote = new Remote(
     {
-      ...{ config: remoteConfig, device: agent.device, instance, stateFolder: join(dataFolder, "state") },
+      ...{ config: { ...remoteConfig, homeAssistant: { ...remoteConfig.homeAssistant, pictures } } },
+      ...{ device: agent.device, instance, stateFolder: join(dataFolder, "state") },
       ...{ commands, gate: new Access(remoteConfig), revision: () => settings.revision(), ...status },
       outcomeOf: (request) => settings.outcomeOf(request),
       discovery: {

@@ -1,4 +1,5 @@
 import type { Clock } from "../../src/core/clock.ts";
+import { AgentError } from "../../src/core/errors.ts";
 import { remoteLimits } from "../../src/core/remote-limits.ts";
 import type { SnapshotPort } from "../../src/remote/commands/snapshot.ts";
 import type { Agent } from "../compose.ts";
@@ -8,13 +9,14 @@ import { pictureNow } from "./picture-now.ts";
 
 /** A picture now, through the running pipeline. */
 export function snapshotPort(
-  { cameras, pipeline }: Pick<Agent, "cameras" | "pipeline">,
+  { cameras, pipeline, localOnly }: Pick<Agent, "cameras" | "pipeline" | "localOnly">,
   /** Of a whole packet at the broker, at this moment. */
   packetBytesMax: () => number,
   clock: Clock,
 ): SnapshotPort {
   return {
     async snapshot({ camera: id, inline }, { dry, signal }) {
+      if (inline && localOnly) throw staysHere();
       const camera = cameraNamed(cameras, id);
       const processed = await pictureNow({ camera, pipeline, clock }, dry, signal);
       const sequence = processed.kind === "stored" ? { sequence: processed.record.sequence } : {};
@@ -24,6 +26,11 @@ export function snapshotPort(
       return { ...facts, image: inlined(processed.seen.image.jpeg, roomBytes) };
     },
   };
+}
+
+function staysHere(): AgentError {
+  const message = "/args/inline: privacy.localOnly keeps every picture on the device";
+  return new AgentError("PRIVACY_LOCAL_ONLY", message, { disposition: "reject", facts: { path: "/args/inline" } });
 }
 
 /** A reply that the broker does not take would be none. */

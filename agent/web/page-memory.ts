@@ -12,7 +12,17 @@ export class PageMemory {
   readonly frames = new LatestFrames();
   readonly sightings = new Sightings();
   readonly series = new MinuteSeries();
+  /** By camera, of the round before: the version of what was hidden in its pictures. */
+  #masks: ReadonlyMap<string, string | undefined> = new Map();
   readonly #answers = new Map<string, Promise<Answer>>();
+
+  /** For a new round. What a camera has shown before its mask was changed is for nobody any more. */
+  keepOnly(masks: ReadonlyMap<string, string | undefined>): void {
+    const isAsBefore = (id: string) => !this.#masks.has(id) || this.#masks.get(id) === masks.get(id);
+    this.frames.keepOnly([...masks.keys()].filter(isAsBefore));
+    this.sightings.forget([...masks.keys()].filter((id) => !isAsBefore(id)));
+    this.#masks = masks;
+  }
 
   /** The answer to a request of this id: what `run` comes to, once. */
   async answerOf(id: string, run: () => Promise<Answer>): Promise<Answer> {

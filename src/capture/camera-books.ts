@@ -92,7 +92,7 @@ export class CameraBooks {
   }
 
   lost(error: AgentError, waitMs: number): void {
-    this.#enter("backoff");
+    this.#enter(error.code === "CAMERA_MASK_MISFIT" ? "blocked" : "backoff");
     this.#remember(error);
     const fields = { code: error.code, message: error.message, waitMs, ...error.facts };
     if (this.#lost) this.#log.debug("camera.still_lost", fields);

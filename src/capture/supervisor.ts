@@ -29,6 +29,8 @@ export interface SupervisedCameraOptions {
   readonly schedule?: WeeklyPlan;
   /** Its pictures may stay the same: that is no alarm, as it is none of a source that is replayed. */
   readonly mayRepeat?: boolean;
+  /** Of what is hidden in its pictures, for its health. */
+  readonly maskVersion?: string | undefined;
   /** For tests. */
   readonly limits?: Partial<CaptureLimits>;
 }
@@ -46,6 +48,7 @@ export class SupervisedCamera implements Camera {
   readonly pace: CameraDriver["pace"];
   readonly #driver: CameraDriver;
   readonly #intervalMs: number;
+  readonly #masked: { readonly maskVersion?: string };
   readonly #limits: CaptureLimits;
   readonly #seams: Seams;
   readonly #clock: Clock;
@@ -73,6 +76,7 @@ export class SupervisedCamera implements Camera {
     this.pace = driver.pace;
     this.#driver = driver;
     this.#intervalMs = intervalMs;
+    this.#masked = options.maskVersion === undefined ? {} : { maskVersion: options.maskVersion };
     this.#limits = { ...captureLimits, ...options.limits };
     this.#patience = new Patience(driver, { intervalMs, stallAfterMs }, this.#limits);
     this.#pause = new Pause(seams.clock);
@@ -114,7 +118,7 @@ export class SupervisedCamera implements Camera {
   }
 
   health(): CameraHealth {
-    const health = this.#books.health();
+    const health = { ...this.#books.health(), ...this.#masked };
     const leftMs = this.#pause.leftMs();
     if (health.state !== "paused" || leftMs === undefined || leftMs === Infinity) return health;
     return { ...health, resumesInMs: Math.ceil(leftMs) };

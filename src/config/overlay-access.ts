@@ -12,7 +12,7 @@ export type ChangeClass =
   | "admin"
   /** The same, and only to an address in a network. */
   | "address"
-  /** By nobody from afar: what runs programs or names files and devices, and keys. */
+  /** By nobody from afar: what runs programs or names files and devices, keys, and what is hidden. */
   | "never";
 
 /** By class the paths of all settings; `*` stands for an id, a place in a list, or a key that the operator chose. */
@@ -42,7 +42,7 @@ export function checkAccess(rules: ChangeRules, { before, after, patch, isAdmin 
     const pointer = pointerOf(path);
     // What the schema does not know either has been refused by it.
     if (kind === undefined || kind === "never") {
-      const message = `${pointer}: is not changed by a command: it names a file, device or program, or is a key`;
+      const message = `${pointer}: is not changed by a command: it names a file, device or program, or is a key or about privacy`;
       throw refusal("CONFIG_PATCH_NEVER", message, pointer);
     }
     if (kind !== "config" && !isAdmin) throw refusal("COMMAND_FORBIDDEN", `${pointer}: needs the scope admin`, pointer);

@@ -17,9 +17,9 @@ export interface DeliveryHealth {
   /**
    * `away`: the breaker is open, or has not seen a success since it was. `disabled` and `paused`: on an operator's word,
    * whatever else is. `window`: outside of the hours in which it may send. `budget`: that of the day or the month is used
-   * up.
+   * up. `local-only`: the config lets nothing leave the machine.
    */
-  readonly state: "up" | "away" | "paused" | "window" | "budget" | "disabled" | "stopped";
+  readonly state: "up" | "away" | "paused" | "window" | "budget" | "disabled" | "local-only" | "stopped";
   /** How long it has been away or held back, since the start at the most. */
   readonly forMs?: number;
   /** While away: until the next try. */
@@ -132,6 +132,8 @@ export interface PipelineHealth {
   readonly spoolFull: boolean;
   /** Cameras whose next frame waits a while, because the spool would not take the last one. */
   readonly paused: readonly string[];
+  /** Cameras of which nothing is kept, because what has to be blurred cannot be; absent where there are none. */
+  readonly unblurred?: readonly string[];
   /** How the picture of each camera is, by its id; of those that are watched and have shown one. */
   readonly images: Readonly<Record<string, ImageHealth>>;
   /** Where a second model is compared. */

@@ -1,5 +1,5 @@
 /**
- * Every bound of the system, with the reason for its number; those of platforms and of remote control stand in files beside
+ * Every bound of the system, with the reason for its number; those of platforms, remote control and privacy stand in files beside
  * this one. Config may lower most of them, never remove one.
  */
 
@@ -453,8 +453,8 @@ export const deliverLimits = {
   /** Used bytes of a budget are written down after this share of it, but not for less; a crash forgets as much. */
   usageNotedShare: 0.005,
   usageNotedBytesMin: 64 * KB,
-  /** And this often, when there are any: 144 times a day, some MB on a card. */
-  usageNotedEveryMs: 10 * 60_000,
+  /** And this often, when there are any: 48 times a day, a megabyte or two on a card. */
+  usageNotedEveryMs: 30 * 60_000,
   /** What is left of a pause is written down this often: a crash makes it longer by that. */
   pauseNotedEveryMs: 60_000,
   /** What a stop waits for calls in flight before it aborts them. */

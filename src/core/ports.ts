@@ -94,8 +94,11 @@ export interface CameraStream {
   onBroken(watcher: (error: AgentError) => void): () => void;
 }
 
-/** `paused`: by an operator, until the pause is over. `stopped`: by its schedule, or with the agent. */
-export type CameraState = "starting" | "running" | "stalled" | "backoff" | "paused" | "stopped" | "ended";
+/**
+ * `paused`: by an operator, until the pause is over. `stopped`: by its schedule, or with the agent. `blocked`: it gives
+ * pictures that its privacy mask was not drawn for, and none of them is let through.
+ */
+export type CameraState = "starting" | "running" | "stalled" | "backoff" | "blocked" | "paused" | "stopped" | "ended";
 
 export interface CameraHealth {
   readonly id: string;
@@ -114,6 +117,8 @@ export interface CameraHealth {
   readonly opensAtMs?: number;
   /** Of a camera that is paused for a time: what is left of it. */
   readonly resumesInMs?: number;
+  /** What is hidden in its pictures; absent where nothing is. */
+  readonly maskVersion?: string;
   /** Redacted. */
   readonly lastError?: { readonly code: string; readonly message: string; readonly atMs: number };
 }

@@ -1,5 +1,6 @@
 import type { PictureMeasures } from "./picture.ts";
-import type { Detection, ModelStamp } from "./types.ts";
+import type { PrivacyMask } from "./privacy.ts";
+import type { Box, Detection, ModelStamp } from "./types.ts";
 
 /** The port of the vision process: pictures in; detections, measures and other pictures out. */
 
@@ -102,6 +103,13 @@ export interface Vision {
     options: { readonly sideMax: number; readonly quality: number },
     signal: AbortSignal,
   ): Promise<EncodedImage>;
+  /**
+   * A JPEG with the mask's polygons filled black, without metadata, EXIF rotation baked in. Fails with
+   * `IMAGE_MASK_MISFIT` when the upright picture has not the mask's size.
+   */
+  paint(jpeg: Buffer, mask: PrivacyMask, signal: AbortSignal): Promise<EncodedImage>;
+  /** The same with these boxes, in pixels of the upright picture, made of a few squares. */
+  pixelate(jpeg: Buffer, boxes: readonly Box[], signal: AbortSignal): Promise<EncodedImage>;
   /** Draws an SVG scene of our own making as a JPEG: the simulated camera, and pictures with boxes. */
   render(
     svg: string,

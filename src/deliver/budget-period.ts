@@ -11,7 +11,13 @@ export interface PeriodBooks {
   readonly ranMs: number;
   /** The clock shows an earlier day or month: since when by that clock. */
   readonly behindSinceMs?: number;
+  /** It began because the clock was set forward while we ran. */
+  readonly leapt?: true;
 }
+
+/** A clock that drifts, or is steered, gains less between two looks. */
+const leapMs = 60 * 60_000;
+const nothing = { bytes: 0, ranMs: 0 } as const;
 
 /**
  * The bytes of one day or month. The wall clock may be wrong at any moment, and must neither give a budget twice nor keep
@@ -19,8 +25,9 @@ export interface PeriodBooks {
  *
  * - A new period begins when the clock shows a later one. One that was set back goes on with the period there is, so that
  *   going back and forth gives nothing.
- * - No period outlasts its length, in running time or by a clock that has gone on from an earlier date: what a clock did
+ * - No period lasts half as long again as its length, in running time or by a clock that has gone on from an earlier date: what a clock did
  *   that was years ahead for a moment is over then.
+ * - A clock that is set forward while we run begins a new one, and when it is set forward again it takes the count along.
  * - A clock that is plainly wrong, of a gateway without a battery clock, says nothing; running time goes on.
  */
 export class BudgetPeriod {
@@ -28,8 +35,12 @@ export class BudgetPeriod {
   readonly bytesMax: number;
   readonly #calendar: Calendar;
   readonly #clock: Clock;
+  /** A clock that was set back makes a day longer than any; half as long again is more than a mended clock needs. */
+  readonly #longestMs: number;
   #books: PeriodBooks = { bytes: 0, ranMs: 0 };
   #lookedAtMs: number;
+  /** What the wall clock said then. */
+  #clockedAtMs: number;
   /** What the clock showed last; it holds from one time to another. */
   #shown: { readonly name: string; readonly fromMs: number; readonly endMs: number } | undefined;
   #spentAtMs: number | undefined;
@@ -38,13 +49,16 @@ export class BudgetPeriod {
     this.period = period;
     this.bytesMax = bytesMax;
     this.#calendar = calendar;
+    this.#longestMs = calendar.longestMs(period) * 1.5;
     this.#clock = clock;
     this.#lookedAtMs = clock.monotonicMs();
+    this.#clockedAtMs = clock.nowMs();
   }
 
   open(books: PeriodBooks | undefined): void {
     this.#books = books ?? { bytes: 0, ranMs: 0 };
     this.#lookedAtMs = this.#clock.monotonicMs();
+    this.#clockedAtMs = this.#clock.nowMs();
     this.#spentAtMs = undefined;
     this.#look();
   }
@@ -77,36 +91,39 @@ export class BudgetPeriod {
     this.#look();
     const { name, ranMs, behindSinceMs } = this.#books;
     const nowMs = this.#clock.nowMs();
-    const lengthMs = this.#calendar.longestMs(this.period);
     const shown = this.#shown;
     const byDateMs = shown !== undefined && shown.name === name ? shown.endMs - nowMs : Infinity;
-    const byClockMs = behindSinceMs === undefined ? Infinity : behindSinceMs + lengthMs - nowMs;
-    return Math.max(1, Math.min(byDateMs, byClockMs, lengthMs - ranMs));
+    const byClockMs = behindSinceMs === undefined ? Infinity : behindSinceMs + this.#longestMs - nowMs;
+    return Math.max(1, Math.min(byDateMs, byClockMs, this.#longestMs - ranMs));
   }
 
   #look(): void {
     const monotonicMs = this.#clock.monotonicMs();
-    const ranMs = this.#books.ranMs + monotonicMs - this.#lookedAtMs;
-    this.#lookedAtMs = monotonicMs;
-    this.#books = this.#moved({ ...this.#books, ranMs });
+    const nowMs = this.#clock.nowMs();
+    const passedMs = monotonicMs - this.#lookedAtMs;
+    const leaps = nowMs - this.#clockedAtMs - passedMs > leapMs;
+    [this.#lookedAtMs, this.#clockedAtMs] = [monotonicMs, nowMs];
+    this.#books = this.#moved({ ...this.#books, ranMs: this.#books.ranMs + passedMs }, leaps);
     if (this.#books.bytes < this.bytesMax) this.#spentAtMs = undefined;
     else this.#spentAtMs ??= monotonicMs;
   }
 
-  #moved(books: PeriodBooks): PeriodBooks {
+  #moved({ name, bytes, ranMs, behindSinceMs, leapt }: PeriodBooks, leaps: boolean): PeriodBooks {
     const nowMs = this.#clock.nowMs();
-    const shown = this.#nameNow(nowMs);
-    const lengthMs = this.#calendar.longestMs(this.period);
-    const { behindSinceMs = nowMs, ...plain } = books;
-    const name = shown ?? books.name;
-    const begun: PeriodBooks = { ...(name === undefined ? {} : { name }), bytes: 0, ranMs: 0 };
-    if (books.ranMs >= lengthMs) return begun;
-    if (shown === undefined || books.name === undefined) return { ...books, ...(name === undefined ? {} : { name }) };
-    if (shown > books.name) return begun;
-    if (shown === books.name) return plain;
-    // It may have been set back further.
-    const sinceMs = Math.min(behindSinceMs, nowMs);
-    return nowMs - sinceMs >= lengthMs ? begun : { ...books, behindSinceMs: sinceMs };
+    const shown = this.#nameNow(nowMs) ?? name;
+    const named = shown === undefined ? {} : { name: shown };
+    if (ranMs >= this.#longestMs) return { ...named, ...nothing };
+    if (shown === undefined || name === undefined || shown === name) {
+      return { ...named, bytes, ranMs, ...(leapt && { leapt }) };
+    }
+    if (shown < name) {
+      // It may have been set back further; and what it leaps it has not gone on.
+      const sinceMs = leaps ? nowMs : Math.min(behindSinceMs ?? nowMs, nowMs);
+      if (nowMs - sinceMs >= this.#longestMs) return { name: shown, ...nothing };
+      return { name, bytes, ranMs, behindSinceMs: sinceMs, ...(leapt && { leapt }) };
+    }
+    if (!leaps) return { name: shown, ...nothing };
+    return { name: shown, ...(leapt ? { bytes, ranMs } : nothing), leapt: true };
   }
 
   #nameNow(nowMs: number): string | undefined {

@@ -3,12 +3,19 @@ import type { UploadBudget } from "./upload-budget.ts";
 import type { UploadRate } from "./upload-rate.ts";
 import type { UploadWindow } from "./upload-window.ts";
 
-/** Why a target's records are kept back: on an operator's word, or by what the config allows. */
+/** Why a target's records are kept back: on an operator's word, or by what the config allows. `local-only`: it lets nothing leave. */
 export interface Hold {
-  readonly kind: "disabled" | "paused" | "window" | "budget";
+  readonly kind: "local-only" | "disabled" | "paused" | "window" | "budget";
   readonly forMs: number;
   /** Where it ends by itself. */
   readonly leftMs?: number;
+}
+
+interface GateOptions {
+  readonly enabled?: boolean;
+  /** Nothing may go there for as long as the agent runs, whatever anybody says. */
+  readonly localOnly?: boolean;
+  readonly rate?: UploadRate;
 }
 
 /** Of the config. What a person asks for waits like all else: a flush is the word that lets it go. */
@@ -24,6 +31,7 @@ export interface Restraints {
 export class Gate {
   readonly #clock: Clock;
   readonly #rate: UploadRate | undefined;
+  readonly #localOnlySinceMs: number | undefined;
   /** Monotonic: since when it is so. */
   #disabledAtMs: number | undefined;
   #pausedAtMs = 0;
@@ -35,9 +43,10 @@ export class Gate {
   #restraints: Restraints = {};
   readonly #waiting = new Set<() => void>();
 
-  constructor(clock: Clock, { enabled = true, rate }: { readonly enabled?: boolean; readonly rate?: UploadRate } = {}) {
+  constructor(clock: Clock, { enabled = true, localOnly = false, rate }: GateOptions = {}) {
     this.#clock = clock;
     this.#rate = rate;
+    this.#localOnlySinceMs = localOnly ? clock.monotonicMs() : undefined;
     this.enable(enabled);
   }
 
@@ -82,6 +91,7 @@ export class Gate {
 
   hold(): Hold | undefined {
     const nowMs = this.#clock.monotonicMs();
+    if (this.#localOnlySinceMs !== undefined) return { kind: "local-only", forMs: nowMs - this.#localOnlySinceMs };
     if (this.#disabledAtMs !== undefined) return { kind: "disabled", forMs: nowMs - this.#disabledAtMs };
     if (this.#pausedUntilMs !== undefined && this.#pausedUntilMs > nowMs && !this.isFlushing) {
       const leftMs = this.#pausedUntilMs - nowMs;

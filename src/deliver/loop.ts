@@ -152,7 +152,8 @@ export class DeliveryLoop {
         };
     pulse.beat();
     const leased = await this.#spool.lease(this.#target.id, limit);
-    this.#gate.leased(leased.length);
+    // Of what a probe leases all but one record goes back.
+    this.#gate.leased(probing ? Math.min(1, leased.length) : leased.length);
     if (leased.length === 0) return pulse.sleep(deliverLimits.emptyLeaseMs, leasing);
     const free = await this.#withoutHeld(leased);
     if (free.length > 0) await (probing ? this.#probe(free, era) : this.#deliver(free, era));

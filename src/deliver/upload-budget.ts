@@ -131,9 +131,9 @@ export class UploadBudget {
   }
 
   /** To be called now and then. Running time is written down too, or a clock that starts anew would never get on. */
-  async noteTime(): Promise<void> {
+  noteTime(): void {
     const dueMs = this.#notedAtMs + deliverLimits.usageNotedEveryMs;
-    if (this.#clock.monotonicMs() >= dueMs && this.#periods.some((each) => each.books().bytes > 0)) await this.#note();
+    if (this.#clock.monotonicMs() >= dueMs && this.#periods.some((each) => each.books().bytes > 0)) void this.#note();
   }
 
   /** One after the other. What cannot be written is counted all the same. */

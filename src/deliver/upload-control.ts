@@ -25,6 +25,8 @@ export interface UploadTarget {
   readonly schedule?: WeeklyPlan | undefined;
   /** It writes to a disk: only its own schedule holds, and no budget. */
   readonly isLocal?: boolean;
+  /** Nothing may go there for as long as the agent runs, whatever anybody says. */
+  readonly localOnly?: boolean;
 }
 
 export interface UploadControlParts {
@@ -70,13 +72,22 @@ export class UploadControl {
     this.#rate = new UploadRate(clock, random);
     this.#plan = plan;
     this.#targets = targets;
-    this.#gates = new Map(targets.map(({ id, enabled }) => [id, new Gate(clock, { enabled, rate: this.#rate })]));
+    this.#gates = new Map(
+      targets.map(({ id, enabled, localOnly = false }) => [
+        id,
+        new Gate(clock, { enabled, localOnly, rate: this.#rate }),
+      ]),
+    );
     const wakeAll = () => this.#gates.forEach((gate) => gate.wake());
     this.#budget = new UploadBudget(join(stateFolder, "upload-usage.json"), plan, { clock, log }, wakeAll);
   }
 
   /** To be told by the links of targets what they have sent. */
-  readonly meter: Meter = (bytes) => this.#budget.count(bytes);
+  readonly meter: Meter = (bytes) => {
+    if (!this.#budget.isSet) return;
+    this.#budget.count(bytes);
+    this.#tellHeld();
+  };
 
   /** Undefined for a target that is not configured. */
   gateOf(targetId: string): Gate | undefined {
@@ -175,7 +186,8 @@ export class UploadControl {
       this.#budget.isSet || [this.#plan, ...this.#targets].some(({ schedule }) => schedule !== undefined);
     while (isWatched && !signal.aborted) {
       this.#tellHeld();
-      await this.#budget.noteTime();
+      // Not awaited: a slow disk holds up nobody.
+      this.#budget.noteTime();
       const toFullMinuteMs = minuteMs - (this.#clock.nowMs() % minuteMs);
       await this.#clock.sleep(Math.min(toFullMinuteMs, captureLimits.scheduleLookMs), signal).catch(() => undefined);
     }

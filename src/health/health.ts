@@ -192,6 +192,7 @@ function troublesOf(parts: HealthParts, reports: readonly CameraReport[]): reado
     ...(parts.troubles ?? []),
     ...cameras,
     ...reports.flatMap(imageTrouble),
+    ...(pipeline.unblurred ?? []).map((id) => `camera ${id}: nothing of it is kept, as it cannot be blurred`),
     ...(vision.state === "backoff" ? [phrase("the detector is away", vision.lastError)] : []),
     ...(vision.state === "ready" && parts.model === undefined ? [phrase("no model is loaded", vision.lastError)] : []),
     ...modelTroubles(parts.models),
@@ -219,7 +220,7 @@ function modelTroubles({ lastRollback, updates }: ModelsHealth = {}): readonly s
 /** Also while it is tried again, as long as the try has shown nothing. */
 export function isAway({ state, lastError, lastFrameAtMs = -Infinity }: CameraHealth): boolean {
   if (state === "starting") return lastError !== undefined && lastError.atMs >= lastFrameAtMs;
-  return state === "stalled" || state === "backoff";
+  return state === "stalled" || state === "backoff" || state === "blocked";
 }
 
 function fullPhrase({ paused }: PipelineHealth): string {

@@ -32,6 +32,7 @@ export class Books {
   #spoolFull = false;
   #fullSaid = false;
   #visionAway = false;
+  readonly #unblurred = new Set<string>();
   #lastStoredAtMs: number | undefined;
   #lastError: LastError | undefined;
 
@@ -77,6 +78,8 @@ export class Books {
 
   became(processed: Processed, { cameraId, fileName }: Pick<Frame, "cameraId" | "fileName">): void {
     this.#frames += 1;
+    if (processed.kind === "dropped" && processed.why === "not-blurred") this.#unblurred.add(cameraId);
+    else if ("seen" in processed) this.#unblurred.delete(cameraId);
     switch (processed.kind) {
       case "stored":
         this.#wasStored(processed.record.id, processed.reason.rule, processed.seen);
@@ -123,6 +126,7 @@ export class Books {
       still: this.#still,
       notOwed: this.#notOwed,
       refused: this.#refused,
+      ...(this.#unblurred.size === 0 ? {} : { unblurred: [...this.#unblurred] }),
       spoolFull: this.#spoolFull,
       unlabelled: this.#unlabelled,
       turnedUpright: this.#turnedUpright,

@@ -6,17 +6,18 @@ import { pipelineLimits, visionLimits } from "../core/limits.ts";
 import type { PictureMeasures } from "../core/picture.ts";
 import type { Seams, Spool, Target } from "../core/ports.ts";
 import type { Pulse } from "../core/pulse.ts";
+import { Turns } from "../core/turns.ts";
 import type { DetectResult, MotionGate, Vision, WatchResult } from "../core/vision-port.ts";
 import type { ClockQuality, ClockStamp, Detection, Frame, KeepReason, ModelStamp, RecordDraft } from "../core/types.ts";
 import { afterStill, decide, type KeepRules, type KeepState } from "../keep/decide.ts";
+import { withBlur, type HiddenParts } from "./blur.ts";
 import type { Books } from "./books.ts";
 import type { DropReason, Processed, SeenFrame, StillFrame } from "./processed.ts";
 import { Shadow, type ShadowParts } from "./shadow.ts";
-import { Turns } from "./turns.ts";
 import { uprightImage, type UprightImage } from "./upright.ts";
 
 export interface ChainParts {
-  readonly vision: Pick<Vision, "detect" | "watch" | "measure" | "reencode">;
+  readonly vision: Pick<Vision, "detect" | "watch" | "measure" | "reencode" | "pixelate">;
   readonly spool: Pick<Spool, "append">;
   readonly targets: readonly Pick<Target, "id" | "wants">[];
   /** A second model that is only compared. */
@@ -56,6 +57,8 @@ interface Treatment {
   readonly watch?: FrameWatch;
   /** Labels that somebody else made, in pixels of the upright picture: the detector is not asked. */
   readonly givenDetections?: readonly Detection[];
+  /** Where something is hidden in the camera's pictures. */
+  readonly hidden?: HiddenParts;
   /** Only these targets; each is still asked whether it wants the record. */
   readonly targetIds?: readonly string[];
 }
@@ -64,7 +67,7 @@ interface Treatment {
 type Labels = Pick<SeenFrame, "labelled" | "detections" | "model" | "timings" | "measures">;
 
 /**
- * One frame through the whole chain: upright, detect, decide, append. Whatever the picture, the detector or the spool
+ * One frame through the whole chain: upright, detect, blur, decide, append. Whatever the picture, the detector or the spool
  * does becomes a result; only an abort is thrown. The vision process is one, so frames see it one at a time, in turn.
  */
 export class Chain {
@@ -100,28 +103,26 @@ export class Chain {
   }
 
   async #process(frame: FrameSource, treatment: Treatment, signal: AbortSignal) {
-    const { rules, state } = treatment;
-    const { pulse } = treatment;
-    let seen: SeenFrame | StillFrame;
+    const { rules, state, pulse } = treatment;
+    let raw: SeenFrame | StillFrame;
     try {
-      // Its turn comes when those before have had theirs, and each of these has a bound.
-      pulse?.beat(Infinity);
-      seen = await this.#turns.take(signal, () => {
-        pulse?.beat(pipelineLimits.turnBusyMs);
-        return this.#see(frame, treatment, signal);
-      });
+      raw = await this.#inTurn(treatment, signal, () => this.#see(frame, treatment, signal));
     } catch (error) {
       if (signal.aborted) throw error;
       const failure = asAgentError(error, `processing a frame of ${frame.cameraId}`);
       return { processed: { kind: "dropped", why: dropReason(failure), error: failure } as const, state };
     }
-    if (!("image" in seen)) {
-      return { processed: { kind: "still", still: seen } as const, state: afterStill(state, frame.monotonicMs) };
+    if (!("image" in raw)) {
+      return { processed: { kind: "still", still: raw } as const, state: afterStill(state, frame.monotonicMs) };
     }
     // Out of turn: only this camera's next frame waits for the second model, and nobody who asked for a picture.
     pulse?.beat(pipelineLimits.turnBusyMs);
     const isCompared = !treatment.requested && !treatment.dryRun;
-    const disagreement = isCompared ? await this.#shadow?.compare(seen, signal) : undefined;
+    const disagreement = isCompared ? await this.#shadow?.compare(raw, signal) : undefined;
+    const seen = await this.#blurred(raw, treatment, signal);
+    if ("error" in seen) {
+      return { processed: { kind: "dropped", why: "not-blurred", error: seen.error } as const, state };
+    }
     const decision = decide(rules, state, {
       monotonicMs: frame.monotonicMs,
       requested: treatment.requested,
@@ -138,6 +139,15 @@ export class Chain {
     return { processed, state: processed.kind === "refused" ? decision.stateIfRefused : decision.state };
   }
 
+  async #inTurn<T>({ pulse }: Treatment, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    // Its turn comes when those before have had theirs, and each of these has a bound.
+    pulse?.beat(Infinity);
+    return this.#turns.take(signal, () => {
+      pulse?.beat(pipelineLimits.turnBusyMs);
+      return work();
+    });
+  }
+
   async #see(frame: FrameSource, treatment: Treatment, signal: AbortSignal): Promise<SeenFrame | StillFrame> {
     const startedMs = this.#clock.monotonicMs();
     const { turned, ...image } = await uprightImage(frame, this.#parts.vision, signal);
@@ -148,6 +158,22 @@ export class Chain {
     const seen: SeenFrame = { cameraId, capturedAtMs, monotonicMs, image, ...labels };
     if (!treatment.dryRun) this.#books.seen(seen, turned);
     return seen;
+  }
+
+  /** Nobody is handed the frame as it was before. */
+  async #blurred(
+    seen: SeenFrame,
+    treatment: Treatment,
+    signal: AbortSignal,
+  ): Promise<SeenFrame | { readonly error: AgentError }> {
+    const blur = treatment.hidden?.blur;
+    if (blur === undefined) return seen;
+    try {
+      return await this.#inTurn(treatment, signal, () => withBlur(seen, blur, this.#parts.vision, signal));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return { error: asAgentError(error, `blurring a frame of ${seen.cameraId}`) };
+    }
   }
 
   async #labels(
@@ -203,8 +229,8 @@ export class Chain {
   }
 
   async #store(seen: SeenFrame, reason: KeepReason, treatment: Treatment): Promise<Processed> {
-    const { dryRun, targetIds, pulse } = treatment;
-    const draft = this.#draft(seen, reason);
+    const { dryRun, targetIds, hidden, pulse } = treatment;
+    const draft = this.#draft(seen, reason, hidden);
     const asked = this.#parts.targets.filter(({ id }) => targetIds === undefined || targetIds.includes(id));
     const owedTo = asked.filter((target) => target.wants(draft)).map(({ id }) => id);
     if (owedTo.length === 0) return { kind: "not-owed", seen, reason };
@@ -220,7 +246,7 @@ export class Chain {
     }
   }
 
-  #draft(seen: SeenFrame, reason: KeepReason): RecordDraft {
+  #draft(seen: SeenFrame, reason: KeepReason, hidden: HiddenParts | undefined): RecordDraft {
     return {
       cameraId: seen.cameraId,
       capturedAtMs: seen.capturedAtMs,
@@ -233,6 +259,7 @@ export class Chain {
       labelled: seen.labelled,
       detections: seen.detections,
       ...(seen.model === undefined ? {} : { model: stampOf(seen.model, seen.detections) }),
+      ...(hidden === undefined ? {} : { maskVersion: hidden.maskVersion }),
       reason,
       agentVersion: this.#facts.agentVersion,
     };

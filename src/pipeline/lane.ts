@@ -4,6 +4,7 @@ import type { MotionGate } from "../core/vision-port.ts";
 import { pipelineLimits } from "../core/limits.ts";
 import type { Frame } from "../core/types.ts";
 import { initialKeepState, type KeepRules, type KeepState, lookAgainFromMs } from "../keep/decide.ts";
+import type { HiddenParts } from "./blur.ts";
 import type { FrameWatch } from "./chain.ts";
 import { Decisions } from "./decisions.ts";
 import { ImageWatch } from "./image-watch.ts";
@@ -17,6 +18,8 @@ export interface PipelineCamera {
   readonly gate?: MotionGate;
   /** Whether the picture's health is watched. */
   readonly imageHealth?: boolean;
+  /** Where something is hidden in its pictures: the mask is painted already, the blur is not. */
+  readonly hidden?: HiddenParts;
   /** A drawn or replayed source: the same picture again is no sign of a frozen camera. */
   readonly mayRepeat?: boolean;
 }
@@ -25,6 +28,7 @@ export interface PipelineCamera {
 export class Lane {
   readonly camera: PipelineCamera["camera"];
   readonly rules: KeepRules;
+  readonly hidden: HiddenParts | undefined;
   readonly requests = new CaptureRequests();
   readonly decisions: Decisions;
   readonly images: ImageWatch | undefined;
@@ -39,8 +43,9 @@ export class Lane {
   /** From then on the next frame is detected, moved or not: something was seen that could not be kept at its time. */
   #forceFromMs = Infinity;
 
-  constructor({ camera, rules, gate, imageHealth, mayRepeat = false }: PipelineCamera, seams: Seams) {
+  constructor({ camera, rules, gate, imageHealth, hidden, mayRepeat = false }: PipelineCamera, seams: Seams) {
     this.camera = camera;
+    this.hidden = hidden;
     this.rules = rules;
     this.#gate = gate;
     this.pulse = new UnwatchedPulse(seams.clock);

@@ -215,9 +215,10 @@ export class Pipeline {
     { requested, dryRun, again = false }: { requested: boolean; dryRun: boolean; again?: boolean },
     signal: AbortSignal,
   ): Promise<Processed> {
-    const { rules, state: before, pulse } = lane;
+    const { rules, state: before, hidden, pulse } = lane;
     const watch = dryRun || again ? undefined : lane.watchOf(frame, requested);
-    const treatment = { rules, state: before, requested, dryRun, pulse, ...(watch === undefined ? {} : { watch }) };
+    const how = { ...(watch === undefined ? {} : { watch }), ...(hidden === undefined ? {} : { hidden }) };
+    const treatment = { rules, state: before, requested, dryRun, pulse, ...how };
     const { processed, state } = await this.#chain.process(frame, treatment, signal);
     if (dryRun) return processed;
     lane.became(processed, frame, state);
@@ -232,7 +233,7 @@ export class Pipeline {
 /** The frame is good; only the moment is not. */
 function willPass(processed: Processed): boolean {
   if (processed.kind === "refused") return processed.error.disposition === "retry";
-  return processed.kind === "dropped" && processed.why === "orientation-unapplied";
+  return processed.kind === "dropped" && /^(orientation-unapplied|not-blurred)$/.test(processed.why);
 }
 
 /** Never asked: a request is kept beside the rules. */

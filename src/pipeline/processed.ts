@@ -4,7 +4,10 @@ import type { EncodedImage, ModelInfo, VisionTimings } from "../core/vision-port
 import type { Detection, KeepReason, StoredRecord } from "../core/types.ts";
 import type { KeepRefusal } from "../keep/decide.ts";
 
-/** A frame as the detector saw it: upright, without metadata, boxes in its pixels. */
+/**
+ * A frame as the detector saw it: upright, without metadata, boxes in its pixels. What the chain hands out of it shows
+ * nothing that the camera's privacy settings hide.
+ */
 export interface SeenFrame {
   readonly cameraId: string;
   readonly capturedAtMs: number;
@@ -54,4 +57,5 @@ export type Processed =
   /** There is no picture that may be stored. */
   | { readonly kind: "dropped"; readonly why: DropReason; readonly error: AgentError };
 
-export type DropReason = "image-corrupt" | "orientation-unapplied" | "failed";
+/** `not-blurred`: what has to be made unrecognisable in it could not be. */
+export type DropReason = "image-corrupt" | "orientation-unapplied" | "not-blurred" | "failed";

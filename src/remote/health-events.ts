@@ -66,7 +66,7 @@ function cameraEvents(before: HealthLook, camera: CameraLook): readonly DeviceEv
 /** While it is tried again it is as lost as before. */
 function isLost({ state, lastError, lastFrameAtMs = -Infinity }: CameraLook): boolean {
   if (state === "starting") return lastError !== undefined && lastError.atMs >= lastFrameAtMs;
-  return state === "stalled" || state === "backoff";
+  return state === "stalled" || state === "backoff" || state === "blocked";
 }
 
 function targetEvents(before: HealthLook, now: HealthLook["targets"][number]): readonly DeviceEvent[] {

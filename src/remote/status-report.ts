@@ -18,13 +18,14 @@ const code = z.string().describe("Stable code of the last error");
 
 const camera = z.strictObject({
   driver: z.string(),
-  state: z.enum(["starting", "running", "stalled", "backoff", "paused", "stopped", "ended"]),
+  state: z.enum(["starting", "running", "stalled", "backoff", "blocked", "paused", "stopped", "ended"]),
   image: z
     .enum(["good", ...pictureFaults])
     .optional()
     .describe("How its picture is, where that is watched"),
   frames: count,
   framesBad: count,
+  maskVersion: z.string().optional().describe("Of what is hidden in its pictures; absent where nothing is"),
   restarts: count,
   lastFrameAgeMs: ageMs.optional(),
   opensInMs: ageMs.optional().describe("Stopped by its schedule for this long"),
@@ -71,8 +72,10 @@ const queue = z.strictObject({
 const target = z.strictObject({
   kind: z.string(),
   state: z
-    .enum(["up", "away", "paused", "window", "budget", "disabled", "stopped"])
-    .describe("paused, disabled: by an operator; window, budget: by the config's upload section"),
+    .enum(["up", "away", "paused", "window", "budget", "disabled", "local-only", "stopped"])
+    .describe(
+      "paused, disabled: by an operator; window, budget: by the config's upload section; local-only: by privacy.localOnly",
+    ),
   stateForMs: ageMs.optional().describe("While away or held back"),
   pausedForMs: ageMs.optional().describe("Of a pause that ends by itself: what is left"),
   opensInMs: ageMs.optional().describe("Until the window opens or the budget renews"),
@@ -266,6 +269,7 @@ function cameraStatus(from: CameraFacts, nowMs: number, ageOf: AgeOf): z.output<
       lastFrameAgeMs: ageOf(`camera ${from.id}`, from.lastFrameAtMs),
       opensInMs: opensAtMs === undefined ? undefined : Math.round(Math.max(0, opensAtMs - nowMs)),
       resumesInMs: from.resumesInMs,
+      maskVersion: from.maskVersion,
       error: state === "running" || state === "paused" ? undefined : from.lastError?.code,
     }),
   };

@@ -2,6 +2,7 @@ import { backoffMs } from "../core/backoff.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { visionLimits } from "../core/limits.ts";
 import type { PictureMeasures } from "../core/picture.ts";
+import type { PrivacyMask } from "../core/privacy.ts";
 import type { Seams } from "../core/ports.ts";
 import type {
   DetectResult,
@@ -13,7 +14,7 @@ import type {
   WatchOptions,
   WatchResult,
 } from "../core/vision-port.ts";
-import type { Detection, TileGrid } from "../core/types.ts";
+import type { Box, Detection, TileGrid } from "../core/types.ts";
 import { Calls, unavailable } from "./calls.ts";
 import { spawnVision, type ChildReply, type VisionChild } from "./child.ts";
 import type { Inspection, ProcessUsage } from "./inspection.ts";
@@ -144,6 +145,14 @@ export class VisionProcess implements Vision {
     signal: AbortSignal,
   ): Promise<EncodedImage> {
     return this.#askImage({ kind: "thumbnail", ...options }, jpeg, signal);
+  }
+
+  async paint(jpeg: Buffer, mask: PrivacyMask, signal: AbortSignal): Promise<EncodedImage> {
+    return this.#askImage({ kind: "paint", mask }, jpeg, signal);
+  }
+
+  async pixelate(jpeg: Buffer, boxes: readonly Box[], signal: AbortSignal): Promise<EncodedImage> {
+    return this.#askImage({ kind: "pixelate", boxes }, jpeg, signal);
   }
 
   async render(

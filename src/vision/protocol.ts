@@ -1,7 +1,8 @@
 import { AgentError, type Disposition } from "../core/errors.ts";
 import type { PictureMeasures } from "../core/picture.ts";
 import type { ModelInfo, ReencodeOptions, VisionTimings, WatchOptions } from "../core/vision-port.ts";
-import type { Detection, TileGrid } from "../core/types.ts";
+import type { PrivacyMask } from "../core/privacy.ts";
+import type { Box, Detection, TileGrid } from "../core/types.ts";
 import type { Inspection, ProcessUsage } from "./inspection.ts";
 import type { ModelSpec } from "./model.ts";
 
@@ -22,6 +23,8 @@ export type Task =
   | { readonly kind: "measure"; readonly cameraId?: string }
   | { readonly kind: "reencode"; readonly options: ReencodeOptions }
   | { readonly kind: "thumbnail"; readonly sideMax: number; readonly quality: number }
+  | { readonly kind: "paint"; readonly mask: PrivacyMask }
+  | { readonly kind: "pixelate"; readonly boxes: readonly Box[] }
   /** The body, where there is one, is the picture to draw over. */
   | { readonly kind: "render"; readonly svg: string; readonly quality: number }
   /** The body is a picture to run. */
@@ -63,6 +66,8 @@ export interface Answers {
   readonly measure: PictureMeasures;
   readonly reencode: ImageAnswer;
   readonly thumbnail: ImageAnswer;
+  readonly paint: ImageAnswer;
+  readonly pixelate: ImageAnswer;
   readonly render: ImageAnswer;
   readonly inspect: Inspection;
   readonly usage: ProcessUsage;

@@ -1,6 +1,7 @@
 import { asAgentError, type AgentError } from "../core/errors.ts";
 import { Summary } from "../core/counters.ts";
 import type { PictureMeasures } from "../core/picture.ts";
+import type { PrivacyMask } from "../core/privacy.ts";
 import type { Seams } from "../core/ports.ts";
 import type {
   DetectResult,
@@ -12,6 +13,8 @@ import type {
   WatchOptions,
   WatchResult,
 } from "../core/vision-port.ts";
+import { Turns } from "../core/turns.ts";
+import type { Box } from "../core/types.ts";
 import { VisionProcess, type VisionOptions } from "./client.ts";
 import type { ModelSpec } from "./model.ts";
 
@@ -66,6 +69,8 @@ export class VisionSwitch implements Vision {
   readonly #processes = new Set<VisionProcess>();
   /** Of processes that are no longer in use. */
   #restartsBefore = 0;
+  /** Dozens of cameras may have a picture to paint at the same time: they must not take each other's places. */
+  readonly #painting = new Turns();
   #isStopped = false;
   #watcher: (look: Look) => void = () => undefined;
 
@@ -154,6 +159,14 @@ export class VisionSwitch implements Vision {
     signal: AbortSignal,
   ): Promise<EncodedImage> {
     return this.#current.call((vision) => vision.thumbnail(jpeg, options, signal));
+  }
+
+  async paint(jpeg: Buffer, mask: PrivacyMask, signal: AbortSignal): Promise<EncodedImage> {
+    return this.#painting.take(signal, () => this.#current.call((vision) => vision.paint(jpeg, mask, signal)));
+  }
+
+  async pixelate(jpeg: Buffer, boxes: readonly Box[], signal: AbortSignal): Promise<EncodedImage> {
+    return this.#current.call((vision) => vision.pixelate(jpeg, boxes, signal));
   }
 
   async render(

@@ -10,6 +10,7 @@ import { mqttUpload } from "./mqtt-upload.ts";
 import { parity } from "./parity.ts";
 import { payload } from "./payload.ts";
 import { platformUpload } from "./platform-upload.ts";
+import { privacyMask } from "./privacy-mask.ts";
 import { spoolAppend } from "./spool-append.ts";
 import { spoolBoot } from "./spool-boot.ts";
 import { spoolDevice } from "./spool-device.ts";
@@ -35,6 +36,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "vision-share": visionShare,
   "vision-memory": visionMemory,
   "motion-gate": motionGate,
+  "privacy-mask": privacyMask,
   parity,
   tiles,
   "spool-append": spoolAppend,

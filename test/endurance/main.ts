@@ -11,6 +11,7 @@ import { camerasEight } from "./cameras-eight.ts";
 import { camerasRestart } from "./cameras-restart.ts";
 import { fleet } from "./fleet.ts";
 import { kill } from "./kill.ts";
+import { masks } from "./masks.ts";
 import { motionGate } from "./motion-gate.ts";
 import { modelSwitches } from "./model-switches.ts";
 import { spoolModel } from "./model.ts";
@@ -38,6 +39,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "spool-boot-million": spoolBootMillion,
   "cameras-restart": camerasRestart,
   "cameras-eight": camerasEight,
+  masks,
   "model-switches": modelSwitches,
   "vision-fuzz": visionFuzz,
   "vision-slope": visionSlope,

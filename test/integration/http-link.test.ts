@@ -60,6 +60,48 @@ describe("HTTP link", () => {
     assert.equal(answer.body.toString(), "short");
   });
 
+  it("tells its meter every byte that went to the server, and none of what did not", async () => {
+    let received = 0;
+    await using server = await tcpServer((socket) => {
+      socket.on("data", (chunk: Buffer) => {
+        received += chunk.length;
+        if (chunk.includes("end-of-body")) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+      });
+    });
+    let [counted, told] = [0, 0];
+    const meter = (bytes: number) => {
+      counted += bytes;
+      told += 1;
+    };
+    const link = linkOf({ meter, socketsMax: 1 });
+    for (const size of [10, 300_000, 1]) {
+      const body = [Buffer.alloc(size, "x"), Buffer.from("end-of-body")];
+      await link.request(post(server.port, { body }), never);
+    }
+    assert.deepEqual([counted, told], [received, 3], "head and body, also on a connection that is used again");
+    const sent = received;
+    assert.ok(sent > 300_300);
+    await failureOf(linkOf({ meter }), post(await unusedPort()));
+    await failureOf(linkOf({ meter }), post(server.port, { url: `https://127.0.0.1:${server.port}/` }));
+    assert.equal(counted, sent);
+  });
+
+  it("tells its meter of a request that breaks off, at most the whole of it", async () => {
+    const bodyBytes = 4_000_000;
+    let received = 0;
+    await using server = await tcpServer((socket) => {
+      socket.on("data", (chunk: Buffer) => {
+        received += chunk.length;
+        if (received > 100_000) socket.resetAndDestroy();
+      });
+    });
+    let counted = 0;
+    const link = linkOf({ meter: (bytes) => (counted += bytes) });
+    const error = await failureOf(link, post(server.port, { body: Buffer.alloc(bodyBytes, 1) }));
+    assert.equal(error.code, "NET_RESET");
+    assert.ok(counted >= received && counted < bodyBytes + 1_000, `${counted} of ${received} received`);
+  });
+
   it("reports a refused connection", async () => {
     const error = await failureOf(linkOf(), post(await unusedPort()));
     assert.equal(error.code, "NET_REFUSED");

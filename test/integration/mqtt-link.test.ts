@@ -58,6 +58,19 @@ describe("MQTT link", () => {
     for (const part of toStop.splice(0).reverse()) await part.stop();
   });
 
+  it("tells its meter the bytes of every message that goes, and of none that does not", async () => {
+    const broker = await mosquitto();
+    let counted = 0;
+    const link = linkTo(broker.port, { protocol: "5", meter: (bytes) => (counted += bytes) });
+    await assert.rejects(link.publish("a/b", picture, qos1, soon()), codeIs("MQTT_OFFLINE"));
+    await link.connected(soon());
+    await link.publish("a/b", picture, qos1, soon());
+    // Type and length take 4, the topic 5, the message id 2, no properties 1.
+    assert.equal(counted, picture.length + 12);
+    await link.publish("a/b", picture, { qos: 0 }, soon());
+    assert.equal(counted, 2 * picture.length + 12 + 10);
+  });
+
   it("delivers whole messages with MQTT 5 and with 3.1.1", async () => {
     const broker = await mosquitto();
     const receiver = await subscriber(broker.url);

@@ -9,12 +9,12 @@ import type {
   WatchOptions,
   WatchResult,
 } from "../../src/core/vision-port.ts";
-import type { Detection, Frame, RecordDraft } from "../../src/core/types.ts";
+import type { Box, Detection, Frame, RecordDraft } from "../../src/core/types.ts";
 import type { KeepRules } from "../../src/keep/decide.ts";
 import type { PipelineCamera } from "../../src/pipeline/lane.ts";
 import { Pipeline, type PipelineParts } from "../../src/pipeline/pipeline.ts";
 import type { ShadowParts } from "../../src/pipeline/shadow.ts";
-import { handmadeJpeg } from "./jpegs.ts";
+import { handmadeJpeg, segment } from "./jpegs.ts";
 import { MemorySpool } from "./memory-spool.ts";
 import { RecordingLogger, seededRandom } from "./seams.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -107,6 +107,9 @@ export class FakeCamera {
   }
 }
 
+/** What the fake one makes of a picture with something to blur in it. */
+export const blurredJpeg = handmadeJpeg(64, 48, segment(0xfe, Buffer.from("blurred")));
+
 /** Finds what it is told, in the time it is told; away when told so. */
 class FakeVision {
   detections: readonly Detection[] = [person];
@@ -121,6 +124,7 @@ class FakeVision {
   measured = 0;
   readonly watched: WatchOptions[] = [];
   reencoded = 0;
+  readonly pixelated: (readonly Box[])[] = [];
   inFlight = 0;
   inFlightMax = 0;
   encode: (jpeg: Buffer) => Promise<EncodedImage> = async () => ({
@@ -173,6 +177,11 @@ class FakeVision {
   async reencode(jpeg: Buffer, _options: { readonly quality: number }, signal: AbortSignal): Promise<EncodedImage> {
     this.reencoded += 1;
     return this.#call(signal, () => this.encode(jpeg));
+  }
+
+  async pixelate(_jpeg: Buffer, boxes: readonly Box[], signal: AbortSignal): Promise<EncodedImage> {
+    this.pixelated.push(boxes);
+    return this.#call(signal, async () => ({ jpeg: blurredJpeg, width: 64, height: 48 }));
   }
 
   async #call<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {

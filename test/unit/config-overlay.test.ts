@@ -84,6 +84,8 @@ function settingPaths(schema: z.core.$ZodType, path: readonly string[] = [], sec
       return Object.entries(definition.shape).flatMap(([key, inner]) => below(inner, key));
     case "array":
       return below(definition.element, "*");
+    case "tuple":
+      return definition.items.flatMap((item) => below(item, "*"));
     case "record":
       return below(definition.valueType, "*");
     default:

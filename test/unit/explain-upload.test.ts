@@ -12,6 +12,8 @@ describe("why nothing is uploaded", () => {
     ["stopped", facts({ state: "stopped" })],
     ["disabled", facts({ state: "disabled", awayBecause: because })],
     ["paused", facts({ state: "paused", pausedForMs: 5 }, { pending: 0 })],
+    ["budget", facts({ state: "budget", opensInMs: 5 }, { budget: { monthBytesLeft: 0 } })],
+    ["window", facts({ state: "window", opensInMs: 5 }, { pending: 0 })],
     ["empty", facts({ state: "away", awayBecause: because }, { pending: 0 })],
     ["credentials", facts({ state: "away", awayBecause: { ...because, needsPerson: true } })],
     ["breaker", facts({ state: "away", awayBecause: because, inFlight: 1 }, { limitWaitMs: 4 })],

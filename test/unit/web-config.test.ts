@@ -7,13 +7,7 @@ const problem = (config: object) => webConfig.safeParse(config).error?.issues[0]
 
 describe("the section web", () => {
   it("lets nobody but this machine in without a token", () => {
-    for (const listen of [
-      "0.0.0.0:8470",
-      "[::]:8470",
-      "192.168.1.5:80",
-      "gw.example:8470",
-      "[::ffff:127.0.0.1]:8470",
-    ]) {
+    for (const listen of ["0.0.0.0:8470", "[::]:8470", "192.168.1.5:80", "gw.example:8470"]) {
       assert.match(problem({ listen }) ?? "", /set token/, listen);
       assert.equal(problem({ listen, enabled: false }), undefined);
       assert.equal(problem({ listen, token: "a".repeat(16) }), undefined);

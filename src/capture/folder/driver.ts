@@ -13,11 +13,13 @@ export interface FolderOptions {
   readonly mode: "once" | "loop" | "watch";
   /** Pictures in folders below it, too. */
   readonly recursive?: boolean;
+  /** Of a watched folder: false where bad files may not be set aside for a look at them. */
+  readonly keepsRejected?: boolean;
 }
 
 export function folderDriver(options: FolderOptions, seams: FolderSeams): CameraDriver {
-  const { path, mode, recursive = false } = options;
-  if (mode === "watch") return new WatchedFolderDriver({ path, recursive }, seams);
+  const { path, mode, recursive = false, keepsRejected = true } = options;
+  if (mode === "watch") return new WatchedFolderDriver({ path, recursive, keepsRejected }, seams);
   return new ReplayedFolderDriver({ path, recursive }, mode, seams.limits);
 }
 

@@ -33,19 +33,29 @@ export type ReadPicture =
   | { readonly kind: "bad"; readonly why: string }
   | { readonly kind: "gone" };
 
+export interface WatchedPlace {
+  readonly path: string;
+  /** Pictures in folders below it, too. */
+  readonly recursive: boolean;
+  /** False removes what is no picture, in place of setting it aside: half of one may show what nobody may see. */
+  readonly keepsRejected?: boolean;
+}
+
 /** The disk side of a watched folder. Every failure of its file system is an AgentError. */
 export class WatchedFiles {
   readonly path: string;
   readonly #claims: Claims;
   readonly #rejected: string;
   readonly #recursive: boolean;
+  readonly #keepsRejected: boolean;
   readonly #limits: CaptureLimits;
 
-  constructor({ path, recursive }: { readonly path: string; readonly recursive: boolean }, limits: CaptureLimits) {
+  constructor({ path, recursive, keepsRejected = true }: WatchedPlace, limits: CaptureLimits) {
     this.path = path;
     this.#claims = new Claims(path);
     this.#rejected = join(path, rejectedFolder);
     this.#recursive = recursive;
+    this.#keepsRejected = keepsRejected;
     this.#limits = limits;
   }
 
@@ -124,6 +134,7 @@ export class WatchedFiles {
 
   /** Names begin with the time, so that two bad files of one name both stay and the oldest sort first. */
   async #setAside(file: string, name: string, atMs: number): Promise<void> {
+    if (!this.#keepsRejected) return rm(file, { force: true });
     await mkdir(this.#rejected, { recursive: true });
     await rename(file, join(this.#rejected, `${atMs}-${flatName(name)}`));
     const kept = (await readdir(this.#rejected)).filter((entry) => /^\d+-/.test(entry)).sort();

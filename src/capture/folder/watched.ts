@@ -4,7 +4,7 @@ import { captureLimits } from "../../core/limits.ts";
 import type { CameraDriver, Shot } from "../../core/ports.ts";
 import { Bell } from "../bell.ts";
 import { FolderEvents } from "./folder-events.ts";
-import { WatchedFiles, type SeenFile } from "./files.ts";
+import { WatchedFiles, type SeenFile, type WatchedPlace } from "./files.ts";
 import type { CaptureLimits } from "../judge.ts";
 
 export interface FolderSeams {
@@ -52,7 +52,7 @@ export class WatchedFolderDriver implements CameraDriver {
   /** Told once nothing can be handed over: one file that cannot be read must not hold up the others. */
   #trouble: AgentError | undefined;
 
-  constructor(place: { readonly path: string; readonly recursive: boolean }, seams: FolderSeams) {
+  constructor(place: WatchedPlace, seams: FolderSeams) {
     this.#clock = seams.clock;
     this.#limits = { ...captureLimits, ...seams.limits };
     this.#files = new WatchedFiles(place, this.#limits);

@@ -11,7 +11,7 @@ import { judgePicture, type CaptureLimits } from "../judge.ts";
 import { endProcessGroup } from "../stream/process-group.ts";
 import { findProgram } from "../stream/find-program.ts";
 import { environmentKept } from "../stream/program-environment.ts";
-import { makeScratchFolder, scratchPlaces } from "./scratch.ts";
+import { makeScratchFolder, memoryPlaces, scratchPlaces } from "./scratch.ts";
 import { checkWebcamOptions, deviceFile, type WebcamOptions } from "./options.ts";
 
 export interface WebcamSeams {
@@ -20,6 +20,8 @@ export interface WebcamSeams {
   readonly limits?: Partial<CaptureLimits>;
   /** Where pictures lie for the moment between program and agent; the first that works is used. */
   readonly scratchPlaces?: readonly string[];
+  /** Nobody may ever find its pictures on a disk: only places in memory will do. */
+  readonly inMemoryOnly?: boolean;
 }
 
 /** How a run of the program ended. `said` is its stderr: foreign text that words an error and decides nothing. */
@@ -51,6 +53,7 @@ export class WebcamDriver implements CameraDriver {
   readonly #clock: Clock;
   readonly #limits: CaptureLimits;
   readonly #places: readonly string[];
+  readonly #inMemoryOnly: boolean;
   readonly #programTimeoutMs: number;
   #folder: string | undefined;
   #shots = 0;
@@ -61,6 +64,7 @@ export class WebcamDriver implements CameraDriver {
     this.#clock = seams.clock;
     this.#limits = { ...captureLimits, ...seams.limits };
     this.#places = seams.scratchPlaces ?? scratchPlaces(process.env, tmpdir());
+    this.#inMemoryOnly = seams.inMemoryOnly === true;
     const framesMs = (options.skip + options.frames) * this.#limits.programFrameMs;
     this.#programTimeoutMs = this.#limits.programTimeoutMs + options.delaySeconds * 1_000 + framesMs;
     this.shotTimeMs = this.#programTimeoutMs + killAfterSeconds * 1_000;
@@ -72,7 +76,8 @@ export class WebcamDriver implements CameraDriver {
     this.#refuseOverlap();
     await this.#findProgram();
     await this.#findDevice();
-    this.#folder ??= await makeScratchFolder(this.#places);
+    const places = this.#inMemoryOnly ? await memoryPlaces(this.#places) : this.#places;
+    this.#folder ??= await makeScratchFolder(places);
   }
 
   async shot(signal: AbortSignal): Promise<Shot> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError } from "../../core/errors.ts";
 import { isAlive } from "../stream/process-group.ts";
@@ -14,6 +14,24 @@ const safePath = /^\/[A-Za-z0-9/_-]+$/;
 export function scratchPlaces(environment: NodeJS.ProcessEnv, temporary: string): readonly string[] {
   const runtime = (environment["RUNTIME_DIRECTORY"] ?? "").split(":");
   return [...runtime, "/dev/shm", temporary, "/tmp"].filter((place) => safePath.test(place));
+}
+
+/** tmpfs and ramfs, as statfs(2) has them. */
+const memoryKinds: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
+
+/** Those that lie in memory for certain. Fails with `CAMERA_NO_SCRATCH` when none does. */
+export async function memoryPlaces(places: readonly string[]): Promise<readonly string[]> {
+  const inMemory: string[] = [];
+  for (const place of places) {
+    const kind = await statfs(place).then(
+      ({ type }) => type,
+      () => undefined,
+    );
+    if (kind !== undefined && memoryKinds.has(kind)) inMemory.push(place);
+  }
+  if (inMemory.length > 0) return inMemory;
+  const message = `pictures of a camera with privacy settings may lie in memory only, and none of these is a tmpfs: ${places.join(", ")}`;
+  throw new AgentError("CAMERA_NO_SCRATCH", message, { disposition: "retry" });
 }
 
 /** A fresh private folder (mode 0700) in the first place that takes one; what dead processes left there is removed. */

@@ -15,13 +15,14 @@ export const explainUploadSpec = {
   effect: false,
   example: {},
   answer:
-    "targets: each with reason (stopped, disabled, paused, budget, window, empty, credentials, breaker, limit, backoff or sending), message, forMs, nextTryInMs, pending",
+    "targets: each with reason (stopped, local-only, disabled, paused, budget, window, empty, credentials, breaker, limit, backoff or sending), message, forMs, nextTryInMs, pending",
 } as const satisfies CommandSpec<typeof args>;
 
 export const explainUploadSpecs: readonly CommandSpec[] = [explainUploadSpec];
 
 export const uploadReasons = [
   "stopped",
+  "local-only",
   "disabled",
   "paused",
   "budget",
@@ -102,6 +103,13 @@ function whyNot(facts: UploadFacts): Why {
   const { delivery, pending, quarantined, limitWaitMs, dueInMs = 0 } = facts;
   const { state, forMs, inFlight, lastError } = delivery;
   if (state === "stopped") return { reason: "stopped", message: "The agent is stopping." };
+  if (state === "local-only") {
+    return {
+      reason: "local-only",
+      forMs,
+      message: "privacy.localOnly of the config keeps everything on this machine.",
+    };
+  }
   if (state === "disabled") {
     return { reason: "disabled", forMs, message: "The target is disabled in the config; target.enable lets it go on." };
   }

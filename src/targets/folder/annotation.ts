@@ -20,6 +20,8 @@ export interface Annotation {
   /** Pixels of the image. */
   readonly detections: readonly Detection[];
   readonly model?: { readonly name: string; readonly sha256: string; readonly threshold: number };
+  /** Of what is hidden in the image; absent when nothing is. */
+  readonly maskVersion?: string;
 }
 
 /** With its line end. `id` comes first: `idMark` relies on it. */
@@ -36,6 +38,7 @@ export function annotationLine(record: StoredRecord, minScore: number): string {
     labelled: record.labelled,
     detections: sentDetections(record, minScore),
     ...(record.model === undefined ? {} : { model: modelOf(record.model) }),
+    ...(record.maskVersion === undefined ? {} : { maskVersion: record.maskVersion }),
   };
   return `${JSON.stringify(annotation)}\n`;
 }

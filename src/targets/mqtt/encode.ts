@@ -30,6 +30,8 @@ export function recordText(record: StoredRecord, encoding: IotownEncoding): Reco
     width: record.imageWidth,
     height: record.imageHeight,
     labelled: record.labelled,
+    // Only where something is hidden in the picture.
+    maskVersion: record.maskVersion,
     // In the order of `labels`, in pixels of the image.
     detections: sentDetections(record, encoding.minScore).map(({ label, score, box, polygon, line }) => {
       return { label, score, box, polygon, line };

@@ -2,14 +2,19 @@ import type { Sharp, SharpOptions } from "sharp";
 import { AgentError, messageOf } from "../../core/errors.ts";
 import { scanJpeg } from "../../core/jpeg.ts";
 import { visionLimits } from "../../core/limits.ts";
+import { privacyLimits } from "../../core/privacy-limits.ts";
+import type { PrivacyMask } from "../../core/privacy.ts";
+import type { Box } from "../../core/types.ts";
 import type { ReencodeOptions } from "../../core/vision-port.ts";
+import { pixelate } from "./pixelate.ts";
+import { fillPolygon } from "./polygon-fill.ts";
 
 /**
  * The one place that knows sharp: pictures in, pixels or JPEGs out. EXIF orientation is applied everywhere, and no
  * metadata leaves. sharp is loaded on first use.
  */
 
-type SharpModule = (input: Buffer, options?: SharpOptions) => Sharp;
+type SharpModule = (input: Uint8Array, options?: SharpOptions) => Sharp;
 
 export interface PictureSize {
   readonly width: number;
@@ -83,6 +88,23 @@ export class Imaging {
     return this.#jpeg(reduce(this.#sharp(picture, decodeOptions), sideMax, sideMax), quality);
   }
 
+  /** Fails with `IMAGE_MASK_MISFIT` or `IMAGE_UNREADABLE`. */
+  async paint(picture: Buffer, { size, polygons }: PrivacyMask): Promise<Jpeg> {
+    // Before anything is decoded, and again of what was: the header of a picture is the word of whoever sent it.
+    assertFits(await this.size(picture), size);
+    const pixels = await this.pixels(picture);
+    assertFits(pixels, size);
+    for (const polygon of polygons) fillPolygon(pixels, polygon);
+    return this.#encoded(pixels);
+  }
+
+  async pixelate(picture: Buffer, boxes: readonly Box[]): Promise<Jpeg> {
+    await this.size(picture);
+    const pixels = await this.pixels(picture);
+    for (const box of boxes) pixelate(pixels, box);
+    return this.#encoded(pixels);
+  }
+
   /** Draws an SVG, over a picture where one is given. Fails with `IMAGE_SVG` or `IMAGE_UNREADABLE`. */
   async render(svg: string, quality: number, under: Buffer | undefined): Promise<Jpeg> {
     const drawing = Buffer.from(svg);
@@ -105,6 +127,10 @@ export class Imaging {
     );
     if (info.channels !== 3) throw unreadable(`it has ${info.channels} channels`);
     return { rgb: data, width: info.width, height: info.height };
+  }
+
+  async #encoded({ rgb, width, height }: Pixels): Promise<Jpeg> {
+    return this.#jpeg(this.#sharp(rgb, { raw: { width, height, channels: 3 } }), privacyLimits.quality);
   }
 
   async #jpeg(opened: Sharp, quality: number): Promise<Jpeg> {
@@ -136,6 +162,12 @@ export async function openImaging(): Promise<Imaging> {
       cause: error,
     });
   }
+}
+
+function assertFits(found: PictureSize, drawnFor: PictureSize): void {
+  if (found.width === drawnFor.width && found.height === drawnFor.height) return;
+  const sizes = `it is ${found.width}x${found.height}, and the mask was drawn for ${drawnFor.width}x${drawnFor.height}`;
+  throw new AgentError("IMAGE_MASK_MISFIT", `cannot paint the privacy mask: ${sizes}`, { disposition: "reject" });
 }
 
 function reduce(opened: Sharp, width: number | undefined, height: number | undefined): Sharp {

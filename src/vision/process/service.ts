@@ -47,6 +47,10 @@ export class VisionService {
         return picture(await (await this.#ready()).reencode(body, task.options));
       case "thumbnail":
         return picture(await (await this.#ready()).thumbnail(body, task.sideMax, task.quality));
+      case "paint":
+        return picture(await (await this.#ready()).paint(body, task.mask));
+      case "pixelate":
+        return picture(await (await this.#ready()).pixelate(body, task.boxes));
       case "render":
         return picture(await (await this.#ready()).render(task.svg, task.quality, body.length > 0 ? body : undefined));
       case "inspect":

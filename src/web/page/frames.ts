@@ -26,6 +26,11 @@ export class LatestFrames {
   /** Those of other cameras are forgotten. */
   keepOnly(cameras: readonly string[]): void {
     for (const camera of this.#newest.keys()) if (!cameras.includes(camera)) this.#newest.delete(camera);
+    for (const [id, frame] of this.#held) {
+      if (cameras.includes(frame.camera)) continue;
+      this.#held.delete(id);
+      this.#heldBytes -= frame.jpeg.length;
+    }
   }
 
   /** The newest of all cameras, for pages that will ask for the pictures. */

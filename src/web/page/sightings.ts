@@ -32,6 +32,11 @@ export class Sightings {
     }
   }
 
+  /** All that these cameras have shown. */
+  forget(cameras: readonly string[]): void {
+    this.#kept = this.#kept.filter(({ seen }) => !cameras.includes(seen.camera));
+  }
+
   /** Newest first. */
   list(): readonly Sighting[] {
     return this.#kept.map(({ seen, jpeg, thumbnail }) => ({

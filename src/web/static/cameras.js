@@ -103,7 +103,7 @@ class CameraCard {
   state(camera) {
     this.#camera = camera;
     const { state, image, message, error, opensAtMs, resumesAtMs } = camera;
-    const isOff = state === "stalled" || state === "backoff";
+    const isOff = state === "stalled" || state === "backoff" || state === "blocked";
     say(this.#state, stateText(camera));
     this.#state.dataset.state = isOff ? "bad" : state === "running" ? (badImage(image) ? "warn" : "good") : "plain";
     const problem = isOff ? `${message ?? "It gives no picture."}${error === undefined ? "" : ` (${error})`}` : "";
@@ -203,7 +203,7 @@ function stateText({ state, image, opensAtMs, resumesAtMs, framesCaptured }) {
   return states[state] ?? state;
 }
 
-const states = { backoff: "away, tried again", stalled: "gives no frames" };
+const states = { backoff: "away, tried again", blocked: "blocked by its mask", stalled: "gives no frames" };
 
 function sentence(text) {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;

@@ -1,4 +1,4 @@
-/** One piece of work at a time, in the order of asking. Who asks again goes to the end, so every camera gets its turn. */
+/** One piece of work at a time, in the order of asking. Who asks again goes to the end, so everybody gets a turn. */
 export class Turns {
   #last: Promise<unknown> = Promise.resolve();
 
