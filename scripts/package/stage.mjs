@@ -7,7 +7,10 @@ import { architectures } from "./elf.mjs";
 import { prune } from "./prune.mjs";
 
 /** What a user reads or the program opens, beside the compiled code. */
-const shipped = ["package.json", "README.md", "CHANGELOG.md", "LICENSE", "config", "docs", "models/README.md"];
+const shipped = [
+  ...["package.json", "README.md", "CHANGELOG.md", "LICENSE", "config", "docs", "models/README.md"],
+  "src/web/static",
+];
 
 /** Seconds since 1970: SOURCE_DATE_EPOCH, else the last commit's. */
 export function sourceDate() {
