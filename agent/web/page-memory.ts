@@ -9,10 +9,22 @@ import { Sightings } from "../../src/web/page/sightings.ts";
  * the page then still sees the last pictures, the charts, and what came of the change.
  */
 export class PageMemory {
-  readonly frames = new LatestFrames();
-  readonly sightings = new Sightings();
+  frames = new LatestFrames();
+  sightings = new Sightings();
   readonly series = new MinuteSeries();
+  #masks: string | undefined;
   readonly #answers = new Map<string, Promise<Answer>>();
+
+  /** The parts are started anew. What was seen before a mask was changed is shown no more. */
+  begin(cameras: readonly { readonly id: string; readonly maskVersion: string | undefined }[]): void {
+    const masks = JSON.stringify(cameras);
+    if (this.#masks !== undefined && this.#masks !== masks) {
+      this.frames = new LatestFrames(this.frames.last);
+      this.sightings = new Sightings();
+    }
+    this.#masks = masks;
+    this.frames.keepOnly(cameras.map(({ id }) => id));
+  }
 
   /** The answer to a request of this id: what `run` comes to, once. */
   async answerOf(id: string, run: () => Promise<Answer>): Promise<Answer> {

@@ -1,6 +1,7 @@
 import { thresholdFor } from "../../src/core/detections.ts";
 import { pageLimits } from "../../src/core/page-limits.ts";
 import type { Seams } from "../../src/core/ports.ts";
+import { maskVersionOf } from "../../src/core/privacy.ts";
 import type { Detection } from "../../src/core/types.ts";
 import type { LogRing } from "../../src/log/ring.ts";
 import type { Processed } from "../../src/pipeline/processed.ts";
@@ -42,7 +43,7 @@ export function pagePart(config: FramepostConfig, options: PagePartOptions, seam
   const version = agentVersion();
   const audit = (effect: Parameters<NonNullable<RemotePart["control"]>["audit"]>[0]) => control()?.audit(effect);
   const commands = new PageCommands({ commands: offered.commands, memory, outcomeOf, audit }, seams);
-  memory.frames.keepOnly(config.cameras.map(({ id }) => id));
+  memory.begin(config.cameras.map(({ id, privacy }) => ({ id, maskVersion: maskVersionOf(privacy) })));
 
   const port: PagePort = {
     async sections() {

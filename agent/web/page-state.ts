@@ -51,12 +51,13 @@ function counters({ pipeline, memory }: HealthReport): object {
 
 function targetFacts(target: TargetHealth, nowMs: number): object {
   const { targetId: id, kind, state, pending, leased, quarantined, accepted, awayBecause, retryInMs } = target;
-  const { pausedForMs, forMs, lastAcceptedAtMs, lastError } = target;
+  const { pausedForMs, opensInMs, forMs, lastAcceptedAtMs, lastError } = target;
   return {
     ...{ id, kind, state, pending: pending + leased, quarantined, accepted },
     ...(forMs === undefined ? {} : { sinceMs: inSeconds(nowMs - forMs) }),
     ...(retryInMs === undefined ? {} : { retryAtMs: inSeconds(nowMs + retryInMs) }),
     ...(pausedForMs === undefined ? {} : { resumesAtMs: inSeconds(nowMs + pausedForMs) }),
+    ...(opensInMs === undefined ? {} : { opensAtMs: inSeconds(nowMs + opensInMs) }),
     ...(lastAcceptedAtMs === undefined ? {} : { lastAcceptedAtMs }),
     ...(awayBecause === undefined ? {} : { needsPerson: awayBecause.needsPerson }),
     ...errorOf(lastError),

@@ -7,7 +7,7 @@ export interface EventStream {
   /** Aborts when the browser has gone, reads too slowly, or the server stops. */
   readonly signal: AbortSignal;
   /** Nothing after the end. */
-  send(event: string, data: object): void;
+  readonly send: (event: string, data: object) => void;
 }
 
 /** Server-sent events: bounded in number and in what waits for a slow reader. */

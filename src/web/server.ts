@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
 import { hostname } from "node:os";
 import { backoffMs } from "../core/backoff.ts";
 import { AgentError, asAgentError, errnoOf } from "../core/errors.ts";
@@ -19,10 +20,14 @@ import { refusal, type Refusal } from "./refusal.ts";
 import { pathOf, shapeProblem } from "./request-shape.ts";
 import { Tokens } from "./tokens.ts";
 
+export type WebTiming = Readonly<Record<"headersTimeoutMs" | "requestTimeoutMs" | "timeoutsEveryMs", number>>;
+
 export interface WebServerOptions {
   readonly config: Pick<WebConfig, "listen" | "token" | "allowedHosts" | "tls">;
   /** Where the configured port is taken, any other one does: for a demonstration. */
   readonly orAnyPort?: boolean;
+  /** For tests; the limits otherwise. */
+  readonly timing?: Partial<WebTiming>;
   /** Told the tokens, where there are any: for the login. */
   readonly routes: (tokens: Tokens | undefined) => readonly Routes[];
 }
@@ -41,6 +46,7 @@ export class WebServer {
   #server: Server | undefined;
   #stopped = new AbortController();
   #trying: Promise<void> = Promise.resolve();
+  readonly #occupied = new WeakSet<Socket>();
   #underWay = 0;
 
   constructor(options: WebServerOptions, seams: Seams) {
@@ -114,6 +120,7 @@ export class WebServer {
     const serve = await this.#handler(address);
     const server = await this.#newServer((request, response) => {
       response.on("error", () => undefined);
+      if (!this.#takesTurn(request, response)) return;
       for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
       serve(request, response);
     });
@@ -150,11 +157,13 @@ export class WebServer {
   }
 
   async #newServer(serve: Serve): Promise<Server> {
-    const { tls } = this.#options.config;
+    const { config, timing } = this.#options;
+    const { tls } = config;
+    const { headersTimeoutMs, requestTimeoutMs, timeoutsEveryMs } = { ...webLimits, ...timing };
     const options = {
-      headersTimeout: webLimits.headersTimeoutMs,
-      requestTimeout: webLimits.requestTimeoutMs,
-      connectionsCheckingInterval: webLimits.timeoutsEveryMs,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: timeoutsEveryMs,
       keepAliveTimeout: webLimits.keepAliveMs,
       maxHeaderSize: webLimits.headerBytesMax,
       insecureHTTPParser: false,
@@ -170,6 +179,20 @@ export class WebServer {
     server.on("checkContinue", serve);
     server.on("checkExpectation", serve);
     return server;
+  }
+
+  /**
+   * One request at a time of each connection, as browsers do it. Node tells nobody when a connection ends on which further
+   * answers wait, so that these would count as under way for ever.
+   */
+  #takesTurn({ socket }: IncomingMessage, response: ServerResponse): boolean {
+    if (this.#occupied.has(socket)) {
+      socket.destroySoon();
+      return false;
+    }
+    this.#occupied.add(socket);
+    response.once("close", () => this.#occupied.delete(socket));
+    return true;
   }
 
   /** Never fails: what goes wrong is the answer, or nobody is there any more to get it. */

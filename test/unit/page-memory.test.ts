@@ -130,6 +130,22 @@ describe("the series of the charts", () => {
   });
 });
 
+describe("what the page remembers through all rounds", () => {
+  it("is forgotten when a mask changes, and no id is used again", () => {
+    const memory = new PageMemory();
+    const cameras = (maskVersion: string | undefined) => [{ id: "yard", maskVersion }];
+    memory.begin(cameras(undefined));
+    const before = memory.frames.add(picture("yard"));
+    memory.sightings.add(before);
+    memory.begin(cameras(undefined));
+    assert.equal(memory.frames.announce().length, 1);
+    memory.begin(cameras("1"));
+    assert.deepEqual(memory.frames.announce(), []);
+    assert.deepEqual(memory.sightings.list(), []);
+    assert.ok(memory.frames.add(picture("yard")).id > before.id);
+  });
+});
+
 describe("answers to the page", () => {
   const done: Answer = { state: "done", code: "ok" };
 

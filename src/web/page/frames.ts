@@ -14,7 +14,16 @@ export class LatestFrames {
   /** Oldest first. */
   readonly #held = new Map<PictureId, KnownPicture>();
   #heldBytes = 0;
-  #last = 0;
+  #last: PictureId;
+
+  /** The first frame gets the id after that. */
+  constructor(last: PictureId = 0) {
+    this.#last = last;
+  }
+
+  get last(): PictureId {
+    return this.#last;
+  }
 
   add(seen: SeenPicture): KnownPicture {
     this.#last += 1;

@@ -65,11 +65,19 @@ function name(node, text, id) {
   node.setAttribute("aria-label", `${text} ${id}`);
 }
 
-function stateText({ state, retryAtMs, resumesAtMs }) {
+function stateText({ state, retryAtMs, resumesAtMs, opensAtMs }) {
+  const held = heldBack[state];
+  if (held !== undefined) return opensAtMs === undefined ? held : `${held}, for ${span(opensAtMs - serverNow())}`;
   if (state === "away" && retryAtMs !== undefined) return `away, next try in ${span(retryAtMs - serverNow())}`;
   if (state === "paused" && resumesAtMs !== undefined) return `paused for ${span(resumesAtMs - serverNow())}`;
   return state;
 }
+
+const heldBack = {
+  window: "outside its hours",
+  budget: "budget used up",
+  "local-only": "nothing leaves this device",
+};
 
 function stateKind({ state }) {
   return state === "up" ? "good" : state === "away" ? "bad" : "plain";
