@@ -14,7 +14,14 @@ import { exists } from "./files.ts";
 import { standInFor, type DataFolderOf } from "./last-good.ts";
 import { withOverlay, type OverlayInForce } from "./overlay.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
-import { cameraWarnings, detectorWarnings, privacyWarnings, remoteWarnings, targetWarnings } from "./warnings.ts";
+import {
+  cameraWarnings,
+  detectorWarnings,
+  privacyWarnings,
+  remoteWarnings,
+  targetWarnings,
+  webWarnings,
+} from "./warnings.ts";
 
 const places = ["framepost.yaml", "/etc/framepost/framepost.yaml"];
 
@@ -87,6 +94,7 @@ export async function loadSettings(
       ...config.targets.flatMap(targetWarnings),
       ...detectorWarnings(config.detector),
       ...remoteWarnings(config.remote),
+      ...webWarnings(config.web),
       ...privacyWarnings(config),
       ...(await budgetWarnings(config, dataFolder)),
     ],

@@ -6,6 +6,7 @@ import { iotownWarnings } from "../src/targets/iotown/config.ts";
 import { layernextWarnings } from "../src/targets/layernext/config.ts";
 import { onestepaiWarnings } from "../src/targets/onestepai/config.ts";
 import { remoWarnings } from "../src/targets/remo/config.ts";
+import { isLoopback, listenAddressOf } from "../src/web/listen-address.ts";
 import { isElsewhere } from "./local-only.ts";
 import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
 
@@ -106,6 +107,13 @@ export function remoteWarnings(remote: FramepostConfig["remote"]): readonly stri
       ? ["remote: every request is refused, as unsigned is empty and there are no keys; set keys, or take unsigned out"]
       : []),
   ];
+}
+
+/** What an operator should know of who can see the page although it is allowed. */
+export function webWarnings({ enabled, listen, tls }: FramepostConfig["web"]): readonly string[] {
+  const address = listenAddressOf(listen);
+  if (!enabled || tls !== undefined || address === undefined || isLoopback(address.host)) return [];
+  return [`web: token and pictures cross the network unencrypted; set web.tls, or listen on 127.0.0.1 behind a proxy`];
 }
 
 function mqttWarnings({ id, url, password, tls, qos }: Extract<TargetConfig, { kind: "mqtt" }>): readonly string[] {

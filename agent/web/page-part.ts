@@ -15,6 +15,7 @@ import type { AgentCommands, AgentSettings } from "../remote/commands.ts";
 import type { ConfigPort } from "../remote/config-port.ts";
 import type { RemotePart } from "../remote/remote-part.ts";
 import { healthLook, healthReport } from "../report.ts";
+import type { Settings } from "../settings.ts";
 import { agentVersion } from "../version.ts";
 import { PageCommands } from "./page-commands.ts";
 import type { PageMemory } from "./page-memory.ts";
@@ -24,7 +25,8 @@ export interface PagePartOptions {
   readonly agent: Agent;
   readonly memory: PageMemory;
   readonly offered: AgentCommands;
-  readonly settings: Pick<AgentSettings, "settings" | "revision"> & Partial<Pick<ConfigPort, "outcomeOf">>;
+  readonly settings: { readonly settings: Pick<Settings, "logRing"> } & Pick<AgentSettings, "revision"> &
+    Partial<Pick<ConfigPort, "outcomeOf">>;
   /** Undefined without remote control. */
   readonly control: () => RemotePart["control"];
 }

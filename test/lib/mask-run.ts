@@ -151,8 +151,8 @@ async function searchRun(config: object, { folder, masks, published, snapshots }
 async function shownPage(agent: Agent, config: FramepostConfig, seams: Seams) {
   const memory = new PageMemory();
   const nothing = { commands: [], status: {} as AgentCommands["status"], stop: () => undefined };
-  const known = { agent, memory, logRing: new LogRing(), offered: nothing, revision: () => 1 };
-  const page = pagePart(config, { ...known, outcomeOf: () => undefined, control: () => undefined }, seams);
+  const settings = { settings: { logRing: new LogRing() }, revision: () => 1 };
+  const page = pagePart(config, { agent, memory, offered: nothing, settings, control: () => undefined }, seams);
   const ports: WebPorts = {
     late: () => [],
     unready: async () => [],
