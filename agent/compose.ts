@@ -38,6 +38,7 @@ import { MqttTarget } from "../src/targets/mqtt/target.ts";
 import { OnestepaiTarget } from "../src/targets/onestepai/target.ts";
 import { reducedTarget } from "../src/targets/reduced.ts";
 import { RemoTarget } from "../src/targets/remo/target.ts";
+import { ownGroupMemory } from "../src/vision/memory-group.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import { VisionSwitch } from "../src/vision/switch.ts";
 import { maskVersionOf } from "../src/core/privacy.ts";
@@ -130,7 +131,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   }
   const { threads, tiles, maxMemory } = config.detector;
   const settings = { ...(threads === undefined ? {} : { threads }), ...(tiles === undefined ? {} : { tiles }) };
-  const vision = new VisionSwitch({ model, rssBytesMax: maxMemory, ...settings }, seams);
+  const vision = new VisionSwitch({ model, rssBytesMax: maxMemory, groupMemory: ownGroupMemory(), ...settings }, seams);
 
   const upload = new UploadControl(
     {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { AgentProcess, writeConfig } from "../lib/agent.ts";
 import { acts, CameraStandIns } from "../lib/camera-stand-ins.ts";
 import { jpegOf } from "../lib/pictures.ts";
+import { tempFolder } from "../lib/temp.ts";
 
 describe("the daemon, asked to end", () => {
   it("waits for many programs that hear no signal no longer than for one, and leaves none behind", async () => {
@@ -22,5 +24,23 @@ describe("the daemon, asked to end", () => {
     assert.ok(tookMs > 1_900, "the programs are deaf indeed");
     assert.ok(tookMs < 5_000, `it took ${Math.round(tookMs)} ms`);
     await standIns.allGone();
+  });
+
+  it("takes a signal to all its processes at once for the same, and not for a crash of the detector", async () => {
+    await using folder = await tempFolder();
+    await writeFile(join(folder.path, "one.jpg"), await jpegOf(90));
+    const config = await writeConfig(folder.path, {
+      cameras: [{ id: "loop", driver: "folder", mode: "loop", path: folder.path, interval: "50ms" }],
+      detector: { model: "tiny-end-to-end" },
+      targets: [{ id: "kept", kind: "folder", path: join(folder.path, "kept") }],
+      web: { enabled: false },
+    });
+    await using agent = new AgentProcess(["run", "-c", config, "--data", join(folder.path, "data")]);
+    await agent.untilLogged("camera.running");
+    agent.killGroup("SIGTERM");
+    assert.equal((await agent.ended()).code, 0);
+    assert.equal(agent.logged("stopped")[0]?.["clean"], true);
+    assert.doesNotMatch(agent.stderr.join("\n"), /VISION_|vision\.ended/);
+    assert.equal(agent.groupLives(), false);
   });
 });
