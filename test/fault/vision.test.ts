@@ -403,8 +403,7 @@ describe("a vision process whose native code misbehaves", () => {
 
   it("is replaced when it has grown and the service comes near its bound, once, and no call is lost", async function () {
     this.timeout(20_000);
-    const groupMemory = () => ({ usedBytes: 290e6, boundBytes: 300e6 });
-    await using vision = await standIn("leak", { groupMemory });
+    await using vision = await standIn("leak", { groupMemory: () => ({ usedBytes: 290e6, boundBytes: 300e6 }) });
     await vision.start(never);
     const codes = new Set<string>();
     for (let call = 0; call < 10; call += 1) codes.add(await codeOf(vision.detect(picture, { exact: false }, never)));
