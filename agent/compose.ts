@@ -14,6 +14,7 @@ import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
 import { BootClock } from "../src/state/boot-clock.ts";
 import type { ClockSigns } from "../src/state/clock-signs.ts";
 import { TargetMemoryFile } from "../src/state/target-memory.ts";
+import { ownGroupMemory } from "../src/vision/memory-group.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import { VisionSwitch } from "../src/vision/switch.ts";
 import { buildDriver, watchedCamera } from "./build-camera.ts";
@@ -106,7 +107,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   }
   const { threads, tiles, maxMemory } = config.detector;
   const settings = { ...(threads === undefined ? {} : { threads }), ...(tiles === undefined ? {} : { tiles }) };
-  const vision = new VisionSwitch({ model, rssBytesMax: maxMemory, ...settings }, seams);
+  const vision = new VisionSwitch({ model, rssBytesMax: maxMemory, groupMemory: ownGroupMemory(), ...settings }, seams);
 
   const upload = new UploadControl(
     {

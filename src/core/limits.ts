@@ -134,6 +134,13 @@ export const visionLimits = {
   modelBytesMax: 512 * MB,
   /** A usual model takes 100 to 330 MB; one that takes more leaks, or does not belong on a gateway. */
   rssBytesMax: 768 * MB,
+  /** Of what the whole service may have: from there on the next large picture could reach the bound. */
+  groupShareMax: 0.85,
+  /** More than a process grows by being used, which is 10 MB; less gives nothing back worth a second without detector. */
+  groupGrowthBytesMin: 32 * MB,
+  groupAskEveryMs: 5_000,
+  /** Where others fill the service's memory, a new vision process does not help for long. */
+  groupReliefEveryMs: 10 * 60_000,
   /** Without a single detection: some minutes of a usual camera. Then one of them is looked at closer. */
   silentAfterPictures: 500,
   /** Of 1,000, where 0 is usual: a process that is twice as large goes first all the same. */
