@@ -83,6 +83,17 @@ describe("the web server", () => {
     assert.ok(performance.now() - startedMs < 5_000);
     await Promise.all(open.slice(1).map((reader) => reader.ended()));
   });
+
+  it("opens no stream for who asks for the head of one", async () => {
+    await using bench = await new WebBench().start();
+    const url = `${bench.url}api/events`;
+    for (let times = 0; times <= webLimits.streamsMax; times += 1) {
+      assert.equal((await fetch(url, { method: "HEAD" })).status, 200);
+    }
+    const reader = await new EventReader().open(url);
+    assert.ok(reader.text.includes("event: hello"));
+    await reader.leave();
+  });
 });
 
 describe("the textfile of metrics", () => {
