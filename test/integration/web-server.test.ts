@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { Textfile } from "../../agent/health/textfile.ts";
@@ -110,6 +110,22 @@ describe("the textfile of metrics", () => {
     await file.stop();
     assert.deepEqual(await readdir(folder.path), []);
     assert.deepEqual(seams.log.lines, []);
+  });
+
+  it("can be read by the collector, whatever the service keeps from others", async () => {
+    await using folder = await tempFolder();
+    const path = join(folder.path, "framepost.prom");
+    const seams = { clock: new HurriedClock(), random: seededRandom(1), log: new RecordingLogger() };
+    const before = process.umask(0o077);
+    try {
+      const file = new Textfile({ path, everyMs: 60_000, text: async () => "" }, seams);
+      await file.start();
+      await until(async () => (await readdir(folder.path)).includes("framepost.prom"), "it is there");
+      assert.equal((await stat(path)).mode & 0o777, 0o644);
+      await file.stop();
+    } finally {
+      process.umask(before);
+    }
   });
 
   it("that cannot be written is said once, and nothing else suffers", async () => {
