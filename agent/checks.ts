@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Seams } from "../src/core/ports.ts";
+import type { CameraLook } from "../src/core/queue.ts";
 import { cameraChecks } from "./checks/cameras.ts";
 import { clockCheck } from "./checks/clock.ts";
 import { findDaemon, type RunningDaemon } from "./checks/daemon.ts";
@@ -81,7 +82,7 @@ async function* partChecks(
     yield* modelChecks(context, settings, agent);
     const updates = await updatesCheck(context, config.detector);
     if (updates !== undefined) yield updates;
-    yield* cameraChecks(context, config.cameras, agent, daemon !== undefined);
+    yield* cameraChecks(context, config.cameras, agent, await looksOf(daemon));
     await sending.start(context.signal);
     // Side by side: one that is away takes its whole time.
     yield* await Promise.all(agent.targets.map(async (target) => targetCheck(context, target)));
@@ -91,6 +92,13 @@ async function* partChecks(
     await sending.stop();
     await vision.stop();
   }
+}
+
+/** Undefined where no daemon runs; none where it does not answer. */
+async function looksOf(daemon: RunningDaemon | undefined): Promise<readonly CameraLook[] | undefined> {
+  if (daemon === undefined) return undefined;
+  const stats = await daemon.queue.stats().catch(() => undefined);
+  return stats?.cameras ?? [];
 }
 
 /** With other names at the brokers: under its own the running daemon would be thrown out. */
