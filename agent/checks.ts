@@ -15,7 +15,7 @@ import { type CheckResult, failed } from "./checks/result.ts";
 import { secretFileChecks } from "./checks/secret-files.ts";
 import { spoolCheck } from "./checks/spool.ts";
 import { targetCheck } from "./checks/target.ts";
-import { unitCheck } from "./checks/unit.ts";
+import { awayCheck, unitCheck } from "./checks/unit.ts";
 import { updatesCheck } from "./checks/updates.ts";
 import { webCheck } from "./checks/web.ts";
 import { wearCheck } from "./checks/wear.ts";
@@ -43,7 +43,8 @@ export async function* runChecks(
   const disk = await diskCheck(settings);
   yield disk;
   const { daemon, line } = await findDaemon(context, settings.dataFolder);
-  if (line !== undefined) yield line;
+  const said = line ?? (daemon === undefined ? await awayCheck(settings.file) : undefined);
+  if (said !== undefined) yield said;
   const wear = await wearCheck(settings.dataFolder, daemon?.pid);
   if (wear !== undefined) yield wear;
   // The disk's own line says it already.

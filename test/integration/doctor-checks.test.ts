@@ -14,7 +14,7 @@ import { networkChecks, type NetworkLimits } from "../../agent/checks/network.ts
 import type { CheckResult } from "../../agent/checks/result.ts";
 import { secretFileChecks } from "../../agent/checks/secret-files.ts";
 import { spoolCheck } from "../../agent/checks/spool.ts";
-import { unitCheck } from "../../agent/checks/unit.ts";
+import { awayCheck, unitCheck } from "../../agent/checks/unit.ts";
 import { webCheck } from "../../agent/checks/web.ts";
 import { wearCheck } from "../../agent/checks/wear.ts";
 import { configSchema } from "../../agent/config-schema.ts";
@@ -218,12 +218,20 @@ describe("doctor's check of", () => {
       await look(),
       /^failed service: no framepost\.service is installed.* \| sudo framepost service install$/,
     );
+    const away = async (config = "/etc/framepost/framepost.yaml") =>
+      textOf(await awayCheck(config, join(folder, "root")));
     assert.match(await look("/home/me/framepost.yaml"), /^ok service: no framepost\.service is installed/);
     const unit = await file("root/usr/lib/systemd/system/framepost.service", "[Service]\nRestart=no\n");
     assert.match(await look(), /^failed service: .* not enabled.* \| sudo systemctl enable --now framepost$/);
     const wants = join(folder, "root/etc/systemd/system/multi-user.target.wants");
     await mkdir(wants, { recursive: true });
+    assert.equal(await away(), "", "nobody said that it should run");
     await symlink(unit, join(wants, "framepost.service"));
+    assert.match(
+      await away(),
+      /^warning daemon: .* it does not run \| systemctl status .*; then: sudo systemctl start/,
+    );
+    assert.equal(await away("/home/me/framepost.yaml"), "");
     assert.match(await look(), /^warning service: .* is not the unit of this version \| compare: diff /);
     await writeFile(unit, (await readFile(shipped, "utf8")).replace("ExecStart=/a", "ExecStart=/b\n"));
     assert.match(await look(), /^ok service: .* is installed and enabled$/);
