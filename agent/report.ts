@@ -17,7 +17,7 @@ function healthNow(agent: Agent, clock: Clock, spool: HealthParts["spool"]): Hea
   return collectHealth({
     atMs: clock.nowMs(),
     uptimeMs: process.uptime() * 1_000,
-    troubles: agent.troubles,
+    troubles: [...agent.troubles, ...unknownPauses(agent)],
     cameras: agent.cameras.map((camera) => camera.health()),
     vision: agent.vision.health(),
     model: agent.vision.model(),
@@ -30,4 +30,13 @@ function healthNow(agent: Agent, clock: Clock, spool: HealthParts["spool"]): Hea
     // The kernel counts the peak in KiB.
     memory: { rssBytes: rss, rssPeakBytes: process.resourceUsage().maxRSS * 1_024, heapUsedBytes: heapUsed },
   });
+}
+
+function unknownPauses({ pauses, upload }: Agent): readonly string[] {
+  const why = "what was kept of pauses could not be read: paused until somebody resumes them";
+  const [cameras, targets] = [pauses.unknown().join(", "), upload.unknown().join(", ")];
+  return [
+    ...(cameras === "" ? [] : [`cameras, ${why} with capture.resume (${cameras})`]),
+    ...(targets === "" ? [] : [`uploads, ${why} with upload.resume (${targets})`]),
+  ];
 }

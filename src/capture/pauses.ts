@@ -18,6 +18,8 @@ export class CameraPauses {
   #file: StateFile<KeptPauses> | undefined;
   #stopping = new AbortController();
   #writing: Promise<void> | undefined;
+  /** Paused because nobody knows any more whether they were; until somebody says so. */
+  #unknown: ReadonlySet<string> = new Set();
 
   constructor(stateFolder: string, cameras: readonly PausedCamera[], seams: Seams) {
     this.#stateFolder = stateFolder;
@@ -28,7 +30,11 @@ export class CameraPauses {
   /** To be called before the cameras are started. Fails with `STATE_…`. */
   async start(): Promise<void> {
     this.#stopping = new AbortController();
-    this.#file = await openPauses(this.#stateFolder);
+    const ids = this.#cameras.map(({ id }) => id);
+    this.#file = await openPauses(this.#stateFolder, ids, ({ code, message }) => {
+      this.#unknown = new Set(ids);
+      this.#seams.log.error("camera.pauses_lost", { code, message, cameras: ids, mend: "capture.resume" });
+    });
     for (const { camera, leftMs } of this.#file.read().pauses) {
       await this.#cameras.find(({ id }) => id === camera)?.pause(leftMs);
     }
@@ -40,7 +46,12 @@ export class CameraPauses {
     this.#stopping.abort();
     await this.#writing;
     this.#writing = undefined;
-    await this.#write();
+    await this.#writeOrSay();
+  }
+
+  /** Cameras that are paused because what was kept of pauses could not be read, until somebody pauses or resumes them. */
+  unknown(): readonly string[] {
+    return [...this.#unknown];
   }
 
   /**
@@ -50,6 +61,7 @@ export class CameraPauses {
   async pause(cameraIds: readonly string[], forMs?: number): Promise<void> {
     const chosen = this.#chosen(cameraIds);
     const stopped = Promise.all(chosen.map((camera) => camera.pause(forMs)));
+    this.#known(cameraIds);
     try {
       await this.#write();
     } catch (error) {
@@ -65,6 +77,11 @@ export class CameraPauses {
   async resume(cameraIds: readonly string[]): Promise<void> {
     await this.#write(cameraIds);
     for (const camera of this.#chosen(cameraIds)) camera.resume();
+    this.#known(cameraIds);
+  }
+
+  #known(cameraIds: readonly string[]): void {
+    this.#unknown = new Set(this.unknown().filter((id) => !cameraIds.includes(id)));
   }
 
   #chosen(cameraIds: readonly string[]): readonly PausedCamera[] {
@@ -74,12 +91,15 @@ export class CameraPauses {
   /** What is left of the pauses is noted while they last. */
   async #writeNowAndThen(signal: AbortSignal): Promise<void> {
     const next = () => this.#seams.clock.sleep(captureLimits.pauseWriteMs, signal);
-    while (await next().then(stillHere, stopped)) {
-      await this.#write().catch((error: unknown) => {
-        const { code, message } = asAgentError(error, "noting the pauses of cameras");
-        this.#seams.log.warn("camera.pauses_unwritten", { code, message });
-      });
-    }
+    while (await next().then(stillHere, stopped)) await this.#writeOrSay();
+  }
+
+  /** Without it a pause is longer after the next start, never shorter. */
+  async #writeOrSay(): Promise<void> {
+    await this.#write().catch((error: unknown) => {
+      const { code, message } = asAgentError(error, "noting the pauses of cameras");
+      this.#seams.log.warn("camera.pauses_unwritten", { code, message });
+    });
   }
 
   async #write(resumed: readonly string[] = []): Promise<void> {

@@ -1,3 +1,4 @@
+import type { AgentError } from "../core/errors.ts";
 import { stateLimits } from "../core/limits.ts";
 import { StateFile } from "../state/state-file.ts";
 
@@ -8,14 +9,27 @@ export interface UploadBooks {
   readonly limitBytesPerSecond?: number;
 }
 
-/** `state/upload.json`. Fails as `StateFile.open` does. */
-export async function openUploadBooks(path: string): Promise<StateFile<UploadBooks>> {
+/**
+ * `state/upload.json`. Where it cannot be read it is set aside, which is told, and every target in `targetIds` is paused
+ * until somebody resumes it: what waits is lost by nobody, what should not have been sent cannot be fetched back. Fails as
+ * `StateFile.open` does.
+ */
+export async function openUploadBooks(
+  path: string,
+  targetIds: readonly string[],
+  onSetAside: (error: AgentError) => void,
+): Promise<StateFile<UploadBooks>> {
+  let isLost = false;
   return StateFile.open<UploadBooks>({
     path,
     version: 1,
     bytesMax: stateLimits.uploadBytesMax,
     parse: booksOf,
-    initial: () => ({ pauses: {} }),
+    initial: () => ({ pauses: isLost ? Object.fromEntries(targetIds.map((id) => [id, {}])) : {} }),
+    onSetAside: (error) => {
+      isLost = true;
+      onSetAside(error);
+    },
   });
 }
 

@@ -60,6 +60,8 @@ export class UploadControl {
   /** By target, as it was logged. */
   #held = new Map<string, Hold["kind"]>();
   #said: Said = { pauses: new Map() };
+  /** Paused because nobody knows any more whether they were; until somebody says so. */
+  #unknown: ReadonlySet<string> = new Set();
   #file: StateFile<UploadBooks> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #stopping = new AbortController();
@@ -97,7 +99,11 @@ export class UploadControl {
   /** Fails with `STATE_…`. */
   async start(): Promise<void> {
     this.#stopping = new AbortController();
-    this.#file = await openUploadBooks(this.#path);
+    const ids = [...this.#gates.keys()];
+    this.#file = await openUploadBooks(this.#path, ids, ({ code, message }) => {
+      this.#unknown = new Set(ids);
+      this.#log.error("upload.pauses_lost", { code, message, targets: ids, mend: "upload.resume" });
+    });
     await this.#budget.start();
     this.#restrain();
     const { pauses, limitBytesPerSecond } = this.#file.read();
@@ -130,6 +136,7 @@ export class UploadControl {
       const untilMs = this.#clock.monotonicMs() + durationMs;
       return { ...said, pauses: new Map([...pauses, ...targetIds.map((id) => [id, untilMs] as const)]) };
     });
+    this.#known(targetIds);
     this.#log.info("upload.paused", { targets: targetIds, ...(durationMs === Infinity ? {} : { durationMs }) });
   }
 
@@ -138,7 +145,17 @@ export class UploadControl {
       ...said,
       pauses: new Map([...pauses].filter(([id]) => !targetIds.includes(id))),
     }));
+    this.#known(targetIds);
     this.#log.info("upload.resumed", { targets: targetIds });
+  }
+
+  /** Targets that are paused because what was kept of pauses could not be read, until somebody pauses or resumes them. */
+  unknown(): readonly string[] {
+    return [...this.#unknown];
+  }
+
+  #known(targetIds: readonly string[]): void {
+    this.#unknown = new Set(this.unknown().filter((id) => !targetIds.includes(id)));
   }
 
   /** Of pictures, over all targets, whatever the config says; undefined ends it, and that of the config holds again. */

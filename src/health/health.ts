@@ -14,7 +14,7 @@ import type { ModelInfo, VisionHealth } from "../core/vision-port.ts";
 export interface HealthParts {
   readonly atMs: number;
   readonly uptimeMs: number;
-  /** Of no part: of the config. */
+  /** Of no part: of the config, and of what an operator had said. */
   readonly troubles?: readonly string[];
   readonly cameras: readonly CameraHealth[];
   readonly vision: VisionHealth;

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { AgentError } from "../core/errors.ts";
 import { stateLimits } from "../core/limits.ts";
 import { StateFile } from "./state-file.ts";
 
@@ -13,14 +14,26 @@ export interface KeptPauses {
   readonly pauses: readonly KeptPause[];
 }
 
-/** `pauses.json` in the state folder. Fails with `STATE_…`. */
-export async function openPauses(stateFolder: string): Promise<StateFile<KeptPauses>> {
+/**
+ * `pauses.json` in the state folder. Where it cannot be read it is set aside, which is told, and every camera in
+ * `cameraIds` is paused until somebody resumes it: one of them was, maybe. Fails with `STATE_…`.
+ */
+export async function openPauses(
+  stateFolder: string,
+  cameraIds: readonly string[] = [],
+  onSetAside: (error: AgentError) => void = () => undefined,
+): Promise<StateFile<KeptPauses>> {
+  let isLost = false;
   return StateFile.open<KeptPauses>({
     path: join(stateFolder, "pauses.json"),
     version: 1,
     bytesMax: stateLimits.pausesBytesMax,
     parse: parsePauses,
-    initial: () => ({ pauses: [] }),
+    initial: () => ({ pauses: isLost ? cameraIds.map((camera) => ({ camera })) : [] }),
+    onSetAside: (error) => {
+      isLost = true;
+      onSetAside(error);
+    },
   });
 }
 

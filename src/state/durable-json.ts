@@ -59,15 +59,20 @@ export class DurableJson<T> implements Adapter<T> {
     for (const old of this.#replaces.flatMap((each) => [each, `${each}.bak`])) await rm(old, { force: true });
   }
 
-  /** Out of the way of a new one, for a person to look at: what cannot be read, and its backup. */
-  async setAside(): Promise<void> {
-    for (const path of [this.path, this.#backup]) {
-      await rm(`${path}.damaged`, { recursive: true, force: true });
-      await rename(path, `${path}.damaged`).catch((error: unknown) => {
-        if (errnoOf(error) !== "ENOENT") throw error;
-      });
-    }
-    await flushFolder(dirname(this.path));
+  /**
+   * Over a file that cannot be read, and whose backup cannot: both are set aside, for a person to look at. They stay where
+   * they are until the new state is on the disk: no crash and no full disk makes this an installation that never had one.
+   */
+  async writeOverDamaged(state: T): Promise<void> {
+    const { path } = this;
+    const temporary = await this.#writeTemporary(state);
+    for (const each of [path, this.#backup]) await rm(`${each}.damaged`, { recursive: true, force: true });
+    await keepAs(path, `${path}.damaged`);
+    await rename(temporary, path);
+    await rename(this.#backup, `${this.#backup}.damaged`).catch((error: unknown) => {
+      if (errnoOf(error) !== "ENOENT") throw error;
+    });
+    await flushFolder(dirname(path));
   }
 
   /** False where there is one by now. */

@@ -34,7 +34,7 @@ export interface StateFileOptions<T> {
    * the disk does not take what is begun.
    */
   readonly irreplaceable?: boolean;
-  /** Where it is given, a file that cannot be read is set aside, and what it held begins fresh once this was told. */
+  /** Where it is given, a file that cannot be read is set aside, and `initial` is asked once this was told. */
   readonly onSetAside?: (error: AgentError) => void;
 }
 
@@ -53,9 +53,10 @@ export class StateFile<T extends object> {
    * begins fresh is on it with the first change that it takes.
    */
   static async open<T extends object>(options: StateFileOptions<T>): Promise<StateFile<T>> {
-    const { adapter, state } = await openLatest(options);
+    const { adapter, state, damage } = await openLatest(options);
+    if (damage !== undefined) options.onSetAside?.(damage);
     const low = new Low<T>(adapter, state ?? options.initial());
-    if (state === undefined) await firstWrite(adapter, low, options);
+    if (state === undefined) await firstWrite(adapter, low, options, damage !== undefined);
     return new StateFile(options, low);
   }
 
@@ -86,9 +87,15 @@ export class StateFile<T extends object> {
 }
 
 /** Another process that starts fresh at the same moment may have been quicker: then its state is the state. */
-async function firstWrite<T>(adapter: DurableJson<T>, low: Low<T>, options: StateFileOptions<T>): Promise<void> {
+async function firstWrite<T>(
+  adapter: DurableJson<T>,
+  low: Low<T>,
+  options: StateFileOptions<T>,
+  overDamaged: boolean,
+): Promise<void> {
   try {
-    if (!(await adapter.create(low.data))) await low.read();
+    if (overDamaged) await adapter.writeOverDamaged(low.data);
+    else if (!(await adapter.create(low.data))) await low.read();
   } catch (error) {
     if (error instanceof AgentError) throw error;
     if (options.irreplaceable === true || !isForWantOfRoom(error))
@@ -104,41 +111,39 @@ export function isForWantOfRoom(error: unknown): boolean {
 
 interface Opened<T> {
   readonly adapter: DurableJson<T>;
-  /** Undefined where there is no file at all. */
+  /** Undefined where there is no file at all, or none that can be read. */
   readonly state?: T;
+  /** Why the file cannot be read, where that is no reason to fail. */
+  readonly damage?: AgentError;
 }
 
 /** Of several versions' files the oldest is the latest: each newer one has taken over what it found, and removed it. */
 async function openLatest<T>(options: StateFileOptions<T>): Promise<Opened<T>> {
   const main = new DurableJson(options.path, options);
-  const loaded = await main.load().catch((error: unknown) => setAside(main, options, error));
+  const loaded = await main.load().catch((error: unknown) => damageOf(options, error));
   const besides = await filesBeside(options.path);
   const readable = besides.filter(({ version }) => version <= options.version);
   const [latest] = readable;
-  const found = latest === undefined ? loaded : await new DurableJson(latest.path, options).load();
+  const found: Loaded<T> | Damaged = latest === undefined ? loaded : await new DurableJson(latest.path, options).load();
   const path = loaded.kind === "newer" ? pathBeside(options.path, options.version) : options.path;
   const replaces = readable.map((each) => each.path).filter((each) => each !== path);
   const adapter = new DurableJson(path, options, replaces);
   if (found.kind === "state") return { adapter, state: found.state };
   if (loaded.kind === "state") return { adapter, state: loaded.state };
   if (loaded.kind === "absent") return { adapter };
+  if (loaded.kind === "damaged") return { adapter, damage: loaded.error };
   const newer = [...besides.filter(({ version }) => version > options.version), { path: options.path }];
   return { adapter, state: await understood(newer, options, loaded.version) };
 }
 
-async function setAside<T>(
-  main: DurableJson<T>,
-  { path, onSetAside }: StateFileOptions<T>,
-  error: unknown,
-): Promise<Loaded<T>> {
+interface Damaged {
+  readonly kind: "damaged";
+  readonly error: AgentError;
+}
+
+function damageOf<T>({ onSetAside }: StateFileOptions<T>, error: unknown): Damaged {
   if (onSetAside === undefined || !(error instanceof AgentError)) throw error;
-  try {
-    await main.setAside();
-  } catch (cause) {
-    throw stateError("STATE_UNREADABLE", `set ${path} aside`, cause);
-  }
-  onSetAside(error);
-  return { kind: "absent" };
+  return { kind: "damaged", error };
 }
 
 /** What this version makes of the content of newer ones, the latest first. */

@@ -71,7 +71,7 @@ describe("pauses and limits", () => {
     await control.stop();
   });
 
-  it("are not in force where they cannot be kept, and a damaged file is no reason to forget them", async () => {
+  it("are not in force where they cannot be kept", async () => {
     await using temp = await tempFolder();
     const { control, kinds } = controlOf(temp.path);
     await control.start();
@@ -86,11 +86,37 @@ describe("pauses and limits", () => {
       await chmod(temp.path, 0o700);
     }
     await control.stop();
-    const path = join(temp.path, "upload.json");
+  });
+
+  it("hold for every target where nobody knows any more which was paused, until somebody resumes it", async () => {
     for (const bad of ["{", '{"version":1,"state":{"pauses":{"a":{"leftMs":-1}}}}', '{"version":1,"state":{}}']) {
-      await writeFile(path, bad);
-      await writeFile(`${path}.bak`, bad);
-      await assert.rejects(controlOf(temp.path).control.start(), { code: "STATE_UNREADABLE" }, bad);
+      await using temp = await tempFolder();
+      const path = join(temp.path, "upload.json");
+      for (const each of [path, `${path}.bak`]) await writeFile(each, bad);
+      const { control, kinds, log } = controlOf(temp.path);
+      await control.start();
+      assert.deepEqual(kinds(), ["paused", "paused", "disabled"], bad);
+      const said = log.lines.filter(({ event }) => event === "upload.pauses_lost");
+      assert.deepEqual(
+        said.map(({ level, fields }) => [level, fields["code"]]),
+        [["error", "STATE_UNREADABLE"]],
+      );
+      assert.equal(await readFile(`${path}.damaged`, "utf8"), bad);
+      assert.deepEqual(control.unknown(), ["a", "b", "off"]);
+      await control.resume(["a"]);
+      assert.deepEqual(
+        [kinds(), control.unknown()],
+        [
+          ["open", "paused", "disabled"],
+          ["b", "off"],
+        ],
+      );
+      // Killed here.
+      const again = controlOf(temp.path);
+      await again.control.start();
+      assert.deepEqual(again.kinds(), ["open", "paused", "disabled"]);
+      await again.control.stop();
+      await control.stop();
     }
   });
 

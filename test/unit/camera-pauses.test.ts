@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { CameraPauses } from "../../src/capture/pauses.ts";
@@ -29,6 +29,7 @@ function benchOf(folder: string, ids: readonly string[] = ["front", "back"]) {
   return { clock, log, cameras, pauses: new CameraPauses(folder, cameras, { clock, random: seededRandom(1), log }) };
 }
 
+const stateText = (state: unknown) => JSON.stringify({ version: 1, state });
 const keptIn = async (folder: string) => (await openPauses(folder)).read().pauses;
 
 describe("pauses that hold over a restart", () => {
@@ -101,11 +102,47 @@ describe("pauses that hold over a restart", () => {
     await pauses.stop();
   });
 
-  it("refuse a file that says nothing of pauses", async () => {
+  it("do not keep the agent from stopping where they cannot be noted, which is said", async () => {
     await using folder = await tempFolder();
-    for (const state of [{}, { pauses: [{}] }, { pauses: [{ camera: "a", leftMs: -1 }] }, { pauses: [7] }]) {
-      await writeFile(join(folder.path, "pauses.json"), JSON.stringify({ version: 1, state }));
-      await assert.rejects(benchOf(folder.path).pauses.start(), { code: "STATE_UNREADABLE" });
-    }
+    const { pauses, clock, log } = benchOf(folder.path);
+    await pauses.start();
+    await pauses.pause(["back"], 600_000);
+    await rm(join(folder.path, "pauses.json"));
+    await mkdir(join(folder.path, "pauses.json", "x"), { recursive: true });
+    await clock.advance(30_000);
+    await pauses.stop();
+    assert.equal(log.lines.filter(({ event }) => event === "camera.pauses_unwritten").length, 1);
   });
+
+  const ruins = ["\0\0\0", "{", ...[{}, { pauses: [{}] }, { pauses: [{ camera: "a", leftMs: -1 }] }].map(stateText)];
+  for (const ruin of ruins) {
+    it(`pause every camera where nobody knows any more which was: ${JSON.stringify(ruin)}`, async () => {
+      await using folder = await tempFolder();
+      const path = join(folder.path, "pauses.json");
+      for (const each of [path, `${path}.bak`]) await writeFile(each, ruin);
+      const { pauses, cameras, log } = benchOf(folder.path);
+      await pauses.start();
+      const left = () => cameras.map((camera) => camera.pauseLeftMs());
+      assert.deepEqual(left(), [Infinity, Infinity]);
+      const said = log.lines.filter(({ event }) => event === "camera.pauses_lost");
+      assert.deepEqual(
+        said.map(({ level, fields }) => [level, fields["code"]]),
+        [["error", "STATE_UNREADABLE"]],
+      );
+      assert.deepEqual(pauses.unknown(), ["front", "back"]);
+      for (const each of [path, `${path}.bak`]) assert.equal(await readFile(`${each}.damaged`, "utf8"), ruin);
+      // Killed here: the next start knows of it.
+      const again = benchOf(folder.path);
+      await again.pauses.start();
+      assert.deepEqual(
+        again.cameras.map((camera) => camera.pauseLeftMs()),
+        [Infinity, Infinity],
+      );
+      await again.pauses.stop();
+      await pauses.resume(["front"]);
+      assert.deepEqual([left(), pauses.unknown()], [[undefined, Infinity], ["back"]]);
+      await pauses.stop();
+      assert.deepEqual(await keptIn(folder.path), [{ camera: "back" }]);
+    });
+  }
 });
