@@ -46,6 +46,8 @@ export const spoolLimits = {
   walBytesMax: 4 * MB,
   /** Records never take the last bytes of a disk: settling needs them, for the WAL reaches 4 MB before it is folded in. */
   indexReserveBytes: 5 * MB,
+  /** Given up when others fill the disk: enough for the index's shared memory (32 KB) and some 100 outcomes in the WAL. */
+  reserveBytes: MB,
   /** Records tried with a key that the check value does not vouch for; some may be damaged, and one decrypted is enough. */
   keyProbesMax: 16,
   /** What other programs write in this time is part of the space that has to stay free. */

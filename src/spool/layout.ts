@@ -10,6 +10,7 @@ import { spoolLimits } from "../core/spool-limits.ts";
  *     lock, owner                  held by the process that owns the folder; its name, for error texts
  *     data/<shard>/<sequence>.jpg  one envelope a record; shard = floor(sequence / 4096)
  *     index.db, -wal, -shm         what is owed to whom; can be rebuilt from data/
+ *     reserve                      room that the index gets when the disk has none
  *     bad/<sequence>.jpg.bad       damaged envelopes, the newest few
  *     index.db.bad                 the last damaged index
  *     VERSION.bad, id.bad          folders that lay in the place of those files
@@ -23,6 +24,7 @@ export interface Layout {
   readonly bad: string;
   readonly index: string;
   readonly lock: string;
+  readonly reserve: string;
   readonly version: string;
   readonly id: string;
   readonly key: string;
@@ -35,6 +37,7 @@ export function layoutOf(folder: string): Layout {
     bad: join(folder, "bad"),
     index: join(folder, "index.db"),
     lock: join(folder, "lock"),
+    reserve: join(folder, "reserve"),
     version: join(folder, "VERSION"),
     id: join(folder, "id"),
     key: join(folder, "key"),

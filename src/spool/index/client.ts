@@ -58,13 +58,7 @@ export class IndexClient {
   }
 
   async start(): Promise<OpenReport> {
-    let report: OpenReport;
-    try {
-      report = await this.#open({ setAside: false });
-    } catch (error) {
-      if (!hasCode(error, indexDamaged)) throw error;
-      report = await this.#open({ setAside: true });
-    }
+    const report = await this.#openInTheEnd();
     this.#running = true;
     if (report.leftOpen) this.#check.start((verdict, tookMs) => this.#checked(verdict, tookMs));
     return report;
@@ -127,6 +121,20 @@ export class IndexClient {
     this.#failure = error;
     this.#options.onDead(error);
     return error;
+  }
+
+  /** Each way out is tried once: a damaged index is set aside, and on a full disk the reserve is given up. */
+  async #openInTheEnd(): Promise<OpenReport> {
+    let [setAside, useReserve] = [false, false];
+    for (;;) {
+      try {
+        return await this.#open({ setAside, useReserve });
+      } catch (error) {
+        if (hasCode(error, indexDamaged) && !setAside) setAside = true;
+        else if (hasCode(error, "DISK_FULL") && !useReserve) useReserve = true;
+        else throw error;
+      }
+    }
   }
 
   /** In a fresh thread, which does not outlive a failure. */

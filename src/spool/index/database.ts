@@ -126,6 +126,10 @@ export function classified<T>(attempted: string, action: () => T): T {
   }
 }
 
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof AgentError && error.code === "DISK_FULL";
+}
+
 export function damageError(message: string, cause?: unknown): AgentError {
   return new AgentError(indexDamaged, message, { disposition: "retry", cause });
 }
@@ -136,7 +140,8 @@ function classify(attempted: string, error: unknown): AgentError {
   const code = codeOf(error);
   const message = `${attempted}: ${code ?? "error"}: ${messageOf(error)}`;
   const options = { disposition: "retry", cause: error } as const;
-  if (code === "SQLITE_FULL") return new AgentError("DISK_FULL", message, options);
+  // The second: no room for the file that connections share.
+  if (code === "SQLITE_FULL" || code === "SQLITE_IOERR_SHMSIZE") return new AgentError("DISK_FULL", message, options);
   if (code === "SQLITE_NOTADB" || code?.startsWith("SQLITE_CORRUPT") === true) return damageError(message, error);
   if (code !== undefined && /^SQLITE_(IOERR|BUSY|LOCKED|NOMEM)/.test(code)) {
     return new AgentError("DISK_FAILED", message, options);

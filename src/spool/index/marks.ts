@@ -1,5 +1,4 @@
-import { AgentError } from "../../core/errors.ts";
-import { numberIn, textIn } from "./database.ts";
+import { isDiskFull, numberIn, textIn } from "./database.ts";
 import type { Statements } from "./statements.ts";
 
 /** What the index remembers for the next start, beside what is owed. */
@@ -22,7 +21,7 @@ export class IndexMarks {
         return closed;
       });
     } catch (error) {
-      if (error instanceof AgentError && error.code === "DISK_FULL") return false;
+      if (isDiskFull(error)) return false;
       throw error;
     }
   }

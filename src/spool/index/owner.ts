@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/spool-limits.ts";
@@ -9,7 +8,7 @@ import type { Backlog, BacklogLimit, Trimmed } from "./backlogs.ts";
 import { Bounds, type Evicted, type EvictionRequest, type QuarantinePlace, type QuarantineSweep } from "./bounds.ts";
 import { type Change, Changes, type ChangeStep, type LeasedDelivery, type RecordWindow } from "./changes.ts";
 import { indexDamaged } from "./codes.ts";
-import { flushWal, setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
+import { flushWal, isDiskFull, setFoldersAside, setIndexAside, takeLock, type Sql } from "./database.ts";
 import { flushFolder, overheadBytes, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import { FinishedEnvelopes, type Removal } from "./finished.ts";
 import { type InspectedPage, type InspectedTotals, Inspection } from "./inspection.ts";
@@ -18,8 +17,10 @@ import { type FoundId, type IndexedRecord, type IndexStats, Listings, type ListS
 import { Losses } from "./losses.ts";
 import { IndexMarks } from "./marks.ts";
 import { Mender, type Mending } from "./mending.ts";
+import { ownerOf, sign } from "./owner-name.ts";
 import { type ReadyDeliveries, type ReadyRequest, selectReady } from "./ready.ts";
 import { recover, type Recovered } from "./recovery.ts";
+import { Reserve } from "./reserve.ts";
 import { openIndex } from "./schema.ts";
 import { SentLog } from "./sent-log.ts";
 import { Statements } from "./statements.ts";
@@ -32,6 +33,8 @@ export interface OpenOptions {
   readonly folder: string;
   /** The index was found damaged: set it aside first. Only in a fresh thread, where no connection to it lingers. */
   readonly setAside: boolean;
+  /** There was no room to open the index: give up the reserve first. */
+  readonly useReserve?: boolean;
   /** While running: records after this one are not in the index yet, so their files are nobody's business. */
   readonly lastSequence?: number;
   /** While running: no record that is found again is older than this. */
@@ -62,6 +65,7 @@ interface World {
   readonly layout: Layout;
   /** Held as long as this thread lives. */
   readonly lock: Sql;
+  readonly reserve: Reserve;
   readonly sql: Statements;
   readonly marks: IndexMarks;
   readonly store: IndexStore;
@@ -90,6 +94,8 @@ export class IndexOwner {
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
     sign(ownerPath);
+    const reserve = new Reserve(layout);
+    if (options.useReserve === true) reserve.giveUp();
     if (setAside) setIndexAside(layout.index);
     else setFoldersAside(layout.index);
     const { sql: connection, fresh } = openIndex(layout.index);
@@ -103,6 +109,7 @@ export class IndexOwner {
     this.#opened = {
       layout,
       lock,
+      reserve,
       sql,
       marks,
       store,
@@ -170,18 +177,22 @@ export class IndexOwner {
 
   /** Takes the delivery off and notes it in the sent log. */
   accept(entry: Omit<SentEntry, "number">): void {
-    const { sql, store, sentLog } = this.#world();
-    sql.transaction("settle as accepted", () => {
-      if (store.accept(entry.sequence, entry.targetId)) sentLog.add(entry);
-    });
+    const { sql, store, sentLog, reserve } = this.#world();
+    reserve.for(() =>
+      sql.transaction("settle as accepted", () => {
+        if (store.accept(entry.sequence, entry.targetId)) sentLog.add(entry);
+      }),
+    );
   }
 
   quarantine(sequence: number, targetId: string, error: string, ranMs: number): void {
-    this.#world().store.quarantine(sequence, targetId, error, ranMs);
+    const { store, reserve } = this.#world();
+    reserve.for(() => store.quarantine(sequence, targetId, error, ranMs));
   }
 
   defer(sequence: number, targetId: string, deferral: Deferral): void {
-    this.#world().store.defer(sequence, targetId, deferral);
+    const { store, reserve } = this.#world();
+    reserve.for(() => store.defer(sequence, targetId, deferral));
   }
 
   /** Gives a record up for every target, because its file is damaged or gone. */
@@ -238,11 +249,12 @@ export class IndexOwner {
     return this.#world().bounds.trimOld(targetId, addedAtMaxMs, leased);
   }
 
-  /** Notes the running time; answers with what else than records lies in the folder. */
+  /** Notes the running time and renews the reserve; answers with what else than records lies in the folder. */
   lookAfter(ranMs: number): { readonly overheadBytes: number } {
-    const { layout, bounds } = this.#world();
+    const { layout, bounds, reserve } = this.#world();
     bounds.catchUp();
     this.#noteRunningTime(ranMs);
+    reserve.renew();
     return { overheadBytes: overheadBytes(layout) };
   }
 
@@ -360,7 +372,7 @@ export class IndexOwner {
     try {
       sql.checkpoint();
     } catch (error) {
-      if (!(error instanceof AgentError) || error.code !== "DISK_FULL") throw error;
+      if (!isDiskFull(error)) throw error;
       flushWal(layout.index);
     }
   }
@@ -371,29 +383,12 @@ export class IndexOwner {
     try {
       sql.transaction("note the running time", () => sql.raise("ran_ms", ranMs));
     } catch (error) {
-      if (!(error instanceof AgentError) || error.code !== "DISK_FULL") throw error;
+      if (!isDiskFull(error)) throw error;
     }
   }
 
   #world(): World {
     if (this.#opened !== undefined) return this.#opened;
     throw new AgentError(indexDamaged, "use the index: it is not open", { disposition: "retry" });
-  }
-}
-
-/** For error texts only, so that nothing in its place is a reason not to start. */
-function sign(path: string): void {
-  try {
-    writeFileSync(path, `process ${process.pid}\n`);
-  } catch {
-    return;
-  }
-}
-
-function ownerOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8").trim().slice(0, 40);
-  } catch {
-    return "unknown";
   }
 }

@@ -1,6 +1,5 @@
-import { AgentError } from "../../core/errors.ts";
 import { spoolLimits } from "../../core/spool-limits.ts";
-import { classified, numberIn, textIn } from "./database.ts";
+import { classified, isDiskFull, numberIn, textIn } from "./database.ts";
 import type { Losses } from "./losses.ts";
 import type { Statements } from "./statements.ts";
 import { DEFERRED, HELD, type IndexStore, QUARANTINED, READY } from "./store.ts";
@@ -55,7 +54,7 @@ export class TargetRegistry {
     try {
       this.#sql.transaction("register targets", () => this.#register(configured, ranMs));
     } catch (error) {
-      if (!(error instanceof AgentError) || error.code !== "DISK_FULL") throw error;
+      if (!isDiskFull(error)) throw error;
     }
   }
 
