@@ -212,13 +212,13 @@ export class DiskSpool implements Spool {
     );
   }
 
-  /** Fails with `SPOOL_LOCKED` when another process works on the folder. An object starts once. */
+  /** `signal` also ends a rebuild of the index. Fails with `SPOOL_LOCKED` when another process works on the folder. An object starts once. */
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#state !== "new") throw stopped("start");
     const format = await this.#files.prepare();
     if (format === "envelopes") this.#seams.log.warn("spool.version.restored");
-    const report = await this.#index.start();
+    const report = await this.#index.start(signal);
     this.#time.begin(report);
     this.#appender.continueAfter(report.lastSequence, await this.#idFor(report));
     this.#adopt(report);

@@ -144,6 +144,22 @@ describe("spool with damage", () => {
     });
   }
 
+  it("ends a rebuild when it is to stop, and goes on with it at the next start", async () => {
+    await using folder = await tempFolder();
+    {
+      await using first = await openSpool(folder.path);
+      await appendMany(first.spool, 20, ["a"]);
+    }
+    await rm(layoutOf(folder.path).index);
+    const stop = new AbortController();
+    const { spool } = diskSpoolOf(folder.path);
+    const starting = spool.start(stop.signal);
+    stop.abort();
+    await assert.rejects(starting, { name: "AbortError" }).finally(async () => await spool.stop());
+    await using again = await openSpool(folder.path);
+    assert.equal((await again.spool.lease("a", everything)).length, 20);
+  });
+
   it("rebuilds an index that turns out damaged while running; what was under way goes on", async () => {
     await using folder = await tempFolder();
     {

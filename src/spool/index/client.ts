@@ -44,6 +44,8 @@ export class IndexClient {
   readonly #options: IndexClientOptions;
   readonly #check: BackgroundCheck;
   readonly #pending = new Map<number, Pending>();
+  /** Above 0 once this stops. The thread looks at it while it takes records in, for then it hears no message. */
+  readonly #stopFlag = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   #worker: Worker | undefined;
   #replacing: Promise<void> | undefined;
   #running = false;
@@ -57,8 +59,9 @@ export class IndexClient {
     this.#check = new BackgroundCheck(layoutOf(options.folder).index, options.clock);
   }
 
-  async start(): Promise<OpenReport> {
-    const report = await this.#openInTheEnd();
+  /** A rebuild takes minutes where records are many: one that `signal` ends goes on with the next start. */
+  async start(signal: AbortSignal): Promise<OpenReport> {
+    const report = await this.#openUntil(signal);
     this.#running = true;
     if (report.leftOpen) this.#check.start((verdict, tookMs) => this.#checked(verdict, tookMs));
     return report;
@@ -78,6 +81,7 @@ export class IndexClient {
   /** Safe at any time, also twice. */
   async stop(): Promise<void> {
     this.#running = false;
+    this.#raiseStopFlag();
     await this.#check.stop();
     await this.#replacing?.catch(() => undefined);
     if (this.#worker === undefined) return;
@@ -123,6 +127,24 @@ export class IndexClient {
     return error;
   }
 
+  async #openUntil(signal: AbortSignal): Promise<OpenReport> {
+    const onAbort = (): void => this.#raiseStopFlag();
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await this.#openInTheEnd();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #raiseStopFlag(): void {
+    Atomics.store(this.#stopFlag, 0, 1);
+  }
+
   /** Each way out is tried once: a damaged index is set aside, and on a full disk the reserve is given up. */
   async #openInTheEnd(): Promise<OpenReport> {
     let [setAside, useReserve] = [false, false];
@@ -138,13 +160,14 @@ export class IndexClient {
   }
 
   /** In a fresh thread, which does not outlive a failure. */
-  async #open(options: Omit<OpenOptions, "folder" | "encryptionKey" | "targetIds">): Promise<OpenReport> {
+  async #open(options: Omit<OpenOptions, "folder" | "stopFlag" | "encryptionKey" | "targetIds">): Promise<OpenReport> {
     const { folder, encryptionKey, targetIds } = this.#options;
     this.#spawn();
     try {
       return await this.#send("open", {
         ...options,
         folder,
+        stopFlag: this.#stopFlag,
         ...(encryptionKey === undefined ? {} : { encryptionKey }),
         ...(targetIds === undefined ? {} : { targetIds }),
       });

@@ -35,6 +35,8 @@ export interface OpenOptions {
   readonly setAside: boolean;
   /** There was no room to open the index: give up the reserve first. */
   readonly useReserve?: boolean;
+  /** Shared with the main thread: opening fails with `SPOOL_STOPPED` soon after it is above 0. */
+  readonly stopFlag: Int32Array;
   /** While running: records after this one are not in the index yet, so their files are nobody's business. */
   readonly lastSequence?: number;
   /** While running: no record that is found again is older than this. */
@@ -89,7 +91,8 @@ export class IndexOwner {
   #mender: Mender | undefined;
 
   open(options: OpenOptions): OpenReport {
-    const { folder, setAside, lastSequence, ranMs: knownRanMs = 0, encryptionKey: key, targetIds } = options;
+    const { folder, setAside, lastSequence, stopFlag } = options;
+    const { ranMs: knownRanMs = 0, encryptionKey: key, targetIds } = options;
     const layout = layoutOf(folder);
     const ownerPath = join(folder, "owner");
     const lock = takeLock(layout.lock, folder, () => ownerOf(ownerPath));
@@ -128,7 +131,8 @@ export class IndexOwner {
     this.#mender = new Mender({ sql, store, losses, inspection, layout, cipher });
     const ranMs = Math.max(sql.value("ran_ms"), knownRanMs, store.newestAddedAtMs());
     const closed = marks.takeClosed();
-    const found = recover({ layout, store, marks, cipher }, fresh ? "headers" : "all", ranMs, lastSequence);
+    const isStopped = () => Atomics.load(stopFlag, 0) > 0;
+    const found = recover({ layout, store, marks, cipher, isStopped }, fresh ? "headers" : "all", ranMs, lastSequence);
     if (fresh) sql.transaction("end the rebuild", () => sql.count(["rebuilding", -1]));
     if (targetIds !== undefined) targets.register(targetIds, ranMs);
     // Folding in a long WAL and removing files would hold up the first lease: both are done on the way.

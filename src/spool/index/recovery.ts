@@ -1,5 +1,6 @@
 import { spoolLimits } from "../../core/spool-limits.ts";
 import type { RecordCipher } from "../cipher.ts";
+import { stopped } from "../due.ts";
 import { type Layout, shardOf } from "../layout.ts";
 import { type Depth, examine, sequencesInShard, setEnvelopeAside, shardsOnDisk } from "./disk.ts";
 import type { IndexMarks } from "./marks.ts";
@@ -20,6 +21,7 @@ export interface RecoveryParts {
   readonly store: IndexStore;
   readonly marks: IndexMarks;
   readonly cipher: RecordCipher | undefined;
+  readonly isStopped: () => boolean;
 }
 
 /**
@@ -29,6 +31,8 @@ export interface RecoveryParts {
  *
  * A shard that cannot be listed is passed over and remembered: its sequences are never used again, and every later start
  * looks into it anew.
+ *
+ * Fails with `SPOOL_STOPPED` where it is to stop. What it took in until then stays, as after a crash.
  */
 export function recover(parts: RecoveryParts, depth: Depth, addedAtMs: number, lastSequence = Infinity): Recovered {
   const { layout, store, marks } = parts;
@@ -87,7 +91,8 @@ class Intake {
   }
 
   take(sequence: number, depth: Depth): void {
-    const { layout, store, cipher } = this.#parts;
+    const { layout, store, cipher, isStopped } = this.#parts;
+    if (isStopped()) throw stopped("take records into the index");
     if (store.isFinished(sequence)) return;
     this.seen = Math.max(this.seen, sequence);
     const examined = examine(layout, sequence, depth, cipher);
