@@ -1,0 +1,279 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { controlPathOf } from "../../agent/locations.ts";
+import { ControlClient } from "../../src/control/client.ts";
+import type { QueueStats } from "../../src/core/queue.ts";
+import { seededRandom } from "./seams.ts";
+import { type SoakFault, soakFaults } from "./soak-faults.ts";
+import type { TargetTally } from "./soak-ledger.ts";
+import { lookAt, type ProcessLook, type Slope, slopeOf } from "./soak-samples.ts";
+import { SoakSite } from "./soak-site.ts";
+import { tempFolder } from "./temp.ts";
+
+/** The daemon with several cameras, targets, a broker and a small disk, all of which fail in turn, for a long time. */
+
+export interface SoakPlan {
+  readonly minutes: number;
+  readonly hurry: number;
+  readonly seed: number;
+  /** Between the begins of two faults. */
+  readonly faultEveryMs: number;
+  readonly faults?: readonly SoakFault[];
+}
+
+export interface SoakOutcome {
+  readonly days: number;
+  readonly kept: number;
+  readonly framesPerSecond: number;
+  readonly lives: number;
+  readonly faults: ReadonlyMap<string, Happened>;
+  readonly targets: readonly (TargetTally & { readonly id: string; readonly countedLost: number })[];
+  readonly main: Slope;
+  readonly vision: Slope;
+  /** While nothing is broken: after a third of the time, and at the end. */
+  readonly third: Rest;
+  readonly end: Rest;
+  readonly zombies: number;
+  readonly livenessAsked: number;
+  readonly notAlive: number;
+  readonly unexpected: readonly string[];
+  readonly events: ReadonlyMap<string, number>;
+  readonly drainSeconds: number;
+  readonly quarantined: number;
+}
+
+export interface Rest {
+  readonly descriptors: number;
+  readonly children: number;
+}
+
+export interface Happened {
+  times: number;
+  readonly backMs: number[];
+  notBack: number;
+}
+
+/** A part that takes longer has not come back. */
+const backWithinMs = 90_000;
+const lookEveryMs = 1_000;
+const restMs = 15_000;
+const drainWithinMs = 8 * 60_000;
+
+export async function soak(plan: SoakPlan): Promise<SoakOutcome> {
+  await using root = await tempFolder();
+  const site = await SoakSite.build(root.path, plan.hurry);
+  try {
+    return await new Soak(plan, site).run();
+  } finally {
+    await site.dispose();
+  }
+}
+
+class Soak {
+  readonly #plan: SoakPlan;
+  readonly #site: SoakSite;
+  readonly #queue: ControlClient;
+  readonly #looks: (ProcessLook & { readonly life: number })[] = [];
+  readonly #happened = new Map<string, Happened>();
+  readonly #busy = new Set<string>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #zombies = new Map<number, number>();
+  #stats: QueueStats | undefined;
+  #notAlive = 0;
+  #asked = 0;
+  #isOver = false;
+  #mayFail = false;
+
+  constructor(plan: SoakPlan, site: SoakSite) {
+    this.#plan = plan;
+    this.#site = site;
+    this.#queue = new ControlClient(controlPathOf(site.folders.data), new AbortController().signal);
+  }
+
+  async run(): Promise<SoakOutcome> {
+    const { daemon, ledger } = this.#site;
+    daemon.start();
+    await this.#until("the first records", () => ledger.kept.size > 20, 60_000);
+    const looking = this.#lookAgainAndAgain();
+    const startedMs = performance.now();
+    const totalMs = this.#plan.minutes * 60_000;
+    const failing = this.#failAgainAndAgain();
+    this.#mayFail = true;
+    await delay(totalMs / 3);
+    const third = await this.#rest();
+    this.#mayFail = true;
+    await delay(Math.max(0, startedMs + totalMs - performance.now()));
+    const endedMs = performance.now();
+    const framesPerSecond = ledger.kept.size / ((endedMs - startedMs) / 1_000);
+    const end = await this.#rest();
+    this.#isOver = true;
+    await Promise.all([failing, looking]);
+    const drainSeconds = await this.#drain();
+    const quarantined = await this.#sendAgain();
+    const targets = await this.#tallies();
+    const days = ((performance.now() - startedMs) * this.#plan.hurry) / 86_400_000;
+    const stopped = await daemon.end("SIGTERM");
+    const unexpected = [
+      ...daemon.crashes,
+      ...ledger.unexpected,
+      ...(stopped === 0 ? [] : [`the last stop ended with ${stopped}`]),
+    ];
+    const [fromMs, toMs] = [startedMs + totalMs / 3, endedMs];
+    const looks = this.#looks;
+    const main = slopeOf(
+      looks.map(({ life, atMs, mainMb: mb }) => ({ life, atMs, mb })),
+      fromMs,
+      toMs,
+    );
+    const vision = slopeOf(
+      looks.flatMap(({ visionPid: life, atMs, visionMb: mb }) =>
+        life === undefined || mb === undefined ? [] : [{ life, atMs, mb }],
+      ),
+      fromMs,
+      toMs,
+    );
+    return {
+      ...{ days, kept: ledger.kept.size, framesPerSecond, lives: daemon.lives, faults: this.#happened, targets },
+      ...{ main, vision, third, end, unexpected, events: ledger.events, drainSeconds, quarantined },
+      zombies: [...this.#zombies.values()].filter((times) => times >= 3).length,
+      ...{ livenessAsked: this.#asked, notAlive: this.#notAlive },
+    };
+  }
+
+  async #failAgainAndAgain(): Promise<void> {
+    const random = seededRandom(this.#plan.seed);
+    const all = this.#plan.faults ?? soakFaults;
+    while (!this.#isOver) {
+      await delay(this.#plan.faultEveryMs * (0.5 + random()));
+      const free = all.filter(({ part }) => !this.#busy.has(part));
+      const fault = drawn(free, random);
+      if (!this.#mayFail || fault === undefined) continue;
+      const happening = this.#happen(fault, random);
+      this.#running.add(happening);
+      void happening.finally(() => this.#running.delete(happening));
+    }
+  }
+
+  async #happen(fault: SoakFault, random: () => number): Promise<void> {
+    const noted = this.#happened.get(fault.name) ?? { times: 0, backMs: [], notBack: 0 };
+    this.#happened.set(fault.name, noted);
+    this.#busy.add(fault.part);
+    try {
+      await fault.happen(this.#site, random);
+      noted.times += 1;
+      const endedMs = performance.now();
+      const before = fault.signOfLife(this.#site);
+      const isBack = () => fault.signOfLife(this.#site) > before || this.#isHeldRightly(fault.part);
+      await this.#until(fault.name, isBack, backWithinMs);
+      noted.backMs.push(performance.now() - endedMs);
+    } catch (error) {
+      noted.notBack += 1;
+      process.stdout.write(`${fault.name}: ${String(error)}\n${this.#site.daemon.said.slice(-10).join("\n")}\n`);
+    } finally {
+      this.#busy.delete(fault.part);
+    }
+  }
+
+  /** Outside of its hours, or with its budget used up, a target is sent nothing however well it is. */
+  #isHeldRightly(part: string): boolean {
+    const state = this.#stats?.deliveries?.find(({ targetId }) => targetId === part)?.state;
+    return state === "window" || state === "budget";
+  }
+
+  async #lookAgainAndAgain(): Promise<void> {
+    const { daemon, webPort } = this.#site;
+    while (!this.#isOver) {
+      await delay(lookEveryMs);
+      const look = daemon.pid === undefined ? undefined : await lookAt(daemon.pid);
+      if (look !== undefined) {
+        this.#looks.push({ ...look, life: daemon.lives });
+        for (const pid of look.zombies) this.#zombies.set(pid, (this.#zombies.get(pid) ?? 0) + 1);
+      }
+      this.#stats = await this.#queue.stats().catch(() => undefined);
+      const signal = AbortSignal.timeout(5_000);
+      const answer = await fetch(`http://127.0.0.1:${webPort}/livez`, { signal }).catch(() => undefined);
+      if (answer === undefined) continue;
+      this.#asked += 1;
+      if (answer.status !== 200) this.#notAlive += 1;
+      await answer.arrayBuffer().catch(() => undefined);
+    }
+  }
+
+  /** Faults end, all comes back, and the least of some looks is what the daemon needs at rest. */
+  async #rest(): Promise<Rest> {
+    this.#mayFail = false;
+    await Promise.all(this.#running);
+    await delay(restMs);
+    const looks = this.#looks.slice(-Math.floor(restMs / lookEveryMs / 2));
+    return {
+      descriptors: Math.min(...looks.map(({ descriptors }) => descriptors)),
+      children: Math.min(...looks.map(({ children }) => children)),
+    };
+  }
+
+  async #drain(): Promise<number> {
+    const { caller, feeder, ledger } = this.#site;
+    feeder.stop();
+    await caller.insist("capture.pause", {}, 60_000);
+    const beganMs = performance.now();
+    await this.#drained();
+    await delay(1_000);
+    process.stdout.write(`drained, ${ledger.kept.size} records kept\n`);
+    return (performance.now() - beganMs) / 1_000;
+  }
+
+  async #drained(): Promise<void> {
+    await this.#until(
+      "the drain",
+      async () => {
+        this.#stats = await this.#queue.stats();
+        return this.#stats.targets.every(({ pending, leased }) => pending + leased === 0);
+      },
+      drainWithinMs,
+    );
+  }
+
+  /** As a person does once the platforms are well. */
+  async #sendAgain(): Promise<number> {
+    let changed = 0;
+    for (let after = 0, done = false; !done;) {
+      const step = await this.#queue.retry({ state: "quarantined" }, after);
+      ({ lastSequence: after, done } = step);
+      changed += step.changed;
+    }
+    await this.#drained();
+    return changed;
+  }
+
+  async #tallies(): Promise<SoakOutcome["targets"]> {
+    const { ledger, platform, folders } = this.#site;
+    const lost = (await this.#queue.stats()).lost;
+    const tallies = {
+      town: ledger.platform(platform.stored()),
+      bus: ledger.broker(),
+      archive: await ledger.folder(folders.out),
+    };
+    return Object.entries(tallies).map(([id, tally]) => {
+      const countedLost = lost
+        .filter(({ targetId }) => targetId === id)
+        .reduce((sum, { deliveries }) => sum + deliveries, 0);
+      return { ...tally, id, countedLost };
+    });
+  }
+
+  async #until(what: string, holds: () => boolean | Promise<boolean>, withinMs: number): Promise<void> {
+    const endMs = performance.now() + withinMs;
+    while (!(await holds())) {
+      if (performance.now() > endMs) {
+        const stats = JSON.stringify(this.#stats?.deliveries ?? this.#stats?.targets);
+        throw new Error(`waited ${withinMs} ms in vain for ${what}; ${stats}`);
+      }
+      await delay(50);
+    }
+  }
+}
+
+function drawn(faults: readonly SoakFault[], random: () => number): SoakFault | undefined {
+  const total = faults.reduce((sum, { weight = 1 }) => sum + weight, 0);
+  let left = random() * total;
+  return faults.find(({ weight = 1 }) => (left -= weight) < 0);
+}
