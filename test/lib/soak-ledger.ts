@@ -31,6 +31,12 @@ export class SoakLedger {
     return this.#keptBy.get(camera) ?? 0;
   }
 
+  /** What each camera's records come to, and how many different pictures there were. */
+  keptText(): string {
+    const cameras = [...this.#keptBy].map(([camera, records]) => `${camera} ${records}`).join(", ");
+    return `${cameras}; ${new Set(this.#hashes.values()).size} different pictures`;
+  }
+
   get published(): number {
     return this.#published.size;
   }
@@ -56,10 +62,26 @@ export class SoakLedger {
     return this.#tally((id) => times.get(id) ?? 0);
   }
 
-  /** By hash: the platform knows no ids. What the broker did not get either counts as missing here. */
+  /**
+   * By hash: the platform knows no ids. Of pictures that are the same to the byte there must be as many as records. What
+   * the broker did not get either counts as missing here.
+   */
   platform(stored: readonly { readonly sha256: string; readonly times: number }[]): TargetTally {
     const times = new Map(stored.map((image) => [image.sha256, image.times]));
-    return this.#tally((id) => times.get(this.#hashes.get(id) ?? "") ?? 0);
+    const owed = new Map<string, number>();
+    for (const id of this.kept.keys()) {
+      const hash = this.#hashes.get(id) ?? "";
+      owed.set(hash, (owed.get(hash) ?? 0) + 1);
+    }
+    let again = 0;
+    for (const [hash, records] of owed) again += Math.max(0, (times.get(hash) ?? 0) - records);
+    const tally = this.#tally((id) => {
+      const hash = this.#hashes.get(id) ?? "";
+      const left = times.get(hash) ?? 0;
+      times.set(hash, left - 1);
+      return Math.max(0, Math.min(1, left));
+    });
+    return { ...tally, again };
   }
 
   #tally(timesOf: (id: string) => number): TargetTally {

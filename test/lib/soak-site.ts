@@ -58,7 +58,7 @@ export class SoakSite {
     const { offset: offsetFile, data: dataFolder } = folders;
     const onLine = ledger.take.bind(ledger);
     const daemon = new SoakDaemon({ hurry, origin, offsetFile, configFile, dataFolder, watchdogMs, onLine });
-    const feeder = new FolderFeeder(folders.drop, picture, 500);
+    const feeder = new FolderFeeder(folders.drop, picture, 700);
     const caller = new SoakCaller(broker.url, device);
     return new SoakSite({ ledger, broker, tap, platform, camera, webPort, daemon, feeder, caller, folders });
   }
@@ -111,8 +111,8 @@ function configOf({ picture, drop, out }: Folders, { platform, broker, tap, came
   const all = { includeEmpty: true, includeUnlabelled: true };
   const whole = { reduce: { enabled: false } };
   const keep = { negativesEvery: 1 };
-  const scene = { driver: "simulated", width: 160, height: 120, interval: "15s", keep };
-  const command = [process.execPath, cameraProgram, picture, "400", "program"];
+  const scene = { driver: "simulated", width: 160, height: 120, interval: "20s", keep };
+  const command = [process.execPath, cameraProgram, picture, "700", "program"];
   const timeZone = "Europe/Berlin";
   const shift = { timeZone, windows: [{ days: ["mon", "tue", "wed", "thu", "fri"], from: "06:00", to: "20:00" }] };
   const nights = { timeZone, windows: [{ from: "04:00", to: "23:00" }] };
@@ -122,7 +122,7 @@ function configOf({ picture, drop, out }: Folders, { platform, broker, tap, came
       { id: "scene", ...scene },
       { id: "shift", ...scene, seed: 2, schedule: shift },
       { id: "program", driver: "exec", command, interval: "0s", stallAfter: "30s", keep },
-      { id: "snapshot", driver: "http-snapshot", url: camera, interval: "5s", stallAfter: "50s", keep },
+      { id: "snapshot", driver: "http-snapshot", url: camera, interval: "20s", stallAfter: "50s", keep },
       { id: "drop", driver: "folder", path: drop, mode: "watch", keep },
     ],
     spool: { maxBytes: "40MB", minFreeBytes: "5MB", quarantine: { maxShare: 0.5, maxAge: "365d" } },

@@ -217,7 +217,7 @@ class Soak {
     const beganMs = performance.now();
     await this.#drained();
     await delay(1_000);
-    process.stdout.write(`drained, ${ledger.kept.size} records kept\n`);
+    process.stdout.write(`drained, ${ledger.kept.size} records kept: ${ledger.keptText()}\n`);
     return (performance.now() - beganMs) / 1_000;
   }
 
