@@ -14,6 +14,7 @@ export class SoakCaller {
   readonly #client: MqttClient;
   readonly #answers = new Map<string, Answer>();
   readonly #device: string;
+  answered = 0;
 
   constructor(url: string, device: string) {
     this.#device = device;
@@ -23,6 +24,7 @@ export class SoakCaller {
     this.#client.on("message", (_topic, payload) => {
       const answer = JSON.parse(payload.toString()) as Answer;
       if (answer.state === "accepted" || answer.state === "progress" || answer.id === undefined) return;
+      this.answered += 1;
       if (this.#answers.has(answer.id)) this.#answers.set(answer.id, answer);
     });
   }

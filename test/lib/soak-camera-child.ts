@@ -1,13 +1,8 @@
-import { readFileSync } from "node:fs";
-import { differentJpeg } from "./soak-pictures.ts";
+import { numberedPicture } from "./soak-pictures.ts";
 
-/** A camera program: `node soak-camera-child.js JPEG PERIOD_MS NAME` writes pictures that all differ, for ever. */
-const [file = "", periodMs = "500", name = ""] = process.argv.slice(2);
-const base = readFileSync(file);
-setInterval(
-  () => process.stdout.write(differentJpeg(base, `${name} ${process.pid} ${Date.now()}`)),
-  Number(periodMs),
-);
-// On SIGUSR1 one picture of rubbish, of which the next one is the end.
+/** A camera program: `node soak-camera-child.js PERIOD_MS` writes pictures that all differ, for ever. */
+const periodMs = Number(process.argv[2] ?? 500);
+setInterval(() => void numberedPicture(Date.now()).then((jpeg) => process.stdout.write(jpeg)), periodMs);
+// On SIGUSR1 rubbish, into the middle of the stream.
 process.on("SIGUSR1", () => process.stdout.write(Buffer.alloc(4_000, "not a picture ")));
 process.stdout.on("error", () => process.exit(1));

@@ -3,7 +3,11 @@ import { createServer, type ServerResponse } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { differentJpeg } from "./soak-pictures.ts";
+import { numberedPicture } from "./soak-pictures.ts";
+
+/** Pictures of one camera begin here, so that no two cameras give the same. */
+const httpFirst = 2 ** 44;
+const folderFirst = 2 ** 45;
 
 /** What a network camera does. */
 export type HttpCameraMood = "well" | "refuses" | "hangs" | "rubbish" | "resets";
@@ -11,13 +15,8 @@ export type HttpCameraMood = "well" | "refuses" | "hangs" | "rubbish" | "resets"
 /** A camera that answers each request with one JPEG, in one of its moods. */
 export class MoodyHttpCamera {
   mood: HttpCameraMood = "well";
-  readonly #jpeg: Buffer;
-  readonly #server = createServer((_request, response) => this.#answer(response));
+  readonly #server = createServer((_request, response) => void this.#answer(response));
   #sent = 0;
-
-  constructor(jpeg: Buffer) {
-    this.#jpeg = jpeg;
-  }
 
   async start(): Promise<string> {
     this.#server.listen(0, "127.0.0.1");
@@ -31,12 +30,12 @@ export class MoodyHttpCamera {
     await once(this.#server, "close");
   }
 
-  #answer(response: ServerResponse): void {
+  async #answer(response: ServerResponse): Promise<void> {
     const picture = () => response.writeHead(200, { "Content-Type": "image/jpeg" });
     this.#sent += 1;
     switch (this.mood) {
       case "well":
-        picture().end(differentJpeg(this.#jpeg, `http ${this.#sent}`));
+        picture().end(await numberedPicture(httpFirst + this.#sent));
         return;
       case "refuses":
         response.writeHead(503).end();
@@ -56,15 +55,13 @@ export class MoodyHttpCamera {
 /** Puts pictures into a watched folder, as a camera does by FTP; while it is silent, none. */
 export class FolderFeeder {
   isSilent = false;
-  readonly #jpeg: Buffer;
   readonly #folder: string;
   readonly #timer: NodeJS.Timeout;
   #fed = 0;
   #rubbish = 0;
 
-  constructor(folder: string, jpeg: Buffer, periodMs: number) {
+  constructor(folder: string, periodMs: number) {
     this.#folder = folder;
-    this.#jpeg = jpeg;
     this.#timer = setInterval(() => void this.#feed(), periodMs);
   }
 
@@ -82,7 +79,7 @@ export class FolderFeeder {
     const name = `picture-${String((this.#fed += 1)).padStart(7, "0")}.jpg`;
     const isRubbish = this.#rubbish > 0;
     if (isRubbish) this.#rubbish -= 1;
-    const bytes = isRubbish ? Buffer.alloc(3_000, "rubbish ") : differentJpeg(this.#jpeg, name);
+    const bytes = isRubbish ? Buffer.alloc(3_000, "rubbish ") : await numberedPicture(folderFirst + this.#fed);
     const beside = join(this.#folder, "..", "being-written");
     await mkdir(beside, { recursive: true });
     await writeFile(join(beside, name), bytes);

@@ -12,11 +12,13 @@ export interface SoakFault {
   readonly name: string;
   /** Faults of one part come one after the other. */
   readonly part: string;
-  /** How often beside the others; 1 when absent. */
-  readonly weight?: number;
-  happen(site: SoakSite, random: Random): Promise<void>;
-  /** Grows while the part works. */
-  signOfLife(site: SoakSite): number;
+  /** How often beside the others, and in the first third, where memory is not judged yet. */
+  readonly weight: number;
+  readonly earlyWeight?: number;
+  /** False when it could not be seen to happen. */
+  happen(site: SoakSite, random: Random): Promise<boolean>;
+  /** Each of them grows while the part works. */
+  signsOfLife(site: SoakSite): readonly number[];
 }
 
 const seconds = (random: Random, from: number, to: number) => delay(1_000 * (from + random() * (to - from)));
@@ -31,25 +33,51 @@ function ofPlatform(name: (typeof platformFaults)[number]): SoakFault {
   return {
     ...{ name: `platform: ${name}`, part: "town", weight: 0.25 },
     async happen({ platform }, random) {
-      platform.storm(() => fault);
+      let met = 0;
+      platform.storm(() => {
+        met += 1;
+        return fault;
+      });
       await seconds(random, 2, 6);
       platform.heal();
+      return met > 0;
     },
-    signOfLife: ({ platform }) => platform.counts().accepted,
+    signsOfLife: (site) => [sentTo("town", site, site.platform.counts().accepted)],
   };
 }
 
-function ofCamera(id: string, name: string, happen: SoakFault["happen"]): SoakFault {
-  return { name: `camera: ${name}`, part: id, weight: 0.5, happen, signOfLife: ({ ledger }) => ledger.keptBy(id) };
+type Happening = (site: SoakSite, random: Random) => Promise<boolean | void>;
+
+/** It happens unless it says otherwise. */
+function surely(happen: Happening): SoakFault["happen"] {
+  return async (site, random) => (await happen(site, random)) ?? true;
 }
 
-function ofBroker(name: string, happen: SoakFault["happen"]): SoakFault {
-  const signOfLife = ({ ledger }: SoakSite) => ledger.published;
-  return { name: `broker: ${name}`, part: "bus", weight: 0.7, happen, signOfLife };
+function ofCamera(id: string, name: string, happen: Happening): SoakFault {
+  const signsOfLife = ({ ledger }: SoakSite) => [ledger.keptBy(id)];
+  return { name: `camera: ${name}`, part: id, weight: 0.5, happen: surely(happen), signsOfLife };
 }
 
-function ofAll(part: string, name: string, weight: number, happen: SoakFault["happen"]): SoakFault {
-  return { name: `${part}: ${name}`, part, weight, happen, signOfLife: ({ ledger }) => ledger.kept.size };
+/** Remote control, too, has to answer again. */
+function ofBroker(name: string, happen: Happening): SoakFault {
+  const signsOfLife = (site: SoakSite) => [sentTo("bus", site, site.ledger.published), site.caller.answered];
+  return { name: `broker: ${name}`, part: "bus", weight: 0.7, happen: surely(happen), signsOfLife };
+}
+
+function ofAll(part: string, name: string, weight: number, happen: Happening): SoakFault {
+  return { name: `${part}: ${name}`, part, weight, happen: surely(happen), signsOfLife: ({ ledger }) => [ledger.kept.size] };
+}
+
+/** The daemon, or its parts, have been started anew; and frames come. */
+function ofAgent(name: string, weight: number, happen: Happening): SoakFault {
+  const signsOfLife = ({ ledger }: SoakSite) => [ledger.events.get("started") ?? 0, ledger.kept.size];
+  return { ...ofAll("agent", name, weight, happen), signsOfLife };
+}
+
+/** Outside of its hours, or with its budget used up, a target is sent nothing however well it is. */
+function sentTo(targetId: string, { stats }: SoakSite, records: number): number {
+  const state = stats?.deliveries?.find((delivery) => delivery.targetId === targetId)?.state;
+  return state === "window" || state === "budget" ? performance.now() : records;
 }
 
 const moods = ["refuses", "hangs", "rubbish", "resets"] as const;
@@ -79,6 +107,7 @@ export const soakFaults: readonly SoakFault[] = [
       await platform.stop();
       await seconds(random, 2, 6);
       await platform.start();
+      return true;
     },
   },
   ofBroker("killed", async ({ broker }, random) => {
@@ -101,22 +130,29 @@ export const soakFaults: readonly SoakFault[] = [
     await seconds(random, 2, 6);
   }),
   {
-    ...ofAll("vision", "killed", 1, async ({ daemon }) => signalChild(daemon.pid, "/vision/process/", "SIGKILL")),
-    signOfLife: ({ ledger }) => ledger.keptBy("scene"),
+    ...ofAll("vision", "killed", 0.1, async ({ daemon }) => signalChild(daemon.pid, "/vision/process/", "SIGKILL")),
+    earlyWeight: 1,
+    signsOfLife: ({ ledger }) => [ledger.keptBy("scene")],
   },
-  ofAll("agent", "killed", 0.3, async ({ daemon }) => {
-    await daemon.end("SIGKILL");
-    daemon.start();
-  }),
-  ofAll("agent", "stopped and started", 0.15, async ({ daemon }) => {
-    await daemon.end("SIGTERM");
-    daemon.start();
-  }),
-  ofAll("agent", "SIGHUP", 0.4, async ({ daemon }) => daemon.signal("SIGHUP")),
-  ofAll("agent", "command restart", 0.4, async ({ caller }) => void (await caller.ask("restart"))),
+  {
+    ...ofAgent("killed", 0.05, async ({ daemon }) => {
+      await daemon.end("SIGKILL");
+      daemon.start();
+    }),
+    earlyWeight: 0.5,
+  },
+  {
+    ...ofAgent("stopped and started", 0.05, async ({ daemon }) => {
+      await daemon.end("SIGTERM");
+      daemon.start();
+    }),
+    earlyWeight: 0.25,
+  },
+  ofAgent("SIGHUP", 0.4, async ({ daemon }) => daemon.signal("SIGHUP")),
+  ofAgent("command restart", 0.4, async ({ caller }) => (await caller.ask("restart")) === "ok"),
   ofAll("agent", "config changed by command", 0.8, async ({ caller }, random) => {
     const scene = { seed: Math.floor(random() * 1e6), interval: `${10 + Math.floor(random() * 15)}s` };
-    await caller.ask("config.patch", { patch: { cameras: { scene } } }, 15_000);
+    return (await caller.ask("config.patch", { patch: { cameras: { scene } } }, 15_000)) === "ok";
   }),
   ofAll("clock", "set forward or back", 0.8, async ({ daemon, folders }, random) => {
     const before = Number(await readFile(folders.offset, "utf8").catch(() => "0"));
@@ -126,12 +162,13 @@ export const soakFaults: readonly SoakFault[] = [
   }),
 ];
 
-async function signalProgram(pid: number | undefined, signal: NodeJS.Signals): Promise<void> {
-  await signalChild(pid, "soak-camera-child", signal);
+async function signalProgram(pid: number | undefined, signal: NodeJS.Signals): Promise<boolean> {
+  return signalChild(pid, "soak-camera-child", signal);
 }
 
-/** None is running where it has just died, or its back-off lasts. */
-async function signalChild(parent: number | undefined, commandLine: string, signal: NodeJS.Signals): Promise<void> {
+/** False where none is running: it has just died, or its back-off lasts. */
+async function signalChild(parent: number | undefined, commandLine: string, signal: NodeJS.Signals): Promise<boolean> {
+  let signalled = false;
   for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
     const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
     if (Number(/\) \S (\d+)/.exec(stat)?.[1]) !== parent) continue;
@@ -139,8 +176,10 @@ async function signalChild(parent: number | undefined, commandLine: string, sign
     if (!words.includes(commandLine)) continue;
     try {
       process.kill(Number(pid), signal);
+      signalled = true;
     } catch {
       // It has just ended.
     }
   }
+  return signalled;
 }

@@ -1,9 +1,9 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { QueueStats } from "../../src/core/queue.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { writeConfig } from "./agent.ts";
 import { freePort, Mosquitto } from "./mosquitto.ts";
-import { jpegOf } from "./pictures.ts";
 import { mountSmallDisk, unmount } from "./small-disk.ts";
 import { SoakCaller } from "./soak-caller.ts";
 import { FolderFeeder, MoodyHttpCamera } from "./soak-cameras.ts";
@@ -21,8 +21,8 @@ const cameraProgram = new URL("./soak-camera-child.js", import.meta.url).pathnam
 
 /** A device with all that is around it: cameras, platforms, a broker, a small disk, and somebody who steers it. */
 export class SoakSite {
-  readonly ledger = new SoakLedger();
-  readonly broker = new Mosquitto({ lines: ["allow_anonymous true", "max_queued_messages 1000"] });
+  readonly ledger: SoakLedger;
+  readonly broker: Mosquitto;
   readonly platform: IotownSandbox;
   readonly daemon: SoakDaemon;
   readonly camera: MoodyHttpCamera;
@@ -31,6 +31,8 @@ export class SoakSite {
   readonly caller: SoakCaller;
   readonly folders: Folders;
   readonly webPort: number;
+  /** As it was told last. */
+  stats: QueueStats | undefined;
 
   private constructor(parts: Parts) {
     ({ folders: this.folders, webPort: this.webPort, platform: this.platform, camera: this.camera } = parts);
@@ -47,9 +49,7 @@ export class SoakSite {
     const tap = await new MqttTap(broker.port, (payload) => ledger.publish(payload)).start();
     const platform = new IotownSandbox({ token: "soak-secret", port: await freePort() });
     const { url: platformUrl } = await platform.start();
-    const picture = await jpegOf(90, 320, 240);
-    await writeFile(folders.picture, picture);
-    const camera = new MoodyHttpCamera(picture);
+    const camera = new MoodyHttpCamera();
     const webPort = await freePort();
     const urls = { platform: platformUrl, broker: broker.url, tap: tap.url, camera: await camera.start(), webPort };
     const configFile = await writeConfig(root, configOf(folders, urls));
@@ -58,7 +58,7 @@ export class SoakSite {
     const { offset: offsetFile, data: dataFolder } = folders;
     const onLine = ledger.take.bind(ledger);
     const daemon = new SoakDaemon({ hurry, origin, offsetFile, configFile, dataFolder, watchdogMs, onLine });
-    const feeder = new FolderFeeder(folders.drop, picture, 700);
+    const feeder = new FolderFeeder(folders.drop, 700);
     const caller = new SoakCaller(broker.url, device);
     return new SoakSite({ ledger, broker, tap, platform, camera, webPort, daemon, feeder, caller, folders });
   }
@@ -87,15 +87,13 @@ interface Folders {
   readonly data: string;
   readonly drop: string;
   readonly out: string;
-  readonly picture: string;
   readonly offset: string;
 }
 
 async function makeFolders(root: string): Promise<Folders> {
   const [disk, out, drop] = [join(root, "disk"), join(root, "out"), join(root, "drop")];
   for (const folder of [disk, out, drop]) await mkdir(folder);
-  const files = { picture: join(root, "picture.jpg"), offset: join(root, "clock-offset") };
-  return { disk, out, drop, data: join(disk, "data"), ...files };
+  return { disk, out, drop, data: join(disk, "data"), offset: join(root, "clock-offset") };
 }
 
 interface Urls {
@@ -107,12 +105,12 @@ interface Urls {
 }
 
 /** Durations are the agent's: a tenth of them pass, and of long ones less. */
-function configOf({ picture, drop, out }: Folders, { platform, broker, tap, camera, webPort }: Urls): object {
+function configOf({ drop, out }: Folders, { platform, broker, tap, camera, webPort }: Urls): object {
   const all = { includeEmpty: true, includeUnlabelled: true };
   const whole = { reduce: { enabled: false } };
   const keep = { negativesEvery: 1 };
   const scene = { driver: "simulated", width: 160, height: 120, interval: "20s", keep };
-  const command = [process.execPath, cameraProgram, picture, "700", "program"];
+  const command = [process.execPath, cameraProgram, "700"];
   const timeZone = "Europe/Berlin";
   const shift = { timeZone, windows: [{ days: ["mon", "tue", "wed", "thu", "fri"], from: "06:00", to: "20:00" }] };
   const nights = { timeZone, windows: [{ from: "04:00", to: "23:00" }] };
@@ -125,7 +123,8 @@ function configOf({ picture, drop, out }: Folders, { platform, broker, tap, came
       { id: "snapshot", driver: "http-snapshot", url: camera, interval: "20s", stallAfter: "50s", keep },
       { id: "drop", driver: "folder", path: drop, mode: "watch", keep },
     ],
-    spool: { maxBytes: "40MB", minFreeBytes: "5MB", quarantine: { maxShare: 0.5, maxAge: "365d" } },
+    // A night's pictures are more.
+    spool: { maxBytes: "40MB", maxRecords: 150, minFreeBytes: "5MB", quarantine: { maxShare: 0.5, maxAge: "365d" } },
     targets: [
       { id: "town", kind: "iotown", url: platform, token: "soak-secret", ...all, ...whole },
       { id: "bus", kind: "mqtt", url: tap, protocol: "3.1.1", ...all, ...whole },

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { controlPathOf } from "../../agent/locations.ts";
 import { ControlClient } from "../../src/control/client.ts";
-import type { QueueStats } from "../../src/core/queue.ts";
 import { seededRandom } from "./seams.ts";
 import { type SoakFault, soakFaults } from "./soak-faults.ts";
 import type { TargetTally } from "./soak-ledger.ts";
@@ -77,11 +76,11 @@ class Soak {
   readonly #busy = new Set<string>();
   readonly #running = new Set<Promise<void>>();
   readonly #zombies = new Map<number, number>();
-  #stats: QueueStats | undefined;
   #notAlive = 0;
   #asked = 0;
   #isOver = false;
   #mayFail = false;
+  #isEarly = true;
 
   constructor(plan: SoakPlan, site: SoakSite) {
     this.#plan = plan;
@@ -100,6 +99,7 @@ class Soak {
     this.#mayFail = true;
     await delay(totalMs / 3);
     const third = await this.#rest();
+    this.#isEarly = false;
     this.#mayFail = true;
     await delay(Math.max(0, startedMs + totalMs - performance.now()));
     const endedMs = performance.now();
@@ -145,7 +145,7 @@ class Soak {
     while (!this.#isOver) {
       await delay(this.#plan.faultEveryMs * (0.5 + random()));
       const free = all.filter(({ part }) => !this.#busy.has(part));
-      const fault = drawn(free, random);
+      const fault = drawn(free, this.#isEarly, random);
       if (!this.#mayFail || fault === undefined) continue;
       const happening = this.#happen(fault, random);
       this.#running.add(happening);
@@ -158,11 +158,11 @@ class Soak {
     this.#happened.set(fault.name, noted);
     this.#busy.add(fault.part);
     try {
-      await fault.happen(this.#site, random);
+      if (!(await fault.happen(this.#site, random))) return;
       noted.times += 1;
       const endedMs = performance.now();
-      const before = fault.signOfLife(this.#site);
-      const isBack = () => fault.signOfLife(this.#site) > before || this.#isHeldRightly(fault.part);
+      const before = fault.signsOfLife(this.#site);
+      const isBack = () => fault.signsOfLife(this.#site).every((sign, at) => sign > (before[at] ?? 0));
       await this.#until(fault.name, isBack, backWithinMs);
       noted.backMs.push(performance.now() - endedMs);
     } catch (error) {
@@ -171,12 +171,6 @@ class Soak {
     } finally {
       this.#busy.delete(fault.part);
     }
-  }
-
-  /** Outside of its hours, or with its budget used up, a target is sent nothing however well it is. */
-  #isHeldRightly(part: string): boolean {
-    const state = this.#stats?.deliveries?.find(({ targetId }) => targetId === part)?.state;
-    return state === "window" || state === "budget";
   }
 
   async #lookAgainAndAgain(): Promise<void> {
@@ -188,7 +182,8 @@ class Soak {
         this.#looks.push({ ...look, life: daemon.lives });
         for (const pid of look.zombies) this.#zombies.set(pid, (this.#zombies.get(pid) ?? 0) + 1);
       }
-      this.#stats = await this.#queue.stats().catch(() => undefined);
+      this.#site.stats = await this.#queue.stats().catch(() => undefined);
+      void this.#site.caller.ask("ping");
       const signal = AbortSignal.timeout(5_000);
       const answer = await fetch(`http://127.0.0.1:${webPort}/livez`, { signal }).catch(() => undefined);
       if (answer === undefined) continue;
@@ -225,8 +220,8 @@ class Soak {
     await this.#until(
       "the drain",
       async () => {
-        this.#stats = await this.#queue.stats();
-        return this.#stats.targets.every(({ pending, leased }) => pending + leased === 0);
+        this.#site.stats = await this.#queue.stats();
+        return this.#site.stats.targets.every(({ pending, leased }) => pending + leased === 0);
       },
       drainWithinMs,
     );
@@ -264,7 +259,7 @@ class Soak {
     const endMs = performance.now() + withinMs;
     while (!(await holds())) {
       if (performance.now() > endMs) {
-        const stats = JSON.stringify(this.#stats?.deliveries ?? this.#stats?.targets);
+        const stats = JSON.stringify(this.#site.stats?.deliveries ?? this.#site.stats?.targets);
         throw new Error(`waited ${withinMs} ms in vain for ${what}; ${stats}`);
       }
       await delay(50);
@@ -272,8 +267,8 @@ class Soak {
   }
 }
 
-function drawn(faults: readonly SoakFault[], random: () => number): SoakFault | undefined {
-  const total = faults.reduce((sum, { weight = 1 }) => sum + weight, 0);
-  let left = random() * total;
-  return faults.find(({ weight = 1 }) => (left -= weight) < 0);
+function drawn(faults: readonly SoakFault[], isEarly: boolean, random: () => number): SoakFault | undefined {
+  const weightOf = ({ weight, earlyWeight = weight }: SoakFault) => (isEarly ? earlyWeight : weight);
+  let left = random() * faults.reduce((sum, fault) => sum + weightOf(fault), 0);
+  return faults.find((fault) => (left -= weightOf(fault)) < 0);
 }
