@@ -40,7 +40,10 @@ function tableOf(title: string, outcome: SoakOutcome): BenchTable {
       ...targets.map(({ id, missing, countedLost }) =>
         none(`${id}: records lost that eviction did not count`, Math.max(0, missing.length - countedLost)),
       ),
-      none("parts that did not come back", all.reduce((sum, { notBack }) => sum + notBack, 0)),
+      none(
+        "parts that did not come back",
+        all.reduce((sum, { notBack }) => sum + notBack, 0),
+      ),
       atMost("s until back, at the most", rounded(Math.max(0, ...backMs) / 1_000, 1), 60, "s"),
       slopeVerdict("main process", main),
       slopeVerdict("vision process", vision),

@@ -46,11 +46,11 @@ function ofPlatform(name: (typeof platformFaults)[number]): SoakFault {
   };
 }
 
-type Happening = (site: SoakSite, random: Random) => Promise<boolean | void>;
+type Happening = (site: SoakSite, random: Random) => Promise<unknown>;
 
 /** It happens unless it says otherwise. */
 function surely(happen: Happening): SoakFault["happen"] {
-  return async (site, random) => (await happen(site, random)) ?? true;
+  return async (site, random) => (await happen(site, random)) !== false;
 }
 
 function ofCamera(id: string, name: string, happen: Happening): SoakFault {
@@ -65,7 +65,13 @@ function ofBroker(name: string, happen: Happening): SoakFault {
 }
 
 function ofAll(part: string, name: string, weight: number, happen: Happening): SoakFault {
-  return { name: `${part}: ${name}`, part, weight, happen: surely(happen), signsOfLife: ({ ledger }) => [ledger.kept.size] };
+  return {
+    name: `${part}: ${name}`,
+    part,
+    weight,
+    happen: surely(happen),
+    signsOfLife: ({ ledger }) => [ledger.kept.size],
+  };
 }
 
 /** The daemon, or its parts, have been started anew; and frames come. */
@@ -126,8 +132,9 @@ export const soakFaults: readonly SoakFault[] = [
   }),
   ofBroker("connections reset", async ({ tap }) => tap.cut()),
   ofAll("disk", "filled by another program", 1.5, async ({ folders }, random) => {
-    await using _full = await fillUp(join(folders.disk, "another"));
+    const full = await fillUp(join(folders.disk, "another"));
     await seconds(random, 2, 6);
+    await full[Symbol.asyncDispose]();
   }),
   {
     ...ofAll("vision", "killed", 0.1, async ({ daemon }) => signalChild(daemon.pid, "/vision/process/", "SIGKILL")),
