@@ -1,27 +1,11 @@
 import { join } from "node:path";
-import type { DiskShare } from "../src/core/disk-budget.ts";
 import { AgentError, asAgentError } from "../src/core/errors.ts";
-import { pulseLimits, trackLimits } from "../src/core/limits.ts";
-import type { Camera, CameraDriver, Meter, Seams, Target, TargetMemory } from "../src/core/ports.ts";
+import { pulseLimits } from "../src/core/limits.ts";
+import type { Camera, CameraDriver, Seams, Target } from "../src/core/ports.ts";
 import { Pulses } from "../src/core/pulse.ts";
 import type { ClockStamp } from "../src/core/types.ts";
-import type { MotionGate, Vision } from "../src/core/vision-port.ts";
-import { intervalMsOf } from "../src/capture/config.ts";
-import { execDriver } from "../src/capture/exec/driver.ts";
-import { ffmpegOptions } from "../src/capture/ffmpeg/config.ts";
-import { ffmpegDriver } from "../src/capture/ffmpeg/driver.ts";
-import { folderDriver } from "../src/capture/folder/driver.ts";
-import { httpCameraOptions } from "../src/capture/http/config.ts";
-import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
-import { HttpSnapshotDriver } from "../src/capture/http/snapshot.ts";
-import { rpicamDriver } from "../src/capture/rpicam/driver.ts";
-import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
-import { maskedDriver } from "../src/capture/masked.ts";
 import { CameraPauses } from "../src/capture/pauses.ts";
 import { endOrphans } from "../src/capture/stream/orphans.ts";
-import { SupervisedCamera } from "../src/capture/supervisor.ts";
-import { webcamOptions } from "../src/capture/webcam/config.ts";
-import { WebcamDriver } from "../src/capture/webcam/driver.ts";
 import { ControlServer } from "../src/control/server.ts";
 import { DeliveryLoop } from "../src/deliver/loop.ts";
 import { UploadControl, type UploadTarget } from "../src/deliver/upload-control.ts";
@@ -30,20 +14,12 @@ import type { DiskSpool, SpoolTarget } from "../src/spool/spool.ts";
 import { BootClock } from "../src/state/boot-clock.ts";
 import type { ClockSigns } from "../src/state/clock-signs.ts";
 import { TargetMemoryFile } from "../src/state/target-memory.ts";
-import { CustomVisionTarget } from "../src/targets/customvision/target.ts";
-import { FolderTarget } from "../src/targets/folder/target.ts";
-import { IotownTarget } from "../src/targets/iotown/target.ts";
-import { LayernextTarget } from "../src/targets/layernext/target.ts";
-import { MqttTarget } from "../src/targets/mqtt/target.ts";
-import { OnestepaiTarget } from "../src/targets/onestepai/target.ts";
-import { reducedTarget } from "../src/targets/reduced.ts";
-import { RemoTarget } from "../src/targets/remo/target.ts";
+import { ownGroupMemory } from "../src/vision/memory-group.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import { VisionSwitch } from "../src/vision/switch.ts";
-import { maskVersionOf } from "../src/core/privacy.ts";
-import type { KeepRules } from "../src/keep/decide.ts";
-import type { TrackRules } from "../src/keep/tracks.ts";
-import type { CameraConfig, FramepostConfig, TargetConfig } from "./config-schema.ts";
+import { buildDriver, watchedCamera } from "./build-camera.ts";
+import { buildTarget, withReducedCopies } from "./build-target.ts";
+import type { FramepostConfig, TargetConfig } from "./config-schema.ts";
 import { withDetectorRules } from "./models/detector-rules.ts";
 import { diskBudgetOf, shareOf } from "./disks.ts";
 import type { Part } from "./lifecycle.ts";
@@ -114,8 +90,9 @@ export interface ComposeOptions {
 }
 
 /**
- * The only place that names concrete classes, but for the spool (`open-spool.ts`) and the second model
- * (`shadow-model.ts`). Fails when the state folder cannot be used.
+ * The only place that names concrete classes, but for those of cameras and targets (`build-camera.ts`,
+ * `build-target.ts`), the spool (`open-spool.ts`) and the second model (`shadow-model.ts`). Fails when the state folder
+ * cannot be used.
  */
 export async function composeAgent(config: FramepostConfig, options: ComposeOptions, seams: Seams): Promise<Agent> {
   const { dataFolder } = options;
@@ -130,7 +107,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   }
   const { threads, tiles, maxMemory } = config.detector;
   const settings = { ...(threads === undefined ? {} : { threads }), ...(tiles === undefined ? {} : { tiles }) };
-  const vision = new VisionSwitch({ model, rssBytesMax: maxMemory, ...settings }, seams);
+  const vision = new VisionSwitch({ model, rssBytesMax: maxMemory, groupMemory: ownGroupMemory(), ...settings }, seams);
 
   const upload = new UploadControl(
     {
@@ -309,131 +286,4 @@ function orphansPart({ log }: Seams): Part {
 
 function part(name: string, inner: { start(signal: AbortSignal): void | Promise<void>; stop(): Promise<void> }): Part {
   return { name, start: async (signal) => inner.start(signal), stop: () => inner.stop() };
-}
-
-/** A camera, and what the pipeline knows of it. */
-function watchedCamera(
-  camera: CameraConfig,
-  driver: CameraDriver,
-  { ignoreSchedules, whenAway }: Pick<ComposeOptions, "ignoreSchedules"> & Pick<KeepRules, "whenAway">,
-  seams: Seams,
-) {
-  const { id, stallAfter, schedule, privacy, imageHealth } = camera;
-  const maskVersion = maskVersionOf(privacy);
-  const pace = {
-    intervalMs: intervalMsOf(camera),
-    ...(schedule === undefined || ignoreSchedules === true ? {} : { schedule }),
-    ...(stallAfter === undefined ? {} : { stallAfterMs: stallAfter }),
-  };
-  return {
-    camera: new SupervisedCamera({ id, driver, ...pace, maskVersion, mayRepeat: !imageHealth }, seams),
-    rules: keepRules(camera, whenAway),
-    imageHealth,
-    mayRepeat: driver.mayRepeat === true,
-    ...(maskVersion === undefined ? {} : { hidden: { maskVersion, blur: privacy?.blur } }),
-    ...(camera.motion.enabled ? { gate: motionGate(camera) } : {}),
-  };
-}
-
-function keepRules(camera: CameraConfig, whenAway: KeepRules["whenAway"]): KeepRules {
-  const { keep } = camera;
-  const intervalMs = intervalMsOf(camera);
-  return {
-    labels: keep.labels ?? [],
-    minScore: keep.minScore ?? 0,
-    minIntervalMs: keep.minInterval ?? 0,
-    negativesEvery: keep.negativesEvery ?? 0,
-    whenAway,
-    ...(keep.newObjects === undefined ? {} : { newObjects: trackRules(keep.newObjects, intervalMs) }),
-  };
-}
-
-/** An object can be seen no more often than there are frames: those that come seldom must not make it new each time. */
-function trackRules(
-  { minIou, forgetAfter, repeatAfter }: NonNullable<CameraConfig["keep"]["newObjects"]>,
-  intervalMs: number,
-): TrackRules {
-  const forgetAfterMs = Math.max(forgetAfter, trackLimits.forgetAfterFrames * intervalMs);
-  return { minIou, forgetAfterMs, ...(repeatAfter === undefined ? {} : { repeatAfterMs: repeatAfter }) };
-}
-
-function motionGate({ motion }: CameraConfig): MotionGate {
-  return {
-    detectEveryMs: motion.detectEvery,
-    minAreaShare: motion.minArea,
-    minContrastLevels: motion.minContrast,
-  };
-}
-
-/** By the kind of its driver. Nobody sees what it does without the camera's privacy mask. */
-export function buildDriver(camera: CameraConfig, vision: Vision, seams: Seams): CameraDriver {
-  const driver = bareDriver(camera, vision, seams);
-  const { id: cameraId, privacy } = camera;
-  if (privacy?.mask === undefined) return driver;
-  const paint: Vision["paint"] = (jpeg, mask, signal) => vision.paint(jpeg, mask, signal);
-  return maskedDriver(driver, { cameraId, mask: privacy.mask, paint, clock: seams.clock });
-}
-
-function bareDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
-  const isPrivate = maskVersionOf(camera.privacy) !== undefined;
-  switch (camera.driver) {
-    case "webcam":
-      return new WebcamDriver(webcamOptions(camera), { clock, inMemoryOnly: isPrivate });
-    case "ffmpeg":
-      return ffmpegDriver(ffmpegOptions(camera), clock);
-    case "exec":
-      return execDriver({ ...camera, shotTimeMs: camera.timeout }, clock);
-    case "http-snapshot":
-      return new HttpSnapshotDriver(httpCameraOptions(camera), { clock, random });
-    case "http-mjpeg":
-      return new HttpMjpegDriver(httpCameraOptions(camera), { clock, random });
-    case "folder":
-      return folderDriver({ ...camera, keepsRejected: !isPrivate }, { clock });
-    case "rpicam":
-      return rpicamDriver(camera, clock);
-    case "simulated":
-      return new SimulatedDriver(camera, (svg, options, signal) => vision.render(svg, options, signal));
-  }
-}
-
-/** Where its other side may refuse a size. */
-function withReducedCopies(target: Target, config: TargetConfig, vision: Vision, { clock }: Seams): Target {
-  if (!("reduce" in config) || !config.reduce.enabled) return target;
-  const reencode: Vision["reencode"] = (jpeg, options, signal) => vision.reencode(jpeg, options, signal);
-  return reducedTarget(target, config.reduce, reencode, clock);
-}
-
-function buildTarget(
-  target: TargetConfig,
-  {
-    device,
-    share,
-    memory,
-    meter,
-  }: {
-    readonly device: string;
-    readonly share: DiskShare | undefined;
-    readonly memory: TargetMemory;
-    readonly meter: Meter;
-  },
-  seams: Seams,
-): Target {
-  const { clock } = seams;
-  const link = { meter };
-  switch (target.kind) {
-    case "iotown":
-      return new IotownTarget(target, link);
-    case "layernext":
-      return new LayernextTarget(target, { memory, clock, link });
-    case "customvision":
-      return new CustomVisionTarget(target, seams, link);
-    case "mqtt":
-      return new MqttTarget({ config: target, device, meter }, seams);
-    case "folder":
-      return new FolderTarget(target, share);
-    case "onestepai":
-      return new OnestepaiTarget(target, { memory, clock, link });
-    case "remo":
-      return new RemoTarget({ config: target, memory, link }, seams);
-  }
 }

@@ -158,7 +158,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /^VISION_MEMORY$/,
-    "take a smaller model (framepost models bench shows each one's memory), or raise detector.maxMemory",
+    "take a smaller model (framepost models bench shows each one's memory), or allow it more: detector.maxMemory, and the service's MemoryMax=",
   ],
   [/^VISION_/, "it comes back by itself; when it does not, look into the log, and try: framepost models verify"],
   [

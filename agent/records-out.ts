@@ -1,5 +1,5 @@
 import { AgentError, asAgentError } from "../src/core/errors.ts";
-import { spoolLimits } from "../src/core/limits.ts";
+import { spoolLimits } from "../src/core/spool-limits.ts";
 import type { HeldRecord, Queue } from "../src/core/queue.ts";
 import type { ExportFolder } from "./export-folder.ts";
 

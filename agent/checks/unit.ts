@@ -14,7 +14,7 @@ const unitFolders = [
   "lib/systemd/system",
 ];
 const wants = "etc/systemd/system/multi-user.target.wants";
-const shippedPlaces = ["systemd", "scripts/package/debian"].map((folder) => join(packageFolder, folder, unit));
+const shippedPlaces = [join(packageFolder, "systemd", unit)];
 
 export interface UnitPlaces {
   /** `/` but for tests. */

@@ -97,7 +97,9 @@ export async function serviceStatus(context: CommandContext, { etc = "/etc" }: S
   const { unit } = placesIn(etc);
   const shown = ["ActiveState", "SubState", "StatusText", "NRestarts", "MainPID"];
   const asked = spawnSync("systemctl", ["show", "framepost", `--property=${shown.join(",")}`], { encoding: "utf8" });
-  const facts: Readonly<Record<string, string>> = Object.fromEntries(asked.stdout.split("\n").filter(Boolean).map(cutAtEquals));
+  const facts: Readonly<Record<string, string>> = Object.fromEntries(
+    asked.stdout.split("\n").filter(Boolean).map(cutAtEquals),
+  );
   const own = await textOf(unit);
   const file =
     own === undefined ? "none" : own === (await ownUnit(context)) ? "as written" : "edited, or of another version";

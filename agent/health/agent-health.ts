@@ -11,6 +11,7 @@ import { diskStatus } from "../remote/host.ts";
 import type { ControlFacts } from "../remote/commands.ts";
 import { healthReport } from "../report.ts";
 import { agentVersion } from "../version.ts";
+import { Certificates } from "./certificates.ts";
 import { memoryOf, ProcessWatch } from "./process-figures.ts";
 import { Recent } from "./recent.ts";
 
@@ -39,6 +40,7 @@ export class AgentHealth implements WebPorts, Part {
   readonly #clock: Clock;
   readonly #recent: Recent<Asked>;
   readonly #watch = new ProcessWatch();
+  readonly #certificates: Certificates;
   readonly #version = agentVersion();
   #metrics: Promise<Metrics> | undefined;
   #since: { readonly state: string; readonly atMs: number } | undefined;
@@ -46,6 +48,7 @@ export class AgentHealth implements WebPorts, Part {
   constructor(parts: AgentHealthParts, clock: Clock) {
     this.#parts = parts;
     this.#clock = clock;
+    this.#certificates = new Certificates(parts.config, clock);
     this.#recent = new Recent(() => this.#ask(), clock);
   }
 
@@ -123,6 +126,7 @@ export class AgentHealth implements WebPorts, Part {
       process: await this.#watch.figures(),
       ...(facts === undefined ? {} : { control: controlFigures(facts) }),
       config: changes(),
+      certificates: await this.#certificates.daysLeft(),
     };
   }
 }

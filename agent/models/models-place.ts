@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { AgentError } from "../../src/core/errors.ts";
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { Seams } from "../../src/core/ports.ts";
 import { HttpStream } from "../../src/link/http-stream.ts";
 import { createLogger } from "../../src/log/logger.ts";

@@ -1,7 +1,7 @@
 // A Debian package of a staged tree: what Debian wants beside the program, and dpkg-deb.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, cpSync, existsSync, lstatSync, lutimesSync, mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, cpSync, lstatSync, lutimesSync, mkdirSync, readdirSync } from "node:fs";
 import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -9,7 +9,6 @@ import { changelogOf, controlOf, copyrightOf } from "./debian-texts.mjs";
 import { filesBelow } from "./files.mjs";
 
 const sources = join(import.meta.dirname, "debian");
-const unit = "systemd/framepost.service";
 
 /** The package's path. `root` holds usr/lib/framepost. */
 export function buildDebian(root, { architecture, suffix, date, out }) {
@@ -19,11 +18,7 @@ export function buildDebian(root, { architecture, suffix, date, out }) {
   const version = `${manifest.version}${suffix}`;
   writeFileSync(join(program, "package.json"), `${JSON.stringify({ ...manifest, version }, undefined, 2)}\n`);
 
-  install(
-    existsSync(unit) ? unit : join(sources, "framepost.service"),
-    root,
-    "usr/lib/systemd/system/framepost.service",
-  );
+  install("systemd/framepost.service", root, "usr/lib/systemd/system/framepost.service");
   install(join(sources, "sysusers.conf"), root, "usr/lib/sysusers.d/framepost.conf");
   install(join(sources, "lintian-overrides"), root, "usr/share/lintian/overrides/framepost");
   // Not below /etc: dpkg would ask about a changed one in the middle of an unattended upgrade.

@@ -16,6 +16,7 @@ const shipped = [
   "docs",
   "models/README.md",
   "src/web/static",
+  "systemd",
 ];
 
 /** Seconds since 1970: SOURCE_DATE_EPOCH, else the last commit's. */

@@ -1,14 +1,7 @@
 import { z } from "zod";
 import { keyForm, keyOfText } from "../core/key-text.ts";
-import {
-  configLimits,
-  healthLimits,
-  modelLimits,
-  motionDefaults,
-  spoolLimits,
-  trackLimits,
-  visionLimits,
-} from "../core/limits.ts";
+import { configLimits, healthLimits, modelLimits, motionDefaults, trackLimits, visionLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import { label, labelRules } from "./label-rules.ts";
 import { currentVersion } from "./migrations.ts";
 import { byteSize, capacity, duration, fraction, identifier, lifetime, secret } from "./values.ts";

@@ -1,4 +1,4 @@
-import { diskBudgetLimits } from "./limits.ts";
+import { diskBudgetLimits } from "./spool-limits.ts";
 
 /** What one user of the disk needs of the budget: it says what it takes, and asks before it takes more. */
 export interface DiskShare {

@@ -20,7 +20,13 @@ export interface MetricSources {
   /** Where remote control is configured. */
   readonly control?: ControlFigures;
   readonly config: { readonly revision: number; readonly lastChangeKept: boolean };
-  readonly webCertificateDaysLeft?: number;
+  readonly certificates: readonly CertificateFigure[];
+}
+
+/** Of a certificate of this device's own. */
+export interface CertificateFigure {
+  readonly user: string;
+  readonly daysLeft: number;
 }
 
 export interface ProcessFigures {

@@ -23,11 +23,11 @@ const agent: readonly Metric[] = [
     "0 after a change that was taken back because the agent did not work with it",
     ({ config }) => (config.lastChangeKept ? 1 : 0),
   ),
-  figure(
+  figures(
     "gauge",
-    "web_certificate_left_days",
-    "Until the certificate of web.tls expires",
-    ({ webCertificateDaysLeft }) => webCertificateDaysLeft,
+    { name: "certificate_left_days", labels: ["user"] },
+    "Until this device's own certificate expires: that of web.tls, and those it shows to brokers and platforms",
+    ({ certificates }) => certificates.map(({ user, daysLeft }) => ({ labels: { user }, value: daysLeft })),
   ),
 ];
 

@@ -15,7 +15,11 @@ export interface Audit extends Pick<Answer, "state" | "code" | "error"> {
   readonly paths?: readonly string[];
 }
 
-export function auditOf({ id, key, command }: Pick<Entry, "id" | "key" | "command">, { state, code, error }: Answer, shown: unknown): Audit {
+export function auditOf(
+  { id, key, command }: Pick<Entry, "id" | "key" | "command">,
+  { state, code, error }: Answer,
+  shown: unknown,
+): Audit {
   return {
     ...{ command, id, state, code },
     ...(error === undefined ? {} : { error }),

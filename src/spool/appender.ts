@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { AgentError, asAgentError } from "../core/errors.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import type { Seams } from "../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../core/types.ts";
 import { Ulids } from "../core/ulid.ts";

@@ -1,4 +1,4 @@
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import type { Logger } from "../core/ports.ts";
 import type { RecordDraft } from "../core/types.ts";
 import type { IndexClient } from "./index/client.ts";

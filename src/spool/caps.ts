@@ -1,5 +1,5 @@
 import { AgentError } from "../core/errors.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import type { Collector } from "./collector.ts";
 import type { Backlog } from "./index/backlogs.ts";
 import type { IndexClient } from "./index/client.ts";

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:crypto";
 import { AgentError } from "../core/errors.ts";
 import { keyForm, keyOfText } from "../core/key-text.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 
 /**
  * AES-256-GCM of one record as two messages, so that its metadata can be read without its JPEG. Invariants: no nonce is

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { asAgentError, isAbort } from "../core/errors.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import { LogGate } from "../core/log-gate.ts";
 import type { Logger } from "../core/ports.ts";
 

@@ -1,5 +1,5 @@
 import { AgentError, messageOf } from "../core/errors.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import type { Delivery, LeaseLimit, Settlement } from "../core/ports.ts";
 import type { DueSignals } from "./due.ts";
 import type { IndexClient } from "./index/client.ts";

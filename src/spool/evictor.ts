@@ -1,4 +1,4 @@
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import type { Collector } from "./collector.ts";
 import type { FreeSpace } from "./free-space.ts";
 import type { Evicted, EvictionPolicy } from "./index/bounds.ts";

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError } from "../core/errors.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import type { EnvelopeFiles } from "./files.ts";
 import { type Layout, sequenceOfName, shardOfName, shardPath } from "./layout.ts";
 import { replaceFile, textOf } from "./small-files.ts";

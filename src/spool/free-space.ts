@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 
 /**
  * How much is free where the spool lies. While records come in quickly the disk is asked once a second only, and what they

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 
 /**
  * Where things lie in the spool's folder:

@@ -1,4 +1,4 @@
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import type { SpoolListing } from "../core/ports.ts";
 import type { ListPage } from "../core/queue.ts";
 import type { IndexClient } from "./index/client.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import { LogGate } from "../core/log-gate.ts";
 import type { Logger, Loss } from "../core/ports.ts";
 import { summed } from "./loss-sum.ts";

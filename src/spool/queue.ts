@@ -1,6 +1,6 @@
 import { shownDetections } from "../core/detections.ts";
 import { AgentError } from "../core/errors.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import type { SentEntry, SpoolListing } from "../core/ports.ts";
 import type {
   DeliverySelection,

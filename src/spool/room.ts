@@ -1,6 +1,6 @@
 import { AgentError } from "../core/errors.ts";
 import type { DiskBudget } from "../core/disk-budget.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 
 export interface RoomOptions {
   readonly bytesMax: number;

@@ -1,7 +1,7 @@
 import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errnoOf } from "../core/errors.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 
 /** The spool's files of one line: its version and its id. */
 

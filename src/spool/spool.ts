@@ -1,6 +1,6 @@
 import { DiskBudget } from "../core/disk-budget.ts";
 import { AgentError } from "../core/errors.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import type {
   Delivery,
   LeaseLimit,

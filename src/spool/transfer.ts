@@ -1,5 +1,5 @@
 import { AgentError } from "../core/errors.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import type { HeldRecord, HoldRequest, MovedDelivery, MovedRecord, Queue } from "../core/queue.ts";
 import type { Appender } from "./appender.ts";
 import type { DueSignals } from "./due.ts";

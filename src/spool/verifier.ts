@@ -1,5 +1,5 @@
 import { asAgentError } from "../core/errors.ts";
-import { spoolLimits } from "../core/limits.ts";
+import { spoolLimits } from "../core/spool-limits.ts";
 import type { QueueCheck, QueueFinding } from "../core/queue.ts";
 import type { StoredRecord } from "../core/types.ts";
 import { priorityOf } from "./envelope.ts";

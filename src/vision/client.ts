@@ -18,6 +18,7 @@ import type { Box, Detection, TileGrid } from "../core/types.ts";
 import { Calls, unavailable } from "./calls.ts";
 import { spawnVision, type ChildReply, type VisionChild } from "./child.ts";
 import type { Inspection, ProcessUsage } from "./inspection.ts";
+import type { ReadGroupMemory } from "./memory-group.ts";
 import type { ModelSpec } from "./model.ts";
 import { errorFrom, type Reply, resultOf, type Task } from "./protocol.ts";
 import { Silence } from "./silence.ts";
@@ -40,6 +41,8 @@ export interface VisionOptions {
   readonly tiles?: TileGrid;
   /** A process whose resident set is larger is replaced between two calls; those that wait meanwhile are not lost. */
   readonly rssBytesMax?: number;
+  /** What all processes of the service have and may have: near that bound, one that has grown is replaced. */
+  readonly groupMemory?: ReadGroupMemory;
   /** How long a model is left alone on which processes keep dying; doubled every time. */
   readonly modelRetryFirstMs?: number;
   /** A program in place of the vision process. */
@@ -71,7 +74,7 @@ export class VisionProcess implements Vision {
     this.#silence = new Silence(options.silentAfterPictures ?? visionLimits.silentAfterPictures);
     const { rssBytesMax = visionLimits.rssBytesMax, backoffFirstMs = visionLimits.backoffFirstMs } = options;
     this.#calls = new Calls(callTimeoutMs(options), (reply, child) => this.#note(reply, child));
-    this.#memory = new MemoryWatch(rssBytesMax, backoffFirstMs);
+    this.#memory = new MemoryWatch(rssBytesMax, backoffFirstMs, options.groupMemory);
     this.#tries = new ModelTries(options.modelRetryFirstMs ?? visionLimits.modelRetryFirstMs);
   }
 

@@ -1,4 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
+import { agentIdle } from "./agent-idle.ts";
 import { agentMemory } from "./agent-memory.ts";
 import { agentStart } from "./agent-start.ts";
 import { cameraFfmpeg } from "./camera-ffmpeg.ts";
@@ -48,6 +49,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
   "capture-drop": captureDrop,
   "agent-start": agentStart,
   "agent-memory": agentMemory,
+  "agent-idle": agentIdle,
   "camera-ffmpeg": cameraFfmpeg,
 };
 

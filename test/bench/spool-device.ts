@@ -2,7 +2,7 @@ import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { SystemClock } from "../../src/core/clock.ts";
 import { messageOf } from "../../src/core/errors.ts";
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { Spool } from "../../src/core/ports.ts";
 import { openSpool } from "../lib/disk-spool.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { describe, it } from "mocha";
 import type { Delivery } from "../../src/core/ports.ts";
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { Request } from "../../src/spool/index/messages.ts";
 import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";

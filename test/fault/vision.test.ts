@@ -401,6 +401,17 @@ describe("a vision process whose native code misbehaves", () => {
     assert.ok(vision.health().rssPeakBytes < 300_000_000);
   });
 
+  it("is replaced when it has grown and the service comes near its bound, once, and no call is lost", async function () {
+    this.timeout(20_000);
+    await using vision = await standIn("leak", { groupMemory: () => ({ usedBytes: 290e6, boundBytes: 300e6 }) });
+    await vision.start(never);
+    const codes = new Set<string>();
+    for (let call = 0; call < 10; call += 1) codes.add(await codeOf(vision.detect(picture, { exact: false }, never)));
+    assert.deepEqual([...codes], ["none"]);
+    assert.equal(vision.health().restarts, 1);
+    assert.match(vision.health().lastError?.message ?? "", /the service has 290 MB and may have 300$/);
+  });
+
   it("does not blame the model for a stop while it loads", async () => {
     await using vision = await standIn("hang", { loadTimeoutMs: 200 });
     for (let stops = 0; stops < 3; stops += 1) {

@@ -142,7 +142,7 @@ describe("the command line", function () {
       const schema = JSON.parse(stdout) as { readonly $schema: string; readonly properties: object };
       assert.equal(code, 0);
       assert.match(schema.$schema, /json-schema\.org/);
-      assert.deepEqual(Object.keys(schema.properties).slice(0, 3), ["device", "dataDir", "cameras"]);
+      assert.deepEqual(Object.keys(schema.properties).slice(0, 4), ["version", "device", "dataDir", "cameras"]);
     });
   });
 

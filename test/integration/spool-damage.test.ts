@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { join } from "node:path";
 import Database from "libsql";
 import { describe, it } from "mocha";
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { Delivery, Spool } from "../../src/core/ports.ts";
 import { trailerBytes } from "../../src/spool/envelope.ts";
 import { envelopePath, layoutOf, shardPath } from "../../src/spool/layout.ts";

@@ -4,7 +4,7 @@ import { readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { describe, it } from "mocha";
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { Delivery, Spool } from "../../src/core/ports.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
 import { trailerBytes } from "../../src/spool/envelope.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, it } from "mocha";
 import type { DeliverySelection, Queue, QueueFinding, QueueStep } from "../../src/core/queue.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
@@ -374,7 +375,11 @@ describe("verify", () => {
     const ended = new AbortController();
     const working = (): boolean => !ended.signal.aborted;
     const appending = (async () => {
-      while (working()) await appendMany(spool, 1, ["a", "b"]);
+      // A round reads every record that there is: unbridled, this would measure the disk.
+      while (working()) {
+        await appendMany(spool, 1, ["a", "b"]);
+        await delay(5);
+      }
     })();
     const sending = ["a", "b"].map(async (targetId) => {
       while (working()) {

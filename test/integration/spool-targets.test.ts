@@ -3,7 +3,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import Database from "libsql";
 import { describe, it } from "mocha";
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { Spool } from "../../src/core/ports.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
 import { envelopePath, layoutOf } from "../../src/spool/layout.ts";

@@ -6,7 +6,7 @@ import { composeAgent } from "../../agent/compose.ts";
 import { configSchema } from "../../agent/config-schema.ts";
 import { Lifecycle } from "../../agent/lifecycle.ts";
 import { SystemClock } from "../../src/core/clock.ts";
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import { AgentProcess, writeConfig } from "../lib/agent.ts";
 import { framepost } from "../lib/command.ts";
 import { openSpool } from "../lib/disk-spool.ts";

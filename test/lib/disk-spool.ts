@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { Seams } from "../../src/core/ports.ts";
 import { DiskSpool, type DiskSpoolOptions } from "../../src/spool/spool.ts";
 import { RecordingLogger, SimulatedClock, seededRandom } from "./seams.ts";

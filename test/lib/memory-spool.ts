@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../src/core/clock.ts";
 import { AgentError } from "../../src/core/errors.ts";
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type {
   Delivery,
   LeaseLimit,

@@ -1,4 +1,4 @@
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { DeliverySpool } from "../../src/deliver/loop.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 

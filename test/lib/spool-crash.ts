@@ -142,6 +142,8 @@ export interface KillPlan {
   readonly workMsMax: number;
   /** Beyond them the spool evicts; without it, it never does. */
   readonly recordsMax?: number;
+  /** Where the machine is so busy that writers come to nothing, there are more rounds, up to four times as many. */
+  readonly isEnough?: (oracle: SpoolOracle) => boolean;
 }
 
 /**
@@ -150,18 +152,18 @@ export interface KillPlan {
  */
 export async function killRounds(
   folder: string,
-  { rounds, seed, workMsMax, recordsMax = 0 }: KillPlan,
+  { rounds, seed, workMsMax, recordsMax = 0, isEnough = () => true }: KillPlan,
 ): Promise<SpoolOracle> {
   const oracle = new SpoolOracle({ evicts: recordsMax > 0 });
   const random = seededRandom(seed);
   let checked = true;
-  for (let round = 1; round <= rounds; round += 1) {
+  for (let round = 1; round <= rounds || (round <= 4 * rounds && !isEnough(oracle)); round += 1) {
     const writer = new SpoolWriter(oracle, { folder, seed: seed + round, recordsMax });
     await writer.reached(checked ? "ready" : "starting");
     await delay(random() * (checked ? workMsMax : 100));
     await writer.kill();
     oracle.crash("kill", monotonicMs());
-    checked = round === rounds || random() > 0.3;
+    checked = round >= rounds || random() > 0.3;
     if (checked) await checkSpool(folder, oracle);
   }
   return oracle;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { LeaseLimit, Loss, LossReason, Settlement, SpoolListing, TargetBacklog } from "../../src/core/ports.ts";
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { DeliverySelection } from "../../src/core/queue.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
 import { NewestShares } from "../../src/spool/newest-share.ts";

@@ -1,4 +1,4 @@
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import { PatientClock } from "./disk-spool.ts";
 
 const upkeepPauses: ReadonlySet<number> = new Set([spoolLimits.upkeepFirstMs, spoolLimits.upkeepEveryMs]);

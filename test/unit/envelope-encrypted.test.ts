@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { describe, it } from "mocha";
 import { keyOfText } from "../../src/core/key-text.ts";
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
 import { checkValueOf, keyOf, newNonce, RecordCipher } from "../../src/spool/cipher.ts";
 import {

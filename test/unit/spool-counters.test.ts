@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "mocha";
-import { spoolLimits } from "../../src/core/limits.ts";
+import { spoolLimits } from "../../src/core/spool-limits.ts";
 import { Inspection } from "../../src/spool/index/inspection.ts";
 import { IndexMarks } from "../../src/spool/index/marks.ts";
 import { openIndex } from "../../src/spool/index/schema.ts";

@@ -38,6 +38,50 @@ describe("a vision process that takes more memory than it may", () => {
   });
 });
 
+describe("a vision process of a service that comes near its bound", () => {
+  const born = 130e6;
+  const grown = born + visionLimits.groupGrowthBytesMin;
+  const full = { usedBytes: 255e6, boundBytes: 300e6 };
+
+  it("goes when it has grown, saying why, and then not again for some minutes", () => {
+    const watch = new MemoryWatch(1_000e6, 1_000, () => full);
+    watch.born(0);
+    assert.equal(watch.verdict(born, 0), undefined);
+    const { code, message } = watch.verdict(grown, 60_000) ?? {};
+    assert.equal(code, "VISION_MEMORY");
+    assert.match(message ?? "", /from 130 MB to 164, and the service has 255 MB and may have 300$/);
+    watch.born(60_000);
+    assert.equal(watch.verdict(born, 61_000), undefined);
+    const againMs = 60_000 + visionLimits.groupReliefEveryMs;
+    assert.equal(watch.verdict(grown, againMs - 1), undefined);
+    assert.notEqual(watch.verdict(grown, againMs), undefined);
+  });
+
+  it("stays where a new one would be no smaller, where there is room, and where nothing bounds them", () => {
+    for (const [rssBytes, group] of [
+      [grown - 1, full],
+      [grown, { ...full, usedBytes: 254e6 }],
+      [grown, undefined],
+    ] as const) {
+      const watch = new MemoryWatch(1_000e6, 1_000, () => group);
+      watch.born(0);
+      assert.equal(watch.verdict(born, 0), undefined);
+      assert.equal(watch.verdict(rssBytes, 60_000), undefined);
+    }
+  });
+
+  it("does not make the agent ask all the time", () => {
+    let asked = 0;
+    const watch = new MemoryWatch(1_000e6, 1_000, () => {
+      asked += 1;
+      return undefined;
+    });
+    watch.born(0);
+    for (let now = 0; now < 60_000; now += 100) watch.verdict(now === 0 ? born : grown, now);
+    assert.equal(asked, 60_000 / visionLimits.groupAskEveryMs);
+  });
+});
+
 describe("a model on which vision processes die", () => {
   const death = new AgentError("VISION_DIED", "it died of SIGILL", { disposition: "retry" });
 

@@ -1,5 +1,5 @@
 import { shownDetections } from "../../../src/core/detections.ts";
-import { spoolLimits } from "../../../src/core/limits.ts";
+import { spoolLimits } from "../../../src/core/spool-limits.ts";
 import type { SpoolListing } from "../../../src/core/ports.ts";
 import type { ListPage } from "../../../src/core/queue.ts";
 import type { CommandContext } from "../../context.ts";

@@ -1,4 +1,4 @@
-import { spoolLimits } from "../../../src/core/limits.ts";
+import { spoolLimits } from "../../../src/core/spool-limits.ts";
 import type { SentEntry } from "../../../src/core/ports.ts";
 import type { CommandContext } from "../../context.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";

@@ -1,4 +1,4 @@
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import type { DeliverySelection, QueueStep } from "../../core/queue.ts";
 import { numberIn, textIn } from "./database.ts";
 import { statesOf } from "./listings.ts";

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../../core/clock.ts";
 import { isAbort, messageOf } from "../../core/errors.ts";
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import type { Verdict } from "./messages.ts";
 
 /** Checks the index once, some time after a start that followed a crash, in a thread of its own. */

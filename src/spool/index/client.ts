@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../../core/clock.ts";
 import { AgentError, messageOf } from "../../core/errors.ts";
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import { layoutOf } from "../layout.ts";
 import { BackgroundCheck } from "./check.ts";
 import { indexDamaged } from "./codes.ts";

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { AgentError, errnoOf } from "../../core/errors.ts";
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import { keyMissing, type RecordCipher } from "../cipher.ts";
 import {
   decodeMetadata,

@@ -1,5 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import type { Loss, LossReason } from "../../core/ports.ts";
 import type { Layout } from "../layout.ts";
 import { summed } from "../loss-sum.ts";

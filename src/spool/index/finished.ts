@@ -1,4 +1,4 @@
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import type { Layout } from "../layout.ts";
 import { flushWal } from "./database.ts";
 import { flushRemoval, removeEnvelopes } from "./disk.ts";

@@ -1,4 +1,4 @@
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import { type Layout, shardOf } from "../layout.ts";
 import { classified, numberIn, textIn } from "./database.ts";
 import { sequencesInShard, shardsOnDisk } from "./disk.ts";

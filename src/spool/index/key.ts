@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { errnoOf } from "../../core/errors.ts";
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import { checkValueOf, keyMissing, keyWrong, RecordCipher } from "../cipher.ts";
 import { diskError } from "../files.ts";
 import type { Layout } from "../layout.ts";

@@ -1,4 +1,4 @@
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import type { Loss } from "../../core/ports.ts";
 import { classified, numberIn, textIn } from "./database.ts";
 import type { Losses } from "./losses.ts";

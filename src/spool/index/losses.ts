@@ -1,5 +1,5 @@
 import type { Loss, LossReason } from "../../core/ports.ts";
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import { classified, numberIn, textIn } from "./database.ts";
 import type { Statements } from "./statements.ts";
 

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AgentError } from "../../core/errors.ts";
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import type { SentEntry } from "../../core/ports.ts";
 import type { DeliverySelection, HeldRecord, HoldRequest, MovedDelivery, SentPage } from "../../core/queue.ts";
 import { type Layout, layoutOf } from "../layout.ts";

@@ -1,4 +1,4 @@
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import type { RecordCipher } from "../cipher.ts";
 import { type Layout, shardOf } from "../layout.ts";
 import { type Depth, examine, sequencesInShard, setEnvelopeAside, shardsOnDisk } from "./disk.ts";

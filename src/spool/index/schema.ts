@@ -1,5 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import { classified, connect, damageError, numberIn, type Sql } from "./database.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import type { SentEntry } from "../../core/ports.ts";
 import type { SentPage } from "../../core/queue.ts";
 import { classified, numberIn, textIn } from "./database.ts";

@@ -1,4 +1,4 @@
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import type { MovedDelivery } from "../../core/queue.ts";
 import { type Arrival, placeOf } from "../envelope.ts";
 import { classified, numberIn, textIn } from "./database.ts";

@@ -1,5 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import type { HeldRecord, HoldRequest, MovedDelivery } from "../../core/queue.ts";
 import { classified, numberIn, textIn } from "./database.ts";
 import type { Statements } from "./statements.ts";

@@ -1,4 +1,4 @@
-import { spoolLimits } from "../../core/limits.ts";
+import { spoolLimits } from "../../core/spool-limits.ts";
 import { classified, numberIn } from "./database.ts";
 import type { Statements } from "./statements.ts";
 

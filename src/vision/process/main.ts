@@ -1,3 +1,4 @@
+import "./signals.ts";
 import { writeFileSync } from "node:fs";
 import { Socket, type OnReadOpts, type SocketConstructorOpts } from "node:net";
 import { KeptBuffers } from "../../core/kept-buffers.ts";
@@ -83,9 +84,5 @@ function offerToTheKernel(): void {
   }
 }
 
-// A Ctrl-C reaches the whole terminal group, and some service managers' SIGTERM the whole service: when this process ends
-// is the main process's decision, which closes the channel.
-process.on("SIGINT", () => undefined);
-process.on("SIGTERM", () => undefined);
 offerToTheKernel();
 channel.listen();
