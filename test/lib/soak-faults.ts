@@ -42,7 +42,7 @@ function ofPlatform(name: (typeof platformFaults)[number]): SoakFault {
       platform.heal();
       return met > 0;
     },
-    signsOfLife: (site) => [sentTo("town", site, site.platform.counts().accepted)],
+    signsOfLife: (site) => [sentTo("town", site)],
   };
 }
 
@@ -60,7 +60,7 @@ function ofCamera(id: string, name: string, happen: Happening): SoakFault {
 
 /** Remote control, too, has to answer again. */
 function ofBroker(name: string, happen: Happening): SoakFault {
-  const signsOfLife = (site: SoakSite) => [sentTo("bus", site, site.ledger.published), site.caller.answered];
+  const signsOfLife = (site: SoakSite) => [sentTo("bus", site), site.caller.answered];
   return { name: `broker: ${name}`, part: "bus", weight: 0.7, happen: surely(happen), signsOfLife };
 }
 
@@ -74,16 +74,35 @@ function ofAll(part: string, name: string, weight: number, happen: Happening): S
   };
 }
 
+/** Late in a run this is rare: memory is judged then, of processes that have lived for a while. */
+const lateShare = 0.1;
+
 /** The daemon, or its parts, have been started anew; and frames come. */
-function ofAgent(name: string, weight: number, happen: Happening): SoakFault {
+function ofAgent(name: string, earlyWeight: number, happen: Happening): SoakFault {
   const signsOfLife = ({ ledger }: SoakSite) => [ledger.events.get("started") ?? 0, ledger.kept.size];
-  return { ...ofAll("agent", name, weight, happen), signsOfLife };
+  return { ...ofAll("agent", name, earlyWeight * lateShare, happen), earlyWeight, signsOfLife };
+}
+
+/** It is replaced, and frames are labelled again. */
+function ofVision(name: string, signal: NodeJS.Signals): SoakFault {
+  const happen = async ({ daemon }: SoakSite) => signalChild(daemon.pid, "/vision/process/", signal);
+  const signsOfLife = ({ ledger }: SoakSite) => [ledger.events.get("vision.ready") ?? 0, ledger.keptBy("scene")];
+  return { ...ofAll("vision", name, 0.6 * lateShare, happen), earlyWeight: 0.6, signsOfLife };
+}
+
+function filled(part: string, folderOf: (site: SoakSite) => string, signsOfLife: SoakFault["signsOfLife"]): SoakFault {
+  const happen: Happening = async (site, random) => {
+    await using full = await fillUp(join(folderOf(site), "another"));
+    await seconds(random, 2, 6);
+    return full.path !== "";
+  };
+  return { ...ofAll(part, "filled by another program", 1, happen), signsOfLife };
 }
 
 /** Outside of its hours, or with its budget used up, a target is sent nothing however well it is. */
-function sentTo(targetId: string, { stats }: SoakSite, records: number): number {
+function sentTo(targetId: string, { stats, ledger }: SoakSite): number {
   const state = stats?.deliveries?.find((delivery) => delivery.targetId === targetId)?.state;
-  return state === "window" || state === "budget" ? performance.now() : records;
+  return state === "window" || state === "budget" ? performance.now() : ledger.accepted(targetId);
 }
 
 const moods = ["refuses", "hangs", "rubbish", "resets"] as const;
@@ -131,33 +150,29 @@ export const soakFaults: readonly SoakFault[] = [
     broker.thaw();
   }),
   ofBroker("connections reset", async ({ tap }) => tap.cut()),
-  ofAll("disk", "filled by another program", 1.5, async ({ folders }, random) => {
-    const full = await fillUp(join(folders.disk, "another"));
-    await seconds(random, 2, 6);
-    await full[Symbol.asyncDispose]();
+  filled(
+    "disk",
+    ({ folders }) => folders.disk,
+    ({ ledger }) => [ledger.kept.size],
+  ),
+  filled(
+    "archive",
+    ({ folders }) => folders.out,
+    (site) => [sentTo("archive", site)],
+  ),
+  ofVision("killed", "SIGKILL"),
+  ofVision("stopped", "SIGSTOP"),
+  ofAgent("killed", 0.4, async ({ daemon }) => {
+    await daemon.end("SIGKILL");
+    daemon.start();
   }),
-  {
-    ...ofAll("vision", "killed", 0.1, async ({ daemon }) => signalChild(daemon.pid, "/vision/process/", "SIGKILL")),
-    earlyWeight: 1,
-    signsOfLife: ({ ledger }) => [ledger.keptBy("scene")],
-  },
-  {
-    ...ofAgent("killed", 0.05, async ({ daemon }) => {
-      await daemon.end("SIGKILL");
-      daemon.start();
-    }),
-    earlyWeight: 0.5,
-  },
-  {
-    ...ofAgent("stopped and started", 0.05, async ({ daemon }) => {
-      await daemon.end("SIGTERM");
-      daemon.start();
-    }),
-    earlyWeight: 0.25,
-  },
+  ofAgent("stopped and started", 0.3, async ({ daemon }) => {
+    await daemon.end("SIGTERM");
+    daemon.start();
+  }),
   ofAgent("SIGHUP", 0.4, async ({ daemon }) => daemon.signal("SIGHUP")),
   ofAgent("command restart", 0.4, async ({ caller }) => (await caller.ask("restart")) === "ok"),
-  ofAll("agent", "config changed by command", 0.8, async ({ caller }, random) => {
+  ofAgent("config changed by command", 0.6, async ({ caller }, random) => {
     const scene = { seed: Math.floor(random() * 1e6), interval: `${10 + Math.floor(random() * 15)}s` };
     return (await caller.ask("config.patch", { patch: { cameras: { scene } } }, 15_000)) === "ok";
   }),

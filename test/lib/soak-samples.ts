@@ -1,5 +1,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { memoryOf } from "./process-memory.ts";
+import { repositoryFolder } from "./shared.ts";
+
+const folder = `${repositoryFolder}/dist/`;
 
 /** What the kernel says of the daemon and its children. */
 export interface ProcessLook {
@@ -55,6 +58,23 @@ async function childrenOf(pid: number): Promise<readonly Child[]> {
   );
 }
 
+/** Processes of this program that an earlier life has left behind: anywhere on the machine, and no child of `pid`. */
+export async function straysOf(pid: number | undefined): Promise<readonly string[]> {
+  const parts = ["/soak-camera-child", "/vision/process/", "/soak-agent"].map(
+    (part) => new RegExp(`${folder}\\S*${part}`),
+  );
+  const strays: string[] = [];
+  for (const other of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    if (other === String(pid)) continue;
+    const commandLine = await readFile(`/proc/${other}/cmdline`, "latin1").catch(() => "");
+    const stat = await readFile(`/proc/${other}/stat`, "latin1").catch(() => "");
+    const [, state, parent] = /\) (\S) (\d+)/.exec(stat) ?? [];
+    if (state === "Z" || parent === String(pid) || !parts.some((part) => part.test(commandLine))) continue;
+    strays.push(`${other} ${commandLine.replaceAll("\0", " ")}`);
+  }
+  return strays;
+}
+
 export interface Point {
   /** Of one process. */
   readonly life: number;
@@ -68,12 +88,14 @@ export interface Slope {
   readonly meanMb: number;
   readonly hours: number;
   readonly lives: number;
-  /** What it comes to over the time is at most a tenth of the mean, or three standard errors. */
-  readonly isNoise: boolean;
+  /** How much of the time was looked at: without what is warming up, and without lives that are too short. */
+  readonly share: number;
 }
 
 const warmUpMs = 60_000;
 const shortWarmUpMs = 20_000;
+/** A life's own level takes one point away. */
+const binsMin = 3;
 const binMs = 10_000;
 
 /**
@@ -88,7 +110,7 @@ export function slopeOf(points: readonly Point[], fromMs: number, toMs: number):
   for (const life of lives.values()) {
     const bornMs = life[0]?.atMs ?? 0;
     const bins = binned(life.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs && atMs - bornMs >= warmMs));
-    if (bins.length < 3) continue;
+    if (bins.length < binsMin) continue;
     const meanX = mean(bins.map(({ atMs }) => atMs / 3_600_000));
     const meanY = mean(bins.map(({ mb }) => mb));
     for (const { atMs, mb } of bins) {
@@ -105,8 +127,8 @@ export function slopeOf(points: readonly Point[], fromMs: number, toMs: number):
   const standardError = freedom > 0 && sumXX > 0 ? Math.sqrt(residual / freedom / sumXX) : Infinity;
   const hours = (toMs - fromMs) / 3_600_000;
   const meanMb = count === 0 ? 0 : total / count;
-  const isNoise = slope * hours <= 0.1 * meanMb || slope <= 3 * standardError;
-  return { mbPerHour: slope, standardError, meanMb, hours, lives: used, isNoise };
+  const share = (count * binMs) / Math.max(1, toMs - fromMs);
+  return { mbPerHour: slope, standardError, meanMb, hours, lives: used, share };
 }
 
 function binned(points: readonly Point[]): readonly Pick<Point, "atMs" | "mb">[] {

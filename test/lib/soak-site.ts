@@ -15,6 +15,8 @@ import { MqttTap } from "./soak-tap.ts";
 export const soakCameras = ["scene", "shift", "program", "snapshot", "drop"] as const;
 const device = "soak";
 const diskMb = 64;
+/** For all that is kept in an hour. */
+const archiveMb = 256;
 /** By the agent's clock: some 27 s. */
 const watchdogMs = 5 * 60 * 60_000;
 const cameraProgram = new URL("./soak-camera-child.js", import.meta.url).pathname;
@@ -44,6 +46,7 @@ export class SoakSite {
   static async build(root: string, hurry: number): Promise<SoakSite> {
     const folders = await makeFolders(root);
     mountSmallDisk(folders.disk, diskMb);
+    mountSmallDisk(folders.out, archiveMb);
     const ledger = new SoakLedger();
     const broker = await new Mosquitto({ lines: ["allow_anonymous true"] }).start();
     const tap = await new MqttTap(broker.port, (payload) => ledger.publish(payload)).start();
@@ -72,6 +75,7 @@ export class SoakSite {
     await this.platform.stop();
     await this.camera.stop();
     unmount(this.folders.disk);
+    unmount(this.folders.out);
   }
 }
 

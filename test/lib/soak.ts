@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { controlPathOf } from "../../agent/locations.ts";
 import { ControlClient } from "../../src/control/client.ts";
-import { seededRandom } from "./seams.ts";
 import { type SoakFault, soakFaults } from "./soak-faults.ts";
 import type { TargetTally } from "./soak-ledger.ts";
-import { lookAt, type ProcessLook, type Slope, slopeOf } from "./soak-samples.ts";
+import { lookAt, type ProcessLook, type Slope, slopeOf, straysOf } from "./soak-samples.ts";
+import { type PlannedFault, soakSchedule } from "./soak-schedule.ts";
 import { SoakSite } from "./soak-site.ts";
 import { tempFolder } from "./temp.ts";
 
@@ -22,22 +22,44 @@ export interface SoakPlan {
 export interface SoakOutcome {
   readonly days: number;
   readonly kept: number;
+  readonly keptText: string;
   readonly framesPerSecond: number;
   readonly lives: number;
+  readonly kills: number;
   readonly faults: ReadonlyMap<string, Happened>;
-  readonly targets: readonly (TargetTally & { readonly id: string; readonly countedLost: number })[];
+  readonly secondsBetweenFaults: number;
+  readonly targets: readonly TargetAccount[];
+  readonly unsettled: number;
+  /** Pictures of the watched folder that are in no record. */
+  readonly neverKept: number;
+  /** Records with a picture that their camera did not give. */
+  readonly notGiven: number;
+  /** What the spool finds wrong with itself, and records that it still holds. */
+  readonly findings: readonly string[];
   readonly main: Slope;
   readonly vision: Slope;
   /** While nothing is broken: after a third of the time, and at the end. */
   readonly third: Rest;
   readonly end: Rest;
   readonly zombies: number;
+  readonly strays: readonly string[];
   readonly livenessAsked: number;
+  /** Of the looks at a running daemon. */
+  readonly livenessShare: number;
   readonly notAlive: number;
   readonly unexpected: readonly string[];
   readonly events: ReadonlyMap<string, number>;
   readonly drainSeconds: number;
   readonly quarantined: number;
+}
+
+export interface TargetAccount extends TargetTally {
+  readonly id: string;
+  /** By what the agent counts, of all reasons. */
+  readonly countedLost: number;
+  /** Of these, by damage or because they were gone: none of it is a policy. */
+  readonly damaged: number;
+  readonly reasons: string;
 }
 
 export interface Rest {
@@ -79,8 +101,7 @@ class Soak {
   #notAlive = 0;
   #asked = 0;
   #isOver = false;
-  #mayFail = false;
-  #isEarly = true;
+  #mayFail = true;
 
   constructor(plan: SoakPlan, site: SoakSite) {
     this.#plan = plan;
@@ -89,71 +110,77 @@ class Soak {
   }
 
   async run(): Promise<SoakOutcome> {
-    const { daemon, ledger } = this.#site;
+    const { daemon, ledger, feeder, camera } = this.#site;
     daemon.start();
     await this.#until("the first records", () => ledger.kept.size > 20, 60_000);
     const looking = this.#lookAgainAndAgain();
-    const startedMs = performance.now();
+    const [startedMs, keptBefore] = [performance.now(), ledger.kept.size];
     const totalMs = this.#plan.minutes * 60_000;
-    const failing = this.#failAgainAndAgain();
-    this.#mayFail = true;
+    const failing = this.#failAgainAndAgain(totalMs / 3);
     await delay(totalMs / 3);
     const third = await this.#rest();
-    this.#isEarly = false;
     this.#mayFail = true;
     await delay(Math.max(0, startedMs + totalMs - performance.now()));
     const endedMs = performance.now();
-    const framesPerSecond = ledger.kept.size / ((endedMs - startedMs) / 1_000);
+    const framesPerSecond = (ledger.kept.size - keptBefore) / ((endedMs - startedMs) / 1_000);
     const end = await this.#rest();
     this.#isOver = true;
     await Promise.all([failing, looking]);
+    const strays = await straysOf(daemon.pid);
     const drainSeconds = await this.#drain();
     const quarantined = await this.#sendAgain();
-    const targets = await this.#tallies();
+    const findings = await this.#findings();
+    const targets = await this.#accounts();
     const days = ((performance.now() - startedMs) * this.#plan.hurry) / 86_400_000;
     const stopped = await daemon.end("SIGTERM");
-    const unexpected = [
-      ...daemon.crashes,
-      ...ledger.unexpected,
-      ...(stopped === 0 ? [] : [`the last stop ended with ${stopped}`]),
-    ];
+    if (stopped !== 0) daemon.crashes.push(`the last stop ended with ${stopped}`);
     const [fromMs, toMs] = [startedMs + totalMs / 3, endedMs];
-    const looks = this.#looks;
-    const main = slopeOf(
-      looks.map(({ life, atMs, mainMb: mb }) => ({ life, atMs, mb })),
-      fromMs,
-      toMs,
-    );
-    const vision = slopeOf(
-      looks.flatMap(({ visionPid: life, atMs, visionMb: mb }) =>
-        life === undefined || mb === undefined ? [] : [{ life, atMs, mb }],
-      ),
-      fromMs,
-      toMs,
-    );
     return {
-      ...{ days, kept: ledger.kept.size, framesPerSecond, lives: daemon.lives, faults: this.#happened, targets },
-      ...{ main, vision, third, end, unexpected, events: ledger.events, drainSeconds, quarantined },
+      ...{ days, kept: ledger.kept.size, keptText: ledger.keptText(), framesPerSecond, targets, findings },
+      ...{ lives: daemon.lives, kills: this.#timesOf("agent: killed"), faults: this.#happened },
+      secondsBetweenFaults: (endedMs - startedMs) / 1_000 / Math.max(1, this.#faultsHappened()),
+      unsettled: ledger.unsettled,
+      neverKept: ledger.neverKept(await feeder.taken(), "drop"),
+      notGiven: ledger.notGiven(new Set(feeder.given.keys()), "drop") + ledger.notGiven(camera.given, "snapshot"),
+      ...this.#slopes(fromMs, toMs),
+      ...{ third, end, strays: [...strays, ...(await straysOf(undefined))] },
       zombies: [...this.#zombies.values()].filter((times) => times >= 3).length,
-      ...{ livenessAsked: this.#asked, notAlive: this.#notAlive },
+      ...{ livenessAsked: this.#asked, livenessShare: this.#asked / Math.max(1, this.#looks.length) },
+      ...{ notAlive: this.#notAlive, unexpected: [...daemon.crashes, ...ledger.unexpected] },
+      ...{ events: ledger.events, drainSeconds, quarantined },
     };
   }
 
-  async #failAgainAndAgain(): Promise<void> {
-    const random = seededRandom(this.#plan.seed);
-    const all = this.#plan.faults ?? soakFaults;
-    while (!this.#isOver) {
-      await delay(this.#plan.faultEveryMs * (0.5 + random()));
-      const free = all.filter(({ part }) => !this.#busy.has(part));
-      const fault = drawn(free, this.#isEarly, random);
-      if (!this.#mayFail || fault === undefined) continue;
-      const happening = this.#happen(fault, random);
+  #slopes(fromMs: number, toMs: number): Pick<SoakOutcome, "main" | "vision"> {
+    const main = this.#looks.map(({ life, atMs, mainMb: mb }) => ({ life, atMs, mb }));
+    const vision = this.#looks.flatMap(({ visionPid: life, atMs, visionMb: mb }) =>
+      life === undefined || mb === undefined ? [] : [{ life, atMs, mb }],
+    );
+    return { main: slopeOf(main, fromMs, toMs), vision: slopeOf(vision, fromMs, toMs) };
+  }
+
+  #timesOf(name: string): number {
+    return this.#happened.get(name)?.times ?? 0;
+  }
+
+  #faultsHappened(): number {
+    return [...this.#happened.values()].reduce((sum, { times }) => sum + times, 0);
+  }
+
+  async #failAgainAndAgain(earlyMs: number): Promise<void> {
+    const { seed, faults = soakFaults, faultEveryMs } = this.#plan;
+    for (const planned of soakSchedule(seed, faults, faultEveryMs, earlyMs)) {
+      await delay(planned.afterMs);
+      if (this.#isOver) return;
+      // One that finds its part broken, or a rest, is left out, so that those after it stay what they are.
+      if (!this.#mayFail || this.#busy.has(planned.fault.part)) continue;
+      const happening = this.#happen(planned);
       this.#running.add(happening);
       void happening.finally(() => this.#running.delete(happening));
     }
   }
 
-  async #happen(fault: SoakFault, random: () => number): Promise<void> {
+  async #happen({ fault, random }: PlannedFault): Promise<void> {
     const noted = this.#happened.get(fault.name) ?? { times: 0, backMs: [], notBack: 0 };
     this.#happened.set(fault.name, noted);
     this.#busy.add(fault.part);
@@ -206,14 +233,14 @@ class Soak {
   }
 
   async #drain(): Promise<number> {
-    const { caller, feeder, ledger } = this.#site;
+    const { caller, feeder } = this.#site;
     feeder.stop();
     await caller.insist("capture.pause", {}, 60_000);
     const beganMs = performance.now();
     await this.#drained();
+    const drainSeconds = (performance.now() - beganMs) / 1_000;
     await delay(1_000);
-    process.stdout.write(`drained, ${ledger.kept.size} records kept: ${ledger.keptText()}\n`);
-    return (performance.now() - beganMs) / 1_000;
+    return drainSeconds;
   }
 
   async #drained(): Promise<void> {
@@ -239,19 +266,34 @@ class Soak {
     return changed;
   }
 
-  async #tallies(): Promise<SoakOutcome["targets"]> {
+  async #findings(): Promise<readonly string[]> {
+    const findings: string[] = [];
+    for (let after = 0, done = false; !done;) {
+      const page = await this.#queue.verify(after, false);
+      ({ lastSequence: after, done } = page);
+      findings.push(...page.findings.map(({ code, message }) => `${code}: ${message}`));
+    }
+    const { records } = await this.#queue.stats();
+    return records === 0 ? findings : [...findings, `${records} records are still in the spool`];
+  }
+
+  async #accounts(): Promise<SoakOutcome["targets"]> {
     const { ledger, platform, folders } = this.#site;
     const lost = (await this.#queue.stats()).lost;
+    const archived = await ledger.readFolder(folders.out);
     const tallies = {
       town: ledger.platform(platform.stored()),
       bus: ledger.broker(),
-      archive: await ledger.folder(folders.out),
+      archive: ledger.folder(archived),
     };
     return Object.entries(tallies).map(([id, tally]) => {
-      const countedLost = lost
-        .filter(({ targetId }) => targetId === id)
-        .reduce((sum, { deliveries }) => sum + deliveries, 0);
-      return { ...tally, id, countedLost };
+      const losses = lost.filter(({ targetId }) => targetId === id);
+      const sumOf = (some: typeof losses) => some.reduce((sum, { deliveries }) => sum + deliveries, 0);
+      const damaged = sumOf(losses.filter(({ reason }) => reason === "damaged" || reason === "missing"));
+      const reasons = [...new Set(losses.map(({ reason }) => reason))]
+        .map((wanted) => `${wanted} ${sumOf(losses.filter(({ reason }) => reason === wanted))}`)
+        .join(", ");
+      return { ...tally, id, countedLost: sumOf(losses), damaged, reasons };
     });
   }
 
@@ -265,10 +307,4 @@ class Soak {
       await delay(50);
     }
   }
-}
-
-function drawn(faults: readonly SoakFault[], isEarly: boolean, random: () => number): SoakFault | undefined {
-  const weightOf = ({ weight, earlyWeight = weight }: SoakFault) => (isEarly ? earlyWeight : weight);
-  let left = random() * faults.reduce((sum, fault) => sum + weightOf(fault), 0);
-  return faults.find((fault) => (left -= weightOf(fault)) < 0);
 }
