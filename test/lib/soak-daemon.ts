@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { LogLine } from "./agent.ts";
 import type { SoakOrigin } from "./soak-clock.ts";
 
+/** To look into what a run found. */
+const wholeLog = process.env["FRAMEPOST_SOAK_LOG"];
 const program = new URL("./soak-agent.js", import.meta.url).pathname;
 
 export interface SoakDaemonPlan {
@@ -62,6 +65,7 @@ export class SoakDaemon {
       this.start();
     });
     createInterface({ input: child.stderr }).on("line", (line) => {
+      if (wholeLog !== undefined) appendFileSync(wholeLog, `${line}\n`);
       this.#said.push(line);
       if (this.#said.length > 40) this.#said.shift();
       if (line.startsWith("{")) onLine(JSON.parse(line) as LogLine);

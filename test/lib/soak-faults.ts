@@ -172,10 +172,14 @@ export const soakFaults: readonly SoakFault[] = [
   }),
   ofAgent("SIGHUP", 0.4, async ({ daemon }) => daemon.signal("SIGHUP")),
   ofAgent("command restart", 0.4, async ({ caller }) => (await caller.ask("restart")) === "ok"),
-  ofAgent("config changed by command", 0.6, async ({ caller }, random) => {
-    const scene = { seed: Math.floor(random() * 1e6), interval: `${10 + Math.floor(random() * 15)}s` };
-    return (await caller.ask("config.patch", { patch: { cameras: { scene } } }, 15_000)) === "ok";
-  }),
+  {
+    // Its answer comes when all parts have been started anew and the broker was reached.
+    ...ofAll("agent", "config changed by command", 0.06, async ({ caller }, random) => {
+      const scene = { seed: Math.floor(random() * 1e6), interval: `${10 + Math.floor(random() * 15)}s` };
+      return (await caller.ask("config.patch", { patch: { cameras: { scene } } }, 15_000)) === "ok";
+    }),
+    earlyWeight: 0.6,
+  },
   ofAll("clock", "set forward or back", 0.8, async ({ daemon, folders }, random) => {
     const before = Number(await readFile(folders.offset, "utf8").catch(() => "0"));
     const byMs = (random() < 0.5 ? -1 : 1.5) * random() * 2 * 60 * 60_000;

@@ -4,7 +4,7 @@ import type { QueueStats } from "../../src/core/queue.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { writeConfig } from "./agent.ts";
 import { freePort, Mosquitto } from "./mosquitto.ts";
-import { mountSmallDisk, unmount } from "./small-disk.ts";
+import { mountSmallDisk, unmount, unmountInUse } from "./small-disk.ts";
 import { SoakCaller } from "./soak-caller.ts";
 import { FolderFeeder, MoodyHttpCamera } from "./soak-cameras.ts";
 import { soakOrigin } from "./soak-clock.ts";
@@ -33,6 +33,7 @@ export class SoakSite {
   readonly caller: SoakCaller;
   readonly folders: Folders;
   readonly webPort: number;
+  readonly #endWithUs = (): void => disksOf(this.folders).forEach(unmountInUse);
   /** As it was told last. */
   stats: QueueStats | undefined;
 
@@ -40,6 +41,7 @@ export class SoakSite {
     ({ folders: this.folders, webPort: this.webPort, platform: this.platform, camera: this.camera } = parts);
     ({ feeder: this.feeder, tap: this.tap, caller: this.caller, daemon: this.daemon } = parts);
     ({ broker: this.broker, ledger: this.ledger } = parts);
+    process.prependOnceListener("exit", this.#endWithUs);
   }
 
   /** All of it runs but the daemon. */
@@ -74,8 +76,8 @@ export class SoakSite {
     await this.broker.stop();
     await this.platform.stop();
     await this.camera.stop();
-    unmount(this.folders.disk);
-    unmount(this.folders.out);
+    process.removeListener("exit", this.#endWithUs);
+    for (const disk of disksOf(this.folders)) unmount(disk);
   }
 }
 
@@ -92,6 +94,10 @@ interface Folders {
   readonly drop: string;
   readonly out: string;
   readonly offset: string;
+}
+
+function disksOf({ disk, out }: Folders): readonly string[] {
+  return [disk, out];
 }
 
 async function makeFolders(root: string): Promise<Folders> {
