@@ -28,8 +28,8 @@ export class SoakDaemon {
   #closed: Promise<unknown> = Promise.resolve();
   #lives = 0;
   #isExpectedToEnd = false;
-  /** Ends that nobody asked for. */
-  readonly crashes: string[] = [];
+  /** Ends that nobody asked for, and what was said beside the log: warnings of Node's. */
+  readonly troubles: string[] = [];
   readonly #said: string[] = [];
 
   constructor(plan: SoakDaemonPlan) {
@@ -54,14 +54,17 @@ export class SoakDaemon {
     const clock = [hurry, origin.wallMs, origin.monotonicMs, offsetFile].map(String);
     const words = ["run", "-c", configFile, "--data", dataFolder, "--log-level", "debug"];
     const env = { ...process.env, JOURNAL_STREAM: undefined, WATCHDOG_USEC: String(watchdogMs * 1_000) };
-    const child = spawn(process.execPath, [program, ...clock, ...words], { stdio: ["ignore", "ignore", "pipe"], env });
+    const child = spawn(process.execPath, ["--trace-warnings", program, ...clock, ...words], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env,
+    });
     this.#child = child;
     this.#lives += 1;
     this.#isExpectedToEnd = false;
     this.#closed = once(child, "close");
     child.once("exit", (code, signal) => {
       if (this.#isExpectedToEnd) return;
-      this.crashes.push(`life ${this.#lives} ended with ${signal ?? code}: ${this.#said.slice(-5).join(" | ")}`);
+      this.troubles.push(`life ${this.#lives} ended with ${signal ?? code}: ${this.#said.slice(-5).join(" | ")}`);
       this.start();
     });
     createInterface({ input: child.stderr }).on("line", (line) => {
@@ -69,6 +72,7 @@ export class SoakDaemon {
       this.#said.push(line);
       if (this.#said.length > 40) this.#said.shift();
       if (line.startsWith("{")) onLine(JSON.parse(line) as LogLine);
+      else if (line !== "" && this.troubles.length < 100) this.troubles.push(line);
     });
   }
 

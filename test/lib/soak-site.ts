@@ -12,7 +12,6 @@ import { SoakDaemon } from "./soak-daemon.ts";
 import { SoakLedger } from "./soak-ledger.ts";
 import { MqttTap } from "./soak-tap.ts";
 
-export const soakCameras = ["scene", "shift", "program", "snapshot", "drop"] as const;
 const device = "soak";
 const diskMb = 64;
 /** For all that is kept in an hour. */

@@ -133,7 +133,7 @@ class Soak {
     const targets = await this.#accounts();
     const days = ((performance.now() - startedMs) * this.#plan.hurry) / 86_400_000;
     const stopped = await daemon.end("SIGTERM");
-    if (stopped !== 0) daemon.crashes.push(`the last stop ended with ${stopped}`);
+    if (stopped !== 0) daemon.troubles.push(`the last stop ended with ${stopped}`);
     const [fromMs, toMs] = [startedMs + totalMs / 3, endedMs];
     return {
       ...{ days, kept: ledger.kept.size, keptText: ledger.keptText(), framesPerSecond, targets, findings },
@@ -146,7 +146,7 @@ class Soak {
       ...{ third, end, strays: [...strays, ...(await straysOf(undefined))] },
       zombies: [...this.#zombies.values()].filter((times) => times >= 3).length,
       ...{ livenessAsked: this.#asked, livenessShare: this.#asked / Math.max(1, this.#looks.length) },
-      ...{ notAlive: this.#notAlive, unexpected: [...daemon.crashes, ...ledger.unexpected] },
+      ...{ notAlive: this.#notAlive, unexpected: [...daemon.troubles, ...ledger.unexpected] },
       ...{ events: ledger.events, drainSeconds, quarantined },
     };
   }
