@@ -87,7 +87,7 @@ function ofAgent(name: string, earlyWeight: number, happen: Happening): SoakFaul
 function ofVision(name: string, signal: NodeJS.Signals): SoakFault {
   const happen = async ({ daemon }: SoakSite) => signalChild(daemon.pid, "/vision/process/", signal);
   const signsOfLife = ({ ledger }: SoakSite) => [ledger.events.get("vision.ready") ?? 0, ledger.keptBy("scene")];
-  return { ...ofAll("vision", name, 0.6 * lateShare, happen), earlyWeight: 0.6, signsOfLife };
+  return { ...ofAll("vision", name, lateShare, happen), earlyWeight: 1, signsOfLife };
 }
 
 function filled(part: string, folderOf: (site: SoakSite) => string, signsOfLife: SoakFault["signsOfLife"]): SoakFault {
@@ -162,7 +162,7 @@ export const soakFaults: readonly SoakFault[] = [
   ),
   ofVision("killed", "SIGKILL"),
   ofVision("stopped", "SIGSTOP"),
-  ofAgent("killed", 0.4, async ({ daemon }) => {
+  ofAgent("killed", 1, async ({ daemon }) => {
     await daemon.end("SIGKILL");
     daemon.start();
   }),
