@@ -2,19 +2,11 @@ import { trackLimits } from "../src/core/limits.ts";
 import type { CameraDriver, Seams } from "../src/core/ports.ts";
 import type { MotionGate, Vision } from "../src/core/vision-port.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
-import { execDriver } from "../src/capture/exec/driver.ts";
 import { ffmpegOptions } from "../src/capture/ffmpeg/config.ts";
-import { ffmpegDriver } from "../src/capture/ffmpeg/driver.ts";
-import { folderDriver } from "../src/capture/folder/driver.ts";
 import { httpCameraOptions } from "../src/capture/http/config.ts";
-import { HttpMjpegDriver } from "../src/capture/http/mjpeg.ts";
-import { HttpSnapshotDriver } from "../src/capture/http/snapshot.ts";
-import { rpicamDriver } from "../src/capture/rpicam/driver.ts";
-import { SimulatedDriver } from "../src/capture/simulated/driver.ts";
 import { maskedDriver } from "../src/capture/masked.ts";
 import { SupervisedCamera } from "../src/capture/supervisor.ts";
 import { webcamOptions } from "../src/capture/webcam/config.ts";
-import { WebcamDriver } from "../src/capture/webcam/driver.ts";
 import { maskVersionOf } from "../src/core/privacy.ts";
 import type { KeepRules } from "../src/keep/decide.ts";
 import type { TrackRules } from "../src/keep/tracks.ts";
@@ -75,33 +67,49 @@ function motionGate({ motion }: CameraConfig): MotionGate {
   };
 }
 
-/** By the kind of its driver. Nobody sees what it does without the camera's privacy mask. */
-export function buildDriver(camera: CameraConfig, vision: Vision, seams: Seams): CameraDriver {
-  const driver = bareDriver(camera, vision, seams);
+/** By the kind of its driver, whose code is loaded only now. Nobody sees what it does without the camera's privacy mask. */
+export async function buildDriver(camera: CameraConfig, vision: Vision, seams: Seams): Promise<CameraDriver> {
+  const driver = await bareDriver(camera, vision, seams);
   const { id: cameraId, privacy } = camera;
   if (privacy?.mask === undefined) return driver;
   const paint: Vision["paint"] = (jpeg, mask, signal) => vision.paint(jpeg, mask, signal);
   return maskedDriver(driver, { cameraId, mask: privacy.mask, paint, clock: seams.clock });
 }
 
-function bareDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): CameraDriver {
+async function bareDriver(camera: CameraConfig, vision: Vision, { clock, random }: Seams): Promise<CameraDriver> {
   const isPrivate = maskVersionOf(camera.privacy) !== undefined;
   switch (camera.driver) {
-    case "webcam":
+    case "webcam": {
+      const { WebcamDriver } = await import("../src/capture/webcam/driver.ts");
       return new WebcamDriver(webcamOptions(camera), { clock, inMemoryOnly: isPrivate });
-    case "ffmpeg":
+    }
+    case "ffmpeg": {
+      const { ffmpegDriver } = await import("../src/capture/ffmpeg/driver.ts");
       return ffmpegDriver(ffmpegOptions(camera), clock);
-    case "exec":
+    }
+    case "exec": {
+      const { execDriver } = await import("../src/capture/exec/driver.ts");
       return execDriver({ ...camera, shotTimeMs: camera.timeout }, clock);
-    case "http-snapshot":
+    }
+    case "http-snapshot": {
+      const { HttpSnapshotDriver } = await import("../src/capture/http/snapshot.ts");
       return new HttpSnapshotDriver(httpCameraOptions(camera), { clock, random });
-    case "http-mjpeg":
+    }
+    case "http-mjpeg": {
+      const { HttpMjpegDriver } = await import("../src/capture/http/mjpeg.ts");
       return new HttpMjpegDriver(httpCameraOptions(camera), { clock, random });
-    case "folder":
+    }
+    case "folder": {
+      const { folderDriver } = await import("../src/capture/folder/driver.ts");
       return folderDriver({ ...camera, keepsRejected: !isPrivate }, { clock });
-    case "rpicam":
+    }
+    case "rpicam": {
+      const { rpicamDriver } = await import("../src/capture/rpicam/driver.ts");
       return rpicamDriver(camera, clock);
-    case "simulated":
+    }
+    case "simulated": {
+      const { SimulatedDriver } = await import("../src/capture/simulated/driver.ts");
       return new SimulatedDriver(camera, (svg, options, signal) => vision.render(svg, options, signal));
+    }
   }
 }

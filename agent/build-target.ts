@@ -1,14 +1,7 @@
 import type { DiskShare } from "../src/core/disk-budget.ts";
 import type { Meter, Seams, Target, TargetMemory } from "../src/core/ports.ts";
 import type { Vision } from "../src/core/vision-port.ts";
-import { CustomVisionTarget } from "../src/targets/customvision/target.ts";
-import { FolderTarget } from "../src/targets/folder/target.ts";
-import { IotownTarget } from "../src/targets/iotown/target.ts";
-import { LayernextTarget } from "../src/targets/layernext/target.ts";
-import { MqttTarget } from "../src/targets/mqtt/target.ts";
-import { OnestepaiTarget } from "../src/targets/onestepai/target.ts";
 import { reducedTarget } from "../src/targets/reduced.ts";
-import { RemoTarget } from "../src/targets/remo/target.ts";
 import type { TargetConfig } from "./config-schema.ts";
 
 /** Where its other side may refuse a size. */
@@ -18,7 +11,8 @@ export function withReducedCopies(target: Target, config: TargetConfig, vision: 
   return reducedTarget(target, config.reduce, reencode, clock);
 }
 
-export function buildTarget(
+/** Only the code of the kinds that a config has is loaded. */
+export async function buildTarget(
   target: TargetConfig,
   {
     device,
@@ -32,23 +26,37 @@ export function buildTarget(
     readonly meter: Meter;
   },
   seams: Seams,
-): Target {
+): Promise<Target> {
   const { clock } = seams;
   const link = { meter };
   switch (target.kind) {
-    case "iotown":
+    case "iotown": {
+      const { IotownTarget } = await import("../src/targets/iotown/target.ts");
       return new IotownTarget(target, link);
-    case "layernext":
+    }
+    case "layernext": {
+      const { LayernextTarget } = await import("../src/targets/layernext/target.ts");
       return new LayernextTarget(target, { memory, clock, link });
-    case "customvision":
+    }
+    case "customvision": {
+      const { CustomVisionTarget } = await import("../src/targets/customvision/target.ts");
       return new CustomVisionTarget(target, seams, link);
-    case "mqtt":
+    }
+    case "mqtt": {
+      const { MqttTarget } = await import("../src/targets/mqtt/target.ts");
       return new MqttTarget({ config: target, device, meter }, seams);
-    case "folder":
+    }
+    case "folder": {
+      const { FolderTarget } = await import("../src/targets/folder/target.ts");
       return new FolderTarget(target, share);
-    case "onestepai":
+    }
+    case "onestepai": {
+      const { OnestepaiTarget } = await import("../src/targets/onestepai/target.ts");
       return new OnestepaiTarget(target, { memory, clock, link });
-    case "remo":
+    }
+    case "remo": {
+      const { RemoTarget } = await import("../src/targets/remo/target.ts");
       return new RemoTarget({ config: target, memory, link }, seams);
+    }
   }
 }

@@ -40,7 +40,7 @@ async function withSettings(context: CommandContext, source: string, settings: o
   if (config === undefined) throw unknownSource(source);
   // Never started: no driver of a source draws its pictures.
   const vision = new VisionProcess({ model: undefined }, seams);
-  const driver = buildDriver(config, vision, seams);
+  const driver = await buildDriver(config, vision, seams);
   return firstFrame(context, [], new SupervisedCamera({ id: source, driver, intervalMs: 0 }, seams), log);
 }
 

@@ -16,6 +16,7 @@ import { spoolCheck } from "./checks/spool.ts";
 import { targetCheck } from "./checks/target.ts";
 import { unitCheck } from "./checks/unit.ts";
 import { updatesCheck } from "./checks/updates.ts";
+import { webCheck } from "./checks/web.ts";
 import { wearCheck } from "./checks/wear.ts";
 import { type Agent, composeAgent } from "./compose.ts";
 import type { FramepostConfig } from "./config-schema.ts";
@@ -47,6 +48,8 @@ export async function* runChecks(
   // The disk's own line says it already.
   if (disk.result !== "failed") yield await spoolCheck(context, settings, daemon);
   yield* await networkChecks(context, settings.config);
+  const web = await webCheck(context, settings.config.web);
+  if (web !== undefined) yield web;
   yield* partChecks(context, settings, { daemon, diskFailed: disk.result === "failed" });
   if (live) yield* daemon === undefined ? liveChecks(context, settings) : liveBesideChecks(context, settings, daemon);
 }

@@ -121,7 +121,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   for (const target of config.targets) {
     const share = target.kind === "folder" ? await shareOf(budget, target, dataFolder) : undefined;
     const memory = new TargetMemoryFile(join(dataFolder, "state"), target.id);
-    const built = buildTarget(target, { device, share, memory, meter: upload.meter }, seams);
+    const built = await buildTarget(target, { device, share, memory, meter: upload.meter }, seams);
     const served = wrapTarget(withReducedCopies(built, target, vision, seams));
     targets.push(isWithheld(target, config) ? withheldTarget(served) : served);
   }
@@ -129,10 +129,11 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const bootClock = await BootClock.open(join(dataFolder, "state"), seams, options.clockSigns);
   const spool = await buildSpool(config, { dataFolder, device, bootClock, targets: waiting, budget }, seams);
   const loops = targets.map((target) => new DeliveryLoop(target, spool, seams, upload.gateOf(target.id)));
-  const watched = config.cameras.map((camera) => {
-    const driver = wrapDriver(buildDriver(camera, vision, seams));
-    return watchedCamera(camera, driver, { ...options, whenAway: config.detector.whenAway }, seams);
-  });
+  const watched: ReturnType<typeof watchedCamera>[] = [];
+  for (const camera of config.cameras) {
+    const driver = wrapDriver(await buildDriver(camera, vision, seams));
+    watched.push(watchedCamera(camera, driver, { ...options, whenAway: config.detector.whenAway }, seams));
+  }
   const cameras = watched.map(({ camera }) => camera);
   const pauses = new CameraPauses(join(dataFolder, "state"), cameras, seams);
   const { exact } = config.detector;

@@ -4,7 +4,7 @@ import { OperatorFile } from "../src/config/layers.ts";
 import { readConfigText } from "../src/config/load.ts";
 import { digestOfFile } from "../src/config/overlay-file.ts";
 import type { ConfigEnvironment } from "../src/config/placeholders.ts";
-import { ConfigError } from "../src/config/problem.ts";
+import { ConfigError, explained } from "../src/config/problem.ts";
 import {
   isProtectiveText,
   mayBeLeftOut,
@@ -21,8 +21,9 @@ import { configSchema } from "./config-schema.ts";
 type Operator = OperatorFile<typeof configSchema>;
 
 /** A config that worked, in place of one that cannot be used. */
-export interface StandIn {
-  readonly operator: Operator;
+export interface StandIn<Layers> {
+  /** It, with what is above it. */
+  readonly layers: Layers;
   /** The version of the agent that ran with it. */
   readonly agentVersion: string;
   /** What this version does not know of it. */
@@ -34,6 +35,13 @@ export interface Refused {
   readonly error: ConfigError;
 }
 
+interface StandInParts<Layers> {
+  readonly folderOf: DataFolderOf;
+  readonly environment: ConfigEnvironment;
+  /** With what is above it. Fails with a ConfigError where they do not fit. */
+  readonly layersOf: (operator: Operator) => Promise<Layers>;
+}
+
 /** Where the daemon keeps its state, as far as a file says that cannot be used. */
 export type DataFolderOf = (dataDir: { readonly dataDir?: string }) => string;
 
@@ -43,16 +51,15 @@ export type DataFolderOf = (dataDir: { readonly dataDir?: string }) => string;
  * file can be read, or whoever has just tightened one of them would get the opposite. Where there is none that may be
  * used, it throws the file's own error, and why.
  */
-export async function standInFor(
+export async function standInFor<Layers>(
   { file, error }: Refused,
-  dataFolderOf: DataFolderOf,
-  environment: ConfigEnvironment,
-): Promise<StandIn> {
+  { folderOf, environment, layersOf }: StandInParts<Layers>,
+): Promise<StandIn<Layers>> {
   // A file that is gone was taken away: that is how an operator ends an agent.
   if (errnoOf(error.cause) === "ENOENT") throw error;
   const text = await readConfigText(file).catch(() => "");
   const document = documentOf(text, file);
-  const folder = dataFolderOf(dataDirIn(text, document));
+  const folder = folderOf(dataDirIn(text, document));
   const good = await readGoodConfigs(join(folder, "state")).catch(() => []);
   const why: string[] = [];
   for (const config of good.filter((each) => each.file === resolve(file))) {
@@ -62,20 +69,15 @@ export async function standInFor(
       continue;
     }
     try {
-      return await loaded(config, file, environment);
+      const { operator, leftOut } = await loaded(config, file, environment);
+      return { layers: await layersOf(operator), agentVersion: config.agentVersion, leftOut };
     } catch (problem) {
       if (!(problem instanceof ConfigError)) throw problem;
       why.push(problem.message);
     }
   }
   const [reason] = why;
-  throw reason === undefined ? error : withReason(error, `the last good config is not used: ${reason}`);
-}
-
-function withReason({ problems }: ConfigError, reason: string): ConfigError {
-  const [first, ...more] = problems;
-  if (first === undefined) return new ConfigError([]);
-  return new ConfigError([{ ...first, message: `${first.message}; ${reason}` }, ...more]);
+  throw reason === undefined ? error : explained(error, `the last good config is not used: ${reason}`);
 }
 
 function documentOf(text: string, file: string): ConfigDocument | undefined {
@@ -127,7 +129,7 @@ function saysTheSame(text: string, good: string): boolean {
 const guardedLine = /^-|^(id|enabled|minScore|include\w*|schedule|windows|days|from|to)\b/;
 
 /** Once migrated, and without what this version does not know and may do without. */
-async function loaded(good: GoodConfig, file: string, environment: ConfigEnvironment): Promise<StandIn> {
+async function loaded(good: GoodConfig, file: string, environment: ConfigEnvironment) {
   let document = readDocument(good.text, file);
   const leftOut: ConfigPath[] = [];
   for (let round = 0; round < configLimits.leaveOutRoundsMax; round += 1) {
@@ -136,10 +138,6 @@ async function loaded(good: GoodConfig, file: string, environment: ConfigEnviron
     leftOut.push(...unknown);
     document = { ...document, value: unknown.reduce<unknown>(without, document.value) };
   }
-  const { text, agentVersion } = good;
-  return {
-    operator: await OperatorFile.of({ file, text, document }, configSchema, environment),
-    agentVersion,
-    leftOut,
-  };
+  const operator = await OperatorFile.of({ file, text: good.text, document }, configSchema, environment);
+  return { operator, leftOut };
 }

@@ -1,8 +1,9 @@
 import type { LayeredConfig, OperatorFile } from "../src/config/layers.ts";
 import { isSame } from "../src/config/overlay.ts";
 import { noOverlay, readOverlay, setOverlayAside, writeOverlay, type Overlay } from "../src/config/overlay-file.ts";
-import { ConfigError, formatProblem, type ConfigProblem } from "../src/config/problem.ts";
+import { ConfigError, explained, formatProblem, type ConfigProblem } from "../src/config/problem.ts";
 import type { configSchema, FramepostConfig } from "./config-schema.ts";
+import { mayHaveHidden, mayUncover } from "./overlay-loss.ts";
 
 /** What remote commands changed, as far as it fits the operator's file. */
 export interface OverlayInForce {
@@ -18,8 +19,9 @@ export interface OverlayInForce {
 }
 
 /**
- * The operator's file with the overlay above it, or alone: an overlay never keeps anything from starting. `start` ends a
- * trial that is under way. Nothing is written: that is the daemon's alone, once the data folder is its own.
+ * The operator's file with the overlay above it, or alone where the overlay cannot be used: it keeps nothing from starting,
+ * unless the file alone might show what the overlay hid; then it fails with a ConfigError. `start` ends a trial that is
+ * under way. Nothing is written: that is the daemon's alone, once the data folder is its own.
  */
 export async function withOverlay(
   operator: OperatorFile<typeof configSchema>,
@@ -32,6 +34,7 @@ export async function withOverlay(
     return { layered: operator.bare(), overlay: { path, overlay, ...unwritten } };
   }
   if (found.kind === "unusable") {
+    if (mayHaveHidden(found.text, operator.written)) throw refusal(new ConfigError([found.problem]));
     const overlay = seenWith(noOverlay, operator.digest);
     return { layered: operator.bare(), overlay: { path, overlay, ...leftOut([found.problem]) } };
   }
@@ -46,6 +49,7 @@ export async function withOverlay(
     return { layered, overlay: { path, overlay, isWritten, isLeftOut: false, problems: [], warnings: [] } };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
+    if (mayUncover(overlay.changes, operator.written)) throw refusal(error);
     const { revision, fileDigest } = overlay;
     const emptied = { revision: revision + 1, fileDigest, changes: {} };
     return { layered: operator.bare(), overlay: { path, overlay: emptied, ...leftOut(error.problems) } };
@@ -76,6 +80,12 @@ export function reverted(overlay: Overlay, reason: string): Overlay {
     ...(earlier === undefined ? {} : { previous: earlier }),
     ...(lastChange === undefined ? {} : { lastChange: { ...lastChange, state: "reverted", reason } }),
   };
+}
+
+function refusal(error: ConfigError): ConfigError {
+  const consequence =
+    "the config file alone might show what was hidden; mend it, or delete the overlay to give that up";
+  return explained(error, consequence);
 }
 
 const unwritten = { isWritten: false, isLeftOut: false, problems: [], warnings: [] };

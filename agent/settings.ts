@@ -67,9 +67,10 @@ export async function loadSettings(
   { start = false, logRing = new LogRing(), lastGood = false }: LoadOptions = {},
 ): Promise<Settings> {
   const file = await configFileOf(context);
-  const { operator, standIn, refused, warnings } = await operatorOf(context, file, lastGood);
-  const dataFolder = dataFolderOf(context, withAbsolutePaths(operator.alone.config, file), file);
-  const { layered, overlay } = await withOverlay(operator, overlayPathOf(dataFolder), start);
+  const { operator, standIn, refused, warnings, dataFolder, layered, overlay } = await inForce(context, file, {
+    start,
+    lastGood,
+  });
   const { secrets } = layered;
   const config = withAbsolutePaths(layered.config, file);
   context.hide(secrets);
@@ -117,24 +118,39 @@ export function configTroubles({ refused, standIn }: Pick<Settings, "refused" | 
   return [`the config file is refused and ${inForce} is in force: ${refused.message}`];
 }
 
-interface FoundOperator {
-  readonly operator: OperatorFile<typeof configSchema>;
+type Operator = OperatorFile<typeof configSchema>;
+
+interface Layers extends Awaited<ReturnType<typeof withOverlay>> {
+  readonly operator: Operator;
+  readonly dataFolder: string;
+}
+
+interface InForce extends Layers {
   readonly standIn?: ConfigStandIn;
   readonly refused?: ConfigError;
   readonly warnings: readonly string[];
 }
 
-async function operatorOf(context: CommandContext, file: string, lastGood: boolean): Promise<FoundOperator> {
+/** The file with what is above it, or, where they cannot be used, the last good one with it. */
+async function inForce(
+  context: CommandContext,
+  file: string,
+  { start, lastGood }: { readonly start: boolean; readonly lastGood: boolean },
+): Promise<InForce> {
   const environment = { variables: context.environment };
+  const layersOf = async (operator: Operator): Promise<Layers> => {
+    const dataFolder = dataFolderOf(context, withAbsolutePaths(operator.alone.config, file), file);
+    return { operator, dataFolder, ...(await withOverlay(operator, overlayPathOf(dataFolder), start)) };
+  };
   try {
-    return { operator: await OperatorFile.read(file, configSchema, environment), warnings: [] };
+    return { ...(await layersOf(await OperatorFile.read(file, configSchema, environment))), warnings: [] };
   } catch (error) {
     if (!lastGood || !(error instanceof ConfigError)) throw error;
     const folderOf: DataFolderOf = ({ dataDir }) =>
       dataFolderOf(context, dataDir === undefined ? {} : { dataDir: resolve(dirname(file), dataDir) }, file);
-    const { operator, agentVersion, leftOut } = await standInFor({ file, error }, folderOf, environment);
-    const warnings = leftOut.map((path) => `${path.join(".")} is not known to this version, and is left out`);
-    return { operator, warnings, standIn: { agentVersion }, refused: error };
+    const good = await standInFor({ file, error }, { folderOf, environment, layersOf });
+    const warnings = good.leftOut.map((path) => `${path.join(".")} is not known to this version, and is left out`);
+    return { ...good.layers, warnings, standIn: { agentVersion: good.agentVersion }, refused: error };
   }
 }
 

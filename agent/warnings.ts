@@ -110,9 +110,14 @@ export function remoteWarnings(remote: FramepostConfig["remote"]): readonly stri
 }
 
 /** What an operator should know of who can see the page although it is allowed. */
-export function webWarnings({ enabled, listen, tls }: FramepostConfig["web"]): readonly string[] {
+export function webWarnings({ enabled, listen, token, allowedHosts, tls }: FramepostConfig["web"]): readonly string[] {
   const address = listenAddressOf(listen);
-  if (!enabled || tls !== undefined || address === undefined || isLoopback(address.host)) return [];
+  if (!enabled || address === undefined) return [];
+  // A name of its own is for a proxy before it: the listening address says nothing of who gets through that.
+  if (token === undefined && allowedHosts.length > 0) {
+    return [`web: whoever reaches ${allowedHosts.join(", ")} sees the pictures and acts on this device; set web.token`];
+  }
+  if (tls !== undefined || isLoopback(address.host)) return [];
   return [`web: token and pictures cross the network unencrypted; set web.tls, or listen on 127.0.0.1 behind a proxy`];
 }
 

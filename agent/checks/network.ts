@@ -37,7 +37,7 @@ export async function networkChecks(
   const [resolved, shown, own] = await Promise.all([
     Promise.all(names.map(async (name) => nameCheck(context, name, endpoints, limits))),
     Promise.all(secure.map(async (endpoint) => serverCheck(context, endpoint))),
-    Promise.all(filesOf(endpoints).map(async (file) => fileCheck(context, file))),
+    Promise.all(filesOf(endpoints).map(async (file) => certificateFileCheck(context, file))),
   ]);
   context.signal.throwIfAborted();
   const found = resolved.filter(({ result }) => result === "ok").map(({ found: text }) => text);
@@ -123,7 +123,7 @@ function filesOf(endpoints: readonly Endpoint[]): readonly CertificateFile[] {
 }
 
 /** Undefined where it cannot be read, which the target's own line says, and where it is good for long. */
-async function fileCheck(
+export async function certificateFileCheck(
   context: Pick<CommandContext, "clock">,
   { file, what, mend }: CertificateFile,
 ): Promise<CheckResult | undefined> {

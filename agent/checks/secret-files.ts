@@ -1,7 +1,9 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { defaultCredentialsFolder } from "../../src/config/placeholders.ts";
+import type { FramepostConfig } from "../config-schema.ts";
 import type { Settings } from "../settings.ts";
+import { endpointsOf } from "./endpoints.ts";
 import type { CheckResult } from "./result.ts";
 
 const check = "secrets";
@@ -12,10 +14,10 @@ const filesMax = 256;
 
 /**
  * Whether other users of this machine can read what is secret: a config file with passwords in it, the credentials, the
- * buffer of pictures. What the config's placeholders name is told by its own warnings.
+ * buffer of pictures, the keys of certificates. What the config's placeholders name is told by its own warnings.
  */
 export async function secretFileChecks(
-  { file, dataFolder, warnings }: Pick<Settings, "file" | "dataFolder" | "warnings">,
+  { file, dataFolder, warnings, config }: Pick<Settings, "file" | "dataFolder" | "warnings" | "config">,
   credentialsFolder: string = defaultCredentialsFolder,
 ): Promise<readonly CheckResult[]> {
   const results: CheckResult[] = [];
@@ -32,9 +34,16 @@ export async function secretFileChecks(
     // The group may be the service's own.
     if (await isOpen(path, byOthers)) open(path, "every user can read it", "o-rwx");
   }
+  for (const path of keyFilesOf(config)) {
+    if (await isOpen(path, byOthers)) open(path, "a private key, and every user can read it", "o-rwx");
+  }
   if (results.length > 0) return results;
   return [
-    { check, result: "ok", found: "no other user can read the config's secrets, the credentials or the data folder" },
+    {
+      check,
+      result: "ok",
+      found: "no other user can read the config's secrets, keys, the credentials or the data folder",
+    },
   ];
 }
 
@@ -47,6 +56,11 @@ async function isOpen(path: string, bits: number): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+function keyFilesOf(config: Pick<FramepostConfig, "web" | "targets" | "remote">): readonly string[] {
+  const keys = [config.web.tls?.key, ...endpointsOf(config).map(({ tls }) => tls?.key)];
+  return [...new Set(keys.filter((key) => key !== undefined))];
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { chmod, rename, rm, writeFile } from "node:fs/promises";
 import { AgentError, asAgentError } from "../../src/core/errors.ts";
 import { LogGate } from "../../src/core/log-gate.ts";
 import type { Seams } from "../../src/core/ports.ts";
@@ -53,7 +53,9 @@ export class Textfile implements Part {
     // Of a name that the collector does not read, and beside it: only on one disk is a rename a single step.
     const written = `${path}.${randomBytes(4).toString("hex")}.tmp`;
     try {
-      await writeFile(written, await this.#options.text(), { mode: 0o644 });
+      await writeFile(written, await this.#options.text());
+      // The collector is another user, whom the service's UMask would keep out.
+      await chmod(written, 0o644);
       await rename(written, path);
     } catch (error) {
       await rm(written, { force: true }).catch(() => undefined);

@@ -1,3 +1,4 @@
+import { hidesSomething } from "../overlay-loss.ts";
 import { isFields, type Fields } from "../../src/config/overlay.ts";
 import type { ChangeRules } from "../../src/config/overlay-access.ts";
 
@@ -106,9 +107,7 @@ const hidingSettings: readonly string[] = [
 export function rulesFor(config: Fields, file: Fields): ChangeRules {
   const { privacy } = file;
   if (isFields(privacy) && privacy["remoteChanges"] === true) return moved(privacySettings, "admin");
-  const cameras = isFields(config["cameras"]) ? Object.values(config["cameras"]) : [];
-  const hides = cameras.some((camera) => isFields(camera) && camera["privacy"] !== undefined);
-  return hides ? moved(hidingSettings, "never") : changeRules;
+  return hidesSomething(config) ? moved(hidingSettings, "never") : changeRules;
 }
 
 function moved(settings: readonly string[], to: keyof ChangeRules): ChangeRules {

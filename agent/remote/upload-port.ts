@@ -1,5 +1,6 @@
 import type { UploadPort } from "../../src/remote/commands/upload.ts";
-import type { ExplainUploadPort } from "../../src/remote/commands/explain-upload.ts";
+import type { DeliveryHealth, UploadHealth } from "../../src/core/health.ts";
+import type { ExplainUploadPort, UploadFacts } from "../../src/remote/commands/explain-upload.ts";
 import { deliveriesOf, type UploadParts } from "./upload-parts.ts";
 
 /** Pauses and the limit of a running agent. */
@@ -32,16 +33,27 @@ export function explainUploadPort(parts: UploadParts): ExplainUploadPort {
     async facts(target) {
       const deliveries = deliveriesOf(parts, target);
       const { targets: backlogs } = await parts.spool.stats();
-      const { limitWaitMs = 0, budget } = parts.upload.health();
       return deliveries.map((delivery) => {
         const { pending = 0, quarantined = 0 } = backlogs.find(({ targetId }) => targetId === delivery.targetId) ?? {};
-        const dueInMs = parts.spool.dueInMs(delivery.targetId);
-        return {
-          ...{ delivery, pending, quarantined, limitWaitMs },
-          ...(budget === undefined ? {} : { budget }),
-          ...(dueInMs === undefined ? {} : { dueInMs }),
-        };
+        return uploadFacts({ ...delivery, pending, quarantined }, parts.upload.health(), parts.spool);
       });
     },
+  };
+}
+
+/** What tells why nothing is being sent to a target. */
+export function uploadFacts(
+  delivery: DeliveryHealth & Pick<UploadFacts, "pending" | "quarantined">,
+  { limitWaitMs = 0, budget }: UploadHealth,
+  spool: Pick<UploadParts["spool"], "dueInMs">,
+): UploadFacts {
+  const { targetId, kind, pending, quarantined } = delivery;
+  const dueInMs = spool.dueInMs(targetId);
+  return {
+    ...{ delivery, pending, quarantined },
+    // A disk is no line that could be too slow.
+    limitWaitMs: kind === "folder" ? 0 : limitWaitMs,
+    ...(budget === undefined ? {} : { budget }),
+    ...(dueInMs === undefined ? {} : { dueInMs }),
   };
 }

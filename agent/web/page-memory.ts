@@ -16,11 +16,15 @@ export class PageMemory {
   #masks: ReadonlyMap<string, string | undefined> = new Map();
   readonly #answers = new Map<string, Promise<Answer>>();
 
-  /** For a new round. What a camera has shown before its mask was changed is for nobody any more. */
+  /**
+   * For a new round. What a camera has shown before its mask was changed is for nobody any more, and neither is what one
+   * has shown that was away from the config: it may come back with a mask.
+   */
   keepOnly(masks: ReadonlyMap<string, string | undefined>): void {
-    const isAsBefore = (id: string) => !this.#masks.has(id) || this.#masks.get(id) === masks.get(id);
-    this.frames.keepOnly([...masks.keys()].filter(isAsBefore));
-    this.sightings.forget([...masks.keys()].filter((id) => !isAsBefore(id)));
+    const before = this.#masks;
+    const same = [...masks.keys()].filter((id) => before.has(id) && before.get(id) === masks.get(id));
+    this.frames.keepOnly(same);
+    this.sightings.keepOnly(same);
     this.#masks = masks;
   }
 

@@ -52,7 +52,7 @@ export function pagePart(config: FramepostConfig, options: PagePartOptions, seam
       const report = await healthReport(agent, clock);
       const device = { name: agent.device, version, startedAtMs, revision: settings.revision() };
       return [
-        ...reportSections(report, device, config),
+        ...reportSections(report, device, config, agent.spool),
         section("detector", { threshold: agent.vision.model()?.threshold, labels: agent.vision.model()?.labels }),
         ...memory.sightings.list().map(sightingSection),
         section("charts", memory.series.view()),

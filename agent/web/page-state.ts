@@ -1,7 +1,9 @@
 import type { LastError } from "../../src/core/health.ts";
 import type { HealthReport, TargetHealth } from "../../src/health/health.ts";
 import type { Section } from "../../src/web/page/ports.ts";
+import { explainUpload } from "../../src/remote/commands/explain-upload.ts";
 import type { FramepostConfig } from "../config-schema.ts";
+import { uploadFacts } from "../remote/upload-port.ts";
 
 export interface DeviceFacts {
   readonly name: string;
@@ -16,13 +18,20 @@ export function reportSections(
   report: HealthReport,
   device: DeviceFacts,
   config: Pick<FramepostConfig, "spool">,
+  spool: Parameters<typeof uploadFacts>[2],
 ): readonly Section[] {
   return [
     section("device", { ...device, state: report.state, troubles: report.troubles }),
     section("cameras", { cameras: report.cameras.map((camera) => cameraFacts(camera, report.atMs)) }),
     section("counters", counters(report)),
-    section("targets", { targets: report.targets.map((target) => targetFacts(target, report.atMs)) }),
-    section("queue", { ...queueFacts(report), capBytes: config.spool.maxBytes, ...uploadFacts(report) }),
+    section("targets", {
+      targets: report.targets.map((target) => ({
+        ...targetFacts(target, report.atMs),
+        ...heldFacts(target, report, spool),
+      })),
+    }),
+    section("upload", limits(report)),
+    section("queue", { ...queueFacts(report), capBytes: config.spool.maxBytes }),
     section("model", modelFacts(report)),
   ];
 }
@@ -72,9 +81,31 @@ function queueFacts({ spool }: HealthReport): object {
   };
 }
 
-function uploadFacts({ upload }: HealthReport): object {
-  const limit = upload?.limitBytesPerSecond;
-  return limit === undefined ? {} : { limitBytesPerSecond: limit };
+/** Why nothing goes to it; nothing where records go, or none is owed. */
+function heldFacts(
+  target: TargetHealth,
+  { upload = {}, atMs }: HealthReport,
+  spool: Parameters<typeof uploadFacts>[2],
+): object {
+  const waiting = { ...target, pending: target.pending + target.leased };
+  const { reason, message, nextTryInMs } = explainUpload(uploadFacts(waiting, upload, spool));
+  if (reason === "empty" || reason === "sending") return {};
+  return {
+    held: reason,
+    heldBecause: message,
+    ...(nextTryInMs === undefined ? {} : { heldUntilMs: inSeconds(atMs + nextTryInMs) }),
+  };
+}
+
+/** What holds for uploads to all targets together. */
+function limits({ upload = {}, atMs }: HealthReport): object {
+  const { limitBytesPerSecond, budget = {} } = upload;
+  const budgets = (["day", "month"] as const).flatMap((period) => {
+    const [max, left] = [budget[`${period}BytesMax`], budget[`${period}BytesLeft`]];
+    if (max === undefined || left === undefined) return [];
+    return { period, max, left, renewsAtMs: inSeconds(atMs + (budget[`${period}RenewsInMs`] ?? 0)) };
+  });
+  return { ...(limitBytesPerSecond === undefined ? {} : { limitBytesPerSecond }), budgets };
 }
 
 function modelFacts({ vision, models, pipeline }: HealthReport): object {

@@ -41,7 +41,7 @@ export type OverlayFile =
   | { readonly kind: "none" }
   | { readonly kind: "overlay"; readonly overlay: Overlay; readonly source: YamlSource }
   /** Damaged, or no overlay at all. */
-  | { readonly kind: "unusable"; readonly problem: ConfigProblem };
+  | { readonly kind: "unusable"; readonly problem: ConfigProblem; readonly text: string };
 
 export const noOverlay: Overlay = { revision: 0, fileDigest: "", changes: {} };
 
@@ -55,9 +55,10 @@ export function digestOfFile(text: string): string {
 
 /** Never fails: what cannot be read is no reason not to start. */
 export async function readOverlay(path: string, steps: readonly Migration[] = migrations): Promise<OverlayFile> {
-  const unusable = (message: string, at = { line: 1, column: 1 }) =>
-    ({ kind: "unusable", problem: { file: path, ...at, path: "", message } }) as const;
   const file = await readTextFile(path, configLimits.overlayBytesMax);
+  const text = file.kind === "failed" ? "" : file.text;
+  const unusable = (message: string, at = { line: 1, column: 1 }) =>
+    ({ kind: "unusable", problem: { file: path, ...at, path: "", message }, text }) as const;
   if (file.kind === "failed") {
     return file.absent === true ? { kind: "none" } : unusable(`cannot be read: ${file.reason}`);
   }

@@ -31,6 +31,13 @@ export class ConfigError extends AgentError {
   }
 }
 
+/** The same mistakes, the first with what follows from it. */
+export function explained({ problems, cause }: ConfigError, consequence: string): ConfigError {
+  const [first, ...more] = problems;
+  if (first === undefined) return new ConfigError([], cause);
+  return new ConfigError([{ ...first, message: `${first.message}; ${consequence}` }, ...more], cause);
+}
+
 export function inFileOrder(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
   return problems.toSorted((a, b) => a.line - b.line || a.column - b.column || (a.path < b.path ? -1 : 1));
 }

@@ -8,7 +8,8 @@ import type { ConfigPath } from "./yaml.ts";
  * left out, under whatever name it may come: neither is anything of a target, where the filters stand, nor of what lets
  * others in.
  */
-const protectiveWord = /priva|mask|blur|redact|anonym|local|hide|consent|keep|encrypt|filter|label|deny|allow|retain/i;
+const protectiveWord =
+  /priva|mask|blur|redact|anonym|local|hide|consent|keep|encrypt|filter|label|deny|allow|retain|picture/i;
 const protectiveSections: readonly string[] = ["targets", "remote", "web"];
 
 export function isProtectiveText(text: string): boolean {

@@ -543,6 +543,8 @@ export const logLimits = {
   troublesMax: 256,
   /** Some 300 bytes each. An agent at work writes one or two a minute; the start of 64 cameras and 32 targets about 200. */
   linesPerMinuteMax: { troubles: 120, news: 300 },
+  /** Kept in memory while stderr, which may be a file on a full disk, takes nothing. */
+  unwrittenCharsMax: 256 * KB,
   /** Kept in memory for a support bundle: some hours of a quiet device, a minute of one in trouble. */
   ringLinesMax: 500,
   ringCharsMax: 256 * KB,

@@ -11,8 +11,6 @@ export interface PeriodBooks {
   readonly ranMs: number;
   /** The clock shows an earlier day or month: since when by that clock. */
   readonly behindSinceMs?: number;
-  /** It began because the clock was set forward while we ran. */
-  readonly leapt?: true;
 }
 
 /** A clock that drifts, or is steered, gains less between two looks. */
@@ -28,6 +26,7 @@ const nothing = { bytes: 0, ranMs: 0 } as const;
  * - No period lasts half as long again as its length, in running time or by a clock that has gone on from an earlier date: what a clock did
  *   that was years ahead for a moment is over then.
  * - A clock that is set forward while we run begins a new one, and when it is set forward again it takes the count along.
+ *   Once for each start: a gateway without a battery clock that is off at night learns the date anew every morning.
  * - A clock that is plainly wrong, of a gateway without a battery clock, says nothing; running time goes on.
  */
 export class BudgetPeriod {
@@ -38,6 +37,8 @@ export class BudgetPeriod {
   /** A clock that was set back makes a day longer than any; half as long again is more than a mended clock needs. */
   readonly #longestMs: number;
   #books: PeriodBooks = { bytes: 0, ranMs: 0 };
+  /** The period began because the clock was set forward while we ran. */
+  #leapt = false;
   #lookedAtMs: number;
   /** What the wall clock said then. */
   #clockedAtMs: number;
@@ -57,6 +58,7 @@ export class BudgetPeriod {
 
   open(books: PeriodBooks | undefined): void {
     this.#books = books ?? { bytes: 0, ranMs: 0 };
+    this.#leapt = false;
     this.#lookedAtMs = this.#clock.monotonicMs();
     this.#clockedAtMs = this.#clock.nowMs();
     this.#spentAtMs = undefined;
@@ -108,22 +110,29 @@ export class BudgetPeriod {
     else this.#spentAtMs ??= monotonicMs;
   }
 
-  #moved({ name, bytes, ranMs, behindSinceMs, leapt }: PeriodBooks, leaps: boolean): PeriodBooks {
+  #moved({ name, bytes, ranMs, behindSinceMs }: PeriodBooks, leaps: boolean): PeriodBooks {
     const nowMs = this.#clock.nowMs();
     const shown = this.#nameNow(nowMs) ?? name;
     const named = shown === undefined ? {} : { name: shown };
-    if (ranMs >= this.#longestMs) return { ...named, ...nothing };
+    if (ranMs >= this.#longestMs) return this.#renewed(named);
     if (shown === undefined || name === undefined || shown === name) {
-      return { ...named, bytes, ranMs, ...(leapt && { leapt }) };
+      return { ...named, bytes, ranMs };
     }
     if (shown < name) {
       // It may have been set back further; and what it leaps it has not gone on.
       const sinceMs = leaps ? nowMs : Math.min(behindSinceMs ?? nowMs, nowMs);
-      if (nowMs - sinceMs >= this.#longestMs) return { name: shown, ...nothing };
-      return { name, bytes, ranMs, behindSinceMs: sinceMs, ...(leapt && { leapt }) };
+      if (nowMs - sinceMs >= this.#longestMs) return this.#renewed({ name: shown });
+      return { name, bytes, ranMs, behindSinceMs: sinceMs };
     }
-    if (!leaps) return { name: shown, ...nothing };
-    return { name: shown, ...(leapt ? { bytes, ranMs } : nothing), leapt: true };
+    if (!leaps) return this.#renewed({ name: shown });
+    const counted = this.#leapt ? { bytes, ranMs } : nothing;
+    this.#leapt = true;
+    return { name: shown, ...counted };
+  }
+
+  #renewed(named: Pick<PeriodBooks, "name">): PeriodBooks {
+    this.#leapt = false;
+    return { ...named, ...nothing };
   }
 
   #nameNow(nowMs: number): string | undefined {

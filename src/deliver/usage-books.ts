@@ -28,7 +28,7 @@ function usageOf(value: unknown): UsageBooks {
 }
 
 function periodOf(value: unknown): PeriodBooks {
-  const { name, bytes, ranMs, behindSinceMs, leapt } = objectOf(value);
+  const { name, bytes, ranMs, behindSinceMs } = objectOf(value);
   if (name !== undefined && (typeof name !== "string" || !/^\d{4,6}-\d\d(-\d\d)?$/.test(name))) {
     throw new Error("a day or month is none");
   }
@@ -37,7 +37,6 @@ function periodOf(value: unknown): PeriodBooks {
     bytes: figureOf(bytes),
     ranMs: figureOf(ranMs),
     ...(behindSinceMs === undefined ? {} : { behindSinceMs: figureOf(behindSinceMs) }),
-    ...(leapt === true ? { leapt } : {}),
   };
 }
 

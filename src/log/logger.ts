@@ -2,6 +2,7 @@
 import { pino } from "pino";
 import type { Logger as Pino } from "pino";
 import type { Clock } from "../core/clock.ts";
+import { logLimits } from "../core/limits.ts";
 import type { LogFields, Logger } from "../core/ports.ts";
 import { createMasker } from "./masker.ts";
 import type { Masker } from "./masker.ts";
@@ -51,7 +52,7 @@ export function createControlledLogger(options: LoggerOptions): {
   readonly control: LogControl;
 } {
   // Written at once: a daemon that ends by a crash must not take its last lines with it, so there is nothing to flush.
-  const destination = remembered(options.destination ?? pino.destination({ fd: 2, sync: true }), options.ring);
+  const destination = remembered(options.destination ?? standardError(), options.ring);
   const root = pino(
     {
       level: options.level,
@@ -110,6 +111,13 @@ class Writer {
   #put({ level, event, fields }: Line): void {
     this.#pino[level](fields, event);
   }
+}
+
+/** What cannot be written, as on a disk that is full, is kept for a while and then dropped. It ends nothing. */
+function standardError(): LogDestination {
+  const stream = pino.destination({ fd: 2, sync: true, maxLength: logLimits.unwrittenCharsMax });
+  stream.on("error", () => undefined);
+  return stream;
 }
 
 function remembered(destination: LogDestination, ring: LogRing | undefined): LogDestination {

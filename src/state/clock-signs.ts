@@ -5,7 +5,7 @@ import type { ClockQuality } from "../core/types.ts";
 
 /** By what can be known that a time source has set the clock. The kernel knows it, and Node has no way to ask it. */
 export interface ClockSigns {
-  /** When systemd-timesyncd last did, by the wall clock; undefined when it has not in this boot, or is not there. */
+  /** When systemd-timesyncd last did, by the wall clock; undefined when it has not in this boot, or is not there. Never fails. */
   markedAtMs(): number | undefined;
   /** Asks the programs that know: a process each. `unknown` where there is none, or none that answers. Never fails. */
   ask(signal: AbortSignal): Promise<ClockQuality>;
@@ -37,7 +37,12 @@ export class SystemClockSigns implements ClockSigns {
   }
 
   markedAtMs(): number | undefined {
-    return statSync(this.#mark, { throwIfNoEntry: false })?.mtimeMs;
+    try {
+      return statSync(this.#mark, { throwIfNoEntry: false })?.mtimeMs;
+    } catch {
+      // One that may not be looked at says nothing.
+      return undefined;
+    }
   }
 
   async ask(signal: AbortSignal): Promise<ClockQuality> {

@@ -1,7 +1,8 @@
 import { join } from "node:path";
+import { asAgentError } from "../core/errors.ts";
 import { stateLimits } from "../core/limits.ts";
 import type { Random, Seams } from "../core/ports.ts";
-import { StateFile } from "./state-file.ts";
+import { isForWantOfRoom, StateFile } from "./state-file.ts";
 
 /** Who this installation is. It stays for the life of the state folder. */
 export interface DeviceState {
@@ -22,10 +23,13 @@ export interface DeviceStateOptions {
   readonly readOnly?: boolean;
 }
 
-/** Opens `device.json`, or makes up an identity where there never was one, and counts this start. */
+/**
+ * Opens `device.json`, or makes up an identity where there never was one, and counts this start. A full disk, on which
+ * an identity is already, costs the count and not the start: what waits on that disk could otherwise never leave it.
+ */
 export async function openDeviceState(
   { folder, deviceId, readOnly = false }: DeviceStateOptions,
-  { random }: Pick<Seams, "random">,
+  { random, log }: Pick<Seams, "random"> & Partial<Pick<Seams, "log">>,
 ): Promise<StateFile<DeviceState>> {
   const file = await StateFile.open<DeviceState>({
     path: join(folder, "device.json"),
@@ -36,11 +40,17 @@ export async function openDeviceState(
     initial: () => ({ deviceId: deviceId ?? `device-${base32(random, 8)}`, startCount: 0 }),
   });
   if (readOnly) return file;
-  await file.update((state) => ({
-    ...state,
+  const counted = (state: DeviceState): DeviceState => ({
     deviceId: deviceId ?? state.deviceId,
     startCount: state.startCount + 1,
-  }));
+  });
+  try {
+    await file.update(counted);
+  } catch (error) {
+    if (!isForWantOfRoom(error)) throw error;
+    const { code, message } = asAgentError(error, "counting this start");
+    log?.warn("device.start_uncounted", { code, message });
+  }
   return file;
 }
 

@@ -29,7 +29,10 @@ export interface StateFileOptions<T> {
   readonly parse: (value: unknown, version: number) => T;
   /** The state of an installation that never had the file. */
   readonly initial: () => T;
-  /** Opening fails, rather than start fresh, where a newer version's file says nothing that can be read here. */
+  /**
+   * Opening fails, rather than start fresh, where a newer version's file says nothing that can be read here, and where
+   * the disk does not take what is begun.
+   */
   readonly irreplaceable?: boolean;
 }
 
@@ -43,11 +46,14 @@ export class StateFile<T extends object> {
     this.#low = low;
   }
 
-  /** Fails with `STATE_UNREADABLE` or `STATE_VERSION_UNKNOWN`, both for a person to mend. */
+  /**
+   * Fails with `STATE_UNREADABLE` or `STATE_VERSION_UNKNOWN`, both for a person to mend. A full disk is no reason: what
+   * begins fresh is on it with the first change that it takes.
+   */
   static async open<T extends object>(options: StateFileOptions<T>): Promise<StateFile<T>> {
     const { adapter, state } = await openLatest(options);
     const low = new Low<T>(adapter, state ?? options.initial());
-    if (state === undefined) await firstWrite(adapter, low, options.path);
+    if (state === undefined) await firstWrite(adapter, low, options);
     return new StateFile(options, low);
   }
 
@@ -78,12 +84,20 @@ export class StateFile<T extends object> {
 }
 
 /** Another process that starts fresh at the same moment may have been quicker: then its state is the state. */
-async function firstWrite<T>(adapter: DurableJson<T>, low: Low<T>, path: string): Promise<void> {
+async function firstWrite<T>(adapter: DurableJson<T>, low: Low<T>, options: StateFileOptions<T>): Promise<void> {
   try {
     if (!(await adapter.create(low.data))) await low.read();
   } catch (error) {
-    throw error instanceof AgentError ? error : stateError("STATE_UNWRITABLE", `write ${path}`, error);
+    if (error instanceof AgentError) throw error;
+    if (options.irreplaceable === true || !isForWantOfRoom(error))
+      throw stateError("STATE_UNWRITABLE", `write ${options.path}`, error);
   }
+}
+
+/** Of a write that failed, also as a `STATE_UNWRITABLE`: whether the disk is full. */
+export function isForWantOfRoom(error: unknown): boolean {
+  const errno = errnoOf(error instanceof AgentError ? error.cause : error);
+  return errno === "ENOSPC" || errno === "EDQUOT";
 }
 
 interface Opened<T> {

@@ -23,8 +23,13 @@ export class EventStreams {
     return this.#open.size;
   }
 
-  /** The answer to a request for events; `serve` is called once, and sends until its stream's signal aborts. */
-  open(serve: (stream: EventStream) => void): Response {
+  /**
+   * The answer to a request for events; `serve` is called once, and sends until its stream's signal aborts. Who asks for
+   * the head alone gets no stream: nobody would read it, nor tell that it is over.
+   */
+  open({ method }: Pick<Request, "method">, serve: (stream: EventStream) => void): Response {
+    const headers = { "content-type": "text/event-stream; charset=utf-8" };
+    if (method === "HEAD") return new Response(null, { headers });
     if (this.#open.size >= webLimits.streamsMax) {
       throw new AgentError("WEB_BUSY", `${webLimits.streamsMax} pages are open`, { disposition: "retry" });
     }
@@ -47,7 +52,7 @@ export class EventStreams {
       },
       new ByteLengthQueuingStrategy({ highWaterMark: webLimits.streamBacklogBytesMax }),
     );
-    return new Response(body, { headers: { "content-type": "text/event-stream; charset=utf-8" } });
+    return new Response(body, { headers });
   }
 
   /** Ends all of them at once. */

@@ -84,4 +84,33 @@ describe("a daemon whose disk fills up (tmpfs of 16 MB)", function () {
     assert.equal(new Set([...hashesAt(server), ...left]).size, bench.stored().length);
     assert.deepEqual(server.violations(), []);
   });
+
+  it("starts after a kill with not a byte left, also with state to begin, and goes on when there is room", async () => {
+    const { url } = await server.start();
+    await server.stop();
+    const scene = { id: "scene", driver: "simulated", interval: "50ms", width: 320, height: 240 };
+    const config = {
+      cameras: [{ ...scene, keep: { negativesEvery: 1 } }],
+      spool: { minFreeBytes: "1MB" },
+      targets: [{ id: "town", kind: "iotown", url, token, includeEmpty: true }],
+    };
+    const agent = await bench.start(config);
+    await agent.untilLogged("record.stored", 5);
+    agent.killGroup("SIGKILL");
+    await agent.ended();
+    // As after an upgrade to a version that keeps something new.
+    for (const name of ["pauses.json", "upload.json", "clock.json", "models.json"]) {
+      await rm(join(bench.dataFolder, "state", name));
+    }
+    const others = await fill("others", 0);
+    const again = await bench.start({ ...config, upload: { bytesPerDay: "1GB" } });
+    assert.equal(again.logged("device.start_uncounted").length, 1, "the disk took nothing");
+    await again.untilLogged("spool.full");
+    await server.start();
+    await rm(others);
+    await again.until("what waited arrives", () => server.counts().accepted >= 5, 20_000);
+    await again.untilLogged("record.stored");
+    await again.stop();
+    assert.deepEqual(server.violations(), []);
+  });
 });

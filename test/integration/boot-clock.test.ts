@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
-import { chmod, mkdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { clockLimits } from "../../src/core/limits.ts";
@@ -195,6 +195,9 @@ describe("signs that a time source has set the clock", () => {
     await writeFile(mark, "");
     await utimes(mark, 1_000, 1_000);
     assert.equal(signs.markedAtMs(), 1_000_000);
+    await rm(mark);
+    await symlink(mark, mark);
+    assert.equal(signs.markedAtMs(), undefined, "what cannot be looked at is no mark, and ends nothing");
   });
 
   it("leaves nothing behind where there are no programs, however often it asks", async () => {

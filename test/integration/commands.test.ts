@@ -6,10 +6,12 @@ import sharp from "sharp";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { AgentProcess } from "../lib/agent.ts";
 import { assertNoStack, command, framepost, inTurns, program, type Ran } from "../lib/command.ts";
+import { framepostInside } from "../lib/command-inside.ts";
 import { Mosquitto } from "../lib/mosquitto.ts";
 import { jpegOf } from "../lib/pictures.ts";
 import { needsProgram } from "../lib/programs.ts";
 import { unusedPort } from "../lib/servers.ts";
+import { strangeModel } from "../lib/strange-model.ts";
 import { tempFolder } from "../lib/temp.ts";
 import { tinyModelsFolder } from "../lib/vision.ts";
 
@@ -47,6 +49,9 @@ describe("the commands", function () {
   describe("a first session", () => {
     let home = "";
     const at = async (...words: readonly string[]): Promise<Ran> => framepost(words, { cwd: home });
+    const own = () => ["-c", join(home, "framepost.yaml"), "--data", join(home, "framepost-data")];
+    /** The same without a process of its own, for what was shown with one or asks for little. */
+    const inside = async (...words: readonly string[]): Promise<Ran> => framepostInside([...words, ...own()]);
 
     before(async () => {
       home = join(folder, "home");
@@ -58,22 +63,22 @@ describe("the commands", function () {
       assert.equal(made.code, 0);
       assert.match(made.stdout, /^framepost\.yaml written; next: framepost doctor/);
       assert.equal((await stat(join(home, "framepost.yaml"))).mode & 0o777, 0o600);
-      assert.equal((await at("config", "check")).code, 0);
+      assert.equal((await inside("config", "check")).code, 0);
       const healthy = await at("doctor");
       assert.match(healthy.stdout, /^ok {7}camera .*\n(.*\n)*all is well\n$/m);
       assert.deepEqual([healthy.code, healthy.stderr], [0, ""]);
-      const dry = await at("capture", "--dry-run");
+      const dry = await inside("capture", "--dry-run");
       assert.match(dry.stdout, /: 1280×720, \d+ bytes, 3 detections\n {2}label +score .*\n(.*\n)*would be kept/);
       assert.deepEqual([dry.code, dry.stderr], [0, ""]);
       assert.match((await at("queue", "stats")).stdout, /^0 records, 0 KB, last sequence 0\n/);
-      assert.deepEqual((await at("queue", "ls", "--json")).stdout, '{"listed":0}\n');
+      assert.deepEqual((await inside("queue", "ls", "--json")).stdout, '{"listed":0}\n');
     });
 
     it("keeps, sends and saves one frame on demand", async () => {
       const sent = await at("capture", "--wait");
       assert.deepEqual([sent.code, sent.stderr], [0, ""]);
       assert.match(sent.stdout, /\nkept \(requested\) as .*-1\.jpg, owed to dataset\ndataset: accepted\n$/);
-      const saved = await at("capture", "--save", "seen", "--json");
+      const saved = await inside("capture", "--save", join(home, "seen"), "--json");
       const facts = JSON.parse(saved.stdout) as { readonly sizeBytes: number; readonly result: string };
       assert.equal(facts.result, "stored");
       const [jpeg = "", json = ""] = (await readdir(join(home, "seen"))).sort();
@@ -82,34 +87,28 @@ describe("the commands", function () {
       assert.equal((await sharp(bytes).stats()).channels.length, 3);
       assert.equal((JSON.parse(await readFile(join(home, "seen", json), "utf8")) as typeof facts).result, "stored");
       assert.match(
-        (await at("queue", "stats")).stdout,
+        (await inside("queue", "stats")).stdout,
         /^1 record, \d+ KB, last sequence 2\n.*\ndataset +1 +0 +0 +1\n$/,
       );
-      const stats = JSON.parse((await at("queue", "stats", "--json")).stdout) as object;
+      const stats = JSON.parse((await inside("queue", "stats", "--json")).stdout) as object;
       assert.deepEqual(Object.keys(stats).includes("records"), true);
-      const listed = await at("queue", "ls");
+      const listed = await inside("queue", "ls");
       assert.match(listed.stdout, /^2 .* simulated +requested +blue,red +dataset/);
-      const lines = (await at("queue", "ls", "--json")).stdout.trimEnd().split("\n");
+      const lines = (await inside("queue", "ls", "--json")).stdout.trimEnd().split("\n");
       assert.equal(lines.length, 2);
       assert.equal(lines[1], '{"listed":1}');
     });
 
     it("lets no other writer into the spool while the daemon runs, and says so", async () => {
-      await using daemon = new AgentProcess([
-        "run",
-        "-c",
-        join(home, "framepost.yaml"),
-        "--data",
-        join(home, "framepost-data"),
-      ]);
+      await using daemon = new AgentProcess(["run", ...own()]);
       await daemon.untilLogged("started");
       await inTurns([["capture"], ["send", scene, "--target", "dataset"]], async (words) => {
-        const ran = await at(...words);
+        const ran = await (words[0] === "send" ? inside : at)(...words);
         assert.deepEqual([ran.code, ran.stdout], [75, ""], words.join(" "));
         assert.match(ran.stderr, /\(SPOOL_LOCKED\)\n {2}mend: .*stop it first/);
         assertNoStack(ran);
       });
-      assert.equal((await at("capture", "--dry-run")).code, 0);
+      assert.equal((await inside("capture", "--dry-run")).code, 0);
       const beside = await at("doctor");
       assert.match(beside.stdout, /^ok {7}daemon: it runs as process \d+;(.*\n)*ok {7}spool: \d+ record/m);
       assert.deepEqual([beside.code, beside.stderr], [0, ""], beside.stdout);
@@ -125,12 +124,21 @@ describe("the commands", function () {
       const from = join(home, "framepost-dataset");
       await inTurns(["coco", "yolo", "voc"], async (format) => {
         const to = join(home, format);
-        const ran = await at("dataset", "export", "--from", from, "--to", to, "--format", format);
+        const ran = await inside("dataset", "export", "--from", from, "--to", to, "--format", format);
         assert.equal(ran.code, 0, ran.stderr);
         assert.match(ran.stdout, /^\d+ images with \d+ boxes of \d labels in /);
         assert.equal((await readdir(to, { recursive: true })).filter((name) => name.endsWith(".jpg")).length > 1, true);
       });
-      const none = await at("dataset", "export", "--from", "nowhere", "--to", "out", "--format", "coco");
+      const none = await inside(
+        "dataset",
+        "export",
+        "--from",
+        join(home, "nowhere"),
+        "--to",
+        join(home, "out"),
+        "--format",
+        "coco",
+      );
       assert.deepEqual([none.code, none.stdout], [1, ""]);
       assert.match(none.stderr, /there is no annotations\.jsonl, so it is no data set \(DATASET_NOT_FOUND\)/);
     });
@@ -184,7 +192,7 @@ describe("the commands", function () {
             .map((line) => JSON.stringify(line))
             .join("\n"),
         );
-        const given = await framepost([...words, "--labels", labels, "--json", first, other]);
+        const given = await framepostInside([...words, "--labels", labels, "--json", first, other]);
         assert.equal(given.code, 0, given.stderr);
         assert.equal(given.stdout.trimEnd().split("\n").at(-1), '{"sent":2,"failed":0}');
         const arrived = sandbox
@@ -196,26 +204,26 @@ describe("the commands", function () {
           [{ name: "dog", x: 0.875, y: 0.875, w: 0.25, h: 0.25 }],
         ]);
 
-        const noPicture = await framepost([...words, config, join(folder, "nowhere.jpg"), scene]);
+        const noPicture = await framepostInside([...words, config, join(folder, "nowhere.jpg"), scene]);
         assert.equal(noPicture.code, 1);
         assert.match(noPicture.stdout, /dropped \(image-corrupt\): .*does not start as a JPEG/);
         assert.match(noPicture.stderr, /^cannot read .*nowhere\.jpg: there is no such file or folder \(USAGE_PATH\)$/m);
         assert.match(noPicture.stderr, /^2 of 3 images not accepted$/m);
         const storedBefore = sandbox.stored().length;
-        const unlabelled = await framepost([...words, "--labels", labels, first, config]);
+        const unlabelled = await framepostInside([...words, "--labels", labels, first, config]);
         assert.equal(unlabelled.code, 2);
         assert.match(unlabelled.stderr, /labels\.jsonl has no line for .*send\.yaml \(USAGE_LABELS\)/);
         assert.equal(sandbox.stored().length, storedBefore, "nothing is sent of a batch whose labels are incomplete");
-        const nobody = await framepost(["send", scene, "--target", "city", "-c", config, ...data("send")]);
+        const nobody = await framepostInside(["send", scene, "--target", "city", "-c", config, ...data("send")]);
         assert.deepEqual([nobody.code, /no target city; the config has town/.test(nobody.stderr)], [2, true]);
         assert.deepEqual(sandbox.violations(), []);
 
         await sandbox.stop();
-        const away = await framepost([...words, scene]);
+        const away = await framepostInside([...words, scene]);
         assert.equal(away.code, 75);
         assert.match(away.stdout, /town: not accepted yet; it waits in the spool .*NET_REFUSED/);
         // The older record holds the target's place: this one is not asked for, and still answered.
-        const still = await framepost(["capture", "--wait", "-c", config, ...data("send")]);
+        const still = await framepostInside(["capture", "--wait", "-c", config, ...data("send")]);
         assert.equal(still.code, 75, still.stderr);
         for (const ran of [noPicture, unlabelled, nobody, away, still]) assertNoStack(ran);
       } finally {
@@ -254,7 +262,7 @@ describe("the commands", function () {
       await truncate(join(pictures, "2.jpg"), 5_000);
       await writeFile(join(pictures, "3.jpg"), "no picture");
       const drawn = join(folder, "drawn");
-      const ran = await framepost(["detect", pictures, "--model", model, "--json", "--annotate", drawn]);
+      const ran = await framepostInside(["detect", pictures, "--model", model, "--json", "--annotate", drawn]);
       assert.equal(ran.code, 1);
       const images = ran.stdout
         .trimEnd()
@@ -304,7 +312,7 @@ describe("the commands", function () {
         ],
       ];
       await inTurns(cases, async ([words, code, said]) => {
-        const ran = await framepost(["detect", ...words]);
+        const ran = await framepostInside(["detect", ...words]);
         assert.match(ran.stderr, said);
         assert.deepEqual([ran.code, ran.stdout], [code, ""], ran.stderr);
         assert.equal(ran.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("  mend: ")).length, 1);
@@ -324,9 +332,9 @@ describe("the commands", function () {
         "sandbox.yaml",
         `cameras: [{ id: scene, driver: simulated }]\ntargets: [${line}]\n`,
       );
-      const sent = await framepost(["capture", "--wait", "-c", config, ...data("sandbox")], { env });
+      const sent = await framepostInside(["capture", "--wait", "-c", config, ...data("sandbox")], env);
       assert.match(sent.stdout, /sandbox: accepted\n$/);
-      const taken = await framepost(["sandbox", "iotown", "--port", new URL(url).port]);
+      const taken = await framepostInside(["sandbox", "iotown", "--port", new URL(url).port]);
       assert.equal(taken.code, 69);
       assert.match(taken.stderr, /cannot listen on port \d+ of 127\.0\.0\.1: another program listens there/);
       await sandbox.until("it counts", () => sandbox.stderr.some((text) => text.startsWith("1 image stored")));
@@ -389,7 +397,7 @@ targets:
         assert.match(ran.stdout, /\n9 of \d\d checks failed\n$/);
         assertNoStack(ran);
         assert.doesNotMatch(ran.stdout, /plain-words|wrong-token\)/);
-        const unwritable = await framepost(["doctor", "-c", config, "--data", join(scene, "x")]);
+        const unwritable = await framepostInside(["doctor", "-c", config, "--data", join(scene, "x")]);
         assert.match(unwritable.stdout, /FAILED {3}disk: cannot write to .*\n {9}mend: make the data folder writable/);
         const noConfig = await framepost(["doctor"], { cwd: tinyModelsFolder });
         assert.match(noConfig.stdout, /FAILED {3}config: no config file.*\n {9}mend: write one with: framepost init/);
@@ -401,24 +409,6 @@ targets:
     });
   });
 });
-
-/** A valid ONNX file whose one output no family has: `y = Identity(x)`. */
-function strangeModel(): Buffer {
-  const varint = (value: number): Buffer =>
-    value < 128 ? Buffer.from([value]) : Buffer.from([(value & 127) | 128, value >> 7]);
-  const field = (number: number, value: Buffer | string): Buffer => {
-    const bytes = Buffer.from(value);
-    return Buffer.concat([varint((number << 3) | 2), varint(bytes.length), bytes]);
-  };
-  const integer = (number: number, value: number): Buffer => Buffer.concat([varint(number << 3), varint(value)]);
-  const size = (value: number) => field(1, integer(1, value));
-  const shape = field(2, Buffer.concat([1, 3, 32, 32].map(size)));
-  const tensor = (name: string) =>
-    Buffer.concat([field(1, name), field(2, field(1, Buffer.concat([integer(1, 1), shape])))]);
-  const node = Buffer.concat([field(1, "x"), field(2, "y"), field(4, "Identity")]);
-  const graph = Buffer.concat([field(1, node), field(2, "strange"), field(11, tensor("x")), field(12, tensor("y"))]);
-  return Buffer.concat([integer(1, 8), field(8, integer(2, 13)), field(7, graph)]);
-}
 
 /** Encoding once more changes a pixel a little, a line over it a lot. */
 async function changeAt(

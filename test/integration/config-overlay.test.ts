@@ -97,6 +97,39 @@ describe("the overlay", () => {
     assert.deepEqual((await gateway.load()).warnings, []);
   });
 
+  const mask = { size: { width: 640, height: 360 }, polygons: [[[0, 0], [9, 0], [9, 9]]] }; // prettier-ignore
+  for (const [what, cameras] of [
+    ["a mask", { front: { privacy: { mask } } }],
+    ["a blur", { front: { privacy: { blur: { labels: ["person"] } } } }],
+    ["a keep filter", { front: { keep: { labels: ["car"] } } }],
+    ["a camera that was taken away", { yard: null }],
+  ] as const) {
+    it(`that does not fit any more and held ${what} is refused: the file alone would show more`, async () => {
+      await using gateway = await installation({ changes: { cameras: { ...cameras, back: { interval: "1s" } } } });
+      const refused = { code: "CONFIG_INVALID", message: /with the overlay: .* might show what was hidden; mend it/ };
+      await assert.rejects(gateway.load({ start: true, lastGood: true }), refused);
+      const check = await gateway.run("config", "check");
+      assert.equal(check.code, 78);
+      assert.match(check.stdout, /overlay\.yaml:\d+:\d+: cameras\.\d\.driver: with the overlay: missing/);
+      const shot = await gateway.run("cameras", "--shot", "front", "--output", join(gateway.data, "front.jpg"));
+      assert.equal(shot.code, 78);
+      assert.deepEqual(await readdir(gateway.data), ["config.overlay.yaml"], "it stays as it is");
+    });
+  }
+
+  it("that does not fit any more is refused above a file that hides something, whatever it held", async () => {
+    const masked = `cameras:\n  - {id: front, driver: simulated, privacy: {mask: ${JSON.stringify(mask)}}}\n`;
+    await using gateway = await installation({ changes: { cameras: { back: { interval: "1s" } } } }, masked);
+    await assert.rejects(gateway.load({ start: true }), { code: "CONFIG_INVALID" });
+  });
+
+  it("that is damaged is refused where it may have hidden something", async () => {
+    await using gateway = await installation("revision: 3\nchanges:\n  cameras:\n    front: {privacy: {mask");
+    await assert.rejects(gateway.load({ start: true }), { code: "CONFIG_INVALID" });
+    await using allowed = await installation("", `${yaml}privacy: {remoteChanges: true}\n`);
+    await assert.rejects(allowed.load({ start: true }), { code: "CONFIG_INVALID" });
+  });
+
   for (const [what, text] of [
     ["empty", ""],
     ["half", "revision: 3\nchanges:\n  cameras:\n    front: {interval"],

@@ -13,6 +13,7 @@ import type { CheckResult } from "../../agent/checks/result.ts";
 import { secretFileChecks } from "../../agent/checks/secret-files.ts";
 import { spoolCheck } from "../../agent/checks/spool.ts";
 import { unitCheck } from "../../agent/checks/unit.ts";
+import { webCheck } from "../../agent/checks/web.ts";
 import { wearCheck } from "../../agent/checks/wear.ts";
 import { configSchema } from "../../agent/config-schema.ts";
 import { openSpool } from "../../agent/open-spool.ts";
@@ -184,7 +185,9 @@ describe("doctor's check of", () => {
     const credentials = dirname(await file("credentials/token", "x", 0o644));
     await chmod(credentials, 0o750);
     const warnings = [`${config}:1:1: targets.0.token: a secret in plain text; better \${credential:name}`];
-    const at = { file: config, dataFolder: data };
+    const key = await file("web.key", "x", 0o644);
+    const web = { ...configOf([]).web, tls: { cert: join(folder, "web.pem"), key } };
+    const at = { file: config, dataFolder: data, config: { ...configOf([]), web } };
     const text = textOf(await secretFileChecks({ ...at, warnings }, credentials));
     assert.match(
       text,
@@ -192,8 +195,10 @@ describe("doctor's check of", () => {
     );
     assert.match(text, new RegExp(`^failed secrets: ${data}: .* \\| sudo chmod 0700 ${data}$`, "m"));
     assert.match(text, new RegExp(`^failed secrets: ${credentials}/token: .* \\| sudo chmod o-rwx`, "m"));
-    assert.equal(text.split("\n").length, 3);
+    assert.match(text, new RegExp(`^failed secrets: ${key}: a private key, .* \\| sudo chmod o-rwx ${key}$`, "m"));
+    assert.equal(text.split("\n").length, 4);
     await chmod(data, 0o700);
+    await chmod(key, 0o640);
     await chmod(join(credentials, "token"), 0o640);
     assert.match(textOf(await secretFileChecks({ ...at, warnings: [] }, credentials)), /^ok secrets: no other user/);
     assert.match(textOf(await secretFileChecks({ ...at, warnings: [] }, "/nowhere")), /^ok secrets/);
@@ -264,6 +269,28 @@ describe("doctor's check of", () => {
     assert.match(text, /^failed name hangs\.example: no answer in time/m);
     assert.match(text, /^failed name nameless\.example: no name server answers \(EAI_AGAIN\)/m);
     assert.deepEqual(asked.toSorted(), ["good.example", "hangs.example", "nameless.example", "unknown.example"]);
+  });
+
+  it("the page's certificate says what keeps it from being served, and how long it is good for", async () => {
+    const authority = await makeAuthority(folder, "ca");
+    const { cert, key } = await makeCertificate(folder, "page", authority, { subjectAltName: "DNS:page" });
+    const other = await makeCertificate(folder, "other", authority, { subjectAltName: "DNS:other" });
+    const { web } = configOf([]);
+    const at = (ms: number, tls?: { cert: string; key: string }) =>
+      webCheck({ clock: new SimulatedClock(ms) }, tls === undefined ? web : { ...web, tls });
+    assert.equal(await at(Date.now()), undefined, "without one there is nothing to say");
+    assert.match(
+      textOf(await at(Date.now() - 30 * day, { cert, key })),
+      /^ok certificate of web: CN=page is good for 31/,
+    );
+    assert.match(textOf(await at(Date.now(), { cert, key })), /^warning certificate of web: .* \| .*reload framepost$/);
+    assert.match(textOf(await at(Date.now() + 12 * day, { cert, key })), /^failed certificate of web: .*TLS_EXPIRED/);
+    for (const tls of [
+      { cert, key: other.key },
+      { cert: join(folder, "gone.pem"), key },
+    ]) {
+      assert.match(textOf(await at(Date.now(), tls)), /^failed web: the page is not served: .*\(TLS_CONFIG\) \| put a/);
+    }
   });
 
   it("certificates says how many days they are good for: the server's, the authority's, our own", async () => {

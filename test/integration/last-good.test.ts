@@ -103,6 +103,23 @@ describe("last good config", () => {
     assert.equal(inForce.overlay.revision, 3);
   });
 
+  it("stands in for a file that an overlay with a mask does not fit any more, and the mask stays", async () => {
+    await using folder = await tempFolder();
+    const { write, load } = await bench(folder.path);
+    const privacy = "{ mask: { size: { width: 640, height: 360 }, polygons: [[[0, 0], [9, 0], [9, 9]]] } }";
+    const overlay = `revision: 3\nfileDigest: x\nchanges: { cameras: { front: { privacy: ${privacy}, seed: 4 } } }\n`;
+    await writeFile(join(folder.path, "data", "config.overlay.yaml"), overlay);
+    // Another driver has no such setting.
+    await write(good.replace("driver: simulated", "driver: rpicam"));
+    const settings = await load();
+    const [camera] = settings.config.cameras;
+    assert.equal(camera?.driver, "simulated");
+    assert.equal(camera.privacy?.mask?.polygons.length, 1);
+    assert.match(configTroubles(settings)[0] ?? "", /0\.0\.9, is in force: .*seed: with the overlay/);
+    const shown = [...settings.config.cameras, ...settings.warnings];
+    assert.equal(shown.length, 1, "nothing is left out");
+  });
+
   for (const [what, damage] of [
     ["empty", ""],
     ["full of zeros", "\0".repeat(300)],

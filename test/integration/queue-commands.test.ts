@@ -7,7 +7,8 @@ import type { QueueStats } from "../../src/core/queue.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
 import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import { AgentProcess, writeConfig } from "../lib/agent.ts";
-import { assertNoStack, framepost, inTurns, type Ran } from "../lib/command.ts";
+import { assertNoStack, inTurns, type Ran } from "../lib/command.ts";
+import { framepostInside } from "../lib/command-inside.ts";
 import { openSpool } from "../lib/disk-spool.ts";
 import { draftOf } from "../lib/drafts.ts";
 import { jpegOf } from "../lib/pictures.ts";
@@ -64,7 +65,7 @@ describe("the queue commands", function () {
   const daemonOf = (): AgentProcess => new AgentProcess(["run", "-c", config, "--data", dataFolder()]);
 
   async function queue(...words: readonly string[]): Promise<Ran> {
-    const ran = await framepost(["queue", ...words, "-c", config, "--data", dataFolder()]);
+    const ran = await framepostInside(["queue", ...words, "-c", config, "--data", dataFolder()]);
     assertNoStack(ran);
     return ran;
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { Textfile } from "../../agent/health/textfile.ts";
@@ -83,6 +83,17 @@ describe("the web server", () => {
     assert.ok(performance.now() - startedMs < 5_000);
     await Promise.all(open.slice(1).map((reader) => reader.ended()));
   });
+
+  it("opens no stream for who asks for the head of one", async () => {
+    await using bench = await new WebBench().start();
+    const url = `${bench.url}api/events`;
+    for (let times = 0; times <= webLimits.streamsMax; times += 1) {
+      assert.equal((await fetch(url, { method: "HEAD" })).status, 200);
+    }
+    const reader = await new EventReader().open(url);
+    assert.ok(reader.text.includes("event: hello"));
+    await reader.leave();
+  });
 });
 
 describe("the textfile of metrics", () => {
@@ -99,6 +110,22 @@ describe("the textfile of metrics", () => {
     await file.stop();
     assert.deepEqual(await readdir(folder.path), []);
     assert.deepEqual(seams.log.lines, []);
+  });
+
+  it("can be read by the collector, whatever the service keeps from others", async () => {
+    await using folder = await tempFolder();
+    const path = join(folder.path, "framepost.prom");
+    const seams = { clock: new HurriedClock(), random: seededRandom(1), log: new RecordingLogger() };
+    const before = process.umask(0o077);
+    try {
+      const file = new Textfile({ path, everyMs: 60_000, text: async () => "" }, seams);
+      await file.start();
+      await until(async () => (await readdir(folder.path)).includes("framepost.prom"), "it is there");
+      assert.equal((await stat(path)).mode & 0o777, 0o644);
+      await file.stop();
+    } finally {
+      process.umask(before);
+    }
   });
 
   it("that cannot be written is said once, and nothing else suffers", async () => {

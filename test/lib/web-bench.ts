@@ -42,7 +42,7 @@ export class WebBench {
               this.told.push(await context.req.json());
               return context.json({ state: "done" });
             });
-            app.get("/api/events", () => streams.open((stream) => stream.send("hello", { n: 1 })));
+            app.get("/api/events", ({ req }) => streams.open(req, (stream) => stream.send("hello", { n: 1 })));
             app.get("/breaks", () => {
               throw this.failure;
             });

@@ -119,6 +119,22 @@ describe("a budget's day or month", () => {
     }
   });
 
+  it("is over each morning for a gateway that is off at night, and learns the date only after its start", () => {
+    let books: PeriodBooks | undefined;
+    let saved = "2026-05-10T18:00:00+02:00";
+    for (let days = 1; days <= 9; days += 1) {
+      // As systems without a battery clock do, it goes on where it was when it was switched off.
+      const { clock, period } = periodOf("day", saved, books);
+      clock.advance(60_000);
+      clock.jump(at("2026-05-10T08:00:00+02:00") + days * day - clock.nowMs());
+      assert.equal(period.bytesLeft(), 1_000, `day ${days}`);
+      period.count(1_000);
+      clock.advance(10 * hour);
+      books = period.books();
+      saved = new Date(clock.nowMs()).toISOString();
+    }
+  });
+
   it("is over where each start shows the same date, or an impossible one, after as long in running time", () => {
     for (const start of ["2026-05-10T08:00:00+02:00", "1970-01-01T00:00:00Z"]) {
       let books: PeriodBooks | undefined;

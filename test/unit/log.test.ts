@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
 import { logLimits } from "../../src/core/limits.ts";
@@ -293,6 +297,24 @@ describe("the log", () => {
     assert.equal(line["keyframes"], "abc");
     assert.equal(line["tokens"], 5);
     assert.equal(line["url"], "https://host:8888/path");
+  });
+});
+
+describe("the log of a process", () => {
+  it("ends nothing where stderr is on a full disk", async () => {
+    const full = await open("/dev/full", "w");
+    const home = pathToFileURL(join(import.meta.dirname, "../../src/log/logger.js")).href;
+    const script = `const { createLogger } = await import("${home}");
+      const log = createLogger({ level: "info", secrets: [], journald: false });
+      for (let line = 0; line < 2_000; line += 1) log.warn("disk.full", { message: "x".repeat(1_000) });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      console.log("alive");`;
+    const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", full.fd],
+    });
+    await full.close();
+    assert.deepEqual([run.stdout, run.status], ["alive\n", 0]);
   });
 });
 

@@ -158,6 +158,32 @@ describe("answers to the page", () => {
   });
 });
 
+describe("what the page remembers of cameras", () => {
+  it("goes with a camera, also when it comes back with a mask", () => {
+    const memory = new PageMemory();
+    const cameras = () => memory.sightings.list().map(({ camera }) => camera);
+    memory.keepOnly(
+      new Map([
+        ["yard", undefined],
+        ["door", "1"],
+      ]),
+    );
+    for (const camera of ["yard", "door"]) memory.sightings.add(memory.frames.add(picture(camera)));
+    memory.keepOnly(new Map([["door", "1"]]));
+    memory.keepOnly(
+      new Map([
+        ["yard", "2"],
+        ["door", "1"],
+      ]),
+    );
+    assert.deepEqual(cameras(), ["door"]);
+    assert.deepEqual(
+      memory.frames.announce().map(({ camera }) => camera),
+      ["door"],
+    );
+  });
+});
+
 describe("the last lines of a log", () => {
   it("are told from where somebody stopped reading", () => {
     const ring = new LogRing();

@@ -26,7 +26,7 @@ class Reader {
 
 function bench() {
   const clock = new SteppedClock();
-  const state = { looks: 0, quiet: 0, frame: 1, count: 1, lines: ["started"], fails: false };
+  const state = { looks: 0, quiet: 0, frame: 1, count: 1, lines: ["started"], fails: false, onQuiet: () => {} };
   const section = (event: string, value: object): Section => ({ key: event, event, value });
   const port: PagePort = {
     async sections() {
@@ -36,7 +36,10 @@ function bench() {
     },
     frames: () => [section("frame", { id: state.frame })],
     log: (after) => ({ lines: state.lines.slice(after), last: state.lines.length }),
-    quiet: () => (state.quiet += 1),
+    quiet: () => {
+      state.quiet += 1;
+      state.onQuiet();
+    },
     picture: () => undefined,
     thumbnail: async () => undefined,
     run: async () => ({ kind: "unknown" }),
@@ -99,5 +102,29 @@ describe("what open pages are told", () => {
     await settle();
     assert.deepEqual(again.told(), ["frame", "counters", "model", "log", "tick"]);
     again.leave();
+  });
+
+  it("begins anew for who comes in the moment in which the last one leaves, and for those after", async () => {
+    const { clock, state, updates } = bench();
+    const late = new Reader();
+    state.onQuiet = () => {
+      state.onQuiet = () => undefined;
+      updates.add(late);
+    };
+    const first = new Reader();
+    updates.add(first);
+    await settle();
+    first.leave();
+    await settle();
+    assert.deepEqual(late.told(), ["frame", "counters", "model", "log", "tick"]);
+    late.leave();
+    await settle();
+    const next = new Reader();
+    updates.add(next);
+    await settle();
+    assert.deepEqual(next.told(), ["frame", "counters", "model", "log", "tick"]);
+    next.leave();
+    await settle();
+    assert.equal(clock.sleeping, 0);
   });
 });

@@ -31,4 +31,12 @@ describe("the section web", () => {
     assert.equal(warnings({ listen: "0.0.0.0:1", token, tls: { cert: "a", key: "b" } }), 0);
     assert.equal(warnings({ token }), 0);
   });
+
+  it("warns of a proxy before a page that asks nobody for a token", () => {
+    const warnings = (config: object) => webWarnings(webConfig.parse(config));
+    const allowedHosts = ["gateway.example"];
+    assert.match(warnings({ allowedHosts }).join(), /^web: whoever reaches gateway\.example sees .*; set web\.token$/);
+    assert.deepEqual(warnings({ allowedHosts, token: "a".repeat(16) }), []);
+    assert.deepEqual(warnings({ allowedHosts, enabled: false }), []);
+  });
 });

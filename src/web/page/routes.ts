@@ -7,7 +7,7 @@ import { PageUpdates } from "./updates.ts";
 export function pageRoutes(port: PagePort, clock: Clock): Routes {
   return (app, streams) => {
     const updates = new PageUpdates(port, clock);
-    app.get("/api/events", () => streams.open((stream) => updates.add(stream)));
+    app.get("/api/events", ({ req }) => streams.open(req, (stream) => updates.add(stream)));
     app.get("/api/frames/:id", (context) => jpeg(port.picture(Number(context.req.param("id")))));
     app.get("/api/thumbnails/:id", async (context) => jpeg(await port.thumbnail(Number(context.req.param("id")))));
     app.post("/api/commands/:name", async (context) => {

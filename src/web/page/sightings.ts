@@ -32,9 +32,9 @@ export class Sightings {
     }
   }
 
-  /** All that these cameras have shown. */
-  forget(cameras: readonly string[]): void {
-    this.#kept = this.#kept.filter(({ seen }) => !cameras.includes(seen.camera));
+  /** Those of other cameras are forgotten. */
+  keepOnly(cameras: readonly string[]): void {
+    this.#kept = this.#kept.filter(({ seen }) => cameras.includes(seen.camera));
   }
 
   /** Newest first. */

@@ -18,7 +18,7 @@ export class PageUpdates {
   readonly #port: PagePort;
   readonly #clock: Clock;
   readonly #readers = new Set<Reader>();
-  #running: Promise<void> | undefined;
+  #isRunning = false;
   #wake: () => void = () => undefined;
 
   constructor(port: PagePort, clock: Clock) {
@@ -32,11 +32,7 @@ export class PageUpdates {
     this.#readers.add(reader);
     stream.signal.addEventListener("abort", () => this.#remove(reader), { once: true });
     this.#wake();
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-      // One that came while the last one left.
-      if (this.#readers.size > 0) this.#running = this.#run();
-    });
+    if (!this.#isRunning) void this.#run();
   }
 
   #remove(reader: Reader): void {
@@ -45,6 +41,7 @@ export class PageUpdates {
   }
 
   async #run(): Promise<void> {
+    this.#isRunning = true;
     while (this.#readers.size > 0) {
       const waiting = new AbortController();
       this.#wake = () => waiting.abort();
@@ -53,6 +50,8 @@ export class PageUpdates {
       this.#tell([...this.#port.frames(), ...sections]);
       await this.#clock.sleep(pageLimits.tickMs, waiting.signal).catch(() => undefined);
     }
+    // In one step with the last look at the readers: one that comes from now on begins anew.
+    this.#isRunning = false;
     this.#port.quiet();
   }
 

@@ -6,7 +6,7 @@ import { byId, element, list, say, show } from "./dom.js";
 import { addLines } from "./log.js";
 import { showQueue, showWaitingOf } from "./queue.js";
 import { forgetSightings, showSighting } from "./sightings.js";
-import { showTargets } from "./targets.js";
+import { showTargets, showUpload } from "./targets.js";
 import { bytes, plural, serverNow, setServerTime, span } from "./text.js";
 
 /** Listens to the device and hands each part of what it tells to whoever shows it. */
@@ -20,6 +20,7 @@ const shown = {
   frame: showFrame,
   counters: (counters) => ((latest.counters = counters), showFacts()),
   targets: ({ targets }) => (showTargets(targets), showWaitingOf(targets)),
+  upload: showUpload,
   queue: showQueue,
   model: showModel,
   detector: showDetector,

@@ -1,6 +1,6 @@
 import { act, ask } from "./commands.js";
 import { byId, button, element, list, say, show } from "./dom.js";
-import { ago, serverNow, span } from "./text.js";
+import { ago, bytes, moment, serverNow, span } from "./text.js";
 
 /** Where records are sent to, and how that stands. */
 
@@ -9,9 +9,49 @@ export function showTargets(targets) {
   list(byId("targets"), targets, ({ id }) => id, make);
 }
 
+/** What may be sent, over all targets together. */
+export function showUpload({ limitBytesPerSecond, budgets }) {
+  show(byId("upload"), limitBytesPerSecond !== undefined || budgets.length > 0);
+  const limit = limitBytesPerSecond === undefined ? "" : `At most ${bytes(limitBytesPerSecond)} of pictures a second.`;
+  say(byId("upload-limit"), limit);
+  show(byId("upload-limit"), limit !== "");
+  list(byId("budgets"), budgets, ({ period }) => period, makeBudget);
+}
+
+function makeBudget({ period }) {
+  const name = period === "day" ? "today" : "this month";
+  const text = element("span", {});
+  const meter = element("meter", { class: "full", min: 0, max: 1, high: 0.9, "aria-label": `Sent ${name}` });
+  const left = element("span", { class: "hint" });
+  const node = element("li", {}, text, meter, left);
+  node.update = (budget) => {
+    const used = budget.max - budget.left;
+    say(text, `${bytes(used)} of ${bytes(budget.max)} sent ${name}`);
+    meter.value = used / budget.max;
+    say(left, `${bytes(budget.left)} left, begins anew ${moment(budget.renewsAtMs)}`);
+  };
+  return node;
+}
+
+/** By reason: what is told of a target to which nothing is sent. */
+const held = {
+  window: ({ heldUntilMs }) => `Held back outside of its upload hours. ${opens("They begin", heldUntilMs)}`,
+  budget: ({ heldUntilMs }) => `Held back: what may be sent is used up. ${opens("It begins anew", heldUntilMs)}`,
+  "local-only": () => "Held back: privacy.localOnly keeps every picture on this device.",
+  paused: ({ heldUntilMs }) => `Held back: paused ${heldUntilMs ? `until ${moment(heldUntilMs)}` : "until resumed"}.`,
+  disabled: () => "Held back: disabled in the configuration.",
+  limit: () => "Waits: the limit of bytes a second is used up for the moment.",
+  backoff: ({ heldBecause, heldUntilMs }) => `Waits. ${heldBecause} ${opens("Tried again", heldUntilMs)}`,
+};
+
+function opens(what, atMs) {
+  return atMs === undefined ? "" : `${what} ${moment(atMs)}.`;
+}
+
 function make({ id, kind }) {
   const state = element("span", { class: "pill" });
   const facts = element("p", { class: "hint" });
+  const why = element("p", { class: "held", hidden: "" });
   const problem = element("p", { class: "problem", hidden: "" });
   const earlier = element("p", { class: "hint", hidden: "" });
   let target;
@@ -33,6 +73,7 @@ function make({ id, kind }) {
     { class: "block" },
     element("div", { class: "heading" }, element("strong", {}, id), element("span", { class: "hint" }, kind), state),
     facts,
+    why,
     problem,
     earlier,
     element("div", { class: "actions" }, test, pause, enable),
@@ -42,6 +83,9 @@ function make({ id, kind }) {
     say(state, stateText(now));
     state.dataset.state = stateKind(now);
     say(facts, factsText(now));
+    const reason = held[now.held]?.(now) ?? "";
+    say(why, reason.trim());
+    show(why, reason !== "");
     const text = now.state === "away" && now.message !== undefined ? `${now.message} (${now.error})` : "";
     say(problem, text === "" || !now.needsPerson ? text : `A person has to mend this: ${text}`);
     show(problem, text !== "");
@@ -68,11 +112,13 @@ function name(node, text, id) {
 function stateText({ state, retryAtMs, resumesAtMs }) {
   if (state === "away" && retryAtMs !== undefined) return `away, next try in ${span(retryAtMs - serverNow())}`;
   if (state === "paused" && resumesAtMs !== undefined) return `paused for ${span(resumesAtMs - serverNow())}`;
-  return state;
+  return words[state] ?? state;
 }
 
+const words = { window: "waits for its hours", budget: "budget used up", "local-only": "local only" };
+
 function stateKind({ state }) {
-  return state === "up" ? "good" : state === "away" ? "bad" : "plain";
+  return { up: "good", away: "bad", window: "warn", budget: "warn" }[state] ?? "plain";
 }
 
 function factsText({ accepted, pending, quarantined, lastAcceptedAtMs }) {

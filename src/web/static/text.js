@@ -28,6 +28,14 @@ export function ago(atMs) {
   return ms < 1_500 ? "now" : `${span(ms)} ago`;
 }
 
+/** `Mon 18:00, in 3 h`, by the clock of whoever looks. */
+export function moment(atMs) {
+  const inMs = atMs - serverNow();
+  const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const day = inMs < 6 * 86_400_000 ? { weekday: "short" } : { day: "numeric", month: "short" };
+  return `${new Date(atMs).toLocaleString("en-GB", { ...day, ...time })}, in ${span(inMs)}`;
+}
+
 export function bytes(count) {
   if (count < 1_000) return `${count} B`;
   const [unit, size] = count < 1e6 ? ["kB", 1e3] : count < 1e9 ? ["MB", 1e6] : ["GB", 1e9];
