@@ -8,6 +8,7 @@ const folder = `${repositoryFolder}/dist/`;
 export interface ProcessLook {
   readonly atMs: number;
   readonly pid: number;
+  /** Anonymous pages: those of files come as code is used, and leak nothing. */
   readonly mainMb: number;
   readonly visionPid: number | undefined;
   readonly visionMb: number | undefined;
@@ -27,9 +28,9 @@ export async function lookAt(pid: number): Promise<ProcessLook | undefined> {
       readdir(`/proc/${pid}/fd`),
     ]);
     return {
-      ...{ atMs: performance.now(), pid, mainMb: main.residentMb, descriptors: descriptors.length },
+      ...{ atMs: performance.now(), pid, mainMb: main.ownMb, descriptors: descriptors.length },
       visionPid: vision?.pid,
-      visionMb: visionMemory?.residentMb,
+      visionMb: visionMemory?.ownMb,
       children: children.filter(({ state }) => state !== "Z").length,
       zombies: children.filter(({ state }) => state === "Z").map((child) => child.pid),
     };
