@@ -17,8 +17,13 @@ export interface SoakFault {
   readonly earlyWeight?: number;
   /** False when it could not be seen to happen. */
   happen(site: SoakSite, random: Random): Promise<boolean>;
-  /** Each of them grows while the part works. */
-  signsOfLife(site: SoakSite): readonly number[];
+  signsOfLife(site: SoakSite): readonly SignOfLife[];
+}
+
+/** What grows while a part works; one that rests shows none however well it is. */
+export interface SignOfLife {
+  readonly grown: number;
+  readonly rests?: boolean;
 }
 
 const seconds = (random: Random, from: number, to: number) => delay(1_000 * (from + random() * (to - from)));
@@ -54,13 +59,13 @@ function surely(happen: Happening): SoakFault["happen"] {
 }
 
 function ofCamera(id: string, name: string, happen: Happening): SoakFault {
-  const signsOfLife = ({ ledger }: SoakSite) => [ledger.keptBy(id)];
+  const signsOfLife = ({ ledger }: SoakSite) => [{ grown: ledger.keptBy(id) }];
   return { name: `camera: ${name}`, part: id, weight: 0.5, happen: surely(happen), signsOfLife };
 }
 
 /** Remote control, too, has to answer again. */
 function ofBroker(name: string, happen: Happening): SoakFault {
-  const signsOfLife = (site: SoakSite) => [sentTo("bus", site), site.caller.answered];
+  const signsOfLife = (site: SoakSite) => [sentTo("bus", site), { grown: site.caller.answered }];
   return { name: `broker: ${name}`, part: "bus", weight: 0.7, happen: surely(happen), signsOfLife };
 }
 
@@ -70,7 +75,7 @@ function ofAll(part: string, name: string, weight: number, happen: Happening): S
     part,
     weight,
     happen: surely(happen),
-    signsOfLife: ({ ledger }) => [ledger.kept.size],
+    signsOfLife: ({ ledger }) => [{ grown: ledger.kept.size }],
   };
 }
 
@@ -79,14 +84,20 @@ const lateShare = 0.1;
 
 /** The daemon, or its parts, have been started anew; and frames come. */
 function ofAgent(name: string, earlyWeight: number, happen: Happening): SoakFault {
-  const signsOfLife = ({ ledger }: SoakSite) => [ledger.events.get("started") ?? 0, ledger.kept.size];
+  const signsOfLife = ({ ledger }: SoakSite) => [
+    { grown: ledger.events.get("started") ?? 0 },
+    { grown: ledger.kept.size },
+  ];
   return { ...ofAll("agent", name, earlyWeight * lateShare, happen), earlyWeight, signsOfLife };
 }
 
 /** It is replaced, and frames are labelled again. */
 function ofVision(name: string, signal: NodeJS.Signals): SoakFault {
   const happen = async ({ daemon }: SoakSite) => signalChild(daemon.pid, "/vision/process/", signal);
-  const signsOfLife = ({ ledger }: SoakSite) => [ledger.events.get("vision.ready") ?? 0, ledger.keptBy("scene")];
+  const signsOfLife = ({ ledger }: SoakSite) => [
+    { grown: ledger.events.get("vision.ready") ?? 0 },
+    { grown: ledger.keptBy("scene") },
+  ];
   return { ...ofAll("vision", name, lateShare, happen), earlyWeight: 1, signsOfLife };
 }
 
@@ -99,10 +110,10 @@ function filled(part: string, folderOf: (site: SoakSite) => string, signsOfLife:
   return { ...ofAll(part, "filled by another program", 1, happen), signsOfLife };
 }
 
-/** Outside of its hours, or with its budget used up, a target is sent nothing however well it is. */
-function sentTo(targetId: string, { stats, ledger }: SoakSite): number {
+/** Outside of its hours, or with its budget used up, a target is sent nothing. */
+function sentTo(targetId: string, { stats, ledger }: SoakSite): SignOfLife {
   const state = stats?.deliveries?.find((delivery) => delivery.targetId === targetId)?.state;
-  return state === "window" || state === "budget" ? performance.now() : ledger.accepted(targetId);
+  return { grown: ledger.accepted(targetId), rests: state === "window" || state === "budget" };
 }
 
 const moods = ["refuses", "hangs", "rubbish", "resets"] as const;
@@ -153,7 +164,7 @@ export const soakFaults: readonly SoakFault[] = [
   filled(
     "disk",
     ({ folders }) => folders.disk,
-    ({ ledger }) => [ledger.kept.size],
+    ({ ledger }) => [{ grown: ledger.kept.size }],
   ),
   filled(
     "archive",

@@ -189,7 +189,10 @@ class Soak {
       noted.times += 1;
       const endedMs = performance.now();
       const before = fault.signsOfLife(this.#site);
-      const isBack = () => fault.signsOfLife(this.#site).every((sign, at) => sign > (before[at] ?? 0));
+      const isBack = () =>
+        fault
+          .signsOfLife(this.#site)
+          .every(({ grown, rests }, at) => rests === true || grown > (before[at]?.grown ?? 0));
       await this.#until(fault.name, isBack, backWithinMs);
       noted.backMs.push(performance.now() - endedMs);
     } catch (error) {
