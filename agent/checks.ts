@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Seams } from "../src/core/ports.ts";
+import type { CameraLook } from "../src/core/queue.ts";
 import { cameraChecks } from "./checks/cameras.ts";
 import { clockCheck } from "./checks/clock.ts";
 import { findDaemon, type RunningDaemon } from "./checks/daemon.ts";
@@ -14,7 +15,7 @@ import { type CheckResult, failed } from "./checks/result.ts";
 import { secretFileChecks } from "./checks/secret-files.ts";
 import { spoolCheck } from "./checks/spool.ts";
 import { targetCheck } from "./checks/target.ts";
-import { unitCheck } from "./checks/unit.ts";
+import { awayCheck, unitCheck } from "./checks/unit.ts";
 import { updatesCheck } from "./checks/updates.ts";
 import { webCheck } from "./checks/web.ts";
 import { wearCheck } from "./checks/wear.ts";
@@ -42,7 +43,8 @@ export async function* runChecks(
   const disk = await diskCheck(settings);
   yield disk;
   const { daemon, line } = await findDaemon(context, settings.dataFolder);
-  if (line !== undefined) yield line;
+  const said = line ?? (daemon === undefined ? await awayCheck(settings.file) : undefined);
+  if (said !== undefined) yield said;
   const wear = await wearCheck(settings.dataFolder, daemon?.pid);
   if (wear !== undefined) yield wear;
   // The disk's own line says it already.
@@ -81,7 +83,7 @@ async function* partChecks(
     yield* modelChecks(context, settings, agent);
     const updates = await updatesCheck(context, config.detector);
     if (updates !== undefined) yield updates;
-    yield* cameraChecks(context, config.cameras, agent, daemon !== undefined);
+    yield* cameraChecks(context, config.cameras, agent, await looksOf(daemon));
     await sending.start(context.signal);
     // Side by side: one that is away takes its whole time.
     yield* await Promise.all(agent.targets.map(async (target) => targetCheck(context, target)));
@@ -91,6 +93,13 @@ async function* partChecks(
     await sending.stop();
     await vision.stop();
   }
+}
+
+/** Undefined where no daemon runs; none where it does not answer. */
+async function looksOf(daemon: RunningDaemon | undefined): Promise<readonly CameraLook[] | undefined> {
+  if (daemon === undefined) return undefined;
+  const stats = await daemon.queue.stats().catch(() => undefined);
+  return stats?.cameras ?? [];
 }
 
 /** With other names at the brokers: under its own the running daemon would be thrown out. */

@@ -17,6 +17,7 @@ import { TargetMemoryFile } from "../src/state/target-memory.ts";
 import { ownGroupMemory } from "../src/vision/memory-group.ts";
 import type { ModelSpec } from "../src/vision/model.ts";
 import { VisionSwitch } from "../src/vision/switch.ts";
+import { cameraLook } from "./camera-look.ts";
 import { buildDriver, watchedCamera } from "./build-camera.ts";
 import { buildTarget, withReducedCopies } from "./build-target.ts";
 import type { FramepostConfig, TargetConfig } from "./config-schema.ts";
@@ -150,7 +151,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     spool: part("spool", spool),
     clock: part("clock", bootClock),
     models: models.guard,
-    control: controlPart(dataFolder, { spool, loops, upload, models }, seams),
+    control: controlPart(dataFolder, { spool, loops, upload, models, cameras }, seams),
     vision: visionPart(vision, models.startWith, seams),
     pauses: part("pauses", pauses),
     sending: [
@@ -252,11 +253,18 @@ function pulsesOf({ pulses, clock }: Seams): Pulses {
 /** What commands beside the daemon may ask of it. */
 function controlPart(
   dataFolder: string,
-  { spool, loops, upload, models }: Pick<Agent, "spool" | "loops" | "upload" | "models">,
+  { spool, loops, upload, models, cameras }: Pick<Agent, "spool" | "loops" | "upload" | "models" | "cameras">,
   { log }: Seams,
 ): Part {
   const deliveries = () => loops.map((loop) => loop.health());
-  const offer = { queue: spool.queue, deliveries, upload: () => upload.health(), models: models.choice };
+  const looks = () => cameras.map((camera) => cameraLook(camera.health()));
+  const offer = {
+    queue: spool.queue,
+    deliveries,
+    upload: () => upload.health(),
+    models: models.choice,
+    cameras: looks,
+  };
   return part("control", new ControlServer(controlPathOf(dataFolder), offer, log));
 }
 

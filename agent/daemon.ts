@@ -78,8 +78,10 @@ async function shownParts(
   const changes = () => ({
     revision: settings.revision(),
     lastChangeKept: settings.state().lastChange?.state !== "reverted" && settings.settings.refused === undefined,
+    isLastGood: settings.settings.standIn !== undefined,
   });
-  const health = new AgentHealth({ agent, config, dataFolder, forecast, control, changes }, clock);
+  const pageCommands = () => memory.commands.snapshot();
+  const health = new AgentHealth({ agent, config, dataFolder, forecast, control, changes, pageCommands }, clock);
   const page = pagePart(config, { agent, memory, settings, offered, control }, seams);
   const web = await webPart(config, { ports: health, page: [pageRoutes(page.port, clock)] }, seams);
   const { textfile: path, every: everyMs } = config.metrics;

@@ -47,8 +47,8 @@ export type DataFolderOf = (dataDir: { readonly dataDir?: string }) => string;
 
 /**
  * The latest config with which the agent ran, for a file that this version or a slip of the operator's keeps from being
- * used. It fails closed: the stand-in must say the same of cameras, targets, filters, privacy and encryption as far as the
- * file can be read, or whoever has just tightened one of them would get the opposite. Where there is none that may be
+ * used. It fails closed: the stand-in must say the same of cameras, targets, filters, privacy, encryption, page and remote
+ * control as far as the file can be read, or whoever has just tightened one of them would get the opposite. Where there is none that may be
  * used, it throws the file's own error, and why.
  */
 export async function standInFor<Layers>(
@@ -125,8 +125,12 @@ function saysTheSame(text: string, good: string): boolean {
   return guarded(text) === guarded(good);
 }
 
-/** Items of lists, which may be corners of a mask or labels, and what says when a camera or a target is at work. */
-const guardedLine = /^-|^(id|enabled|minScore|include\w*|schedule|windows|days|from|to)\b/;
+/**
+ * Items of lists, which may be corners of a mask or labels, what says when a camera or a target is at work, and whom the
+ * page and remote control let in.
+ */
+const guardedLine =
+  /^-|^(id|enabled|minScore|include\w*|schedule|windows|days|from|to|web|remote|listen|token|username|password|keys?|unsigned|url)\b/;
 
 /** Once migrated, and without what this version does not know and may do without. */
 async function loaded(good: GoodConfig, file: string, environment: ConfigEnvironment) {

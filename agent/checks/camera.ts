@@ -4,6 +4,7 @@ import type { V4lCamera } from "../../src/capture/discover/v4l.ts";
 import { withFormats } from "../../src/capture/discover/v4l-formats.ts";
 import { AgentError, asAgentError } from "../../src/core/errors.ts";
 import type { Camera } from "../../src/core/ports.ts";
+import type { CameraLook } from "../../src/core/queue.ts";
 import type { Vision } from "../../src/core/vision-port.ts";
 import type { Frame } from "../../src/core/types.ts";
 import { orCameraError } from "../camera-wait.ts";
@@ -23,8 +24,8 @@ export interface CheckedCamera {
   readonly attached: readonly V4lCamera[];
   readonly programs: CameraPrograms;
   readonly vision: Vision;
-  /** Which then rightly holds cameras that only one program can open. */
-  readonly daemonRuns: boolean;
+  /** Of the daemon, where one runs, which then rightly holds cameras that only one program can open. */
+  readonly daemonsLooks?: readonly CameraLook[] | undefined;
 }
 
 /** One frame, and what is to be said of it and of the camera's settings. Rejects only when it is aborted. */
@@ -49,7 +50,7 @@ export async function checkCamera(context: CommandContext, checked: CheckedCamer
 
 async function frameOf(
   { signal, clock }: CommandContext,
-  { camera, config, daemonRuns }: CheckedCamera,
+  { camera, config, daemonsLooks }: CheckedCamera,
 ): Promise<Frame | CheckResult> {
   const check = `camera ${camera.id}`;
   const isFolder = config.driver === "folder";
@@ -63,8 +64,11 @@ async function frameOf(
     signal.throwIfAborted();
     const waitedInVain = error instanceof AgentError && error.code === "CAMERA_NO_PICTURE";
     if (isFolder && waitedInVain && camera.health().lastError === undefined) return empty;
-    if (daemonRuns && error instanceof AgentError && error.code === "CAMERA_BUSY") {
-      return { check, result: "ok", found: "the running daemon has it open, so no frame was taken here" };
+    if (daemonsLooks !== undefined && error instanceof AgentError && error.code === "CAMERA_BUSY") {
+      return lookCheck(
+        check,
+        daemonsLooks.find(({ id }) => id === camera.id),
+      );
     }
     const result = failed(check, error);
     const isMissing = error instanceof AgentError && error.code === "CAMERA_PROGRAM_MISSING";
@@ -72,6 +76,21 @@ async function frameOf(
   } finally {
     await camera.stop();
   }
+}
+
+/** What the daemon knows of a camera that it has open. */
+function lookCheck(check: string, look: CameraLook | undefined): CheckResult {
+  const here = "the running daemon has it open";
+  const mend = "framepost doctor, while it does not run; journalctl -u framepost -p warning";
+  if (look === undefined) return { check, result: "warning", found: `${here}, and does not tell how it is`, mend };
+  if (look.error === undefined) return { check, result: "ok", found: `${here}: ${look.state}` };
+  const { code, message } = look.error;
+  return {
+    check,
+    result: "failed",
+    found: `${here}: ${look.state}: ${message} (${code})`,
+    mend: hintFor(code) ?? mend,
+  };
 }
 
 function mendOfMissing({ driver }: CameraConfig): string {

@@ -2,6 +2,7 @@ import { realpath } from "node:fs/promises";
 import { findCameraPrograms } from "../../src/capture/discover/cameras.ts";
 import { findV4lCameras } from "../../src/capture/discover/v4l.ts";
 import type { Camera } from "../../src/core/ports.ts";
+import type { CameraLook } from "../../src/core/queue.ts";
 import type { Agent } from "../compose.ts";
 import type { CameraConfig } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
@@ -20,7 +21,7 @@ export async function* cameraChecks(
   context: CommandContext,
   configs: readonly CameraConfig[],
   { cameras, vision }: Pick<Agent, "cameras" | "vision">,
-  daemonRuns = false,
+  daemonsLooks?: readonly CameraLook[],
 ): AsyncGenerator<CheckResult> {
   const attached = await findV4lCameras();
   const programs = await findCameraPrograms();
@@ -31,7 +32,7 @@ export async function* cameraChecks(
     if (config === undefined) continue;
     const lane = await laneOf(camera, config);
     const answer = lanes.run(lane, () =>
-      checkCamera(context, { camera, config, attached, programs, vision, daemonRuns }),
+      checkCamera(context, { camera, config, attached, programs, vision, daemonsLooks }),
     );
     // Awaited in its turn below; until then a failure of it must not end the process.
     answer.catch(() => undefined);

@@ -51,6 +51,14 @@ export async function unitCheck(
   return { check, result: "ok", found: `${installed.path} is installed and enabled` };
 }
 
+/** Of a daemon that was not found: undefined where nothing says that one should run with this config. */
+export async function awayCheck(configFile: string, root = "/"): Promise<CheckResult | undefined> {
+  const isStarted = configFile.startsWith("/etc/") && (await isThere(join(root, "run/systemd/system")));
+  if (!isStarted || !(await isThere(join(root, wants, unit)))) return undefined;
+  const mend = "systemctl status framepost says why; then: sudo systemctl start framepost";
+  return { check: "daemon", result: "warning", found: "the service is enabled, and it does not run", mend };
+}
+
 /** What the unit does, without how it is written, and without what an installation fills in. */
 function directives(text: string): string {
   const lines = text.split("\n").map((line) => line.trim());

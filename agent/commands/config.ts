@@ -2,6 +2,8 @@ import { jsonSchemaOf } from "../../src/config/json-schema.ts";
 import { ConfigError, formatProblem, type ConfigProblem } from "../../src/config/problem.ts";
 import { shownConfig } from "../../src/config/redact.ts";
 import { writeYaml, type ConfigPath } from "../../src/config/yaml.ts";
+import { AgentError } from "../../src/core/errors.ts";
+import { readTlsOptions } from "../../src/link/tls.ts";
 import { configSchema } from "../config-schema.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
@@ -28,16 +30,34 @@ export async function configCommand(
 async function check(context: CommandContext): Promise<ExitCode> {
   const { terminal, json } = context;
   try {
-    const { file, config, warnings, overlay } = await loadSettings(context);
+    const settings = await loadSettings(context);
+    const { file, config, warnings, overlay } = settings;
     const { cameras, targets } = config;
     for (const warning of warnings) terminal.note(`warning: ${warning}`);
     if (overlay.isLeftOut) return invalid(context, overlay.problems);
+    const problems = await pageCertificateProblems(settings);
+    if (problems.length > 0) return invalid(context, problems);
     if (json) terminal.data(JSON.stringify({ valid: true, file, warnings }));
     else terminal.data(`${file}: valid, ${counted(cameras.length, "camera")}, ${counted(targets.length, "target")}`);
     return exitCodes.ok;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return invalid(context, error.problems);
+  }
+}
+
+/** A daemon goes on without its page, so that a certificate that was renewed wrongly ends nothing else. */
+async function pageCertificateProblems({ config, originOf }: Settings): Promise<readonly ConfigProblem[]> {
+  const { enabled, tls } = config.web;
+  if (!enabled || tls === undefined) return [];
+  try {
+    await readTlsOptions({ ...tls, insecureSkipVerify: false });
+    return [];
+  } catch (error) {
+    const origin = originOf(["web", "tls"]);
+    if (!(error instanceof AgentError) || origin.layer === "default") throw error;
+    const { file, line, column } = origin;
+    return [{ file, line, column, path: "web.tls", message: error.message.replace(/^TLS settings: /, "") }];
   }
 }
 

@@ -17,7 +17,7 @@ import type { CommandContext } from "../context.ts";
 import { DemoSettings } from "../demo-settings.ts";
 import { demoSummary, statusLine, summaryLines } from "../demo-summary.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
-import { AgentHealth } from "../health/agent-health.ts";
+import { AgentHealth, type AgentHealthParts } from "../health/agent-health.ts";
 import { Lifecycle } from "../lifecycle.ts";
 import { observedTarget } from "../observed-target.ts";
 import { agentCommands } from "../remote/commands.ts";
@@ -72,15 +72,12 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
       settings: { dataFolder, logControl, logRing },
     });
     const offered = agentCommands(config, { agent, instance: "demo", settings, control: () => undefined }, seams);
-    const page = pagePart(
-      config,
-      { agent, memory: new PageMemory(), settings, offered, control: () => undefined },
-      seams,
-    );
+    const memory = new PageMemory();
+    const page = pagePart(config, { agent, memory, settings, offered, control: () => undefined }, seams);
     const web = await webPart(
       config,
       {
-        ports: demoHealth(agent, { config, dataFolder }, clock),
+        ports: demoHealth(agent, { config, dataFolder, memory }, clock),
         page: [pageRoutes(page.port, clock)],
         orAnyPort: true,
       },
@@ -112,12 +109,14 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
 
 function demoHealth(
   agent: Agent,
-  { config, dataFolder }: { readonly config: FramepostConfig; readonly dataFolder: string },
+  { config, dataFolder, memory }: Pick<AgentHealthParts, "config" | "dataFolder"> & { readonly memory: PageMemory },
   clock: Clock,
 ): AgentHealth {
   const forecast = new BufferForecast(clock);
-  const changes = () => ({ revision: 0, lastChangeKept: true });
-  return new AgentHealth({ agent, config, dataFolder, forecast, control: () => undefined, changes }, clock);
+  const changes = () => ({ revision: 0, lastChangeKept: true, isLastGood: false });
+  const pageCommands = () => memory.commands.snapshot();
+  const control = () => undefined;
+  return new AgentHealth({ agent, config, dataFolder, forecast, control, changes, pageCommands }, clock);
 }
 
 /** When every target had accepted its first record, in milliseconds since the process started. */

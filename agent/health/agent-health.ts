@@ -1,6 +1,6 @@
 import type { Clock } from "../../src/core/clock.ts";
 import { BufferForecast } from "../../src/health/forecast.ts";
-import { type HealthReport, isAway } from "../../src/health/health.ts";
+import type { HealthReport } from "../../src/health/health.ts";
 import type { MetricSources } from "../../src/health/metric.ts";
 import type { Metrics } from "../../src/health/metrics.ts";
 import type { HealthAnswer, WebPorts } from "../../src/web/ports.ts";
@@ -13,6 +13,7 @@ import { healthReport } from "../report.ts";
 import { agentVersion } from "../version.ts";
 import { Certificates } from "./certificates.ts";
 import { memoryOf, ProcessWatch } from "./process-figures.ts";
+import { unreadyReasons } from "./readiness.ts";
 import { Recent } from "./recent.ts";
 
 export interface AgentHealthParts {
@@ -24,7 +25,9 @@ export interface AgentHealthParts {
   /** Asked when it is needed; undefined without remote control. */
   readonly control: () => ControlFacts | undefined;
   /** Of the config in force. */
-  readonly changes: () => { readonly revision: number; readonly lastChangeKept: boolean };
+  readonly changes: () => MetricSources["config"];
+  /** Of the page, since the process began. */
+  readonly pageCommands: () => MetricSources["pageCommands"];
 }
 
 interface Asked {
@@ -108,7 +111,7 @@ export class AgentHealth implements WebPorts, Part {
   }
 
   async #sources(): Promise<MetricSources> {
-    const { agent, config, control, changes } = this.#parts;
+    const { agent, config, control, changes, pageCommands } = this.#parts;
     const { report, disk, bufferDaysLeft } = await this.#recent.get();
     const model = agent.vision.model();
     const visionMemoryBytes = await memoryOf(report.vision.pid);
@@ -125,30 +128,16 @@ export class AgentHealth implements WebPorts, Part {
       ...(visionMemoryBytes === undefined ? {} : { visionMemoryBytes }),
       process: await this.#watch.figures(),
       ...(facts === undefined ? {} : { control: controlFigures(facts) }),
+      pageCommands: pageCommands(),
       config: changes(),
+      hidden: config.cameras.map(({ id, privacy }) => ({
+        camera: id,
+        mask: privacy?.mask !== undefined,
+        blur: privacy?.blur !== undefined,
+      })),
       certificates: await this.#certificates.daysLeft(),
     };
   }
-}
-
-/** Cameras that should give pictures do, a model looks at them unless there is none, and records can be kept. */
-function unreadyReasons(report: HealthReport, hasModel: boolean): readonly string[] {
-  const { cameras, vision, pipeline, spool } = report;
-  const hasNone = vision.lastError === undefined || vision.lastError.code === "MODEL_NONE";
-  return [
-    ...(pipeline.state === "running" ? [] : ["capture has not begun"]),
-    ...cameras
-      .filter((camera) => isAway(camera) || isYetToShow(camera))
-      .map(({ id, state }) => `camera ${id}: ${state}`),
-    ...(vision.state === "ready" ? [] : [`detector: ${vision.state}`]),
-    ...(vision.state === "ready" && !hasModel && !hasNone ? ["no model is loaded"] : []),
-    ...(spool === undefined ? ["the spool does not answer"] : []),
-    ...(pipeline.spoolFull ? ["the spool is full"] : []),
-  ];
-}
-
-function isYetToShow({ state, lastFrameAtMs }: HealthReport["cameras"][number]): boolean {
-  return state === "starting" && lastFrameAtMs === undefined;
 }
 
 function controlFigures(facts: ControlFacts): NonNullable<MetricSources["control"]> {

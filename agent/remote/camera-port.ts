@@ -4,13 +4,16 @@ import type { Camera, CameraHealth } from "../../src/core/ports.ts";
 import type { ImageHealth } from "../../src/core/picture.ts";
 import type { CameraPort } from "../../src/remote/commands/camera.ts";
 import type { Agent } from "../compose.ts";
+import { type AgeOf, Ages } from "../../src/remote/ages.ts";
 import { cameraAway, cameraNamed } from "./camera-away.ts";
 
 export function cameraPort({ cameras, pipeline }: Pick<Agent, "cameras" | "pipeline">, clock: Clock): CameraPort {
+  const ages = new Ages(clock);
   return {
     list() {
       const { images } = pipeline.health();
-      return { cameras: cameras.map((camera) => listed(camera.health(), images[camera.id], clock.nowMs())) };
+      const ageOf = ages.look();
+      return { cameras: cameras.map((camera) => listed(camera.health(), images[camera.id], ageOf)) };
     },
 
     async reopen(cameraId, { dry, signal }) {
@@ -43,16 +46,18 @@ async function reopened(camera: Camera, clock: Clock, signal: AbortSignal): Prom
   }
 }
 
-function listed(health: CameraHealth, image: ImageHealth | undefined, nowMs: number): object {
+function listed(health: CameraHealth, image: ImageHealth | undefined, ageOf: AgeOf): object {
   const { lastFrameAtMs, lastError, frozen = false, opensAtMs, ...rest } = health;
+  const lastFrameAgeMs = ageOf(`${health.id} frame`, lastFrameAtMs);
+  const errorAgeMs = ageOf(`${health.id} error`, lastError?.atMs);
   return {
     ...rest,
-    ...(lastFrameAtMs === undefined ? {} : { lastFrameAgeMs: Math.max(0, nowMs - lastFrameAtMs) }),
+    ...(lastFrameAgeMs === undefined ? {} : { lastFrameAgeMs }),
     ...(opensAtMs === undefined ? {} : { opensAt: new Date(opensAtMs).toISOString() }),
     ...(image === undefined ? {} : { image: image.state }),
     frozen: frozen || image?.state === "frozen",
     ...(lastError === undefined
       ? {}
-      : { lastError: { code: lastError.code, message: lastError.message, ageMs: nowMs - lastError.atMs } }),
+      : { lastError: { code: lastError.code, message: lastError.message, ageMs: errorAgeMs } }),
   };
 }

@@ -18,7 +18,7 @@ export function explainFramePort(agent: ExplainedAgent, clock: Clock): ExplainFr
     camera: camera.id,
     state: camera.health().state,
     text: cameraText(camera.health(), latest.length > 0),
-    decisions: latest.map((decision) => shown(decision, clock.nowMs())),
+    decisions: latest.map((decision) => shown(decision, clock)),
   });
   return {
     async explain({ camera: cameraId, record }) {
@@ -31,9 +31,9 @@ export function explainFramePort(agent: ExplainedAgent, clock: Clock): ExplainFr
       }
       for (const camera of cameras) {
         const decision = decisionsOf(camera).find((candidate) => candidate.record === record);
-        if (decision !== undefined) return { camera: camera.id, decision: shown(decision, clock.nowMs()) };
+        if (decision !== undefined) return { camera: camera.id, decision: shown(decision, clock) };
       }
-      return storedRecord(spool, record, clock.nowMs());
+      return storedRecord(spool, record, clock);
     },
   };
 }
@@ -45,7 +45,7 @@ function cameraText(health: CameraHealth, hasFrames: boolean): string {
   return hasFrames ? "frames come" : "no frame has come yet";
 }
 
-async function storedRecord(spool: Agent["spool"], reference: string, nowMs: number): Promise<object> {
+async function storedRecord(spool: Agent["spool"], reference: string, clock: Clock): Promise<object> {
   const found = await spool.queue.find(reference);
   if (found === undefined) {
     const message = `record ${reference.slice(0, 64)} is not in the spool, and none of the latest decisions is about it`;
@@ -56,17 +56,18 @@ async function storedRecord(spool: Agent["spool"], reference: string, nowMs: num
     ...{ kind: "stored", why: reason.rule, record: id, requested: reason.rule === "requested" },
     ...{ detections: shownDetections(found.record).length, atMs: capturedAtMs, frames: 1 },
   };
-  return { camera: cameraId, decision: shown(decision, nowMs) };
+  return { camera: cameraId, decision: shown(decision, clock) };
 }
 
-function shown(decision: Decision, nowMs: number): object {
-  const { atMs, kind, why, frames, detections, best, requested, record } = decision;
+function shown(decision: Decision, clock: Clock): object {
+  const { atMs, madeMs, kind, why, frames, detections, best, requested, record } = decision;
   return {
     ...{ kind, why, text: decisionText(decision), detections, frames },
     ...(best === undefined ? {} : { best }),
     ...(requested ? { requested } : {}),
     ...(record === undefined ? {} : { record }),
-    ageMs: Math.max(0, nowMs - atMs),
+    // What this process has seen has an age whatever the wall clock was set to since.
+    ageMs: Math.round(madeMs === undefined ? Math.max(0, clock.nowMs() - atMs) : clock.monotonicMs() - madeMs),
     at: new Date(atMs).toISOString(),
   };
 }

@@ -55,6 +55,7 @@ export class PageCommands {
     const command = this.#commands.get(name);
     if (command === undefined) return { kind: "unknown" };
     const answer = await this.#answer(command, body);
+    this.#parts.memory.commands.add(`${name} ${answer.state}`);
     return { kind: "answered", state: answer.state, answer };
   }
 

@@ -1,3 +1,4 @@
+import { Tally } from "../../src/core/counters.ts";
 import { pageLimits } from "../../src/core/page-limits.ts";
 import type { Answer } from "../../src/remote/reply.ts";
 import { LatestFrames } from "../../src/web/page/frames.ts";
@@ -12,6 +13,8 @@ export class PageMemory {
   readonly frames = new LatestFrames();
   readonly sightings = new Sightings();
   readonly series = new MinuteSeries();
+  /** Requests by command and state, `NAME STATE`. */
+  readonly commands = new Tally();
   /** By camera, of the round before: the version of what was hidden in its pictures. */
   #masks: ReadonlyMap<string, string | undefined> = new Map();
   readonly #answers = new Map<string, Promise<Answer>>();

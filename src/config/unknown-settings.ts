@@ -46,7 +46,10 @@ export function without(value: unknown, path: ConfigPath): unknown {
   return Object.fromEntries(entries.map(([key, item]) => [key, key === step ? without(item, rest) : item]));
 }
 
-/** What a config says for the protection of people, and where pictures come from and go: as lines that can be compared. */
+/**
+ * What a config says for the protection of people, where pictures come from and go, and whom it lets in: as lines that can
+ * be compared.
+ */
 export function protections(document: unknown): readonly string[] {
   return isFields(document) ? leaves(document, []).filter(isProtective).map(lineOf).sort() : [];
 }
@@ -72,6 +75,7 @@ function nameOf(item: unknown): string | undefined {
 
 function isProtective({ path }: Leaf): boolean {
   const [section, , setting] = path;
+  if (section === "remote" || section === "web") return true;
   const isItem = section === "cameras" || section === "targets";
   if (isItem && (setting === "id" || setting === "enabled" || setting === "schedule")) return true;
   if (section === "targets" && /score|include/i.test(String(setting))) return true;

@@ -1,7 +1,7 @@
 import type { DeliveryHealth, UploadBudgetHealth, UploadHealth } from "../core/health.ts";
 import type { ModelChange } from "../core/model-choice.ts";
 import type { Loss, SentEntry, SpoolListing, TargetBacklog } from "../core/ports.ts";
-import type { HeldRecord, QueueCheck, QueueFinding, QueueStats, QueueStep } from "../core/queue.ts";
+import type { CameraLook, HeldRecord, QueueCheck, QueueFinding, QueueStats, QueueStep } from "../core/queue.ts";
 import type { StoredRecord } from "../core/types.ts";
 import { arrayOf, countOf, deliveriesOf, malformed, numberOf, objectOf, optional, textOf, truthOf } from "./parse.ts";
 
@@ -22,6 +22,7 @@ export function statsOf(value: unknown): QueueStats {
     ...optional(from, "evicting", truthOf),
     ...optional(from, "deliveries", (list, what) => arrayOf(list, what, deliveryHealthOf)),
     ...optional(from, "upload", uploadHealthOf),
+    ...optional(from, "cameras", (list, what) => arrayOf(list, what, cameraLookOf)),
   };
 }
 
@@ -58,6 +59,21 @@ function deliveryHealthOf(value: unknown): DeliveryHealth {
   optional(from, "opensInMs", numberOf);
   optional(from, "lastError", (error) => textOf(objectOf(error, "an error")["code"], "a code"));
   return value as DeliveryHealth;
+}
+
+function cameraLookOf(value: unknown): CameraLook {
+  const from = objectOf(value, "a camera's state");
+  return {
+    id: textOf(from["id"], "a camera"),
+    // A state of another version is shown as it came.
+    state: textOf(from["state"], "a state") as CameraLook["state"],
+    ...optional(from, "error", cameraErrorOf),
+  };
+}
+
+function cameraErrorOf(value: unknown): NonNullable<CameraLook["error"]> {
+  const from = objectOf(value, "an error");
+  return { code: textOf(from["code"], "a code"), message: textOf(from["message"], "a message") };
 }
 
 function uploadHealthOf(value: unknown): UploadHealth {

@@ -2,7 +2,7 @@ import type { DeliveryHealth, UploadHealth } from "../core/health.ts";
 import { captureLimits, controlLimits } from "../core/limits.ts";
 import { spoolLimits } from "../core/spool-limits.ts";
 import type { ModelChoice } from "../core/model-choice.ts";
-import type { Queue } from "../core/queue.ts";
+import type { CameraLook, Queue } from "../core/queue.ts";
 import type { Message } from "./message.ts";
 import {
   arrayOf,
@@ -26,6 +26,7 @@ export interface Offer {
   /** How delivery stands; goes with the queue's figures. */
   readonly deliveries: () => readonly DeliveryHealth[];
   readonly upload: () => UploadHealth;
+  readonly cameras: () => readonly CameraLook[];
   readonly models: ModelChoice;
 }
 
@@ -41,8 +42,9 @@ type Answer = (offer: Offer, message: Required<Message>) => Promise<Message>;
 
 /** Everything that may be asked over the socket, and nothing else. */
 const methods: { readonly [M in Method]: Answer } = {
-  async stats({ queue, deliveries, upload }) {
-    return { value: { ...(await queue.stats()), deliveries: deliveries(), upload: upload() } };
+  async stats({ queue, deliveries, upload, cameras }) {
+    const stats = await queue.stats();
+    return { value: { ...stats, deliveries: deliveries(), upload: upload(), cameras: cameras() } };
   },
   async list({ queue }, { value }) {
     return { value: await queue.list(listPageOf(value, controlLimits.listRecordsMax)) };

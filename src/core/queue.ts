@@ -1,5 +1,5 @@
 import type { DeliveryHealth, UploadHealth } from "./health.ts";
-import type { SentEntry, SpoolListing, SpoolStats } from "./ports.ts";
+import type { CameraState, SentEntry, SpoolListing, SpoolStats } from "./ports.ts";
 import type { Cursor } from "./types.ts";
 
 /** Which deliveries an operator means: those that fit every key that is given. */
@@ -40,6 +40,15 @@ export interface QueueStats extends SpoolStats {
   /** How delivery stands, where a daemon runs. */
   readonly deliveries?: readonly DeliveryHealth[];
   readonly upload?: UploadHealth;
+  /** And how its cameras are, for whoever cannot open one because it has. */
+  readonly cameras?: readonly CameraLook[];
+}
+
+export interface CameraLook {
+  readonly id: string;
+  readonly state: CameraState;
+  /** Where it should give pictures, and does not. */
+  readonly error?: { readonly code: string; readonly message: string };
 }
 
 /** Something that breaks an invariant of the spool, or will lose a record. */

@@ -73,7 +73,9 @@ export class UploadBudget {
   /** Fails with `STATE_…`. */
   async start(): Promise<void> {
     if (!this.isSet) return;
-    this.#file = await openUsageBooks(this.#path);
+    this.#file = await openUsageBooks(this.#path, ({ code, message }) =>
+      this.#log.error("upload.usage_lost", { code, message }),
+    );
     const books = this.#file.read();
     for (const period of this.#periods) period.open(books[period.period]);
     this.#notedAtMs = this.#clock.monotonicMs();

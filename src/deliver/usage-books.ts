@@ -1,3 +1,4 @@
+import type { AgentError } from "../core/errors.ts";
 import { stateLimits } from "../core/limits.ts";
 import { StateFile } from "../state/state-file.ts";
 import type { PeriodBooks } from "./budget-period.ts";
@@ -8,14 +9,21 @@ export interface UsageBooks {
   readonly month?: PeriodBooks;
 }
 
-/** `state/upload-usage.json`. Fails as `StateFile.open` does. */
-export async function openUsageBooks(path: string): Promise<StateFile<UsageBooks>> {
+/**
+ * `state/upload-usage.json`. Fails as `StateFile.open` does, but one that cannot be read begins anew: a day's bytes that are
+ * sent twice are less than a device that does nothing any more.
+ */
+export async function openUsageBooks(
+  path: string,
+  onSetAside: (error: AgentError) => void,
+): Promise<StateFile<UsageBooks>> {
   return StateFile.open<UsageBooks>({
     path,
     version: 1,
     bytesMax: stateLimits.usageBytesMax,
     parse: usageOf,
     initial: () => ({}),
+    onSetAside,
   });
 }
 

@@ -19,8 +19,19 @@ export interface MetricSources {
   readonly process: ProcessFigures;
   /** Where remote control is configured. */
   readonly control?: ControlFigures;
-  readonly config: { readonly revision: number; readonly lastChangeKept: boolean };
+  /** Requests of the page by command and state, `NAME STATE`. */
+  readonly pageCommands: Readonly<Record<string, number>>;
+  readonly config: ConfigFigures;
+  /** Cameras in whose pictures something is hidden, by what the config says. */
+  readonly hidden: readonly { readonly camera: string; readonly mask: boolean; readonly blur: boolean }[];
   readonly certificates: readonly CertificateFigure[];
+}
+
+export interface ConfigFigures {
+  readonly revision: number;
+  readonly lastChangeKept: boolean;
+  /** The last one that worked is in force, in place of a file that is refused. */
+  readonly isLastGood: boolean;
 }
 
 /** Of a certificate of this device's own. */

@@ -1,4 +1,4 @@
-import { figure, figures, type Metric } from "./metric.ts";
+import { figure, figures, type Metric, type Sample } from "./metric.ts";
 
 /** The agent itself: whether it is well, who steers it, and what it takes. */
 const agent: readonly Metric[] = [
@@ -23,6 +23,12 @@ const agent: readonly Metric[] = [
     "0 after a change that was taken back because the agent did not work with it",
     ({ config }) => (config.lastChangeKept ? 1 : 0),
   ),
+  figure(
+    "gauge",
+    "config_last_good",
+    "1 while the config file is refused and the last good one is in force",
+    ({ config }) => (config.isLastGood ? 1 : 0),
+  ),
   figures(
     "gauge",
     { name: "certificate_left_days", labels: ["user"] },
@@ -31,22 +37,25 @@ const agent: readonly Metric[] = [
   ),
 ];
 
-const control: readonly Metric[] = [
+const steering: readonly Metric[] = [
   figure("gauge", "broker_connected", "1 while remote control is connected; absent without it", (from) =>
     from.control === undefined ? undefined : from.control.isConnected ? 1 : 0,
   ),
   figure("counter", "broker_connections_total", "Times that it was connected", (from) => from.control?.connections),
   figures(
     "counter",
-    { name: "commands_total", labels: ["command", "outcome"] },
-    "Requests over MQTT by what they came to: done, refused, failed or expired",
-    (from) =>
-      Object.entries(from.control?.commands ?? {}).map(([name, value]) => {
-        const [command = "", outcome = ""] = name.split(" ", 2);
-        return { labels: { command, outcome }, value };
-      }),
+    { name: "commands_total", labels: ["origin", "command", "outcome"] },
+    "Requests over MQTT and of the page by what they came to: done, refused, failed or expired",
+    ({ control, pageCommands }) => [...commands("mqtt", control?.commands ?? {}), ...commands("page", pageCommands)],
   ),
 ];
+
+function commands(origin: string, counts: Readonly<Record<string, number>>): readonly Sample[] {
+  return Object.entries(counts).map(([name, value]) => {
+    const [command = "", outcome = ""] = name.split(" ", 2);
+    return { labels: { origin, command, outcome }, value };
+  });
+}
 
 const machine: readonly Metric[] = [
   figure("gauge", "memory_bytes", "Resident memory of the main process", ({ report }) => report.memory.rssBytes),
@@ -69,4 +78,4 @@ const machine: readonly Metric[] = [
   ),
 ];
 
-export const metricsOfDevice: readonly Metric[] = [...agent, ...control, ...machine];
+export const metricsOfDevice: readonly Metric[] = [...agent, ...steering, ...machine];

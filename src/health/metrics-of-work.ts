@@ -1,5 +1,5 @@
 import type { HistogramSnapshot } from "../core/counters.ts";
-import { hasTrouble } from "./health.ts";
+import { type CameraReport, hasTrouble, isAway } from "./health.ts";
 import { figure, figures, type Metric, type Sample } from "./metric.ts";
 
 /** From the camera to the record: what was captured, seen and kept. */
@@ -24,6 +24,29 @@ const capture: readonly Metric[] = [
   ),
   figures("counter", ofCamera("camera_restarts_total"), "Times that a camera's source was started anew", ({ report }) =>
     report.cameras.map(({ id, restarts }) => ({ labels: { camera: id }, value: restarts })),
+  ),
+];
+
+const privacy: readonly Metric[] = [
+  figures(
+    "gauge",
+    ofCamera("camera_masked"),
+    "1 while the privacy mask is painted, 0 while the camera is stopped because it does not fit or cannot be painted",
+    ({ report, hidden }) =>
+      hidden.flatMap(({ camera, mask }) => {
+        const health = report.cameras.find(({ id }) => id === camera);
+        return mask && health !== undefined ? [{ labels: { camera }, value: isUnmasked(health) ? 0 : 1 }] : [];
+      }),
+  ),
+  figures(
+    "gauge",
+    ofCamera("camera_blurred"),
+    "1 while chosen labels are blurred, 0 while nothing of the camera is kept because they cannot be",
+    ({ report, hidden }) =>
+      hidden.flatMap(({ camera, blur }) => {
+        const isUnblurred = report.pipeline.unblurred?.includes(camera) === true;
+        return blur ? [{ labels: { camera }, value: isUnblurred ? 0 : 1 }] : [];
+      }),
   ),
 ];
 
@@ -102,7 +125,11 @@ const vision: readonly Metric[] = [
   ),
 ];
 
-export const metricsOfWork: readonly Metric[] = [...capture, ...pipeline, ...vision];
+export const metricsOfWork: readonly Metric[] = [...capture, ...privacy, ...pipeline, ...vision];
+
+function isUnmasked(camera: CameraReport): boolean {
+  return isAway(camera) && camera.lastError?.code.startsWith("CAMERA_MASK_") === true;
+}
 
 function byName(label: string, counts: Readonly<Record<string, number>>): readonly Sample[] {
   return Object.entries(counts).map(([name, value]) => ({ labels: { [label]: name }, value }));

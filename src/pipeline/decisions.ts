@@ -18,6 +18,8 @@ export interface Decision {
   readonly record?: string;
   /** Of the last of these frames, wall clock. */
   readonly atMs: number;
+  /** The same by the monotonic clock; absent where it may have been another process. */
+  readonly madeMs?: number;
   readonly frames: number;
 }
 
@@ -31,7 +33,7 @@ export class Decisions {
   }
 
   add(processed: Processed, requested: boolean): void {
-    const decision = { ...factsOf(processed), requested, atMs: this.#clock.nowMs() };
+    const decision = { ...factsOf(processed), requested, atMs: this.#clock.nowMs(), madeMs: this.#clock.monotonicMs() };
     const last = this.#latest.at(-1);
     const repeats = last !== undefined && isSame(last, decision);
     if (repeats) this.#latest.pop();

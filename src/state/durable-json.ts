@@ -59,6 +59,17 @@ export class DurableJson<T> implements Adapter<T> {
     for (const old of this.#replaces.flatMap((each) => [each, `${each}.bak`])) await rm(old, { force: true });
   }
 
+  /** Out of the way of a new one, for a person to look at: what cannot be read, and its backup. */
+  async setAside(): Promise<void> {
+    for (const path of [this.path, this.#backup]) {
+      await rm(`${path}.damaged`, { recursive: true, force: true });
+      await rename(path, `${path}.damaged`).catch((error: unknown) => {
+        if (errnoOf(error) !== "ENOENT") throw error;
+      });
+    }
+    await flushFolder(dirname(this.path));
+  }
+
   /** False where there is one by now. */
   async create(state: T): Promise<boolean> {
     const { path } = this;

@@ -9,7 +9,7 @@ import { DurableJson, stateError, type JsonForm, type Loaded } from "./durable-j
  * fsync. The version before the last is kept as `.bak`.
  *
  * A file that exists but cannot be read is never replaced by defaults: its `.bak` is used, and where that is no good
- * either, opening fails. Only what was never there starts fresh.
+ * either, opening fails. Only what was never there starts fresh, and what is worth less than the work of its device.
  *
  * What a newer version of the program wrote is left as it is, for the day that version is back: `name.json` of version 3
  * stays, and version 2 works on `name.v2.json` beside it, beginning with whatever it understands of the other. The newer
@@ -34,6 +34,8 @@ export interface StateFileOptions<T> {
    * the disk does not take what is begun.
    */
   readonly irreplaceable?: boolean;
+  /** Where it is given, a file that cannot be read is set aside, and what it held begins fresh once this was told. */
+  readonly onSetAside?: (error: AgentError) => void;
 }
 
 export class StateFile<T extends object> {
@@ -109,7 +111,7 @@ interface Opened<T> {
 /** Of several versions' files the oldest is the latest: each newer one has taken over what it found, and removed it. */
 async function openLatest<T>(options: StateFileOptions<T>): Promise<Opened<T>> {
   const main = new DurableJson(options.path, options);
-  const loaded = await main.load();
+  const loaded = await main.load().catch((error: unknown) => setAside(main, options, error));
   const besides = await filesBeside(options.path);
   const readable = besides.filter(({ version }) => version <= options.version);
   const [latest] = readable;
@@ -122,6 +124,21 @@ async function openLatest<T>(options: StateFileOptions<T>): Promise<Opened<T>> {
   if (loaded.kind === "absent") return { adapter };
   const newer = [...besides.filter(({ version }) => version > options.version), { path: options.path }];
   return { adapter, state: await understood(newer, options, loaded.version) };
+}
+
+async function setAside<T>(
+  main: DurableJson<T>,
+  { path, onSetAside }: StateFileOptions<T>,
+  error: unknown,
+): Promise<Loaded<T>> {
+  if (onSetAside === undefined || !(error instanceof AgentError)) throw error;
+  try {
+    await main.setAside();
+  } catch (cause) {
+    throw stateError("STATE_UNREADABLE", `set ${path} aside`, cause);
+  }
+  onSetAside(error);
+  return { kind: "absent" };
 }
 
 /** What this version makes of the content of newer ones, the latest first. */

@@ -3,6 +3,8 @@ import { utimesSync, watch, writeFileSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, rename, rm, symlink, utimes } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { before, describe, it } from "mocha";
+import { WatchedFiles } from "../../src/capture/folder/files.ts";
+import { captureLimits } from "../../src/core/limits.ts";
 import { FolderBench } from "../lib/folder-bench.ts";
 import { numberedJpeg, numberOf } from "../lib/jpegs.ts";
 import { until } from "../lib/poll.ts";
@@ -55,19 +57,27 @@ describe("a watched folder into which cameras upload", () => {
     assert.deepEqual(await readdir(elsewhere.folder), ["private.jpg"]);
   });
 
-  it("removes dated folders that were empty for a day, and no others", async () => {
+  it("removes dated folders that were empty for a day of watching, whatever their times say, and no others", async () => {
     await using bench = await FolderBench.make();
     const folders = ["2026-11-20/001/jpg", "2026/11/20", "20261119", "cam1/inbox", "ftp-2026", "2026-11-21"];
-    for (const folder of folders) await mkdir(join(bench.folder, folder), { recursive: true });
-    for (const folder of [...folders, "2026-11-20/001", "2026-11-20"]) {
-      // The last one is of today.
-      if (folder !== "2026-11-21") await utimes(join(bench.folder, folder), 1_000, 1_000);
+    for (const folder of folders) {
+      await mkdir(join(bench.folder, folder), { recursive: true });
+      // Made before the clock was set.
+      await utimes(join(bench.folder, folder), 1_000, 1_000);
     }
-    await bench.start({ recursive: true });
-    await bench.takesNothing(300);
+    const files = new WatchedFiles({ path: bench.folder, recursive: true }, captureLimits);
+    const dayMs = 24 * 60 * 60_000;
+    const left = async (nowMs: number) => (await files.scan(nowMs), bench.left());
+    const all = await bench.left();
+    assert.deepEqual(await left(5), all);
+    assert.deepEqual(await left(5 + dayMs), all);
+    // Somebody was there.
+    await utimes(join(bench.folder, "2026-11-21"), 2_000, 2_000);
     // A parent has changed when its last folder went, and waits for its own day.
     const kept = ["2026", "2026-11-20", "2026-11-20/001", "2026-11-21", "2026/11", "cam1", "cam1/inbox", "ftp-2026"];
-    assert.deepEqual(await bench.left(), kept);
+    assert.deepEqual(await left(6 + dayMs), kept);
+    await left(7 + dayMs);
+    assert.deepEqual(await left(8 + 2 * dayMs), ["2026", "2026-11-20", "2026/11", "cam1", "cam1/inbox", "ftp-2026"]);
   });
 
   it("puts a picture back where it was, also when its folder has gone meanwhile", async () => {

@@ -44,6 +44,11 @@ interface Bench extends AsyncDisposable {
   readonly log: RecordingLogger;
 }
 
+const cameras = [
+  { id: "front", state: "running" },
+  { id: "yard", state: "backoff", error: { code: "CAMERA_LOST", message: "it is gone" } },
+] as const;
+
 /** A spool with one record, served; `change` replaces methods of its queue. */
 async function bench(change: Partial<Queue> = {}): Promise<Bench> {
   const temp = await tempFolder();
@@ -55,6 +60,7 @@ async function bench(change: Partial<Queue> = {}): Promise<Bench> {
     queue: overlaid(spool.queue, change),
     deliveries: () => [],
     upload: () => ({ limitBytesPerSecond: 9 }),
+    cameras: () => cameras,
     models,
   };
   const server = new ControlServer(path, offer, log);
@@ -115,7 +121,7 @@ describe("the control socket", () => {
     const { oldestAgeMs = -1, ...stats } = await client.stats();
     const { oldestAgeMs: ownAgeMs = -1, ...own } = await queue.stats();
     assert.ok(oldestAgeMs >= 0 && ownAgeMs >= oldestAgeMs);
-    assert.deepEqual(stats, { ...own, deliveries: [], upload: { limitBytesPerSecond: 9 } });
+    assert.deepEqual(stats, { ...own, deliveries: [], upload: { limitBytesPerSecond: 9 }, cameras });
     const none = { changed: 0, busy: 0, lastSequence: 1, done: true };
     const camera = { cameraId: "gate", upToSequence: 1 };
     assert.deepEqual(await client.count(camera, 0), { ...none, changed: 1 });
@@ -161,7 +167,12 @@ describe("the control socket", () => {
       lost: [{ targetId: "a", priority: -1, reason: "dropped", deliveries: 12 }],
     };
     await using opened = await bench({ stats: async () => await Promise.resolve(stats) });
-    assert.deepEqual(await opened.client.stats(), { ...stats, deliveries: [], upload: { limitBytesPerSecond: 9 } });
+    assert.deepEqual(await opened.client.stats(), {
+      ...stats,
+      deliveries: [],
+      upload: { limitBytesPerSecond: 9 },
+      cameras,
+    });
   });
 
   it("carries moved records, bytes and all", async () => {
@@ -309,6 +320,7 @@ describe("the control socket", () => {
       queue: opened.spool.queue,
       deliveries: () => [],
       upload: () => ({ limitBytesPerSecond: 9 }),
+      cameras: () => cameras,
       models,
     };
     const server = new ControlServer(path, offer, log);

@@ -152,6 +152,24 @@ describe("data set export", () => {
     }
   });
 
+  it("says what was hidden in an image, where the format has a place for it", async () => {
+    const { name, ...masked } = sampleRecord(1, sampleJpeg(1), { ...imageSize, maskVersion: "0123456789abcdef" });
+    await writeFile(join(from, "images", name), sampleJpeg(1));
+    await appendFile(join(from, "annotations.jsonl"), annotationLine({ name, ...masked }, 0));
+    const bare = await add(2, []);
+    await run("coco");
+    const { images } = (await coco()) as { readonly images: readonly object[] };
+    assert.deepEqual(
+      images.map((image) => ("mask_version" in image ? image.mask_version : undefined)),
+      ["0123456789abcdef", undefined],
+    );
+    await rm(to, { recursive: true });
+    await run("voc");
+    const xml = (file: string) => text("Annotations", file.replace(".jpg", ".xml"));
+    assert.deepEqual(parsedXml(await xml(name)).texts("mask_version"), ["0123456789abcdef"]);
+    assert.doesNotMatch(await xml(bare), /source/);
+  });
+
   it("gives Pascal VOC back within a pixel, as well-formed XML", async () => {
     const expected = await addRandom(40);
     await run("voc");
@@ -288,7 +306,7 @@ function parsedXml(xml: string): { texts(tag: string): readonly string[] } {
   const found = new Map<string, string[]>();
   const stack: string[] = [];
   let at = 0;
-  for (const match of xml.matchAll(/<(\/?)([A-Za-z]+)>/g)) {
+  for (const match of xml.matchAll(/<(\/?)([A-Za-z_]+)>/g)) {
     const [whole, slash, tag = ""] = match;
     const between = xml.slice(at, match.index);
     assert.doesNotMatch(between, /[<>\u0000-\u0008]|&(?!(amp|lt|gt|quot|apos);)/);

@@ -63,6 +63,35 @@ describe("the daemon in Home Assistant", () => {
     }
   });
 
+  it("takes its pictures away from the broker when nothing may leave any more, and shows the rest", async () => {
+    await using folder = await tempFolder();
+    const broker = await new Mosquitto().start();
+    const home = await new Subscriber().start(broker.url, "nothing");
+    try {
+      const picture = "framepost/gw/picture/front";
+      await home.say(picture, "a picture of before", { retain: true });
+      const state = join(folder.path, "data", "state");
+      await mkdir(state, { recursive: true });
+      const left = new PublishedFile(state);
+      await left.open();
+      await left.note({ configs: { [topic]: { camera_front_picture: "image" } }, topics: [picture] });
+      const remote = { homeAssistant: { pictures: true } };
+      await using agent = await daemon(broker.url, folder.path, remote, { privacy: { localOnly: true } });
+      let kept: Readonly<Record<string, Buffer>> = {};
+      await agent.until("its picture is gone, and announced no more", async () => {
+        kept = await keptTopics(broker.url);
+        const shown = kept[topic]?.toString() ?? "camera_front_picture";
+        return !(picture in kept) && !shown.includes("camera_front_picture");
+      });
+      assert.ok("framepost/gw/state/camera_front" in kept);
+      assert.match(kept[topic]?.toString() ?? "", /camera_front_/);
+      await agent.stop();
+    } finally {
+      await home.stop();
+      await broker.stop();
+    }
+  });
+
   async function shownBy(url: string, folder: string, home: Subscriber): Promise<void> {
     await using agent = await daemon(url, folder, { homeAssistant: { pictures: true } });
     await agent.until("its picture comes", () => home.topics().includes("framepost/gw/picture/front"));
@@ -101,12 +130,13 @@ describe("the daemon in Home Assistant", () => {
     await agent.stop();
   }
 
-  async function daemon(url: string, folder: string, remote: object): Promise<AgentProcess> {
+  async function daemon(url: string, folder: string, remote: object, more: object = {}): Promise<AgentProcess> {
     const config = await writeConfig(folder, {
       device: { name: "gw" },
       cameras: [{ id: "front", driver: "simulated", interval: "100ms" }],
       targets: [{ id: "out", kind: "folder", path: join(folder, "out") }],
       remote: { url, ...remote },
+      ...more,
     });
     return new AgentProcess(["run", "-c", config, "--data", join(folder, "data")]);
   }

@@ -5,6 +5,8 @@ import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { createServer } from "node:tls";
 import { afterEach, beforeEach, describe, it } from "mocha";
+import { cameraLook } from "../../agent/camera-look.ts";
+import { type CheckedCamera, checkCamera } from "../../agent/checks/camera.ts";
 import { clockCheck } from "../../agent/checks/clock.ts";
 import { diskCheck } from "../../agent/checks/disk.ts";
 import { nativeChecks } from "../../agent/checks/native.ts";
@@ -12,11 +14,13 @@ import { networkChecks, type NetworkLimits } from "../../agent/checks/network.ts
 import type { CheckResult } from "../../agent/checks/result.ts";
 import { secretFileChecks } from "../../agent/checks/secret-files.ts";
 import { spoolCheck } from "../../agent/checks/spool.ts";
-import { unitCheck } from "../../agent/checks/unit.ts";
+import { awayCheck, unitCheck } from "../../agent/checks/unit.ts";
 import { webCheck } from "../../agent/checks/web.ts";
 import { wearCheck } from "../../agent/checks/wear.ts";
 import { configSchema } from "../../agent/config-schema.ts";
 import { openSpool } from "../../agent/open-spool.ts";
+import { AgentError } from "../../src/core/errors.ts";
+import type { CameraLook } from "../../src/core/queue.ts";
 import { digestOfFile } from "../../src/config/overlay-file.ts";
 import { makeAuthority, makeCertificate } from "../lib/certificates.ts";
 import { FakeClockSigns } from "../lib/clock-signs.ts";
@@ -214,12 +218,20 @@ describe("doctor's check of", () => {
       await look(),
       /^failed service: no framepost\.service is installed.* \| sudo framepost service install$/,
     );
+    const away = async (config = "/etc/framepost/framepost.yaml") =>
+      textOf(await awayCheck(config, join(folder, "root")));
     assert.match(await look("/home/me/framepost.yaml"), /^ok service: no framepost\.service is installed/);
     const unit = await file("root/usr/lib/systemd/system/framepost.service", "[Service]\nRestart=no\n");
     assert.match(await look(), /^failed service: .* not enabled.* \| sudo systemctl enable --now framepost$/);
     const wants = join(folder, "root/etc/systemd/system/multi-user.target.wants");
     await mkdir(wants, { recursive: true });
+    assert.equal(await away(), "", "nobody said that it should run");
     await symlink(unit, join(wants, "framepost.service"));
+    assert.match(
+      await away(),
+      /^warning daemon: .* it does not run \| systemctl status .*; then: sudo systemctl start/,
+    );
+    assert.equal(await away("/home/me/framepost.yaml"), "");
     assert.match(await look(), /^warning service: .* is not the unit of this version \| compare: diff /);
     await writeFile(unit, (await readFile(shipped, "utf8")).replace("ExecStart=/a", "ExecStart=/b\n"));
     assert.match(await look(), /^ok service: .* is installed and enabled$/);
@@ -242,6 +254,28 @@ describe("doctor's check of", () => {
       targets,
       ...(remote === undefined ? {} : { remote }),
     });
+
+  it("a camera that the daemon has open says how that finds it", async () => {
+    const busy = new AgentError("CAMERA_BUSY", "it is busy", { disposition: "retry" });
+    const health = { id: "a", driver: "webcam", framesCaptured: 0, framesSkipped: 0, restarts: 0 } as const;
+    const camera = {
+      ...{ id: "a", pace: "newest", start: async () => undefined, stop: async () => undefined },
+      ...{ nextFrame: async () => Promise.reject(busy), health: () => ({ ...health, state: "backoff" }) },
+    };
+    const [config] = configOf([]).cameras;
+    const lastError = { code: "CAMERA_STALLED", message: "no picture for 30 s", atMs: 1 };
+    const on = async (looks?: readonly CameraLook[]) => {
+      const checked = { camera, config, attached: [], programs: {}, vision: {}, daemonsLooks: looks };
+      return textOf(await checkCamera(commandContext(), checked as unknown as CheckedCamera));
+    };
+    assert.match(await on([cameraLook({ ...health, state: "running" })]), /^ok camera a: .* has it open: running$/);
+    assert.match(
+      await on([cameraLook({ ...health, state: "backoff", lastError })]),
+      /^failed camera a: .* has it open: backoff: no picture for 30 s \(CAMERA_STALLED\) \| /,
+    );
+    assert.match(await on([]), /^warning camera a: .*does not tell how it is \| framepost doctor, while/);
+    assert.match(await on(), /^failed camera a: it is busy \(CAMERA_BUSY\) \| stop the program/, "of somebody else");
+  });
 
   it("names asks for each once, and says who needs those that are not known", async () => {
     const asked: string[] = [];

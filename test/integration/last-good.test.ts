@@ -147,6 +147,8 @@ describe("last good config", () => {
     ["a target's filter", good.replace(/labels: \[car\]\n$/, "labels: [bus]\n"), /targets\.set\.labels/],
     ["a target that is switched off", good.replace("    path: set", "    enabled: false\n    path: set"), /enabled/],
     ["a camera that is gone", good.replace(/ {2}- id: front[^]*?(?=targets)/, ""), /cameras/],
+    ["a page that is switched off", `${good}web: {enabled: false}\n`, /web\.enabled/],
+    ["remote control by another account", `${good}remote: {url: "mqtt://127.0.0.1", username: b}\n`, /remote\./],
     ["privacy that this version does not know", `${good}privacy:\n  masks: []\n`, /privacy\.masks/],
   ] as const) {
     it(`fails closed for ${what}`, async () => {
@@ -163,6 +165,8 @@ describe("last good config", () => {
     await using folder = await tempFolder();
     const { write, load } = await bench(folder.path);
     await write(`${good}privacy: [masks\n`);
+    assert.match(await refusal(load()), /what it says of cameras, targets and privacy cannot be read/);
+    await write(`${good}web:\n  enabled: [false\n`);
     assert.match(await refusal(load()), /what it says of cameras, targets and privacy cannot be read/);
   });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import type { Outcome } from "../../src/core/outcome.ts";
@@ -235,6 +235,28 @@ describe("upload budgets", function () {
     const left = bench.control.health().budget?.monthBytesLeft ?? 0;
     const forgotten = told - (bytesPerMonth - left);
     assert.ok(forgotten >= 0 && forgotten <= bytesPerMonth * 0.005 + 40_000, `${forgotten} bytes forgotten`);
+    await bench.control.stop();
+  });
+
+  it("begin anew where what was counted cannot be read, which is kept, and said", async () => {
+    await using temp = await tempFolder();
+    const path = join(temp.path, "upload-usage.json");
+    for (const each of [path, `${path}.bak`]) await writeFile(each, "\0\0\0");
+    const bench = new Bench(temp.path, "2026-05-10T12:00:00+02:00", { bytesPerDay: 1_000_000 });
+    const { log } = bench;
+    await bench.control.start();
+    bench.control.meter(400_000);
+    assert.equal(bench.control.health().budget?.dayBytesLeft, 600_000);
+    await bench.control.stop();
+    const said = log.lines.filter(({ event }) => event === "upload.usage_lost");
+    assert.deepEqual(
+      said.map(({ level, fields }) => [level, fields["code"]]),
+      [["error", "STATE_UNREADABLE"]],
+    );
+    assert.equal(await readFile(`${path}.damaged`, "utf8"), "\0\0\0");
+    bench.renew();
+    await bench.control.start();
+    assert.equal(bench.control.health().budget?.dayBytesLeft, 600_000, "it is counted on the disk again");
     await bench.control.stop();
   });
 

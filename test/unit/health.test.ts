@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
+import { unreadyReasons } from "../../agent/health/readiness.ts";
+import type { CameraHealth } from "../../src/core/ports.ts";
 import { Summary, Tally } from "../../src/core/counters.ts";
 import type { DeliveryHealth, PipelineHealth } from "../../src/core/health.ts";
 import { healthLimits } from "../../src/core/limits.ts";
@@ -57,6 +59,35 @@ const parts: HealthParts = {
   deliveries: [delivery("a"), delivery("b")],
   memory: { rssBytes: 100, rssPeakBytes: 120, heapUsedBytes: 50 },
 };
+
+describe("readiness", () => {
+  const camera = { id: "gate", driver: "webcam", state: "running", framesCaptured: 10, framesSkipped: 0, restarts: 0 };
+  const reasons = (change: Partial<HealthParts>, hasModel = true) =>
+    unreadyReasons(collectHealth({ ...parts, ...change }), hasModel);
+  const withCamera = (change: Partial<CameraHealth>) => ({ cameras: [{ ...camera, ...change } as CameraHealth] });
+
+  it("asks for cameras that give pictures, a detector, and a buffer that takes records", () => {
+    assert.deepEqual(reasons({}), []);
+    assert.deepEqual(reasons({ pipeline: { ...pipeline, state: "stopped" } }), ["capture has not begun"]);
+    for (const state of ["stalled", "backoff", "blocked", "starting"] as const)
+      assert.deepEqual(reasons(withCamera({ state })), [`camera gate: ${state}`]);
+    assert.deepEqual(reasons({ vision: { ...parts.vision, state: "backoff" } }), ["detector: backoff"]);
+    assert.deepEqual(reasons({ spool: undefined }), ["the spool does not answer"]);
+    assert.deepEqual(reasons({ pipeline: { ...pipeline, spoolFull: true } }), ["the spool is full"]);
+    const lastError = { code: "MODEL_BROKEN", message: "it is damaged", atMs: 1 };
+    assert.deepEqual(reasons({ vision: { ...parts.vision, lastError } }, false), ["no model is loaded"]);
+  });
+
+  it("does not ask for a network, nor for what is off on purpose", () => {
+    assert.deepEqual(
+      reasons({ deliveries: [delivery("a", { state: "away" }), delivery("b", { state: "budget" })] }),
+      [],
+    );
+    for (const state of ["paused", "ended"] as const) assert.deepEqual(reasons(withCamera({ state })), []);
+    assert.deepEqual(reasons(withCamera({ state: "starting", lastFrameAtMs: 5 })), []);
+    assert.deepEqual(reasons({}, false), [], "a device without a model keeps pictures unlabelled");
+  });
+});
 
 describe("health report", () => {
   it("joins what each part says of itself", () => {

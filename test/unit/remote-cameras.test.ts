@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, it } from "mocha";
 import { commandsOfCameras, settingsOfCameras } from "../../agent/remote/camera-commands.ts";
+import { cameraPort } from "../../agent/remote/camera-port.ts";
 import { CameraPauses } from "../../src/capture/pauses.ts";
 import { SupervisedCamera } from "../../src/capture/supervisor.ts";
 import { SystemClock } from "../../src/core/clock.ts";
@@ -26,6 +27,29 @@ interface Given {
   readonly intervalMs?: number;
   readonly folder?: string;
 }
+
+describe("ages of cameras' frames and errors", () => {
+  it("grow with the monotonic clock, whatever the wall clock is set to", () => {
+    const clock = new SimulatedClock(0);
+    const lastError = { code: "CAMERA_GONE", message: "it is gone", atMs: 3_000 };
+    const health = { id: "gate", driver: "rpicam", state: "backoff", framesCaptured: 1, framesSkipped: 0, restarts: 2 };
+    const camera = { id: "gate", health: () => ({ ...health, lastFrameAtMs: 1_000, lastError }) };
+    const pipeline = { health: () => ({ images: {} }) };
+    const port = cameraPort({ cameras: [camera], pipeline } as never, clock);
+    const listed = () => {
+      const [first] = (port.list() as { cameras: readonly { lastFrameAgeMs: number; lastError: { ageMs: number } }[] })
+        .cameras;
+      return [first?.lastFrameAgeMs, first?.lastError.ageMs];
+    };
+    clock.advance(5_000);
+    assert.deepEqual(listed(), [4_000, 2_000]);
+    clock.jump(56 * 365 * 24 * 60 * 60_000);
+    clock.advance(1_000);
+    assert.deepEqual(listed(), [5_000, 3_000]);
+    clock.jump(-57 * 365 * 24 * 60 * 60_000);
+    assert.deepEqual(listed(), [5_000, 3_000]);
+  });
+});
 
 describe("commands for the cameras", () => {
   let picture: Buffer;

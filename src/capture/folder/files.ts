@@ -49,6 +49,8 @@ export class WatchedFiles {
   readonly #recursive: boolean;
   readonly #keepsRejected: boolean;
   readonly #limits: CaptureLimits;
+  /** Dated folders that are empty, as many as are looked at, and since when nobody has changed them. */
+  #resting = new Map<string, { readonly mtimeMs: number; readonly sinceMs: number }>();
 
   constructor({ path, recursive, keepsRejected = true }: WatchedPlace, limits: CaptureLimits) {
     this.path = path;
@@ -69,7 +71,10 @@ export class WatchedFiles {
     await this.#claims.close().catch((error: unknown) => Promise.reject(this.#unusable(error)));
   }
 
-  /** Picture files proper: no links (an uploader could point one anywhere), no pipes that would block. */
+  /**
+   * Picture files proper: no links (an uploader could point one anywhere), no pipes that would block. `nowMs` is of the
+   * monotonic clock.
+   */
   async scan(nowMs: number): Promise<Scan> {
     const { watchFilesMax: filesMax, watchFoldersMax: foldersMax, folderDepthMax: depthMax } = this.#limits;
     const bounds = { recursive: this.#recursive, filesMax, foldersMax, depthMax };
@@ -91,15 +96,21 @@ export class WatchedFiles {
   }
 
   /**
-   * Cameras make a folder for each day and never remove one. Those that are dated, empty and were left alone for a day
-   * go; all others may be somebody's who expects to find them.
+   * Cameras make a folder for each day and never remove one. Those that are dated, empty and were left alone for a day of
+   * watching go; all others may be somebody's who expects to find them. A file's time tells that a folder was changed, not
+   * when: the wall clock may have been set since, and a folder that an uploader has just made would be decades old.
    */
   async #removeOldFolders({ empty }: Walked, nowMs: number): Promise<void> {
+    const before = this.#resting;
+    this.#resting = new Map();
     for (const folder of empty.filter((name) => dated.test(name))) {
       const path = join(this.path, folder);
       const seen = await lstat(path).catch(() => undefined);
-      const restedMs = seen?.isDirectory() === true ? nowMs - seen.mtimeMs : 0;
-      if (restedMs > this.#limits.emptyFolderMs) await rmdir(path).catch(() => undefined);
+      if (seen?.isDirectory() !== true) continue;
+      const known = before.get(folder);
+      const resting = known?.mtimeMs === seen.mtimeMs ? known : { mtimeMs: seen.mtimeMs, sinceMs: nowMs };
+      if (nowMs - resting.sinceMs <= this.#limits.emptyFolderMs) this.#resting.set(folder, resting);
+      else await rmdir(path).catch(() => undefined);
     }
   }
 

@@ -198,7 +198,7 @@ export class WatchedFolderDriver implements CameraDriver {
 
   async #rescan(): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
-    const { files: seen, folders, unreadable } = await this.#files.scan(this.#clock.nowMs());
+    const { files: seen, folders, unreadable } = await this.#files.scan(nowMs);
     this.#events.follow(folders);
     const before = new Map(this.#waiting);
     this.#waiting.clear();

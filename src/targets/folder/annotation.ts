@@ -66,7 +66,9 @@ export function parseAnnotation(line: string): Annotation | undefined {
   const parsed = (detections as readonly unknown[]).map(parseDetection);
   const good = parsed.filter((detection) => detection !== undefined);
   if (good.length < parsed.length) return undefined;
-  return { id, name, device, camera, capturedAt, width, height, labelled, detections: good };
+  const { maskVersion } = value;
+  const hidden = typeof maskVersion === "string" ? { maskVersion } : {};
+  return { id, name, device, camera, capturedAt, width, height, labelled, ...hidden, detections: good };
 }
 
 /** Neither a way out of the folder nor hidden. */

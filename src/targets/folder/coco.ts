@@ -27,13 +27,14 @@ export class CocoFormat implements DatasetFormat {
   }
 
   async add({ imageId, image, boxes }: Example): Promise<void> {
-    const { name, width, height, capturedAt } = image;
+    const { name, width, height, capturedAt, maskVersion } = image;
     const entry = {
       id: imageId,
       file_name: name,
       width,
       height,
       ...(capturedAt === undefined ? {} : { date_captured: capturedAt }),
+      ...(maskVersion === undefined ? {} : { mask_version: maskVersion }),
     };
     await this.#instances?.write(`${this.#images === 0 ? "" : ","}\n${JSON.stringify(entry)}`);
     this.#images += 1;

@@ -14,6 +14,8 @@ export interface ExampleImage {
   readonly height: number;
   /** ISO 8601, UTC; absent where nobody knows. */
   readonly capturedAt?: string;
+  /** Of what is hidden in its picture; absent where nothing is. */
+  readonly maskVersion?: string;
 }
 
 export interface ExampleBox {

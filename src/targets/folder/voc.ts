@@ -37,12 +37,19 @@ function annotationXml({ image, boxes }: Example): string {
     "<annotation>",
     "  <folder>JPEGImages</folder>",
     `  <filename>${xmlEscaped(image.name)}</filename>`,
+    ...(image.maskVersion === undefined ? [] : [sourceXml(image.maskVersion)]),
     `  <size><width>${image.width}</width><height>${image.height}</height><depth>3</depth></size>`,
     "  <segmented>0</segmented>",
     ...boxes.map(objectXml),
     "</annotation>",
     "",
   ].join("\n");
+}
+
+/** Where an image comes from, and here what was hidden in it; a reader passes over what it does not know. */
+function sourceXml(maskVersion: string): string {
+  const mask = `<mask_version>${xmlEscaped(maskVersion)}</mask_version>`;
+  return `  <source><database>Framepost</database>${mask}</source>`;
 }
 
 /** Less than this is what fractions of an image leave behind, and touches no pixel. */
