@@ -62,7 +62,7 @@ export class SoakSite {
     const { offset: offsetFile, data: dataFolder } = folders;
     const onLine = ledger.take.bind(ledger);
     const daemon = new SoakDaemon({ hurry, origin, offsetFile, configFile, dataFolder, watchdogMs, onLine });
-    const feeder = new FolderFeeder(folders.drop, 700);
+    const feeder = new FolderFeeder(folders.drop, 550);
     const caller = new SoakCaller(broker.url, device);
     return new SoakSite({ ledger, broker, tap, platform, camera, webPort, daemon, feeder, caller, folders });
   }
@@ -119,7 +119,7 @@ function configOf({ drop, out }: Folders, { platform, broker, tap, camera, webPo
   const whole = { reduce: { enabled: false } };
   const keep = { negativesEvery: 1 };
   const scene = { driver: "simulated", width: 160, height: 120, interval: "20s", keep };
-  const command = [process.execPath, cameraProgram, "700"];
+  const command = [process.execPath, cameraProgram, "550"];
   const timeZone = "Europe/Berlin";
   const shift = { timeZone, windows: [{ days: ["mon", "tue", "wed", "thu", "fri"], from: "06:00", to: "20:00" }] };
   const nights = { timeZone, windows: [{ from: "04:00", to: "23:00" }] };
