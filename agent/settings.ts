@@ -12,6 +12,7 @@ import type { CommandContext, LogLevel } from "./context.ts";
 import { budgetWarnings } from "./disks.ts";
 import { exists } from "./files.ts";
 import { standInFor, type DataFolderOf } from "./last-good.ts";
+import { mayLack } from "./lacking.ts";
 import { withOverlay, type OverlayInForce } from "./overlay.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
 import {
@@ -54,6 +55,8 @@ export interface LoadOptions {
   readonly logRing?: LogRing;
   /** The last config that worked may stand in for a file that cannot be used. */
   readonly lastGood?: boolean;
+  /** Targets may be without what a placeholder of theirs stands for. */
+  readonly targetsMayLack?: boolean;
 }
 
 /**
@@ -64,12 +67,13 @@ export interface LoadOptions {
 export async function loadSettings(
   context: CommandContext,
   level: LogLevel | "config" = "error",
-  { start = false, logRing = new LogRing(), lastGood = false }: LoadOptions = {},
+  { start = false, logRing = new LogRing(), lastGood = false, targetsMayLack = false }: LoadOptions = {},
 ): Promise<Settings> {
   const file = await configFileOf(context);
   const { operator, standIn, refused, warnings, dataFolder, layered, overlay } = await inForce(context, file, {
     start,
     lastGood,
+    targetsMayLack,
   });
   const { secrets } = layered;
   const config = withAbsolutePaths(layered.config, file);
@@ -135,9 +139,9 @@ interface InForce extends Layers {
 async function inForce(
   context: CommandContext,
   file: string,
-  { start, lastGood }: { readonly start: boolean; readonly lastGood: boolean },
+  { start, lastGood, targetsMayLack }: Required<Omit<LoadOptions, "logRing">>,
 ): Promise<InForce> {
-  const environment = { variables: context.environment };
+  const environment = { variables: context.environment, ...(targetsMayLack ? { mayLack } : {}) };
   const layersOf = async (operator: Operator): Promise<Layers> => {
     const dataFolder = dataFolderOf(context, withAbsolutePaths(operator.alone.config, file), file);
     return { operator, dataFolder, ...(await withOverlay(operator, overlayPathOf(dataFolder), start)) };
