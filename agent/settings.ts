@@ -11,7 +11,7 @@ import { configSchema, type FramepostConfig } from "./config-schema.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { budgetWarnings } from "./disks.ts";
 import { exists } from "./files.ts";
-import { standInFor, type DataFolderOf } from "./last-good.ts";
+import { standInFor, type DataFolderOf, type LeftOut } from "./last-good.ts";
 import { mayLack } from "./lacking.ts";
 import { withOverlay, type OverlayInForce } from "./overlay.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
@@ -153,9 +153,16 @@ async function inForce(
     const folderOf: DataFolderOf = ({ dataDir }) =>
       dataFolderOf(context, dataDir === undefined ? {} : { dataDir: resolve(dirname(file), dataDir) }, file);
     const good = await standInFor({ file, error }, { folderOf, environment, layersOf });
-    const warnings = good.leftOut.map((path) => `${path.join(".")} is not known to this version, and is left out`);
+    const warnings = good.leftOut.map(leftOutWarning);
     return { ...good.layers, warnings, standIn: { agentVersion: good.agentVersion }, refused: error };
   }
+}
+
+function leftOutWarning({ path, because }: LeftOut): string {
+  const setting = path.join(".");
+  return because === "unknown"
+    ? `${setting} is not known to this version, and is left out`
+    : `the value of ${setting} is refused by this version, and its default is in force`;
 }
 
 export async function configFileOf(context: CommandContext): Promise<string> {
