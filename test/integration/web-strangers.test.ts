@@ -74,6 +74,15 @@ describe("a stranger at the web server", () => {
     assert.equal(await statusOf({ "sec-fetch-site": "same-origin" }), 200);
   });
 
+  it("is refused behind a proxy where no token is asked for, and gets in there with the token", async () => {
+    for (const header of ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"]) {
+      const { status, text } = await open.ask("GET /livez HTTP/1.1", { [header]: "192.0.2.7" });
+      assert.equal(status, 403, header);
+      assert.match(text, /\{"error":"WEB_PROXY_NEEDS_TOKEN"\}$/);
+      assert.equal((await closedDoor.ask("GET /livez HTTP/1.1", { ...bearer, [header]: "192.0.2.7" })).status, 200);
+    }
+  });
+
   it("does nothing by a form, and is told of no method but three", async () => {
     const post = async (headers: Readonly<Record<string, string>>, body = "{}") =>
       (await open.ask("POST /api/commands/mark HTTP/1.1", { "content-length": String(body.length), ...headers }, body))
