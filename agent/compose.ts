@@ -88,7 +88,7 @@ export interface ComposeOptions {
   readonly clockSigns?: ClockSigns;
   /** What is wrong already: of the config. */
   readonly troubles?: readonly string[];
-  /** Placeholders of targets without a value. */
+  /** Placeholders of cameras and targets without a value. */
   readonly lacking?: readonly ConfigProblem[];
   /** Capture ends after so many records. */
   readonly recordsMax?: number;
@@ -123,12 +123,12 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     seams,
   );
   const targets: Target[] = [];
-  const lacks = lacksOf(config.targets, options.lacking ?? []);
+  const lacks = lacksOf(config, options.lacking);
   for (const target of config.targets) {
     const share = target.kind === "folder" ? await shareOf(budget, target, dataFolder) : undefined;
     const memory = new TargetMemoryFile(join(dataFolder, "state"), target.id);
     const built = await buildTarget(target, { device, share, memory, meter: upload.meter }, seams);
-    const lack = lacks.get(target.id);
+    const lack = lacks.targets.get(target.id);
     const usable = lack === undefined ? withReducedCopies(built, target, vision, seams) : lackingTarget(built, lack);
     const served = wrapTarget(usable);
     targets.push(isWithheld(target, config) ? withheldTarget(served) : served);
@@ -136,10 +136,10 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
   const waiting = spoolTargets(config, targets);
   const bootClock = await BootClock.open(join(dataFolder, "state"), seams, options.clockSigns);
   const spool = await buildSpool(config, { dataFolder, device, bootClock, targets: waiting, budget }, seams);
-  const loops = targets.map((target) => loopOf(target, { spool, upload, lack: lacks.get(target.id) }, seams));
+  const loops = targets.map((target) => loopOf(target, { spool, upload, lack: lacks.targets.get(target.id) }, seams));
   const watched: ReturnType<typeof watchedCamera>[] = [];
   for (const camera of config.cameras) {
-    const driver = wrapDriver(await buildDriver(camera, vision, seams));
+    const driver = wrapDriver(await buildDriver(camera, vision, seams, lacks.cameras.get(camera.id)));
     watched.push(watchedCamera(camera, driver, { ...options, whenAway: config.detector.whenAway }, seams));
   }
   const cameras = watched.map(({ camera }) => camera);
@@ -174,7 +174,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     upload: part("upload", upload),
     updates: models.updates,
   };
-  const troubles = [...(options.troubles ?? []), ...[...lacks.values()].map(({ message }) => message)];
+  const troubles = [...(options.troubles ?? []), ...lacks.said];
   const { localOnly } = config.privacy;
   const steady = { device, troubles, cameras, pauses, bootClock, pulses: pulsesOf(seams), localOnly, parts };
   const built = { ...steady, vision, models, spool, targets, loops, upload, pipeline };

@@ -77,7 +77,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
   [/^CAMERA_NO_SCRATCH$/, "give the service a RuntimeDirectory=, or mount a tmpfs on /dev/shm"],
   [
-    /^TARGET_CREDENTIAL_MISSING$/,
+    /^(CAMERA|TARGET)_CREDENTIAL_MISSING$/,
     "put it there: sudo install -m 0640 -g framepost FILE /etc/framepost/credentials/NAME; then sudo systemctl reload framepost (restart, where a variable or LoadCredential= names it)",
   ],
   [/^(TARGET|PRIVACY)_LOCAL_ONLY$/, "take privacy.localOnly out of the config, where pictures may leave"],

@@ -55,8 +55,8 @@ export interface LoadOptions {
   readonly logRing?: LogRing;
   /** The last config that worked may stand in for a file that cannot be used. */
   readonly lastGood?: boolean;
-  /** Targets may be without what a placeholder of theirs stands for. */
-  readonly targetsMayLack?: boolean;
+  /** Single cameras and targets may be without what a placeholder of theirs stands for. */
+  readonly partsMayLack?: boolean;
 }
 
 /**
@@ -67,13 +67,13 @@ export interface LoadOptions {
 export async function loadSettings(
   context: CommandContext,
   level: LogLevel | "config" = "error",
-  { start = false, logRing = new LogRing(), lastGood = false, targetsMayLack = false }: LoadOptions = {},
+  { start = false, logRing = new LogRing(), lastGood = false, partsMayLack = false }: LoadOptions = {},
 ): Promise<Settings> {
   const file = await configFileOf(context);
   const { operator, standIn, refused, warnings, dataFolder, layered, overlay } = await inForce(context, file, {
     start,
     lastGood,
-    targetsMayLack,
+    partsMayLack,
   });
   const { secrets } = layered;
   const config = withAbsolutePaths(layered.config, file);
@@ -139,9 +139,9 @@ interface InForce extends Layers {
 async function inForce(
   context: CommandContext,
   file: string,
-  { start, lastGood, targetsMayLack }: Required<Omit<LoadOptions, "logRing">>,
+  { start, lastGood, partsMayLack }: Required<Omit<LoadOptions, "logRing">>,
 ): Promise<InForce> {
-  const environment = { variables: context.environment, ...(targetsMayLack ? { mayLack } : {}) };
+  const environment = { variables: context.environment, ...(partsMayLack ? { mayLack } : {}) };
   const layersOf = async (operator: Operator): Promise<Layers> => {
     const dataFolder = dataFolderOf(context, withAbsolutePaths(operator.alone.config, file), file);
     return { operator, dataFolder, ...(await withOverlay(operator, overlayPathOf(dataFolder), start)) };

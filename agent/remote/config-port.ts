@@ -210,11 +210,11 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
 
   /**
    * A file that was refused at the start may still be; one that was in force is not replaced by what was before it, and no
-   * target that was served is given up for a secret that is gone.
+   * camera or target that was at work is given up for a secret that is gone.
    */
   async #load(options: LoadOptions = {}): Promise<Settings> {
     const { standIn, lacking } = this.#settings;
-    const lenient = { lastGood: standIn !== undefined, targetsMayLack: lacking.length > 0 };
+    const lenient = { lastGood: standIn !== undefined, partsMayLack: lacking.length > 0 };
     return await loadSettings(this.#context, "config", { ...options, ...lenient });
   }
 

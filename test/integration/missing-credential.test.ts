@@ -13,8 +13,8 @@ import { tempFolder } from "../lib/temp.ts";
 
 const secret = "canary-token-77ab";
 
-describe("a target without its credential", () => {
-  it("is alone not served: it says why, what it is owed waits, and a reload that finds the credential sends it", async function () {
+describe("a camera or target without its credential", () => {
+  it("is a target that alone is not served: it says why, what it is owed waits, and a reload that finds the credential sends it", async function () {
     this.timeout(60_000);
     await using folder = await tempFolder();
     const sandbox = new IotownSandbox({ token: secret });
@@ -65,8 +65,31 @@ describe("a target without its credential", () => {
     }
   });
 
+  it("is a camera's matter alone as well: the others give pictures, and it says why it does not", async () => {
+    await using folder = await tempFolder();
+    const camera = { driver: "simulated", width: 160, height: 120, interval: "1h", keep: { negativesEvery: 1 } };
+    const remote = { id: "gate", driver: "http-snapshot", url: "http://127.0.0.1:1/a.jpg", username: "u" };
+    const config = await writeConfig(folder.path, {
+      web: { enabled: false },
+      cameras: [
+        { id: "front", ...camera },
+        { ...remote, password: "${env:GATE_PASSWORD}" },
+      ],
+      targets: [{ id: "set", kind: "folder", path: join(folder.path, "set"), includeEmpty: true }],
+    });
+    const words = ["-c", config, "--data", join(folder.path, "data")];
+    await using daemon = new AgentProcess(["run", ...words, "--log-level", "debug"]);
+    await daemon.untilLogged("record.accepted", 1, 30_000);
+    const said = daemon.stderr.find((line) => line.includes("CAMERA_CREDENTIAL_MISSING"));
+    assert.match(
+      said ?? "",
+      /gate gives no pictures: its password has no value: the environment variable GATE_PASSWORD/,
+    );
+    await daemon.stop();
+  });
+
   const target = { id: "a", kind: "iotown", url: "https://town.example:8888", token: "${env:TOKEN_A}" };
-  const load = async (config: object, options: object = { targetsMayLack: true }) => {
+  const load = async (config: object, options: object = { partsMayLack: true }) => {
     await using folder = await tempFolder();
     const file = await writeConfig(folder.path, { cameras: [{ id: "front", driver: "simulated" }], ...config });
     return await loadSettings({ ...commandContext({}), configFile: file }, "config", options);
