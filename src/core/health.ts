@@ -39,7 +39,7 @@ export interface DeliveryHealth {
   readonly retried: number;
   /** What came of each try, by `accepted`, `rejected CODE` and `retry CODE`. */
   readonly outcomes?: Readonly<Record<string, number>>;
-  /** Outcomes that the spool would not take: their records are sent again after a restart. */
+  /** Outcomes that the spool would not take in time. */
   readonly unsettled: number;
   /** JPEG bytes of accepted records. */
   readonly acceptedBytes: number;

@@ -352,8 +352,10 @@ export const deliverLimits = {
   stopGraceMs: 5_000,
   /** A spool that announced work and had none is asked again after this. */
   emptyLeaseMs: 250,
-  /** Tries to settle an outcome: some 40 s on average, 80 s at most, before it is given up as unsettled. */
+  /** Tries to settle an outcome: some 40 s on average, 80 s at most, before the sending goes on without. */
   settleTriesMax: 10,
+  /** Accepted records of a target that the spool was not told of; a crash sends as many again. Beyond it nothing is sent. */
+  unsettledMax: 256,
   spoolBackoffFirstMs: 200,
   spoolBackoffMaxMs: 30_000,
 } as const;

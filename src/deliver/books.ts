@@ -91,7 +91,7 @@ export class Books {
     this.#log.error("delivery.spool-failed", { code: error.code, message: error.message, suppressed });
   }
 
-  /** The spool never took the outcome: an accepted record is sent again after a restart, any other one before. */
+  /** The spool did not take the outcome: an accepted record is sent again if the process ends before it does, any other one soon. */
   unsettled(delivery: Delivery, settlement: Settlement, error: AgentError): void {
     this.#unsettled += 1;
     const facts = { recordId: delivery.record.id, name: delivery.record.name, outcome: settlement.kind };

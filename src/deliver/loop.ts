@@ -13,6 +13,7 @@ import { Gate, type Hold } from "./gate.ts";
 import { HeldCameras } from "./held-cameras.ts";
 import { type Ruling, ruleOn, waiting } from "./ruling.ts";
 import { Suspects } from "./suspects.ts";
+import { Unsettled } from "./unsettled.ts";
 
 export type DeliverySpool = Pick<Spool, "lease" | "settle" | "waitForDue">;
 
@@ -36,6 +37,7 @@ export class DeliveryLoop {
   readonly #gate: Gate;
   readonly #suspects = new Suspects();
   readonly #held: HeldCameras;
+  readonly #unsettled: Unsettled;
   readonly #calls = new Set<Promise<void>>();
   #imageBytesInFlight = 0;
   /** Leasing ends first, calls in flight when the grace is over. */
@@ -55,6 +57,7 @@ export class DeliveryLoop {
     this.#books = new Books(target, seams);
     this.#breaker = new Breaker(seams.clock, seams.random);
     this.#held = new HeldCameras(seams.clock, seams.random);
+    this.#unsettled = new Unsettled((recordId, settlement) => spool.settle(target.id, recordId, settlement));
   }
 
   /** Known before anything was sent. Before `start`. */
@@ -126,6 +129,7 @@ export class DeliveryLoop {
       }
     }
     await this.#callsEnded();
+    await this.#unsettled.ended();
     this.#pulse.end();
   }
 
@@ -273,8 +277,8 @@ export class DeliveryLoop {
   }
 
   /**
-   * Holds its lane until the spool has the outcome, so a broken spool slows the sending down; gives up in the end. Then an
-   * accepted record stays leased, so that it is not sent again before a restart; any other one is put back.
+   * Holds its lane until the spool has the outcome, so a broken spool slows the sending down; gives up in the end. Then the
+   * outcome of an accepted record is told beside the sending, until that owes too much; any other record is put back.
    */
   async #settle(delivery: Delivery, settlement: Settlement, pulse: Pulse): Promise<void> {
     for (let tries = 1; ; tries += 1) {
@@ -285,15 +289,25 @@ export class DeliveryLoop {
       } catch (error) {
         const failure = asAgentError(error, `settling ${delivery.record.name} as ${settlement.kind}`);
         this.#books.spoolFailed(failure);
-        const hopeless = failure.disposition !== "retry" || tries >= deliverLimits.settleTriesMax;
-        if (hopeless || this.#calling.signal.aborted) {
+        if (failure.disposition !== "retry" || this.#isPatienceOver(tries, settlement)) {
           this.#books.unsettled(delivery, settlement, failure);
           if (settlement.kind !== "accepted") await this.#putBack(delivery, pulse);
+          else if (failure.disposition === "retry") this.#tellLater(delivery, settlement);
           return;
         }
         await pulse.sleep(this.#spoolBackoffMs(tries), this.#calling.signal).catch(() => undefined);
       }
     }
+  }
+
+  #isPatienceOver(tries: number, { kind }: Settlement): boolean {
+    if (this.#calling.signal.aborted) return true;
+    return tries >= deliverLimits.settleTriesMax && !(kind === "accepted" && this.#unsettled.isFull);
+  }
+
+  #tellLater({ record }: Delivery, settlement: Settlement): void {
+    const { signal } = this.#leasing;
+    this.#unsettled.add(record.id, settlement, () => this.#clock.sleep(deliverLimits.spoolBackoffMaxMs, signal));
   }
 
   /** Not at once: the record would come straight back, to the same end. */

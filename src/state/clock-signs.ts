@@ -56,16 +56,23 @@ export class SystemClockSigns implements ClockSigns {
   }
 }
 
-/** Empty when it is not there, fails or does not end. */
+/**
+ * Empty when it is not there, fails or does not end. `execFile` is not given the signal: of a program that is not there Node
+ * leaves its listener on it for good.
+ */
 async function outputOf({ file, args }: Program, signal: AbortSignal): Promise<string> {
+  if (signal.aborted) return "";
   return await new Promise((resolve) => {
-    const options = {
-      signal,
-      timeout: clockLimits.askTimeoutMs,
-      maxBuffer: 64 * 1_024,
-      killSignal: "SIGKILL",
-    } as const;
-    execFile(file, args, options, (error, stdout) => resolve(error === null ? stdout.trim() : ""));
+    const options = { timeout: clockLimits.askTimeoutMs, maxBuffer: 64 * 1_024, killSignal: "SIGKILL" } as const;
+    const child = execFile(file, args, options, (error, stdout) => {
+      signal.removeEventListener("abort", end);
+      resolve(error === null ? stdout.trim() : "");
+    });
+    const end = () => {
+      child.kill("SIGKILL");
+      resolve("");
+    };
+    signal.addEventListener("abort", end, { once: true });
   });
 }
 

@@ -23,6 +23,7 @@ import { remoteBroker } from "./remote-broker.ts";
 import { remoteCommands } from "./remote-commands.ts";
 import { remoteFuzz } from "./remote-fuzz.ts";
 import { remoteKill } from "./remote-kill.ts";
+import { soaked } from "./soak.ts";
 import { webFuzz } from "./web-fuzz.ts";
 import { visionFuzz } from "./vision-fuzz.ts";
 import { visionSlope } from "./vision-slope.ts";
@@ -51,6 +52,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
   "remote-fuzz": remoteFuzz,
   "remote-kill": remoteKill,
   "web-fuzz": webFuzz,
+  soak: soaked,
   fleet,
   package: packages,
 };

@@ -49,7 +49,7 @@ describe("a daemon of which parts fail", function () {
   });
 
   function simulated(seed = 1): object {
-    const size = { width: 640, height: 360 };
+    const size = { width: 320, height: 180 };
     return {
       id: "scene",
       driver: "simulated",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { runSpoolModel } from "../lib/spool-model-run.ts";
 
-const sequences = Number(process.env["FRAMEPOST_MODEL_SEQUENCES"] ?? 200);
+const sequences = Number(process.env["FRAMEPOST_MODEL_SEQUENCES"] ?? 100);
 const seed = Number(process.env["FRAMEPOST_MODEL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
 describe("spool against its model", function () {

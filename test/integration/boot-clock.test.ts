@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { chmod, mkdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
@@ -197,6 +198,23 @@ describe("signs that a time source has set the clock", () => {
     await rm(mark);
     await symlink(mark, mark);
     assert.equal(signs.markedAtMs(), undefined, "what cannot be looked at is no mark, and ends nothing");
+  });
+
+  it("leaves nothing behind where there are no programs, however often it asks", async () => {
+    const { signal } = new AbortController();
+    const signs = new SystemClockSigns("/nowhere", "/nowhere");
+    for (let times = 0; times < 3; times += 1) assert.equal(await signs.ask(signal), "unknown");
+    assert.equal(getEventListeners(signal, "abort").length, 0);
+  });
+
+  it("stops at once when a program does not end", async () => {
+    await using folder = await tempFolder();
+    await writeFile(join(folder.path, "timedatectl"), "#!/bin/sh\nexec sleep 60\n", { mode: 0o755 });
+    const stop = new AbortController();
+    const asked = new SystemClockSigns("/nowhere", folder.path).ask(stop.signal);
+    stop.abort();
+    assert.equal(await asked, "unknown");
+    assert.equal(await new SystemClockSigns("/nowhere", folder.path).ask(stop.signal), "unknown");
   });
 
   const chrony = (leap: string) =>

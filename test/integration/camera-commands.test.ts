@@ -8,6 +8,7 @@ import { AgentError } from "../../src/core/errors.ts";
 import { CameraWebServer } from "../lib/camera-web-server.ts";
 import { assertNoStack, framepost, inTurns } from "../lib/command.ts";
 import { commandContext } from "../lib/command-context.ts";
+import { framepostInside } from "../lib/command-inside.ts";
 import { mjpegAnswer } from "../lib/mjpeg-server.ts";
 import { jpegOf } from "../lib/pictures.ts";
 import { needsProgram } from "../lib/programs.ts";
@@ -71,7 +72,7 @@ describe("the camera commands", function () {
   it("takes a picture of an address, whether it gives one or a stream of them", async () => {
     await inTurns(["/picture", "/stream"], async (path) => {
       const output = join(folder, `${path.slice(1)}.jpg`);
-      const ran = await framepost(["cameras", "--shot", url(path), "--output", output]);
+      const ran = await framepostInside(["cameras", "--shot", url(path), "--output", output]);
       assert.equal(ran.code, 0, ran.stderr);
       assert.match(ran.stdout, /: 320×240, \d+ bytes\n$/);
       assert.equal((await sharp(await readFile(output)).metadata()).width, 320);

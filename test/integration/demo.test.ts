@@ -61,16 +61,16 @@ describe("demo, as its user runs it", function () {
   });
 
   it("ends by itself after the frames asked for, and its last line says what happened", async () => {
-    start(["--frames", "20", "--json"]);
+    start(["--frames", "12", "--json"]);
     assert.deepEqual(await agent.ended(), { code: 0, signal: null });
     const summary = JSON.parse(agent.stdout.at(-1) ?? "") as Summary;
     assert.equal(summary.complete, true);
     assert.deepEqual(summary.accepted, { iotown: summary.recordsKept, mqtt: summary.recordsKept });
-    assert.equal(summary.recordsKept, 20);
+    assert.equal(summary.recordsKept, 12);
     assert.equal(summary.contractViolations, 0);
     const { truth } = summary;
-    assert.equal(truth.images, 20);
-    assert.ok(truth.objects >= 20);
+    assert.equal(truth.images, 12);
+    assert.ok(truth.objects >= 12);
     assert.deepEqual([truth.found, truth.extra], [truth.objects, 0]);
     assert.ok(truth.worstEdgePixels <= 2, `worst edge ${truth.worstEdgePixels} px`);
     const stages = [

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "mocha";
 import { scene } from "../../src/capture/simulated/scene.ts";
 import { AgentProcess, writeConfig } from "../lib/agent.ts";
-import { framepost } from "../lib/command.ts";
+import { framepostInside } from "../lib/command-inside.ts";
 import { ReleaseServer } from "../lib/releases.ts";
 import { releaseFiles } from "../lib/takeover-bench.ts";
 import { tempFolder } from "../lib/temp.ts";
@@ -32,7 +32,7 @@ describe("the daemon", () => {
       agent.logged("model.switched").map(({ to }) => to),
       ["wasps@7"],
     );
-    const said = await framepost(["models", "rollback", "-c", file, "--data", data]);
+    const said = await framepostInside(["models", "rollback", "-c", file, "--data", data]);
     assert.equal(said.code, 0, said.stderr);
     assert.match(said.stdout, /tiny-end-to-end is in use now, instead of wasps@7/);
     agent.kill("SIGTERM");

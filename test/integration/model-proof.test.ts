@@ -7,6 +7,7 @@ import { resolveModel } from "../../src/vision/model.ts";
 import { goldenOf } from "../../src/vision/golden.ts";
 import { type Proof, proofError, proveModel, readGolden, writeGolden } from "../../src/vision/proof.ts";
 import { framepost } from "../lib/command.ts";
+import { framepostInside } from "../lib/command-inside.ts";
 import { constantModel } from "../lib/constant-model.ts";
 import { randomScene } from "../lib/scenes.ts";
 import { RecordingLogger, seededRandom } from "../lib/seams.ts";
@@ -141,7 +142,8 @@ describe("the commands that prove models", () => {
   });
 
   async function at(...words: readonly string[]) {
-    return await framepost(["--data", data, ...words], { cwd: folder.path });
+    const found = words.map((word) => (/\.(jpg|onnx)$/.test(word) ? join(folder.path, word) : word));
+    return await framepostInside(["--data", data, ...found]);
   }
 
   it("take a photo in as the golden picture, without what the camera wrote beside it, and judge by it", async () => {
@@ -169,14 +171,15 @@ describe("the commands that prove models", () => {
   it("are heard by doctor", async () => {
     const config = { cameras: [{ id: "street", driver: "simulated" }], detector: { model: "dead" }, targets: [] };
     await writeFile(join(folder.path, "framepost.yaml"), JSON.stringify(config));
-    const ran = await at("doctor");
+    const ran = await at("doctor", "-c", join(folder.path, "framepost.yaml"));
     assert.equal(ran.code, 1);
     assert.match(ran.stdout, /ok {7}model: dead@1: yolo8, 64×64/);
     assert.match(ran.stdout, /FAILED {3}golden picture: .*finds nothing .*\(MODEL_DEAD\)\n {9}mend: .*float/);
   });
 
   it("measure models with every number of threads, and say what to run and which lines to write", async () => {
-    const ran = await at("models", "bench", "alive", "--photo", "scene.jpg", "--runs", "2");
+    const words = ["--data", data, "models", "bench", "alive", "--photo", "scene.jpg", "--runs", "2"];
+    const ran = await framepost(words, { cwd: folder.path });
     assert.equal(ran.code, 0, ran.stderr);
     assert.match(ran.stdout, /^model +precision +input +threads +run ms +p95 .*\nalive\S* +float32 +640×384 +1 /);
     assert.match(ran.stdout, /\d detections a second on (one thread|\d threads)\n/);

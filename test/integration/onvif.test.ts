@@ -9,6 +9,7 @@ import { configSchema } from "../../agent/config-schema.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { commandContext } from "../lib/command-context.ts";
 import { framepost } from "../lib/command.ts";
+import { framepostInside } from "../lib/command-inside.ts";
 import { envelope, fault, OnvifDevice, probeMatch } from "../lib/onvif-device.ts";
 import { unusedPort } from "../lib/servers.ts";
 
@@ -161,7 +162,7 @@ describe("ONVIF", function () {
         /^device +address\nFront door AB-1 +http:\/\/127\.0\.0\.1:\d+\/onvif\/device_service\n$/,
       );
       const env = { FRAMEPOST_ONVIF_PASSWORD: password };
-      const ran = await framepost(["cameras", "--onvif", device.service, "--username", "viewer"], { env });
+      const ran = await framepostInside(["cameras", "--onvif", device.service, "--username", "viewer"], env);
       assert.equal(ran.code, 0, ran.stderr);
       assert.doesNotMatch(ran.stdout + ran.stderr, new RegExp(password));
       const named = new Set(ran.stdout.match(/\$\{credential:[a-z-]+\}/g));

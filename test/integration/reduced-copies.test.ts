@@ -16,7 +16,7 @@ import { mqttTargetConfig } from "../../src/targets/mqtt/config.ts";
 import { MqttTarget } from "../../src/targets/mqtt/target.ts";
 import { reducedTarget, type Reencode } from "../../src/targets/reduced.ts";
 import { writeConfig } from "../lib/agent.ts";
-import { framepost } from "../lib/command.ts";
+import { framepostInside } from "../lib/command-inside.ts";
 import { openSpool } from "../lib/disk-spool.ts";
 import { Mosquitto } from "../lib/mosquitto.ts";
 import { linkSeams, Subscriber } from "../lib/mqtt.ts";
@@ -164,7 +164,7 @@ describe("reduced copies of a real picture", function () {
         targets: [steep],
       });
       const words = ["send", "-c", config, "--data", folder.path, "--target", "town", "--labels", `${file}.labels`];
-      const sent = await framepost([...words, file]);
+      const sent = await framepostInside([...words, file]);
       const why = /too large, also reduced to 1152 x 648 at quality 90 \(\d+ bytes\): POST .*HTTP 413/;
       assert.match(sent.stdout, /refused for good/);
       assert.match(sent.stdout, why);

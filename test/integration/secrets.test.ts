@@ -212,6 +212,13 @@ describe("secrets", () => {
     return code;
   }
 
+  /** The same without a process of its own. */
+  async function inside(code: number, words: readonly string[]): Promise<void> {
+    const ran = await framepostInside(words, environment);
+    places.set(words.join(" "), Buffer.from(ran.stdout + ran.stderr));
+    assert.equal(ran.code, code, words.join(" "));
+  }
+
   async function leaks(): Promise<readonly string[]> {
     const files = new Map([...(await filesBelow(join(folder, "tmp"))), ...(await filesBelow(join(folder, "data")))]);
     return [...findings(places, all()), ...findings(files, all()), ...findings(watch.seen(), all())];
@@ -302,11 +309,13 @@ describe("secrets", () => {
     // Most of it is waiting: for cameras that show nothing, and for servers that do not answer.
     const [diagnosed] = await Promise.all([
       run(...doctor),
-      end([0], ["config", "show"], ["config", "show", "--json"], ["config", "check"]),
+      end([0], ["config", "show"]),
+      inside(0, ["config", "show", "--json", "-c", config]),
+      inside(0, ["config", "check", "-c", config]),
       end([1], ...captures.map((words) => [...words, ...data("capture")])),
       end([1, 75], ...sends.map((words) => [...words, "--log-level", "debug", ...data("send")])),
     ]);
-    assert.equal(await run("queue", "ls", "--json", "-c", config, ...data("send")), 0);
+    await inside(0, ["queue", "ls", "--json", "-c", config, ...data("send")]);
     assert.equal(diagnosed, 1);
     const diagnosis = String(places.get(`stdout of ${doctor.join(" ")}`));
     // Each target met its own trouble; without it the run would show nothing.
@@ -341,16 +350,13 @@ describe("secrets", () => {
       const wrong = text.replace(what, () => instead.replace("$1", /"http:([^"]*)"/.exec(text)?.[1] ?? ""));
       assert.notEqual(wrong, text, String(what));
       const file = await writeConfigFile(`wrong-${index}.yaml`, wrong);
-      const ran = await framepostInside(["config", "check", "-c", file], environment);
-      places.set(`output for mistake ${index}`, Buffer.from(ran.stdout + ran.stderr));
-      assert.equal(ran.code, 78, instead);
+      await inside(78, ["config", "check", "-c", file]);
     };
     for (const [index, mistake] of mistakes.entries()) await checked(mistake, index);
     const last = join(folder, `wrong-${mistakes.length - 1}.yaml`);
     assert.equal(await run("run", "-c", last, "--log-level", "debug"), 78);
     assert.equal(await run("doctor", "-c", last), 1);
-    assert.equal(await run("config", "check", "-c", last), 78);
-    assert.equal(await run("config", "check", "--json", "-c", last), 78);
+    await inside(78, ["config", "check", "--json", "-c", last]);
     assert.deepEqual(await leaks(), []);
   });
 

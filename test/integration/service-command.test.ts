@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { appendFile, mkdir, readFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { unitText } from "../../agent/service/unit-text.ts";
-import { agentOutput, AgentProcess } from "../lib/agent.ts";
+import { AgentProcess } from "../lib/agent.ts";
+import { framepost } from "../lib/command.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 describe("framepost service", () => {
   it("prints the unit with the paths of this installation", async () => {
-    const lines = await agentOutput("service", "print", "-c", "/etc/framepost/other.yaml");
+    const printed = await framepost(["service", "print", "-c", "/etc/framepost/other.yaml"]);
+    const lines = printed.stdout.split("\n");
     const start = lines.find((line) => line.startsWith("ExecStart="));
     assert.match(
       start ?? "",

@@ -8,7 +8,7 @@ import { Lifecycle } from "../../agent/lifecycle.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import { spoolLimits } from "../../src/core/spool-limits.ts";
 import { AgentProcess, writeConfig } from "../lib/agent.ts";
-import { framepost } from "../lib/command.ts";
+import { framepostInside } from "../lib/command-inside.ts";
 import { openSpool } from "../lib/disk-spool.ts";
 import { draftOf } from "../lib/drafts.ts";
 import { until } from "../lib/poll.ts";
@@ -46,7 +46,7 @@ describe("a config whose targets changed", function () {
     const { path } = temp;
     await fill(path, 3);
     const shown = async (): Promise<string> =>
-      (await framepost(["queue", "stats", "-c", config, "--data", path])).stdout;
+      (await framepostInside(["queue", "stats", "-c", config, "--data", path])).stdout;
     const config = await writeConfig(path, { cameras, spool: { ...spool, removedTargetsAfter: "2d" } });
     {
       await using agent = new AgentProcess(["run", "-c", config, "--data", path]);

@@ -12,7 +12,7 @@ import { judgeScene, never, tinyModel, visionProcess } from "../lib/vision.ts";
 const EDGE_ERROR_MAX = 2;
 
 /** More of them: FRAMEPOST_SCENES=40. */
-const scenesMax = Number(process.env["FRAMEPOST_SCENES"] ?? 10);
+const scenesMax = Number(process.env["FRAMEPOST_SCENES"] ?? 6);
 
 async function sceneJpeg(seed: number): Promise<Buffer> {
   return jpegOf(randomScene(seededRandom(seed)).svg, 90);

@@ -26,6 +26,11 @@ export function unmount(path: string): void {
   rmSync(imageOf(path), { force: true });
 }
 
+/** Where this process ends while others still have files open there. */
+export function unmountInUse(path: string): void {
+  runProgram("umount", "--lazy", path);
+}
+
 /** Another program that takes every byte that is left. */
 export async function fillUp(path: string): Promise<AsyncDisposable & { readonly path: string }> {
   const file = await open(path, "w");

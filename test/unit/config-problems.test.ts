@@ -325,7 +325,7 @@ describe("hostile YAML", () => {
       fc.asyncProperty(text, async (yaml) => {
         await problemsOf(yaml);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 400 },
     );
   }).timeout(20_000);
 
@@ -359,7 +359,7 @@ describe("hostile YAML", () => {
       fc.asyncProperty(value, async (root) => {
         await problemsOf(JSON.stringify(root));
       }),
-      { numRuns: 1_000 },
+      { numRuns: 400 },
     );
   }).timeout(20_000);
 
@@ -369,7 +369,7 @@ describe("hostile YAML", () => {
       fc.asyncProperty(damage, async ([start, length, text]) => {
         await problemsOf(good.slice(0, start) + text + good.slice(start + length));
       }),
-      { numRuns: 1_000 },
+      { numRuns: 400 },
     );
   });
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
+import { deliverLimits } from "../../src/core/limits.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 import type { Delivery } from "../../src/core/ports.ts";
 import { DeliveryLoop } from "../../src/deliver/loop.ts";
@@ -111,7 +112,7 @@ describe("delivery loop", () => {
     assert.deepEqual(abortedAtMs, [130_000, 180_000, 190_000]);
   });
 
-  it("puts a record back whose failure cannot be settled, after a pause, and keeps an accepted one leased", async () => {
+  it("puts a record back whose failure cannot be settled, after a pause, and settles an accepted one later", async () => {
     await using bench = new DeliverBench();
     await bench.append(2, ["a"]);
     const target = bench.target(
@@ -131,11 +132,61 @@ describe("delivery loop", () => {
     await bench.clock.run(hour);
     assert.ok(target.calls.length > 10 && target.calls.length < 130, `${target.calls.length} calls`);
     assert.equal(target.accepted.length, 1, "nothing is accepted twice");
+    assert.deepEqual(Object.keys(await bench.attempts("a")), ["1", "2"]);
     failing = false;
     await bench.clock.run(5 * minute);
+    assert.deepEqual(Object.keys(await bench.attempts("a")), ["2"], "the accepted one is done with");
     assert.ok((Object.values(await bench.attempts("a")).at(-1) ?? 0) > 2);
-    assert.equal((await bench.backlog("a"))?.leased, 1);
+    assert.equal(target.accepted.length, 1);
     assert.ok(loop.health().unsettled > 10);
+  });
+
+  it("sends a bounded number of records while the spool takes no outcome, and none of them twice", async () => {
+    await using bench = new DeliverBench();
+    const count = deliverLimits.unsettledMax + 20;
+    await bench.append(count, ["a"]);
+    const target = bench.target(
+      "a",
+      each(() => accepted),
+    );
+    let failing = true;
+    const full = bench.spoolWith({
+      settle: async (...args) => {
+        if (failing) throw new AgentError("DISK_FULL", "settle: no space", { disposition: "retry" });
+        await bench.spool.settle(...args);
+      },
+    });
+    bench.loop(target, full);
+    await bench.clock.run(12 * hour);
+    assert.equal(target.accepted.length, deliverLimits.unsettledMax + 1);
+    failing = false;
+    await bench.clock.run(5 * minute);
+    assert.equal(target.accepted.length, count);
+    assert.deepEqual(await bench.attempts("a"), {});
+  });
+
+  it("tells what is unsettled once more when it is stopped", async () => {
+    await using bench = new DeliverBench();
+    await bench.append(2, ["a"]);
+    const target = bench.target(
+      "a",
+      each(() => accepted),
+    );
+    let failing = true;
+    const full = bench.spoolWith({
+      settle: async (...args) => {
+        if (failing) throw new AgentError("DISK_FULL", "settle: no space", { disposition: "retry" });
+        await bench.spool.settle(...args);
+      },
+    });
+    const loop = bench.loop(target, full);
+    await bench.clock.run(3 * minute, () => loop.health().unsettled > 0);
+    failing = false;
+    const stopping = loop.stop();
+    await bench.clock.run(minute);
+    await stopping;
+    assert.equal((await bench.backlog("a"))?.leased, 0);
+    assert.equal(target.accepted.length + ((await bench.backlog("a"))?.pending ?? 0), 2);
   });
 
   it("delivers twice and loses nothing when it dies between send and settle", async () => {
