@@ -1,4 +1,5 @@
 import { trackLimits } from "../src/core/limits.ts";
+import type { AgentError } from "../src/core/errors.ts";
 import type { CameraDriver, Seams } from "../src/core/ports.ts";
 import type { MotionGate, Vision } from "../src/core/vision-port.ts";
 import { intervalMsOf } from "../src/capture/config.ts";
@@ -12,6 +13,7 @@ import type { KeepRules } from "../src/keep/decide.ts";
 import type { TrackRules } from "../src/keep/tracks.ts";
 import type { ComposeOptions } from "./compose.ts";
 import type { CameraConfig } from "./config-schema.ts";
+import { lackingDriver } from "./lacking.ts";
 
 /** A camera, and what the pipeline knows of it. */
 export function watchedCamera(
@@ -68,8 +70,14 @@ function motionGate({ motion }: CameraConfig): MotionGate {
 }
 
 /** By the kind of its driver, whose code is loaded only now. Nobody sees what it does without the camera's privacy mask. */
-export async function buildDriver(camera: CameraConfig, vision: Vision, seams: Seams): Promise<CameraDriver> {
-  const driver = await bareDriver(camera, vision, seams);
+export async function buildDriver(
+  camera: CameraConfig,
+  vision: Vision,
+  seams: Seams,
+  lack?: AgentError,
+): Promise<CameraDriver> {
+  const bare = await bareDriver(camera, vision, seams);
+  const driver = lack === undefined ? bare : lackingDriver(bare, lack);
   const { id: cameraId, privacy } = camera;
   if (privacy?.mask === undefined) return driver;
   const paint: Vision["paint"] = (jpeg, mask, signal) => vision.paint(jpeg, mask, signal);

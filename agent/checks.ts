@@ -66,7 +66,8 @@ async function* partChecks(
   const config = daemon === undefined ? settings.config : besideDaemon(settings.config);
   let agent: Agent;
   try {
-    agent = await composeAgent(config, { dataFolder: settings.dataFolder, ignoreSchedules: true }, seams);
+    const { dataFolder, lacking } = settings;
+    agent = await composeAgent(config, { dataFolder, lacking, ignoreSchedules: true }, seams);
   } catch (error) {
     if (!diskFailed) yield failed("state", error);
     return;

@@ -3,6 +3,7 @@ import { AgentError, asAgentError } from "../src/core/errors.ts";
 import { pulseLimits } from "../src/core/limits.ts";
 import type { Camera, CameraDriver, Seams, Target } from "../src/core/ports.ts";
 import { Pulses } from "../src/core/pulse.ts";
+import type { ConfigProblem } from "../src/config/problem.ts";
 import type { ClockStamp } from "../src/core/types.ts";
 import { CameraPauses } from "../src/capture/pauses.ts";
 import { endOrphans } from "../src/capture/stream/orphans.ts";
@@ -24,6 +25,7 @@ import type { FramepostConfig, TargetConfig } from "./config-schema.ts";
 import { withDetectorRules } from "./models/detector-rules.ts";
 import { diskBudgetOf, shareOf } from "./disks.ts";
 import type { Part } from "./lifecycle.ts";
+import { lackingTarget, lacksOf } from "./lacking.ts";
 import { isWithheld, withheldTarget } from "./local-only.ts";
 import { findModel } from "./models/find-model.ts";
 import { controlPathOf } from "./locations.ts";
@@ -86,6 +88,8 @@ export interface ComposeOptions {
   readonly clockSigns?: ClockSigns;
   /** What is wrong already: of the config. */
   readonly troubles?: readonly string[];
+  /** Placeholders of cameras and targets without a value. */
+  readonly lacking?: readonly ConfigProblem[];
   /** Capture ends after so many records. */
   readonly recordsMax?: number;
 }
@@ -119,20 +123,23 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     seams,
   );
   const targets: Target[] = [];
+  const lacks = lacksOf(config, options.lacking);
   for (const target of config.targets) {
     const share = target.kind === "folder" ? await shareOf(budget, target, dataFolder) : undefined;
     const memory = new TargetMemoryFile(join(dataFolder, "state"), target.id);
     const built = await buildTarget(target, { device, share, memory, meter: upload.meter }, seams);
-    const served = wrapTarget(withReducedCopies(built, target, vision, seams));
+    const lack = lacks.targets.get(target.id);
+    const usable = lack === undefined ? withReducedCopies(built, target, vision, seams) : lackingTarget(built, lack);
+    const served = wrapTarget(usable);
     targets.push(isWithheld(target, config) ? withheldTarget(served) : served);
   }
   const waiting = spoolTargets(config, targets);
   const bootClock = await BootClock.open(join(dataFolder, "state"), seams, options.clockSigns);
   const spool = await buildSpool(config, { dataFolder, device, bootClock, targets: waiting, budget }, seams);
-  const loops = targets.map((target) => new DeliveryLoop(target, spool, seams, upload.gateOf(target.id)));
+  const loops = targets.map((target) => loopOf(target, { spool, upload, lack: lacks.targets.get(target.id) }, seams));
   const watched: ReturnType<typeof watchedCamera>[] = [];
   for (const camera of config.cameras) {
-    const driver = wrapDriver(await buildDriver(camera, vision, seams));
+    const driver = wrapDriver(await buildDriver(camera, vision, seams, lacks.cameras.get(camera.id)));
     watched.push(watchedCamera(camera, driver, { ...options, whenAway: config.detector.whenAway }, seams));
   }
   const cameras = watched.map(({ camera }) => camera);
@@ -167,11 +174,21 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     upload: part("upload", upload),
     updates: models.updates,
   };
-  const { troubles = [] } = options;
+  const troubles = [...(options.troubles ?? []), ...lacks.said];
   const { localOnly } = config.privacy;
   const steady = { device, troubles, cameras, pauses, bootClock, pulses: pulsesOf(seams), localOnly, parts };
   const built = { ...steady, vision, models, spool, targets, loops, upload, pipeline };
   return modelProblem === undefined ? built : { ...built, modelProblem };
+}
+
+function loopOf(
+  target: Target,
+  { spool, upload, lack }: Pick<Agent, "spool" | "upload"> & { readonly lack: AgentError | undefined },
+  seams: Seams,
+): DeliveryLoop {
+  const loop = new DeliveryLoop(target, spool, seams, upload.gateOf(target.id));
+  if (lack !== undefined) loop.isAway(lack);
+  return loop;
 }
 
 function uploadTarget(target: TargetConfig, config: FramepostConfig): UploadTarget {

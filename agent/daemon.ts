@@ -34,12 +34,12 @@ export interface Daemon {
 /** One round of the daemon: everything composed from the config in force, and started. Fails with why it cannot be. */
 export async function startDaemon(context: DaemonContext, settings: ConfigPort): Promise<Daemon> {
   const { clock, random, pulses, instance } = context;
-  const { config, dataFolder, log, file, warnings } = settings.settings;
+  const { config, dataFolder, log, file, warnings, lacking } = settings.settings;
   for (const message of warnings) log.warn("config.warning", { message });
   const seams: Seams = { clock, random, log, pulses };
   const troubles = configTroubles(settings.settings);
   for (const message of troubles) log.error("config.refused", { message });
-  const agent = await composeAgent(config, { dataFolder, troubles }, seams);
+  const agent = await composeAgent(config, { dataFolder, troubles, lacking }, seams);
   await settings.settle();
   const offered = agentCommands(config, { agent, instance, settings, control: () => remote.control }, seams);
   const remote: RemotePart = remotePart(config, { agent, instance, settings, offered }, seams);

@@ -76,6 +76,10 @@ const hints: readonly (readonly [RegExp, string])[] = [
     "look at the vision process, which paints masks: framepost doctor, the log's vision lines",
   ],
   [/^CAMERA_NO_SCRATCH$/, "give the service a RuntimeDirectory=, or mount a tmpfs on /dev/shm"],
+  [
+    /^(CAMERA|TARGET)_CREDENTIAL_MISSING$/,
+    "put it there: sudo install -m 0640 -g framepost FILE /etc/framepost/credentials/NAME; then sudo systemctl reload framepost (restart, where a variable or LoadCredential= names it)",
+  ],
   [/^(TARGET|PRIVACY)_LOCAL_ONLY$/, "take privacy.localOnly out of the config, where pictures may leave"],
   [/^BLUR_LABEL_UNKNOWN$/, "use a model that finds what privacy.blur names: framepost models ls"],
   [/^CAMERA_NOT_FOUND$/, "check the path in this camera's address; the maker's manual, or ONVIF, names the right one"],

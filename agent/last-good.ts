@@ -9,6 +9,7 @@ import {
   isProtectiveText,
   mayBeLeftOut,
   protections,
+  refusedValues,
   unknownSettings,
   without,
 } from "../src/config/unknown-settings.ts";
@@ -17,6 +18,7 @@ import { errnoOf } from "../src/core/errors.ts";
 import { configLimits } from "../src/core/limits.ts";
 import { readGoodConfigs, type GoodConfig } from "../src/state/good-configs.ts";
 import { configSchema } from "./config-schema.ts";
+import { agentVersion } from "./version.ts";
 
 type Operator = OperatorFile<typeof configSchema>;
 
@@ -26,8 +28,13 @@ export interface StandIn<Layers> {
   readonly layers: Layers;
   /** The version of the agent that ran with it. */
   readonly agentVersion: string;
-  /** What this version does not know of it. */
-  readonly leftOut: readonly ConfigPath[];
+  /** What this version does not know of it, or refuses, so that defaults serve. */
+  readonly leftOut: readonly LeftOut[];
+}
+
+export interface LeftOut {
+  readonly path: ConfigPath;
+  readonly because: "unknown" | "refused";
 }
 
 export interface Refused {
@@ -69,7 +76,7 @@ export async function standInFor<Layers>(
       continue;
     }
     try {
-      const { operator, leftOut } = await loaded(config, file, environment);
+      const { operator, leftOut } = await loaded(config, { file, text, environment });
       return { layers: await layersOf(operator), agentVersion: config.agentVersion, leftOut };
     } catch (problem) {
       if (!(problem instanceof ConfigError)) throw problem;
@@ -132,15 +139,27 @@ function saysTheSame(text: string, good: string): boolean {
 const guardedLine =
   /^-|^(id|enabled|minScore|include\w*|schedule|windows|days|from|to|web|remote|listen|token|username|password|keys?|unsigned|url)\b/;
 
-/** Once migrated, and without what this version does not know and may do without. */
-async function loaded(good: GoodConfig, file: string, environment: ConfigEnvironment) {
+/** Once migrated, and without what this version does not know, or refuses, and may do without. */
+async function loaded(
+  good: GoodConfig,
+  {
+    file,
+    text,
+    environment,
+  }: { readonly file: string; readonly text: string; readonly environment: ConfigEnvironment },
+) {
   let document = readDocument(good.text, file);
-  const leftOut: ConfigPath[] = [];
+  const mayRefuse = good.digest === digestOfFile(text) && good.agentVersion !== agentVersion();
+  const leftOut: LeftOut[] = [];
   for (let round = 0; round < configLimits.leaveOutRoundsMax; round += 1) {
-    const unknown = unknownSettings(configSchema, document.value).filter(mayBeLeftOut);
-    if (unknown.length === 0) break;
-    leftOut.push(...unknown);
-    document = { ...document, value: unknown.reduce<unknown>(without, document.value) };
+    const { value } = document;
+    const unknown = unknownSettings(configSchema, value).filter(mayBeLeftOut);
+    const refused = mayRefuse ? refusedValues(configSchema, value) : [];
+    const paths = [...unknown, ...refused];
+    if (paths.length === 0) break;
+    leftOut.push(...unknown.map((path) => ({ path, because: "unknown" as const })));
+    leftOut.push(...refused.map((path) => ({ path, because: "refused" as const })));
+    document = { ...document, value: paths.reduce<unknown>(without, value) };
   }
   const operator = await OperatorFile.of({ file, text: good.text, document }, configSchema, environment);
   return { operator, leftOut };

@@ -11,7 +11,8 @@ import { configSchema, type FramepostConfig } from "./config-schema.ts";
 import type { CommandContext, LogLevel } from "./context.ts";
 import { budgetWarnings } from "./disks.ts";
 import { exists } from "./files.ts";
-import { standInFor, type DataFolderOf } from "./last-good.ts";
+import { standInFor, type DataFolderOf, type LeftOut } from "./last-good.ts";
+import { mayLack } from "./lacking.ts";
 import { withOverlay, type OverlayInForce } from "./overlay.ts";
 import { withAbsolutePaths } from "./relative-paths.ts";
 import {
@@ -54,6 +55,8 @@ export interface LoadOptions {
   readonly logRing?: LogRing;
   /** The last config that worked may stand in for a file that cannot be used. */
   readonly lastGood?: boolean;
+  /** Single cameras and targets may be without what a placeholder of theirs stands for. */
+  readonly partsMayLack?: boolean;
 }
 
 /**
@@ -64,12 +67,13 @@ export interface LoadOptions {
 export async function loadSettings(
   context: CommandContext,
   level: LogLevel | "config" = "error",
-  { start = false, logRing = new LogRing(), lastGood = false }: LoadOptions = {},
+  { start = false, logRing = new LogRing(), lastGood = false, partsMayLack = false }: LoadOptions = {},
 ): Promise<Settings> {
   const file = await configFileOf(context);
   const { operator, standIn, refused, warnings, dataFolder, layered, overlay } = await inForce(context, file, {
     start,
     lastGood,
+    partsMayLack,
   });
   const { secrets } = layered;
   const config = withAbsolutePaths(layered.config, file);
@@ -135,9 +139,9 @@ interface InForce extends Layers {
 async function inForce(
   context: CommandContext,
   file: string,
-  { start, lastGood }: { readonly start: boolean; readonly lastGood: boolean },
+  { start, lastGood, partsMayLack }: Required<Omit<LoadOptions, "logRing">>,
 ): Promise<InForce> {
-  const environment = { variables: context.environment };
+  const environment = { variables: context.environment, ...(partsMayLack ? { mayLack } : {}) };
   const layersOf = async (operator: Operator): Promise<Layers> => {
     const dataFolder = dataFolderOf(context, withAbsolutePaths(operator.alone.config, file), file);
     return { operator, dataFolder, ...(await withOverlay(operator, overlayPathOf(dataFolder), start)) };
@@ -149,9 +153,16 @@ async function inForce(
     const folderOf: DataFolderOf = ({ dataDir }) =>
       dataFolderOf(context, dataDir === undefined ? {} : { dataDir: resolve(dirname(file), dataDir) }, file);
     const good = await standInFor({ file, error }, { folderOf, environment, layersOf });
-    const warnings = good.leftOut.map((path) => `${path.join(".")} is not known to this version, and is left out`);
+    const warnings = good.leftOut.map(leftOutWarning);
     return { ...good.layers, warnings, standIn: { agentVersion: good.agentVersion }, refused: error };
   }
+}
+
+function leftOutWarning({ path, because }: LeftOut): string {
+  const setting = path.join(".");
+  return because === "unknown"
+    ? `${setting} is not known to this version, and is left out`
+    : `the value of ${setting} is refused by this version, and its default is in force`;
 }
 
 export async function configFileOf(context: CommandContext): Promise<string> {

@@ -17,8 +17,8 @@ export async function* liveChecks(context: CommandContext, settings: Settings): 
   const answers = new AnswerBook();
   const seams: Seams = { clock: context.clock, random: context.random, log: settings.log };
   const wrapTarget = (target: Target) => answers.watch(target);
-  const { config, dataFolder } = settings;
-  const agent = await composeAgent(config, { dataFolder, wrapTarget, ignoreSchedules: true }, seams);
+  const { config, dataFolder, lacking } = settings;
+  const agent = await composeAgent(config, { dataFolder, lacking, wrapTarget, ignoreSchedules: true }, seams);
   const lifecycle = new Lifecycle([agent.parts.spool, agent.parts.vision, ...agent.parts.sending], settings.log);
   const [camera] = agent.cameras;
   if (camera === undefined) return;

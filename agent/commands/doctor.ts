@@ -28,7 +28,7 @@ async function* allChecks(context: CommandContext, live: boolean): AsyncGenerato
   let problems: readonly CheckResult[] = [];
   try {
     // Every trouble becomes a line of its own here; the log would say it twice.
-    settings = await loadSettings(context, "silent", { lastGood: true });
+    settings = await loadSettings(context, "silent", { lastGood: true, partsMayLack: true });
     if (settings.refused !== undefined) problems = configProblems(settings.refused, context.configFile);
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;

@@ -31,7 +31,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const rounds = new Rounds();
   const forecast = new BufferForecast(context.clock);
   const config = new ConfigPort(
-    await loadSettings(context, "config", { start: true, lastGood: true }),
+    await loadSettings(context, "config", { start: true, lastGood: true, partsMayLack: true }),
     context,
     rounds,
   );

@@ -208,9 +208,14 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
     return true;
   }
 
-  /** A file that was refused at the start may still be; one that was in force is not replaced by what was before it. */
+  /**
+   * A file that was refused at the start may still be; one that was in force is not replaced by what was before it, and no
+   * camera or target that was at work is given up for a secret that is gone.
+   */
   async #load(options: LoadOptions = {}): Promise<Settings> {
-    return await loadSettings(this.#context, "config", { ...options, lastGood: this.#settings.standIn !== undefined });
+    const { standIn, lacking } = this.#settings;
+    const lenient = { lastGood: standIn !== undefined, partsMayLack: lacking.length > 0 };
+    return await loadSettings(this.#context, "config", { ...options, ...lenient });
   }
 
   get #overlay(): Overlay {

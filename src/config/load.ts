@@ -3,7 +3,7 @@ import { configLimits } from "../core/limits.ts";
 import { mask, maskUrls } from "../core/mask.ts";
 import { readDocument, type ConfigDocument } from "./document.ts";
 import { findingsOf } from "./findings.ts";
-import { hasPlaceholder, resolvePlaceholders } from "./placeholders.ts";
+import { hasPlaceholder, lackedText, resolvePlaceholders } from "./placeholders.ts";
 import type { ConfigEnvironment, Remark } from "./placeholders.ts";
 import { ConfigError, inFileOrder } from "./problem.ts";
 import type { ConfigProblem } from "./problem.ts";
@@ -20,6 +20,8 @@ export interface LoadedConfig<T> {
   readonly warnings: readonly ConfigProblem[];
   /** Every secret value of the config, for the logger to mask. Never shown. */
   readonly secrets: readonly string[];
+  /** What has no value, where the environment says that it may lack: what it belongs to cannot be used. */
+  readonly lacking: readonly ConfigProblem[];
 }
 
 /** Reads, resolves and checks a config file. Fails with a ConfigError that holds every mistake, never with another error. */
@@ -76,9 +78,11 @@ export async function checkedConfig<S extends z.ZodType>(
   problems.push(...resolved.problems.map((remark) => at(remark)));
 
   const parsed = schema.safeParse(resolved.value);
+  const lacking = resolved.lacking.map((remark) => at(remark));
   if (!parsed.success) {
+    problems.push(...lacking);
     // A placeholder without a value has its own problem; that the text left in its place is wrong too is no news.
-    const known = new Set(resolved.problems.map((remark) => remark.path.join(".")));
+    const known = new Set([...resolved.problems, ...resolved.lacking].map((remark) => remark.path.join(".")));
     const findings = findingsOf(schema, resolved.value, parsed.error.issues);
     problems.push(...findings.filter((f) => !known.has(f.path.join("."))).map((f) => at(f, f.at)));
   }
@@ -90,7 +94,8 @@ export async function checkedConfig<S extends z.ZodType>(
     config: parsed.data,
     redacted: redact(schema, written.value),
     warnings: inFileOrder(warnings),
-    secrets: [...secrets].filter((secret) => secret !== ""),
+    secrets: [...secrets].filter((secret) => secret !== "" && secret !== lackedText),
+    lacking,
   };
 }
 

@@ -14,6 +14,8 @@ export interface ConfigEnvironment {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** Where `${credential:name}` looks when systemd passes no `CREDENTIALS_DIRECTORY`. */
   readonly credentialsFolder?: string;
+  /** What may be without a value: all else is used then. Nothing when left out. */
+  readonly mayLack?: (path: ConfigPath) => boolean;
 }
 
 export const defaultCredentialsFolder = "/etc/framepost/credentials";
@@ -26,10 +28,15 @@ export interface Remark {
 export interface Resolved {
   readonly value: unknown;
   readonly problems: readonly Remark[];
+  /** What has no value, and may be without one: `lackedText` stands in its place. */
+  readonly lacking: readonly Remark[];
   readonly warnings: readonly Remark[];
   /** Values from files and credentials, and from variables whose name says that they are secret. */
   readonly secrets: readonly string[];
 }
+
+/** In a form that secrets, names and most addresses may have. It is never used. */
+export const lackedText = "https://lacking.invalid";
 
 /** `$${` stands for a literal `${`. */
 const pattern = /\$\$\{|\$\{([^}]*)\}/g;
@@ -37,12 +44,14 @@ const secretName = /TOKEN|SECRET|PASS|KEY|PWD|CREDENTIAL|AUTH/i;
 
 export async function resolvePlaceholders(root: unknown, environment: ConfigEnvironment): Promise<Resolved> {
   const problems: Remark[] = [];
+  const lacking: Remark[] = [];
   const warnings: Remark[] = [];
   const secrets = new Set<string>();
 
   async function resolveText(text: string, path: ConfigPath): Promise<string> {
     let result = "";
     let end = 0;
+    let isLacking = false;
     for (const match of text.matchAll(pattern)) {
       result += text.slice(end, match.index);
       end = match.index + match[0].length;
@@ -51,13 +60,16 @@ export async function resolvePlaceholders(root: unknown, environment: ConfigEnvi
         continue;
       }
       const answer = await lookUp(match[1], environment);
-      if (answer.kind === "problem") problems.push({ path, message: answer.message });
-      if (answer.kind === "problem") continue;
+      if (answer.kind === "problem") {
+        isLacking = answer.isLack === true && environment.mayLack?.(path) === true;
+        (isLacking ? lacking : problems).push({ path, message: answer.message });
+        continue;
+      }
       if (answer.warning !== undefined) warnings.push({ path, message: answer.warning });
       if (answer.secret) secrets.add(answer.text);
       result += answer.text;
     }
-    return result + text.slice(end);
+    return isLacking ? lackedText : result + text.slice(end);
   }
 
   async function resolve(value: unknown, path: ConfigPath): Promise<unknown> {
@@ -73,7 +85,7 @@ export async function resolvePlaceholders(root: unknown, environment: ConfigEnvi
     return Object.fromEntries(entries);
   }
 
-  return { value: await resolve(root, []), problems, warnings, secrets: [...secrets] };
+  return { value: await resolve(root, []), problems, lacking, warnings, secrets: [...secrets] };
 }
 
 /** True when the secret itself is not in the file. */
@@ -94,7 +106,7 @@ export function maskedDefaults(text: string): string {
 
 type Answer =
   | { readonly kind: "text"; readonly text: string; readonly secret: boolean; readonly warning?: string }
-  | { readonly kind: "problem"; readonly message: string };
+  | { readonly kind: "problem"; readonly message: string; readonly isLack?: true };
 
 async function lookUp(reference: string, environment: ConfigEnvironment): Promise<Answer> {
   const colon = reference.indexOf(":");
@@ -126,12 +138,12 @@ function variable(reference: string, environment: ConfigEnvironment): Answer {
   const value = environment.variables[name];
   if (value !== undefined && value !== "") return { kind: "text", text: value, secret: secretName.test(name) };
   if (fallback !== undefined) return { kind: "text", text: fallback, secret: false };
-  return problem(`the environment variable ${name} is ${value === undefined ? "not set" : "empty"}`);
+  return lack(`the environment variable ${name} is ${value === undefined ? "not set" : "empty"}`);
 }
 
 async function secretFile(path: string): Promise<Answer> {
   const file = await readTextFile(path, configLimits.secretBytesMax);
-  if (file.kind === "failed") return problem(`${path} cannot be read: ${file.reason}`);
+  if (file.kind === "failed") return lack(`${path} cannot be read: ${file.reason}`);
   return {
     kind: "text",
     text: file.text.replace(/\r?\n$/, ""),
@@ -142,4 +154,9 @@ async function secretFile(path: string): Promise<Answer> {
 
 function problem(message: string): Answer {
   return { kind: "problem", message };
+}
+
+/** It is written as it should be, and there is nothing where it points to. */
+function lack(message: string): Answer {
+  return { kind: "problem", message, isLack: true };
 }

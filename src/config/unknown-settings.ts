@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { isFields, type Fields } from "./overlay.ts";
+import { hasPlaceholder } from "./placeholders.ts";
+import { valueAt } from "./schema-walk.ts";
 import type { ConfigPath } from "./yaml.ts";
 
 /**
@@ -32,6 +34,46 @@ export function mayBeLeftOut(path: ConfigPath): boolean {
   const [section] = path;
   if (path.some((step) => typeof step === "string" && isProtectiveText(step))) return false;
   return path.length === 1 || !protectiveSections.includes(String(section));
+}
+
+/**
+ * Settings whose value a schema refuses, where its default may serve instead. Only of a text with which an earlier version
+ * ran: of any other it may be a slip in what has just been changed.
+ */
+export function refusedValues(schema: z.ZodType, value: unknown): readonly ConfigPath[] {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return [];
+  const paths = parsed.error.issues
+    .filter(({ code }) => code !== "unrecognized_keys")
+    .map(({ path }) => settingOf(path.map((step) => (typeof step === "number" ? step : String(step)))))
+    .filter((path) => mayBeDefault(path, valueAt(value, path)));
+  return [...new Map(paths.map((path) => [path.join("."), path])).values()];
+}
+
+/** A list is one setting, but those of cameras and targets. */
+function settingOf(path: ConfigPath): ConfigPath {
+  const list = path.findIndex((step, index) => typeof step === "number" && index > 1);
+  return list === -1 ? path : path.slice(0, list);
+}
+
+/** What bounds or shapes the sending. All else of a target says where pictures go, or which. */
+const targetTuning: readonly unknown[] = ["reduce", "batch", "backlog", "newestShare"];
+/** Which camera it is, and what of it is seen: another one would come under its name. */
+const cameraSource = /driver|device|camera|input|url|path|program|args|user|pass|roi|crop|rotat|flip/i;
+
+function mayBeDefault(path: ConfigPath, value: unknown): boolean {
+  const [section, , setting] = path;
+  if (value === undefined || typeof path.at(-1) !== "string") return false;
+  if (section === "version" || section === "dataDir" || section === "device") return false;
+  if (section === "cameras" && (setting === undefined || path.slice(2).some((step) => cameraSource.test(String(step)))))
+    return false;
+  if (section === "targets" && !targetTuning.includes(setting)) return false;
+  return leaves(value, path).every((leaf) => !isProtective(leaf) && !isPlaceholder(leaf.value));
+}
+
+/** What it stands for may be right. */
+function isPlaceholder(value: unknown): boolean {
+  return typeof value === "string" && hasPlaceholder(value);
 }
 
 /** The same value without what lies at `path`. */

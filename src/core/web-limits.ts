@@ -33,7 +33,7 @@ export const webLimits = {
   /** A port that is taken is tried again, at first after up to so long. */
   listenFirstMs: 1_000,
   listenMaxMs: 60_000,
-  /** Wrong tokens of one address before it has to wait; a person mistypes, and pastes the wrong one. */
+  /** Wrong tokens of one address before more are told to wait; a person mistypes, and pastes the wrong one. */
   wrongTokensMax: 5,
   /** And then one more every so often. */
   wrongTokenEveryMs: 10_000,

@@ -105,6 +105,7 @@ const personCodes: ReadonlySet<string> = new Set([
   "HTTP_REDIRECT",
   "MQTT_CREDENTIALS",
   "MQTT_NOT_AUTHORISED",
+  "TARGET_CREDENTIAL_MISSING",
 ]);
 
 /** The link answers by itself, and nothing is sent. */

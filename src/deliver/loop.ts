@@ -60,6 +60,11 @@ export class DeliveryLoop {
     this.#unsettled = new Unsettled((recordId, settlement) => spool.settle(target.id, recordId, settlement));
   }
 
+  /** Known before anything was sent. Before `start`. */
+  isAway(error: AgentError): void {
+    this.#moveAway(this.#breaker.era, error);
+  }
+
   /** Returns at once. Whoever made the target starts it, and closes it only after `stop`. */
   start(): void {
     if (this.#running !== undefined) return;
@@ -257,10 +262,14 @@ export class DeliveryLoop {
   #moveBreaker(era: number, verdicts: readonly (Ruling & { readonly outcome: Outcome })[]): void {
     if (verdicts.some(({ target }) => target === "up") && this.#breaker.succeeded(era)) this.#books.breakerClosed();
     const away = verdicts.find(({ target }) => target === "away")?.outcome;
-    if (away?.kind !== "retry" || !this.#breaker.failed(era, away.error, away.afterMs)) return;
+    if (away?.kind === "retry") this.#moveAway(era, away.error, away.afterMs);
+  }
+
+  #moveAway(era: number, error: AgentError, afterMs?: number): void {
+    if (!this.#breaker.failed(era, error, afterMs)) return;
     this.#gate.leased(0);
     const permit = this.#breaker.permit();
-    this.#books.breakerOpened(away.error, this.#breaker.failures, permit.kind === "wait" ? permit.waitMs : 0);
+    this.#books.breakerOpened(error, this.#breaker.failures, permit.kind === "wait" ? permit.waitMs : 0);
   }
 
   async #release(deliveries: readonly Delivery[]): Promise<void> {

@@ -116,7 +116,9 @@ class Writer {
 /** What cannot be written, as on a disk that is full, is kept for a while and then dropped. It ends nothing. */
 function standardError(): LogDestination {
   const stream = pino.destination({ fd: 2, sync: true, maxLength: logLimits.unwrittenCharsMax });
-  stream.on("error", () => undefined);
+  const write = stream.write.bind(stream);
+  // pino gives up a pipe for good that nobody reads for a moment, as while journald is started anew.
+  stream.on("error", () => void (stream.write = write));
   return stream;
 }
 

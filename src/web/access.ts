@@ -38,7 +38,18 @@ export class Access {
   }
 
   problem(request: IncomingMessage): Refusal | undefined {
-    return this.#hostProblem(request) ?? this.#originProblem(request) ?? this.#tokenProblem(request);
+    return (
+      this.#hostProblem(request) ??
+      this.#proxyProblem(request) ??
+      this.#originProblem(request) ??
+      this.#tokenProblem(request)
+    );
+  }
+
+  /** Without a token, only this machine is let in. What comes through a proxy comes from anywhere. */
+  #proxyProblem({ headers }: IncomingMessage): Refusal | undefined {
+    const isOpen = this.#tokens === undefined;
+    return isOpen && proxyHeaders.some((name) => headers[name] !== undefined) ? forwarded : undefined;
   }
 
   #hostProblem({ headers }: IncomingMessage): Refusal | undefined {
@@ -78,6 +89,9 @@ export class Access {
     }
   }
 }
+
+const proxyHeaders = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+const forwarded = refusal(403, "WEB_PROXY_NEEDS_TOKEN");
 
 const unauthorized = refusal(401, "WEB_TOKEN", { "www-authenticate": "Bearer" });
 

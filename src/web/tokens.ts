@@ -26,7 +26,6 @@ export class Tokens {
 
   readonly later = refusal(429, "WEB_LATER", { "retry-after": String(webLimits.wrongTokenEveryMs / 1_000) });
 
-  /** A cookie cannot be found by trying, so that it counts even while its address has to wait. */
   of(request: IncomingMessage): TokenVerdict {
     const kept = cookieOf(request);
     if (kept !== undefined && isSame(kept, this.#cookie)) return "right";
@@ -34,11 +33,14 @@ export class Tokens {
     return bearer === undefined ? "wrong" : this.check(bearer, request);
   }
 
-  /** What somebody has typed. */
+  /**
+   * What somebody has typed. The right one counts even while its address has to wait: behind a proxy all have the same
+   * address, and one who guesses would shut out everybody.
+   */
   check(presented: string, { socket }: IncomingMessage): TokenVerdict {
+    if (isSame(presented, this.#token)) return "right";
     const address = socket.remoteAddress ?? "";
     if (!this.#wrong.mayTry(address)) return "limited";
-    if (isSame(presented, this.#token)) return "right";
     this.#wrong.note(address);
     return "wrong";
   }

@@ -199,6 +199,43 @@ describe("last good config", () => {
     });
   }
 
+  /** With values that a version may have taken which bounded less. */
+  const loose = good
+    .replace("interval: 5s", "interval: 5s\n    motion: { minArea: 7 }")
+    .concat("    newestShare: 4\nspool:\n  maxRecords: 0\nlog: { level: chatty }\n");
+
+  it("serves the defaults of values that this version refuses and an earlier one took, each with a warning", async () => {
+    await using folder = await tempFolder();
+    const { write, load } = await bench(folder.path, [["0.0.9", loose]]);
+    await write(loose);
+    const { config, warnings, standIn } = await load();
+    assert.equal(standIn?.agentVersion, "0.0.9");
+    assert.deepEqual([config.log.level, config.targets[0]?.newestShare], ["info", 0]);
+    for (const path of ["cameras.0.motion.minArea", "targets.0.newestShare", "spool.maxRecords", "log.level"]) {
+      assert.ok(
+        warnings.includes(`the value of ${path} is refused by this version, and its default is in force`),
+        path,
+      );
+    }
+  });
+
+  for (const [what, ran, now] of [
+    ["that this very version ran with", agentVersion(), good.concat("log: { level: chatty }\n")],
+    ["that came with an edit", "0.0.9", good.concat("log: { level: chatty }\nmetrics: { every: 1m }\n")],
+    ["that protects somebody", "0.0.9", good.replace("labels: [car]\nt", "labels: car\nt")],
+    ["of whom the page lets in", "0.0.9", good.concat("web: { listen: nowhere }\n")],
+    ["of where pictures go", "0.0.9", good.replace("path: set", "path: 5")],
+    ["of where pictures come from", "0.0.9", good.replace("driver: simulated", "driver: folder\n    path: 5")],
+  ] as const) {
+    it(`refuses a value ${what}`, async () => {
+      await using folder = await tempFolder();
+      const before = now.replace("metrics: { every: 1m }\n", "");
+      const { write, load } = await bench(folder.path, [[ran, before]]);
+      await write(now);
+      await refusal(load());
+    });
+  }
+
   it("goes back to what an earlier version ran with, where that protects as much", async () => {
     await using folder = await tempFolder();
     const newer = good.replace("driver: simulated", "driver: quantum");

@@ -26,7 +26,8 @@ describe("docs/cameras.md", () => {
   it("has an answer to every error of a camera, and to none that there is not", async () => {
     const folder = join(repositoryFolder, "src/capture");
     const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".ts"));
-    const files = [...names.map((name) => join(folder, name)), join(repositoryFolder, "agent/remote/camera-away.ts")];
+    const others = ["agent/remote/camera-away.ts", "agent/lacking.ts"].map((name) => join(repositoryFolder, name));
+    const files = [...names.map((name) => join(folder, name)), ...others];
     const sources = await Promise.all(files.map((file) => readFile(file, "utf8")));
     const thrown = new Set(
       sources.flatMap((text) => [...text.matchAll(/"(CAMERA_[A-Z_]+)"/g)].map(([, code]) => code)),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -10,6 +11,7 @@ import { maskUrls } from "../../src/core/mask.ts";
 import type { Logger } from "../../src/core/ports.ts";
 import { createLogger } from "../../src/log/logger.ts";
 import type { LogLevel } from "../../src/log/logger.ts";
+import { tempFolder } from "../lib/temp.ts";
 
 const password = "pä$s/w?rd&7f3a91";
 const token = "canary-token-91bd";
@@ -315,6 +317,33 @@ describe("the log of a process", () => {
     });
     await full.close();
     assert.deepEqual([run.stdout, run.status], ["alive\n", 0]);
+  });
+
+  it("goes on once stderr is read again that nobody read for a while", async () => {
+    await using folder = await tempFolder();
+    const home = pathToFileURL(join(import.meta.dirname, "../../src/log/logger.js")).href;
+    const pipe = join(folder.path, "pipe");
+    assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
+    const reader = await open(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writer = await open(pipe, constants.O_WRONLY);
+    await reader.close();
+    const script = `
+      import { constants, openSync, readSync } from "node:fs";
+      const { createLogger } = await import("${home}");
+      const log = createLogger({ level: "info", secrets: [], journald: false });
+      log.info("unread");
+      const reader = openSync(${JSON.stringify(pipe)}, constants.O_RDONLY | constants.O_NONBLOCK);
+      log.info("read");
+      const lines = Buffer.alloc(4096);
+      console.log(lines.toString("utf8", 0, readSync(reader, lines)));
+    `;
+    const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", writer.fd],
+    });
+    await writer.close();
+    assert.match(run.stdout, /"event":"read"/);
+    assert.equal(run.status, 0);
   });
 });
 
