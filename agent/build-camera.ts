@@ -1,4 +1,4 @@
-import { trackLimits } from "../src/core/limits.ts";
+import { trackLimits } from "../src/core/vision-limits.ts";
 import type { AgentError } from "../src/core/errors.ts";
 import type { CameraDriver, Seams } from "../src/core/ports.ts";
 import type { MotionGate, Vision } from "../src/core/vision-port.ts";

@@ -8,7 +8,7 @@ import { configSchema, type FramepostConfig } from "./config-schema.ts";
 import { withDetectorRules } from "./models/detector-rules.ts";
 import { findModel } from "./models/find-model.ts";
 import type { AgentSettings } from "./remote/commands.ts";
-import { stepsOf } from "./remote/config-port.ts";
+import { stepsOf } from "./remote/config-change.ts";
 
 export interface DemoSettingsParts {
   readonly agent: Pick<Agent, "vision">;

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { scratchPlaces } from "../src/capture/webcam/scratch.ts";
 import { DiskBudget, type DiskShare, othersBytesMax } from "../src/core/disk-budget.ts";
 import { errnoOf } from "../src/core/errors.ts";
-import { captureLimits } from "../src/core/limits.ts";
+import { captureLimits } from "../src/core/capture-limits.ts";
 import type { FramepostConfig, TargetConfig } from "./config-schema.ts";
 import { exists } from "./files.ts";
 

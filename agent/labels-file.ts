@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { boxAround, parseLine as parsePath, parsePolygon } from "../src/core/detections.ts";
 import { AgentError } from "../src/core/errors.ts";
-import { visionLimits } from "../src/core/limits.ts";
+import { visionLimits } from "../src/core/vision-limits.ts";
 import type { Box, Detection, Point } from "../src/core/types.ts";
 import { fileProblem } from "./files.ts";
 

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { visionLimits } from "../src/core/limits.ts";
+import { visionLimits } from "../src/core/vision-limits.ts";
 
 /** What options of the command line may hold. */
 

@@ -1,4 +1,4 @@
-import { captureLimits } from "../../src/core/limits.ts";
+import { captureLimits } from "../../src/core/capture-limits.ts";
 import type { ClockQuality } from "../../src/core/types.ts";
 import { type ClockSigns, SystemClockSigns } from "../../src/state/clock-signs.ts";
 import type { CommandContext } from "../context.ts";

@@ -3,7 +3,7 @@ import { lookup } from "node:dns/promises";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { errnoOf } from "../../src/core/errors.ts";
-import { captureLimits } from "../../src/core/limits.ts";
+import { captureLimits } from "../../src/core/capture-limits.ts";
 import { unlessAborted } from "../../src/link/deadline.ts";
 import { type PeerCertificate, peerCertificates } from "../../src/link/peer-certificates.ts";
 import type { FramepostConfig } from "../config-schema.ts";

@@ -2,7 +2,7 @@ import { opendir, stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
 import { shownDetections } from "../../src/core/detections.ts";
 import { AgentError, asAgentError } from "../../src/core/errors.ts";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import type { DetectResult, ModelInfo, Vision } from "../../src/core/vision-port.ts";
 import type { Detection } from "../../src/core/types.ts";
 import { defaultModel } from "../../src/config/sections.ts";

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Clock } from "../../src/core/clock.ts";
-import { captureLimits } from "../../src/core/limits.ts";
+import { captureLimits } from "../../src/core/capture-limits.ts";
 import type { CertificateFigure } from "../../src/health/metric.ts";
 import { endpointsOf } from "../checks/endpoints.ts";
 import type { FramepostConfig } from "../config-schema.ts";

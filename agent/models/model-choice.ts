@@ -6,7 +6,7 @@ import type { Seams } from "../../src/core/ports.ts";
 import type { ClockQuality } from "../../src/core/types.ts";
 import { defaultModel } from "../../src/config/sections.ts";
 import { HttpStream } from "../../src/link/http-stream.ts";
-import { modelLimits } from "../../src/core/limits.ts";
+import { modelLimits } from "../../src/core/model-limits.ts";
 import { type DownloadProgress, ModelDownloads } from "../../src/models/download.ts";
 import type { InstalledModel, ModelStore } from "../../src/models/store.ts";
 import { type FetchFile } from "../../src/update/install-release.ts";

@@ -1,5 +1,5 @@
 import { AgentError } from "../../src/core/errors.ts";
-import { pullLimits } from "../../src/core/limits.ts";
+import { pullLimits } from "../../src/core/deliver-limits.ts";
 import type { CustomVisionClient } from "../../src/targets/customvision/client.ts";
 import { customVisionLimits } from "../../src/targets/customvision/limits.ts";
 import type { CustomVisionImage } from "../../src/targets/customvision/models.ts";

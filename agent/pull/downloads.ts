@@ -2,7 +2,8 @@ import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { asAgentError, errnoOf } from "../../src/core/errors.ts";
 import { scanJpeg } from "../../src/core/jpeg.ts";
-import { captureLimits, pullLimits } from "../../src/core/limits.ts";
+import { captureLimits } from "../../src/core/capture-limits.ts";
+import { pullLimits } from "../../src/core/deliver-limits.ts";
 import { patiently, type PullSeams } from "./patience.ts";
 import type { SourceImage } from "./source.ts";
 

@@ -1,7 +1,7 @@
 import { backoffMs } from "../../src/core/backoff.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { AgentError } from "../../src/core/errors.ts";
-import { pullLimits } from "../../src/core/limits.ts";
+import { pullLimits } from "../../src/core/deliver-limits.ts";
 import type { Random } from "../../src/core/ports.ts";
 
 export interface PullSeams {

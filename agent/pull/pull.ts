@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError } from "../../src/core/errors.ts";
-import { pullLimits } from "../../src/core/limits.ts";
+import { pullLimits } from "../../src/core/deliver-limits.ts";
 import {
   DatasetWriter,
   type DatasetFormatName,

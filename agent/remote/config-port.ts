@@ -1,9 +1,9 @@
 import { AgentError, asAgentError } from "../../src/core/errors.ts";
 import { remoteLimits } from "../../src/core/remote-limits.ts";
 import { pointerOfProblem } from "../../src/config/layers.ts";
-import { byId, difference, isFields, patched, shownPatch, type Fields } from "../../src/config/overlay.ts";
+import { byId, patched, shownPatch, type Fields } from "../../src/config/overlay.ts";
 import { changedPaths, checkAccess, checkPatch, pointerOf } from "../../src/config/overlay-access.ts";
-import { writeOverlay, type Overlay, type OverlayChange } from "../../src/config/overlay-file.ts";
+import { writeOverlay, type Overlay } from "../../src/config/overlay-file.ts";
 import { ConfigError } from "../../src/config/problem.ts";
 import { shownConfig } from "../../src/config/redact.ts";
 import { valueAt } from "../../src/config/schema-walk.ts";
@@ -18,12 +18,27 @@ import type { CommandContext } from "../context.ts";
 import { kept, reverted, settleOverlay } from "../overlay.ts";
 import type { Rounds } from "../rounds.ts";
 import { loadSettings, type LoadOptions, type Settings } from "../settings.ts";
+import {
+  appliedAs,
+  done,
+  edited,
+  endingOf,
+  fieldsOf,
+  inPlace,
+  outcome,
+  refusal,
+  shownChange,
+  stepsOf,
+  type Ending,
+  type Make,
+  type Taken,
+  withOverlayOf,
+  withPatience,
+} from "./config-change.ts";
 import { rulesFor } from "./config-rules.ts";
 
 /** What became of a change, to be told as an event. */
 export type ConfigNews = Extract<DeviceEvent, { kind: "config-changed" | "config-reverted" }>;
-
-type ShownChange = NonNullable<NonNullable<StatusReport["config"]>["lastChange"]>;
 
 /**
  * The config of a running daemon through all its rounds: what is in force, changes on trial, and the way back. A change
@@ -321,85 +336,4 @@ export class ConfigPort implements ConfigCommandsPort, RestartPort {
     if (this.#listener === undefined) this.#news.push(news);
     else this.#listener(news);
   }
-}
-
-/** What is read where it is used, and changed without stopping anything. */
-const inPlace: readonly string[] = ["/log/level", "/remote/revertAfter"];
-
-type RemoteConfig = NonNullable<Settings["config"]["remote"]>;
-
-function withPatience(remote: RemoteConfig, { revertAfter }: RemoteConfig): RemoteConfig {
-  return { ...remote, revertAfter };
-}
-
-/** What is written after a change, of what was written before it and of the operator's file alone. */
-type Make = (before: unknown, file: Fields) => unknown;
-
-/** A change that is on disk. */
-interface Taken {
-  readonly outcome: Promise<object>;
-}
-
-function done(answer: object): Taken {
-  return { outcome: Promise.resolve(answer) };
-}
-
-/** A change of some version of the config, with the overlay that it makes. */
-function edited({ operator, overlay: { overlay: current } }: Settings, make: Make) {
-  const before = fieldsOf(patched(operator.written, current.changes));
-  const after = fieldsOf(make(before, operator.written));
-  const changes = fieldsOf(difference(operator.written, after));
-  return { operator, current, before, after, changes };
-}
-
-function appliedAs(isInPlace: boolean): string {
-  return isInPlace ? "in place" : "parts started anew";
-}
-
-interface Ending {
-  readonly withinMs: number;
-  readonly promise: Promise<object>;
-  readonly end: (outcome: Promise<object>) => void;
-}
-
-function endingOf(withinMs: number): Ending {
-  let end: Ending["end"] = () => {};
-  const promise = new Promise<object>((resolve) => (end = resolve));
-  // Nobody may be waiting for it.
-  promise.catch(() => undefined);
-  return { withinMs, promise, end };
-}
-
-function outcome({ revision, lastChange }: Overlay): Promise<object> {
-  if (lastChange?.state !== "reverted") {
-    const { paths = [] } = lastChange ?? {};
-    const isInPlace = paths.every((path) => inPlace.includes(path));
-    return Promise.resolve({ revision, changed: paths, applied: appliedAs(isInPlace) });
-  }
-  const message = `taken back: ${lastChange.reason ?? "unknown"}`.slice(0, remoteLimits.messageCharsMax);
-  const failed = Promise.reject(new AgentError("CONFIG_REVERTED", message, { disposition: "reject" }));
-  failed.catch(() => undefined);
-  return failed;
-}
-
-function shownChange({ revision, state, paths, reason }: OverlayChange): ShownChange {
-  return { revision, state, paths: [...paths], ...(reason === undefined ? {} : { reason }) };
-}
-
-function withOverlayOf(settings: Settings, overlay: Overlay): Settings {
-  return { ...settings, overlay: { ...settings.overlay, overlay, isWritten: true, isLeftOut: false } };
-}
-
-function fieldsOf(value: unknown): Fields {
-  return isFields(value) ? value : {};
-}
-
-/** RFC 6901. */
-export function stepsOf(pointer: string): readonly string[] {
-  const steps = pointer.split("/").slice(1);
-  return steps.map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
-}
-
-function refusal(code: string, message: string, path?: string): AgentError {
-  return new AgentError(code, message, { disposition: "reject", ...(path === undefined ? {} : { facts: { path } }) });
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import type { AgentError } from "../core/errors.ts";
-import { captureLimits } from "../core/limits.ts";
+import { captureLimits } from "../core/capture-limits.ts";
 import { LogGate } from "../core/log-gate.ts";
 import type { CameraHealth, CameraState, LogFields, Logger } from "../core/ports.ts";
 import type { Frame } from "../core/types.ts";

@@ -1,5 +1,5 @@
 import { scanJpeg, type JpegFacts } from "../core/jpeg.ts";
-import type { captureLimits } from "../core/limits.ts";
+import type { captureLimits } from "../core/capture-limits.ts";
 
 /** The capture area's bounds, any of which a test may lower. */
 export type CaptureLimits = Readonly<Record<keyof typeof captureLimits, number>>;

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { withHuffmanTables } from "../core/jpeg.ts";
-import { captureLimits } from "../core/limits.ts";
+import { captureLimits } from "../core/capture-limits.ts";
 import { privacyLimits } from "../core/privacy-limits.ts";
 import type { CameraDriver, CameraStream, Shot } from "../core/ports.ts";
 import type { PrivacyMask } from "../core/privacy.ts";

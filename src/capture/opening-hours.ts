@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { captureLimits } from "../core/limits.ts";
+import { captureLimits } from "../core/capture-limits.ts";
 import type { Logger } from "../core/ports.ts";
 import type { Pulse } from "../core/pulse.ts";
 import { Weekly, type WeeklyPlan } from "../core/weekly.ts";

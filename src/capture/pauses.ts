@@ -1,5 +1,6 @@
 import { AgentError, asAgentError } from "../core/errors.ts";
-import { captureLimits, configLimits } from "../core/limits.ts";
+import { captureLimits } from "../core/capture-limits.ts";
+import { configLimits } from "../core/limits.ts";
 import type { Camera, Seams } from "../core/ports.ts";
 import { type KeptPause, type KeptPauses, openPauses } from "../state/camera-pauses.ts";
 import type { StateFile } from "../state/state-file.ts";

@@ -2,7 +2,7 @@ import { backoffMs } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import { Interruptible } from "../core/interruptible.ts";
-import { captureLimits } from "../core/limits.ts";
+import { captureLimits } from "../core/capture-limits.ts";
 import type { Camera, CameraDriver, CameraHealth, Random, Seams, Shot } from "../core/ports.ts";
 import { beginPulse, type Pulse, UnwatchedPulse } from "../core/pulse.ts";
 import type { Frame } from "../core/types.ts";

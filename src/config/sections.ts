@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { keyForm, keyOfText } from "../core/key-text.ts";
-import { configLimits, healthLimits, modelLimits, motionDefaults, trackLimits, visionLimits } from "../core/limits.ts";
+import { configLimits, healthLimits } from "../core/limits.ts";
+import { modelLimits } from "../core/model-limits.ts";
+import { motionDefaults, trackLimits, visionLimits } from "../core/vision-limits.ts";
 import { spoolLimits } from "../core/spool-limits.ts";
 import { label, labelRules } from "./label-rules.ts";
 import { currentVersion } from "./migrations.ts";

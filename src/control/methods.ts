@@ -1,5 +1,6 @@
 import type { DeliveryHealth, UploadHealth } from "../core/health.ts";
-import { captureLimits, controlLimits } from "../core/limits.ts";
+import { captureLimits } from "../core/capture-limits.ts";
+import { controlLimits } from "../core/limits.ts";
 import { spoolLimits } from "../core/spool-limits.ts";
 import type { ModelChoice } from "../core/model-choice.ts";
 import type { CameraLook, Queue } from "../core/queue.ts";

@@ -1,4 +1,4 @@
-import { visionLimits } from "./limits.ts";
+import { visionLimits } from "./vision-limits.ts";
 import type { Box, Detection, ModelStamp, Point, RecordDraft } from "./types.ts";
 
 type Thresholds = Pick<ModelStamp, "threshold" | "thresholds">;

@@ -1,4 +1,4 @@
-import { imageLimits } from "./limits.ts";
+import { imageLimits } from "./vision-limits.ts";
 
 /** What a picture's pixels tell of the camera that took it: measured in the vision process, judged here. */
 

@@ -1,7 +1,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import type { AgentError } from "../core/errors.ts";
-import { deliverLimits } from "../core/limits.ts";
+import { deliverLimits } from "../core/deliver-limits.ts";
 import type { Random } from "../core/ports.ts";
 
 /**

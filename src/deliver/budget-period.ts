@@ -1,6 +1,6 @@
 import type { Calendar, Period } from "../core/calendar.ts";
 import type { Clock } from "../core/clock.ts";
-import { captureLimits } from "../core/limits.ts";
+import { captureLimits } from "../core/capture-limits.ts";
 
 /** What has to be known of a day or a month after a restart. */
 export interface PeriodBooks {

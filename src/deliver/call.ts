@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
-import { deliverLimits } from "../core/limits.ts";
+import { deliverLimits } from "../core/deliver-limits.ts";
 import { type Outcome, outcomeOf } from "../core/outcome.ts";
 import type { Delivery, Target } from "../core/ports.ts";
 

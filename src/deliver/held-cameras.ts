@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import type { AgentError } from "../core/errors.ts";
-import { deliverLimits } from "../core/limits.ts";
+import { deliverLimits } from "../core/deliver-limits.ts";
 import type { Delivery, Random } from "../core/ports.ts";
 import { Breaker } from "./breaker.ts";
 

@@ -2,7 +2,7 @@ import { backoffMs } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { type AgentError, asAgentError } from "../core/errors.ts";
 import type { DeliveryHealth } from "../core/health.ts";
-import { deliverLimits } from "../core/limits.ts";
+import { deliverLimits } from "../core/deliver-limits.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Delivery, Random, Seams, Settlement, Spool, Target } from "../core/ports.ts";
 import { beginPulse, type Pulse, UnwatchedPulse } from "../core/pulse.ts";

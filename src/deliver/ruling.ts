@@ -1,6 +1,6 @@
 import { backoffMs } from "../core/backoff.ts";
 import type { AgentError } from "../core/errors.ts";
-import { deliverLimits } from "../core/limits.ts";
+import { deliverLimits } from "../core/deliver-limits.ts";
 import { spoolLimits } from "../core/spool-limits.ts";
 import { chargesRecord, holdsCamera, type Outcome, suspectsRecord } from "../core/outcome.ts";
 import type { Delivery, Random, Settlement } from "../core/ports.ts";

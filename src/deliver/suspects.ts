@@ -1,4 +1,4 @@
-import { deliverLimits } from "../core/limits.ts";
+import { deliverLimits } from "../core/deliver-limits.ts";
 import type { Delivery } from "../core/ports.ts";
 
 /**

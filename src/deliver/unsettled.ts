@@ -1,5 +1,5 @@
 import { type AgentError, asAgentError } from "../core/errors.ts";
-import { deliverLimits } from "../core/limits.ts";
+import { deliverLimits } from "../core/deliver-limits.ts";
 import type { Settlement } from "../core/ports.ts";
 
 /**

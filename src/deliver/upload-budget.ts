@@ -2,7 +2,7 @@ import { Calendar, type Period } from "../core/calendar.ts";
 import type { Clock } from "../core/clock.ts";
 import { asAgentError } from "../core/errors.ts";
 import type { UploadBudgetHealth } from "../core/health.ts";
-import { deliverLimits } from "../core/limits.ts";
+import { deliverLimits } from "../core/deliver-limits.ts";
 import type { Logger, Seams } from "../core/ports.ts";
 import type { StateFile } from "../state/state-file.ts";
 import { BudgetPeriod } from "./budget-period.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { deliverLimits } from "../core/limits.ts";
+import { deliverLimits } from "../core/deliver-limits.ts";
 import type { Random } from "../core/ports.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { captureLimits } from "../core/limits.ts";
+import { captureLimits } from "../core/capture-limits.ts";
 import { Weekly, type WeeklyPlan } from "../core/weekly.ts";
 
 export interface WindowHold {

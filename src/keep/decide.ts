@@ -1,4 +1,4 @@
-import { shadowLimits } from "../core/limits.ts";
+import { shadowLimits } from "../core/vision-limits.ts";
 import type { Detection, KeepReason } from "../core/types.ts";
 import {
   carryOn,

@@ -1,5 +1,5 @@
 import { iouOf } from "../core/detections.ts";
-import { shadowLimits } from "../core/limits.ts";
+import { shadowLimits } from "../core/vision-limits.ts";
 import type { Detection } from "../core/types.ts";
 
 /** What two models make of one picture, compared. Pure. */

@@ -1,5 +1,5 @@
 import { iouOf } from "../core/detections.ts";
-import { trackLimits } from "../core/limits.ts";
+import { trackLimits } from "../core/vision-limits.ts";
 import type { Box, Detection } from "../core/types.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { AgentError, type Disposition } from "../core/errors.ts";
-import { deliverLimits, linkLimits } from "../core/limits.ts";
+import { deliverLimits, linkLimits } from "../core/deliver-limits.ts";
 import { secretForms } from "../core/mask.ts";
 import { shownUrl } from "./http-errors.ts";
 

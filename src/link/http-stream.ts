@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { urlToHttpOptions } from "node:url";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
-import { linkLimits } from "../core/limits.ts";
+import { linkLimits } from "../core/deliver-limits.ts";
 import { Deadline } from "./deadline.ts";
 import { linkError } from "./http-errors.ts";
 import { HttpExchange } from "./http-exchange.ts";

@@ -2,7 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import type { AxiosResponse } from "axios";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
-import { deliverLimits, linkLimits } from "../core/limits.ts";
+import { deliverLimits, linkLimits } from "../core/deliver-limits.ts";
 import { Deadline } from "./deadline.ts";
 import { linkError } from "./http-errors.ts";
 import { attemptedText, type HttpAnswer } from "./http-status.ts";

@@ -1,4 +1,4 @@
-import { linkLimits } from "../core/limits.ts";
+import { linkLimits } from "../core/deliver-limits.ts";
 import type { MqttSettings, MqttVersion, MqttWill } from "./mqtt-settings.ts";
 import type { TlsOptions } from "./tls.ts";
 

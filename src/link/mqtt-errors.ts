@@ -1,5 +1,5 @@
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
-import { linkLimits } from "../core/limits.ts";
+import { linkLimits } from "../core/deliver-limits.ts";
 import { networkMeaning, type Meaning } from "./network-errors.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { backoffMs } from "../core/backoff.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
-import { linkLimits } from "../core/limits.ts";
+import { linkLimits } from "../core/deliver-limits.ts";
 import type { Meter, Seams } from "../core/ports.ts";
 import { MqttConnection } from "./mqtt.ts";
 import { mayBeOlder } from "./mqtt-errors.ts";

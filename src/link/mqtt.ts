@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import type { connect, MqttClient } from "mqtt";
 import { AgentError } from "../core/errors.ts";
-import { linkLimits } from "../core/limits.ts";
+import { linkLimits } from "../core/deliver-limits.ts";
 import { unlessAborted } from "./deadline.ts";
 import { AnswerReader } from "./mqtt-answers.ts";
 import { clientOptions } from "./mqtt-client-options.ts";

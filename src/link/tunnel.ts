@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import { HttpsProxyAgent } from "https-proxy-agent";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
-import { linkLimits } from "../core/limits.ts";
+import { linkLimits } from "../core/deliver-limits.ts";
 import { shownUrl } from "./http-errors.ts";
 import type { TlsOptions } from "./tls.ts";
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { captureLimits, modelLimits } from "../core/limits.ts";
+import { captureLimits } from "../core/capture-limits.ts";
+import { modelLimits } from "../core/model-limits.ts";
 
 /** The schema of a release file: which model an operator publishes, and where its files lie. */
 

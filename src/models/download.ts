@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { backoffMs } from "../core/backoff.ts";
 import type { DiskShare } from "../core/disk-budget.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
-import { modelLimits } from "../core/limits.ts";
+import { modelLimits } from "../core/model-limits.ts";
 import type { Seams } from "../core/ports.ts";
 import { shownUrl } from "../link/http-errors.ts";
 import type { HttpStream, StreamedAnswer } from "../link/http-stream.ts";

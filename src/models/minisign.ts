@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
 import { AgentError } from "../core/errors.ts";
-import { modelLimits } from "../core/limits.ts";
+import { modelLimits } from "../core/model-limits.ts";
 
 /**
  * Verifies what minisign has signed. As documented by minisign (https://jedisct1.github.io/minisign/, "Signature

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { AgentError, messageOf } from "../core/errors.ts";
-import { captureLimits, modelLimits } from "../core/limits.ts";
+import { captureLimits } from "../core/capture-limits.ts";
+import { modelLimits } from "../core/model-limits.ts";
 import type { ClockQuality } from "../core/types.ts";
 import { type ReleasePath, releaseSchema } from "./config.ts";
 import { type MinisignKey, verifyMinisign } from "./minisign.ts";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { lstat, mkdir, open, readdir, readlink, rename, rm, rmdir, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
-import { modelLimits } from "../core/limits.ts";
+import { modelLimits } from "../core/model-limits.ts";
 import { isDead, ownMark, writerPattern } from "./writer.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { AgentError } from "../core/errors.ts";
-import { visionLimits } from "../core/limits.ts";
+import { visionLimits } from "../core/vision-limits.ts";
 import { blurredBoxes, type BlurRules } from "../core/privacy.ts";
 import type { Vision } from "../core/vision-port.ts";
 import type { SeenFrame } from "./processed.ts";

@@ -2,7 +2,8 @@ import { clipDetection, faintDetections, shownDetections } from "../core/detecti
 import type { Clock } from "../core/clock.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import type { ShadowHealth } from "../core/health.ts";
-import { pipelineLimits, visionLimits } from "../core/limits.ts";
+import { pipelineLimits } from "../core/limits.ts";
+import { visionLimits } from "../core/vision-limits.ts";
 import type { PictureMeasures } from "../core/picture.ts";
 import type { Seams, Spool, Target } from "../core/ports.ts";
 import type { Pulse } from "../core/pulse.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { imageLimits } from "../core/limits.ts";
+import { imageLimits } from "../core/vision-limits.ts";
 import {
   faultTexts,
   type ImageHealth,

@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open, stat, statfs, unlink } from "node:fs/promises";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
-import { captureLimits } from "../core/limits.ts";
+import { captureLimits } from "../core/capture-limits.ts";
 import { spoolLimits } from "../core/spool-limits.ts";
 import type { RecordCipher } from "./cipher.ts";
 import {

@@ -1,6 +1,7 @@
 import { asAgentError } from "../core/errors.ts";
 import type { ClockHealth } from "../core/health.ts";
-import { captureLimits, clockLimits } from "../core/limits.ts";
+import { captureLimits } from "../core/capture-limits.ts";
+import { clockLimits } from "../core/limits.ts";
 import type { Seams } from "../core/ports.ts";
 import type { ClockQuality, ClockStamp, StoredRecord } from "../core/types.ts";
 import { bootId } from "./boot.ts";

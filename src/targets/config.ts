@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { weeklySchedule } from "../config/schedule.ts";
 import { capacity, fraction, lifetime, secret, tls } from "../config/values.ts";
-import { reduceLimits } from "../core/limits.ts";
+import { reduceLimits } from "../core/deliver-limits.ts";
 import { isPrivateHost } from "../link/hosts.ts";
 
 /** The keys of a RecordFilter, for every target that takes images: spread into the target's own strict object. */

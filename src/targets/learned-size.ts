@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { reduceLimits } from "../core/limits.ts";
+import { reduceLimits } from "../core/deliver-limits.ts";
 
 /**
  * The largest picture that the other side seems to take, out of what it took and refused: so that not every picture is

@@ -1,4 +1,4 @@
-import { reduceLimits } from "../core/limits.ts";
+import { reduceLimits } from "../core/deliver-limits.ts";
 
 /** How far a picture may be reduced; as in the config. */
 export interface ReduceRules {

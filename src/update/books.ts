@@ -1,4 +1,5 @@
-import { modelLimits, stateLimits } from "../core/limits.ts";
+import { stateLimits } from "../core/limits.ts";
+import { modelLimits } from "../core/model-limits.ts";
 import type { ModelRef } from "../models/store.ts";
 import { StateFile } from "../state/state-file.ts";
 

@@ -1,5 +1,5 @@
 import { AgentError } from "../core/errors.ts";
-import { modelLimits } from "../core/limits.ts";
+import { modelLimits } from "../core/model-limits.ts";
 import { Deadline } from "../link/deadline.ts";
 import { shownUrl } from "../link/http-errors.ts";
 import type { HttpStream, StreamedAnswer } from "../link/http-stream.ts";

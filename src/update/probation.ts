@@ -1,6 +1,6 @@
 import { Summary } from "../core/counters.ts";
 import type { AgentError } from "../core/errors.ts";
-import { modelLimits } from "../core/limits.ts";
+import { modelLimits } from "../core/model-limits.ts";
 import type { Random } from "../core/ports.ts";
 import type { Look } from "../vision/switch.ts";
 

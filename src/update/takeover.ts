@@ -1,7 +1,7 @@
 import { AgentError, asAgentError } from "../core/errors.ts";
 import type { ModelChange, ModelChoice } from "../core/model-choice.ts";
 import type { ProbationHealth } from "../core/health.ts";
-import { modelLimits } from "../core/limits.ts";
+import { modelLimits } from "../core/model-limits.ts";
 import type { Seams } from "../core/ports.ts";
 import type { InstalledModel, ModelRef } from "../models/store.ts";
 import type { StateFile } from "../state/state-file.ts";

@@ -1,7 +1,7 @@
 import type { DiskShare } from "../core/disk-budget.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
 import type { LastError, UpdatesHealth } from "../core/health.ts";
-import { modelLimits } from "../core/limits.ts";
+import { modelLimits } from "../core/model-limits.ts";
 import type { Seams } from "../core/ports.ts";
 import type { ClockQuality } from "../core/types.ts";
 import type { HttpStream } from "../link/http-stream.ts";

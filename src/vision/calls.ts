@@ -1,5 +1,5 @@
 import { AgentError, asAgentError } from "../core/errors.ts";
-import { visionLimits } from "../core/limits.ts";
+import { visionLimits } from "../core/vision-limits.ts";
 import type { ChildReply, VisionChild } from "./child.ts";
 import { errorFrom, type Reply, type Task } from "./protocol.ts";
 

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { AgentError } from "../core/errors.ts";
-import { visionLimits } from "../core/limits.ts";
+import { visionLimits } from "../core/vision-limits.ts";
 
 /**
  * Messages over a byte stream: two lengths, a JSON header, a binary body. Pictures cross as they are, in one copy, and

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { AgentError, messageOf } from "../core/errors.ts";
-import { visionLimits } from "../core/limits.ts";
+import { visionLimits } from "../core/vision-limits.ts";
 import { Channel, type Message } from "./channel.ts";
 import { readReply, type Reply, type Task } from "./protocol.ts";
 

@@ -1,6 +1,6 @@
 import { backoffMs } from "../core/backoff.ts";
 import { AgentError, asAgentError } from "../core/errors.ts";
-import { visionLimits } from "../core/limits.ts";
+import { visionLimits } from "../core/vision-limits.ts";
 import type { PictureMeasures } from "../core/picture.ts";
 import type { PrivacyMask } from "../core/privacy.ts";
 import type { Seams } from "../core/ports.ts";

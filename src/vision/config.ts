@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { label, labelList, labelRules } from "../config/label-rules.ts";
-import { proofLimits } from "../core/limits.ts";
+import { proofLimits } from "../core/model-limits.ts";
 
 /**
  * The schemas of what may lie beside a model: its manifest (`model.json`), which says what cannot be read from the model

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { iouOf } from "../core/detections.ts";
 import { AgentError } from "../core/errors.ts";
-import { proofLimits, visionLimits } from "../core/limits.ts";
+import { proofLimits } from "../core/model-limits.ts";
+import { visionLimits } from "../core/vision-limits.ts";
 import type { Detection } from "../core/types.ts";
 import { goldenSchema, type GoldenFacts } from "./config.ts";
 

@@ -3,7 +3,8 @@ import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
-import { configLimits, visionLimits } from "../core/limits.ts";
+import { configLimits } from "../core/limits.ts";
+import { visionLimits } from "../core/vision-limits.ts";
 import { type DetectorRules, manifestSchema, type ModelManifest } from "./config.ts";
 
 /** A detector on disk: which file, what it is called, and what is known of it beyond the file. */

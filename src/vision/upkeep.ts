@@ -1,5 +1,5 @@
 import { AgentError } from "../core/errors.ts";
-import { visionLimits } from "../core/limits.ts";
+import { visionLimits } from "../core/vision-limits.ts";
 import type { ReadGroupMemory } from "./memory-group.ts";
 
 /** When a vision process is replaced although it works, and when a model is left alone although it could be tried. */

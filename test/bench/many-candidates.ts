@@ -1,4 +1,4 @@
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import type { Outputs } from "../../src/vision/process/families/family.ts";
 import { yolo8 } from "../../src/vision/process/families/yolo8.ts";
 import { Candidates, suppress } from "../../src/vision/process/nms.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { street } from "../../src/capture/simulated/street.ts";
-import { motionDefaults, visionLimits } from "../../src/core/limits.ts";
+import { motionDefaults, visionLimits } from "../../src/core/vision-limits.ts";
 import type { MotionGate, Vision } from "../../src/core/vision-port.ts";
 import { resolveModel, type ModelSpec } from "../../src/vision/model.ts";
 import { openImaging } from "../../src/vision/process/imaging.ts";

@@ -1,5 +1,5 @@
 import { JpegSplitter } from "../../src/capture/stream/jpeg-splitter.ts";
-import { captureLimits } from "../../src/core/limits.ts";
+import { captureLimits } from "../../src/core/capture-limits.ts";
 import { film } from "../lib/film.ts";
 import { median, rounded, type BenchTable } from "./table.ts";
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Duplex } from "node:stream";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import type { Vision } from "../../src/core/vision-port.ts";
 import { Channel } from "../../src/vision/channel.ts";
 import { VisionService } from "../../src/vision/process/service.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { motionDefaults } from "../../src/core/limits.ts";
+import { motionDefaults } from "../../src/core/vision-limits.ts";
 import { resolveModel } from "../../src/vision/model.ts";
 import { photosAt } from "../lib/photos.ts";
 import { memoryOf, type ProcessMemory } from "../lib/process-memory.ts";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { Tensor, type InferenceSession } from "onnxruntime-node";
 import sharp from "sharp";
 import { AgentError } from "../../src/core/errors.ts";
-import { motionDefaults, visionLimits } from "../../src/core/limits.ts";
+import { motionDefaults, visionLimits } from "../../src/core/vision-limits.ts";
 import type { VisionTimings, WatchResult } from "../../src/core/vision-port.ts";
 import type { WatchAnswer } from "../../src/vision/protocol.ts";
 import { resolveModel } from "../../src/vision/model.ts";

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import type { BenchTable, Verdict } from "../bench/table.ts";
 import { fuzzPictures, fuzzModels, type FuzzFigures } from "../lib/vision-fuzz.ts";
 import { fuzzPhotos } from "../lib/fuzz-photos.ts";

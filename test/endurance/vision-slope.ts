@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { motionDefaults } from "../../src/core/limits.ts";
+import { motionDefaults } from "../../src/core/vision-limits.ts";
 import { resolveModel, type ModelSpec } from "../../src/vision/model.ts";
 import { median, rounded, type BenchTable } from "../bench/table.ts";
 import { fuzzPhotos } from "../lib/fuzz-photos.ts";

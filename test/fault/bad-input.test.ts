@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import sharp from "sharp";
 import type { SpoolListing } from "../../src/core/ports.ts";
-import { reduceLimits } from "../../src/core/limits.ts";
+import { reduceLimits } from "../../src/core/deliver-limits.ts";
 import { iotownFaults } from "../../src/sandbox/iotown/faults.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import type { AgentProcess } from "../lib/agent.ts";

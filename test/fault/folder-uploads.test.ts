@@ -4,7 +4,7 @@ import { chmod, mkdir, readdir, readFile, rename, rm, symlink, utimes } from "no
 import { basename, dirname, join } from "node:path";
 import { before, describe, it } from "mocha";
 import { WatchedFiles } from "../../src/capture/folder/files.ts";
-import { captureLimits } from "../../src/core/limits.ts";
+import { captureLimits } from "../../src/core/capture-limits.ts";
 import { FolderBench } from "../lib/folder-bench.ts";
 import { numberedJpeg, numberOf } from "../lib/jpegs.ts";
 import { until } from "../lib/poll.ts";

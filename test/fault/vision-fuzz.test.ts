@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import { fuzzPhotos } from "../lib/fuzz-photos.ts";
 import { fuzzModels, fuzzPictures, type FuzzFigures } from "../lib/vision-fuzz.ts";
 import { tinyModel, tinyModelsFolder } from "../lib/vision.ts";

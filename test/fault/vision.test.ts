@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { describe, it } from "mocha";
 import { GraphWriter } from "../../models/tiny/onnx.ts";
 import { AgentError } from "../../src/core/errors.ts";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import { VisionChild } from "../../src/vision/child.ts";
 import type { VisionOptions, VisionProcess } from "../../src/vision/client.ts";
 import { resolveModel } from "../../src/vision/model.ts";

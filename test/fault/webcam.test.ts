@@ -8,7 +8,7 @@ import type { WebcamOptions } from "../../src/capture/webcam/options.ts";
 import { WebcamDriver } from "../../src/capture/webcam/driver.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import { AgentError } from "../../src/core/errors.ts";
-import { captureLimits } from "../../src/core/limits.ts";
+import { captureLimits } from "../../src/core/capture-limits.ts";
 import { jpegOf } from "../lib/pictures.ts";
 import { until } from "../lib/poll.ts";
 import { needsProgram } from "../lib/programs.ts";

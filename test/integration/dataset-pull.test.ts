@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, it } from "mocha";
 import { pullDataset, type PullSummary } from "../../agent/pull/pull.ts";
 import type { LabelSource, SourceBox, SourceImage } from "../../agent/pull/source.ts";
 import { AgentError } from "../../src/core/errors.ts";
-import { pullLimits } from "../../src/core/limits.ts";
+import { pullLimits } from "../../src/core/deliver-limits.ts";
 import type { DatasetFormatName } from "../../src/targets/folder/dataset-writer.ts";
 import { exifSegment, handmadeJpeg } from "../lib/jpegs.ts";
 import { sampleJpeg } from "../lib/records.ts";

@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
-import { linkLimits } from "../../src/core/limits.ts";
+import { linkLimits } from "../../src/core/deliver-limits.ts";
 import { HttpLink, type HttpLinkOptions, type HttpRequest } from "../../src/link/http.ts";
 import { missing } from "../lib/programs.ts";
 import { tcpServer, unusedPort } from "../lib/servers.ts";

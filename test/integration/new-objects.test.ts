@@ -3,7 +3,7 @@ import { after, before, describe, it } from "mocha";
 import { street } from "../../src/capture/simulated/street.ts";
 import { SystemClock } from "../../src/core/clock.ts";
 import type { PipelineHealth } from "../../src/core/health.ts";
-import { motionDefaults } from "../../src/core/limits.ts";
+import { motionDefaults } from "../../src/core/vision-limits.ts";
 import type { Frame } from "../../src/core/types.ts";
 import type { TrackRules } from "../../src/keep/tracks.ts";
 import type { PipelineCamera } from "../../src/pipeline/lane.ts";

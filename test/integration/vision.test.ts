@@ -3,7 +3,7 @@ import { before, after, describe, it } from "mocha";
 import sharp from "sharp";
 import { polygonArea } from "../../src/core/detections.ts";
 import { scanJpeg } from "../../src/core/jpeg.ts";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import type { ModelInfo } from "../../src/core/vision-port.ts";
 import { randomScene, sceneHeight, sceneWidth, type SceneObject } from "../lib/scenes.ts";
 import { RecordingLogger, seededRandom } from "../lib/seams.ts";

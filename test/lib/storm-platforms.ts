@@ -1,5 +1,5 @@
 import type { Clock } from "../../src/core/clock.ts";
-import { linkLimits } from "../../src/core/limits.ts";
+import { linkLimits } from "../../src/core/deliver-limits.ts";
 import { onestepaiLimits } from "../../src/core/platform-limits.ts";
 import type { SandboxTruth } from "../../src/sandbox/checks.ts";
 import { customVisionFaults } from "../../src/sandbox/customvision/faults.ts";

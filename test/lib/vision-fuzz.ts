@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { AgentError } from "../../src/core/errors.ts";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import { spawnVision, type VisionChild } from "../../src/vision/child.ts";
 import type { Task } from "../../src/vision/protocol.ts";
 import { mutated } from "./mutations.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import type { Processed } from "../../src/pipeline/processed.ts";
 import { handmadeJpeg } from "../lib/jpegs.ts";
 import { blurredJpeg, model, person, PipelineBench } from "../lib/pipeline-bench.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { parseFfmpegFormats, parseV4l2Ctl } from "../../src/capture/discover/formats.ts";
 import { parsePiCameras } from "../../src/capture/discover/rpicam.ts";
-import { discoverLimits } from "../../src/core/limits.ts";
+import { discoverLimits } from "../../src/core/capture-limits.ts";
 
 /** As v4l-utils prints it since 1.18. */
 const v4l2Ctl = `ioctl: VIDIOC_ENUM_FMT

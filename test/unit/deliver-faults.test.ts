@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
-import { deliverLimits } from "../../src/core/limits.ts";
+import { deliverLimits } from "../../src/core/deliver-limits.ts";
 import type { Delivery } from "../../src/core/ports.ts";
 import { accepted, answers, DeliverBench, hour, minute } from "../lib/deliver-bench.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
-import { deliverLimits } from "../../src/core/limits.ts";
+import { deliverLimits } from "../../src/core/deliver-limits.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 import type { Delivery } from "../../src/core/ports.ts";
 import { DeliveryLoop } from "../../src/deliver/loop.ts";

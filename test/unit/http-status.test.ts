@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { linkLimits } from "../../src/core/limits.ts";
+import { linkLimits } from "../../src/core/deliver-limits.ts";
 import { shownUrl } from "../../src/link/http-errors.ts";
 import { answerSnippet, httpStatusError, type HttpAnswer } from "../../src/link/http-status.ts";
 import { isPrivateHost } from "../../src/link/hosts.ts";

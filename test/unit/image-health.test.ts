@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "mocha";
 import sharp, { type Sharp } from "sharp";
-import { imageLimits } from "../../src/core/limits.ts";
+import { imageLimits } from "../../src/core/vision-limits.ts";
 import { judgeMeasures, type PictureMeasures } from "../../src/core/picture.ts";
 import { ImageWatch } from "../../src/pipeline/image-watch.ts";
 import { measure } from "../../src/vision/process/measures.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { linkLimits } from "../../src/core/limits.ts";
+import { linkLimits } from "../../src/core/deliver-limits.ts";
 import { requireSuccess } from "../../src/targets/iotown/answer.ts";
 
 const judge = (body: string) => () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, it } from "mocha";
-import { trackLimits } from "../../src/core/limits.ts";
+import { trackLimits } from "../../src/core/vision-limits.ts";
 import type { Box, Detection } from "../../src/core/types.ts";
 import { afterStill, decide, initialKeepState, lookAgainFromMs, type KeepRules } from "../../src/keep/decide.ts";
 import { seededRandom } from "../lib/seams.ts";

@@ -5,7 +5,7 @@ import { describe, it } from "mocha";
 import { boxesSvg } from "../../agent/annotate.ts";
 import { readLabels } from "../../agent/labels-file.ts";
 import { scaledDetection, sentDetections } from "../../src/core/detections.ts";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import type { Detection } from "../../src/core/types.ts";
 import { recordViolation } from "../../src/sandbox/record-contract.ts";
 import { annotationLine, parseAnnotation } from "../../src/targets/folder/annotation.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { imageLimits, motionDefaults } from "../../src/core/limits.ts";
+import { imageLimits, motionDefaults } from "../../src/core/vision-limits.ts";
 import { handmadeJpeg } from "../lib/jpegs.ts";
 import { goodPicture, person, PipelineBench } from "../lib/pipeline-bench.ts";
 import { never } from "../lib/vision.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { motionDefaults, shadowLimits } from "../../src/core/limits.ts";
+import { motionDefaults, shadowLimits } from "../../src/core/vision-limits.ts";
 import { handmadeJpeg } from "../lib/jpegs.ts";
 import { person, PipelineBench } from "../lib/pipeline-bench.ts";
 import { never } from "../lib/vision.ts";

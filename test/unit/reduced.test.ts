@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
-import { reduceLimits } from "../../src/core/limits.ts";
+import { reduceLimits } from "../../src/core/deliver-limits.ts";
 import { chargesRecord, holdsCamera, type Outcome, outcomeOf } from "../../src/core/outcome.ts";
 import type { Delivery } from "../../src/core/ports.ts";
 import { LearnedSize } from "../../src/targets/learned-size.ts";

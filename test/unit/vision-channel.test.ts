@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { describe, it } from "mocha";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import { Channel, type Message } from "../../src/vision/channel.ts";
 import { seededRandom } from "../lib/seams.ts";
 

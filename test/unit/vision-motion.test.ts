@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import type { PictureMeasures } from "../../src/core/picture.ts";
 import type { MotionGate } from "../../src/core/vision-port.ts";
 import { CameraWatch, CameraWatches } from "../../src/vision/process/camera-watch.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { polygonArea } from "../../src/core/detections.ts";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { Point } from "../../src/core/types.ts";
 import { largestOutline, simplified } from "../../src/vision/process/contour.ts";

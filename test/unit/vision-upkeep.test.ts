@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
-import { visionLimits } from "../../src/core/limits.ts";
+import { visionLimits } from "../../src/core/vision-limits.ts";
 import { MemoryWatch, ModelTries } from "../../src/vision/upkeep.ts";
 
 describe("a vision process that takes more memory than it may", () => {

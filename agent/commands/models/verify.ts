@@ -1,6 +1,6 @@
 import { basename, dirname, extname, join } from "node:path";
 import { AgentError, asAgentError, messageOf } from "../../../src/core/errors.ts";
-import { proofLimits } from "../../../src/core/limits.ts";
+import { proofLimits } from "../../../src/core/model-limits.ts";
 import { modelFileName } from "../../../src/models/store.ts";
 import type { VisionProcess } from "../../../src/vision/client.ts";
 import { type Golden, goldenOf, goldenOfAnything, parseGolden } from "../../../src/vision/golden.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
-import { discoverLimits } from "../../core/limits.ts";
+import { discoverLimits } from "../../core/capture-limits.ts";
 import { videoPrograms } from "../rpicam/driver.ts";
 import { firstInstalled } from "../stream/find-program.ts";
 import { findPiCameras, type PiCamera, type PiListing } from "./rpicam.ts";

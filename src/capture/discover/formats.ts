@@ -1,4 +1,4 @@
-import { discoverLimits } from "../../core/limits.ts";
+import { discoverLimits } from "../../core/capture-limits.ts";
 
 /** One size of a format, with the rates that the camera offers for it, fastest first; none where it does not say. */
 export interface FrameSize {

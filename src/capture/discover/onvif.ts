@@ -4,7 +4,7 @@ import { networkInterfaces } from "node:os";
 import type { Cam } from "onvif";
 import type { Clock } from "../../core/clock.ts";
 import { AgentError, errnoOf, isAbort, messageOf } from "../../core/errors.ts";
-import { discoverLimits } from "../../core/limits.ts";
+import { discoverLimits } from "../../core/capture-limits.ts";
 import { withDeadline } from "../deadline.ts";
 import { cleanAddress, type DeviceAddress, deviceService } from "./onvif-address.ts";
 import { bare, matchOf, profilesOf, textIn } from "./onvif-answers.ts";

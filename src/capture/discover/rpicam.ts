@@ -1,5 +1,5 @@
 import { messageOf } from "../../core/errors.ts";
-import { discoverLimits } from "../../core/limits.ts";
+import { discoverLimits } from "../../core/capture-limits.ts";
 import { type CameraFormat, type FrameSize, largestFirst } from "./formats.ts";
 import { type ListingSeams, runListing } from "./tool.ts";
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
-import { discoverLimits } from "../../core/limits.ts";
+import { discoverLimits } from "../../core/capture-limits.ts";
 import { withDeadline } from "../deadline.ts";
 import { endProcessGroup } from "../stream/process-group.ts";
 import { keptEnvironment } from "../stream/program-environment.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { duration, secret } from "../../config/values.ts";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import { commonCameraFields } from "../config.ts";
 
 const runs = /^(?:\/.+|[^/]+)$/;

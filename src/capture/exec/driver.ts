@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import type { CameraDriver } from "../../core/ports.ts";
 import type { CaptureLimits } from "../judge.ts";
 import type { ProgramCommand } from "../stream/camera-program.ts";

@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import type { Clock } from "../../core/clock.ts";
 import { AgentError, errnoOf, type AgentErrorOptions } from "../../core/errors.ts";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import type { CameraDriver, Shot } from "../../core/ports.ts";
 import type { CaptureLimits } from "../judge.ts";
 import { CameraProgram, type ProgramCommand, type ProgramEnding } from "../stream/camera-program.ts";

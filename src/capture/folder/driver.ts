@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, messageOf } from "../../core/errors.ts";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import type { CameraDriver, Shot } from "../../core/ports.ts";
 import { walk } from "./walk.ts";
 import { WatchedFolderDriver, type FolderSeams } from "./watched.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { AgentError } from "../../core/errors.ts";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import type { CameraDriver, Shot } from "../../core/ports.ts";
 import { Bell } from "../bell.ts";
 import { FolderEvents } from "./folder-events.ts";

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { AgentError } from "../../core/errors.ts";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import type { CameraDriver, Shot } from "../../core/ports.ts";
 import { withDeadline } from "../deadline.ts";
 import type { CaptureLimits } from "../judge.ts";

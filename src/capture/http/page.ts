@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import type { HttpTrouble } from "./trouble.ts";
 
 /**

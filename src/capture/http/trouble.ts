@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { AgentError, errnoOf, messageOf } from "../../core/errors.ts";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import { linkError, shownUrl } from "../../link/http-errors.ts";
 import { answerSnippet } from "../../link/http-status.ts";
 import { basicAuthorization } from "./digest.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import { commonCameraFields, pixels } from "../config.ts";
 import { isAllowedArgument } from "./options.ts";
 

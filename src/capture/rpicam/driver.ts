@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { AgentError } from "../../core/errors.ts";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import type { CameraDriver } from "../../core/ports.ts";
 import type { CaptureLimits } from "../judge.ts";
 import type { ProgramCommand } from "../stream/camera-program.ts";

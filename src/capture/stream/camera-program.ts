@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Clock } from "../../core/clock.ts";
 import { errnoOf, messageOf } from "../../core/errors.ts";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import type { CaptureLimits } from "../judge.ts";
 import { ownersMark } from "./orphans.ts";
 import { endProcessGroup, killLeftovers } from "./process-group.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import nodeWebcam from "node-webcam";
 import type { Clock } from "../../core/clock.ts";
 import { AgentError, errnoOf, messageOf } from "../../core/errors.ts";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import type { CameraDriver, Shot } from "../../core/ports.ts";
 import { judgePicture, type CaptureLimits } from "../judge.ts";
 import { endProcessGroup } from "../stream/process-group.ts";

@@ -1,5 +1,5 @@
 import { AgentError } from "../../core/errors.ts";
-import { linkLimits } from "../../core/limits.ts";
+import { linkLimits } from "../../core/deliver-limits.ts";
 import type { HttpAnswer, StatusContext } from "../../link/http-status.ts";
 import { isWebPage, jsonAnswer, jsonOf, notThePlatform, refusalError, unexpectedAnswer } from "../platform-answer.ts";
 import type { ApiVersion } from "./models.ts";

@@ -1,6 +1,6 @@
 import type { DiskShare } from "../../core/disk-budget.ts";
 import { AgentError, asAgentError } from "../../core/errors.ts";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Target, TargetCapacity } from "../../core/ports.ts";
 import type { RecordDraft } from "../../core/types.ts";

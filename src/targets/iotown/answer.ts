@@ -1,4 +1,4 @@
-import { linkLimits } from "../../core/limits.ts";
+import { linkLimits } from "../../core/deliver-limits.ts";
 import { httpStatusError, type HttpAnswer, type StatusContext } from "../../link/http-status.ts";
 import { isWebPage, jsonOf, notThePlatform, refusalError } from "../platform-answer.ts";
 

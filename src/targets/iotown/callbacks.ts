@@ -1,4 +1,4 @@
-import { linkLimits } from "../../core/limits.ts";
+import { linkLimits } from "../../core/deliver-limits.ts";
 import type { Seams } from "../../core/ports.ts";
 import { brokerAddress } from "../../link/broker-address.ts";
 import { MqttLink } from "../../link/mqtt-link.ts";

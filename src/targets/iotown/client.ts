@@ -1,6 +1,7 @@
 import { AgentError } from "../../core/errors.ts";
 import { KeptBuffers } from "../../core/kept-buffers.ts";
-import { captureLimits, linkLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
+import { linkLimits } from "../../core/deliver-limits.ts";
 import { iotownLimits } from "../../core/platform-limits.ts";
 import type { Seams } from "../../core/ports.ts";
 import type { HttpCaller } from "../../link/http.ts";

@@ -1,4 +1,4 @@
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import type { StoredRecord } from "../../core/types.ts";
 import type { NodeData, NodeFiles } from "./data-body.ts";
 import { iotownDetected, type IotownDetected, type IotownEncoding } from "./encode.ts";

@@ -1,6 +1,6 @@
 import { SystemClock, type Clock } from "../../core/clock.ts";
 import { AgentError, asAgentError } from "../../core/errors.ts";
-import { deliverLimits } from "../../core/limits.ts";
+import { deliverLimits } from "../../core/deliver-limits.ts";
 import { layernextLimits } from "../../core/platform-limits.ts";
 import { outcomeOf, suspectsRecord, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Target, TargetCapacity, TargetMemory } from "../../core/ports.ts";

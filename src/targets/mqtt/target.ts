@@ -1,5 +1,6 @@
 import { asAgentError, AgentError } from "../../core/errors.ts";
-import { captureLimits, linkLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
+import { linkLimits } from "../../core/deliver-limits.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Meter, Seams, Target, TargetCapacity } from "../../core/ports.ts";
 import type { RecordDraft, StoredRecord } from "../../core/types.ts";

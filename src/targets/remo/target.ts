@@ -1,6 +1,6 @@
 import { SystemClock, type Clock } from "../../core/clock.ts";
 import { asAgentError } from "../../core/errors.ts";
-import { captureLimits } from "../../core/limits.ts";
+import { captureLimits } from "../../core/capture-limits.ts";
 import { remoLimits } from "../../core/platform-limits.ts";
 import { outcomeOf, type Outcome } from "../../core/outcome.ts";
 import type { Delivery, Target, TargetCapacity, TargetMemory } from "../../core/ports.ts";

@@ -1,4 +1,4 @@
-import { visionLimits } from "../../core/limits.ts";
+import { visionLimits } from "../../core/vision-limits.ts";
 import type { PictureMeasures } from "../../core/picture.ts";
 import type { MotionGate } from "../../core/vision-port.ts";
 import type { Pixels, PictureSize } from "./imaging.ts";

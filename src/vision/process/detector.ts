@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { clipBox, thresholdFor } from "../../core/detections.ts";
-import { visionLimits } from "../../core/limits.ts";
+import { visionLimits } from "../../core/vision-limits.ts";
 import type { ModelInfo } from "../../core/vision-port.ts";
 import type { Detection } from "../../core/types.ts";
 import type { Reading } from "../config.ts";

@@ -1,7 +1,7 @@
 import type { Sharp, SharpOptions } from "sharp";
 import { AgentError, messageOf } from "../../core/errors.ts";
 import { scanJpeg } from "../../core/jpeg.ts";
-import { visionLimits } from "../../core/limits.ts";
+import { visionLimits } from "../../core/vision-limits.ts";
 import { privacyLimits } from "../../core/privacy-limits.ts";
 import type { PrivacyMask } from "../../core/privacy.ts";
 import type { Box } from "../../core/types.ts";

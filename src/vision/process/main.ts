@@ -2,7 +2,7 @@ import "./signals.ts";
 import { writeFileSync } from "node:fs";
 import { Socket, type OnReadOpts, type SocketConstructorOpts } from "node:net";
 import { KeptBuffers } from "../../core/kept-buffers.ts";
-import { visionLimits } from "../../core/limits.ts";
+import { visionLimits } from "../../core/vision-limits.ts";
 import { asAgentError } from "../../core/errors.ts";
 import { Channel, type Message } from "../channel.ts";
 import { readRequest, sentError, type Reply } from "../protocol.ts";

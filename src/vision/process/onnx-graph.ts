@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { proofLimits } from "../../core/limits.ts";
+import { proofLimits } from "../../core/model-limits.ts";
 import type { GraphFacts, Precision } from "../inspection.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { proofLimits } from "../../core/limits.ts";
+import { proofLimits } from "../../core/model-limits.ts";
 import type { OutputReport, ProcessUsage } from "../inspection.ts";
 import type { OutputTensor, TensorFacts } from "./families/family.ts";
 import type { Candidates } from "./nms.ts";

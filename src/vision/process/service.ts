@@ -1,6 +1,6 @@
 import { faintDetections, shownDetections } from "../../core/detections.ts";
 import { AgentError, asAgentError } from "../../core/errors.ts";
-import { visionLimits } from "../../core/limits.ts";
+import { visionLimits } from "../../core/vision-limits.ts";
 import type { PictureMeasures } from "../../core/picture.ts";
 import type { ModelInfo, WatchOptions } from "../../core/vision-port.ts";
 import type { Inspection } from "../inspection.ts";

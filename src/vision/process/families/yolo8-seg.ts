@@ -1,5 +1,5 @@
 import { polygonArea } from "../../../core/detections.ts";
-import { visionLimits } from "../../../core/limits.ts";
+import { visionLimits } from "../../../core/vision-limits.ts";
 import type { Point } from "../../../core/types.ts";
 import { largestOutline, simplified } from "../contour.ts";
 import type { Candidates, Outlined } from "../nms.ts";
