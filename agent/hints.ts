@@ -228,7 +228,9 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/^NET_REFUSED$/, "check host and port of the url, and that the server runs"],
   [/^(NET_|MQTT_)/, "check the url, the network and the firewall"],
   [/^(FOLDER_FULL)$/, "free space, or raise maxBytes of this target"],
-  [/^(DISK_|FOLDER_)/, "make the target's folder writable for this user"],
+  [/^DISK_FULL$/, "free space on this disk"],
+  [/^DISK_FAILED$/, "check that the folder is there and writable for this user; and the disk itself: sudo dmesg"],
+  [/^(DISK_|FOLDER_)/, "make the folder writable for this user"],
 ];
 
 export function hintFor(code: string): string | undefined {

@@ -80,7 +80,7 @@ function ofAll(part: string, name: string, weight: number, happen: Happening): S
 }
 
 /** Late in a run this is rare: memory is judged then, of processes that have lived for a while. */
-const lateShare = 0.1;
+const lateShare = 0.02;
 
 /** The daemon, or its parts, have been started anew; and frames come. */
 function ofAgent(name: string, earlyWeight: number, happen: Happening): SoakFault {
@@ -185,7 +185,7 @@ export const soakFaults: readonly SoakFault[] = [
   ofAgent("command restart", 0.4, async ({ caller }) => (await caller.ask("restart")) === "ok"),
   {
     // Its answer comes when all parts have been started anew and the broker was reached.
-    ...ofAll("agent", "config changed by command", 0.06, async ({ caller }, random) => {
+    ...ofAll("agent", "config changed by command", 0.6 * lateShare, async ({ caller }, random) => {
       const scene = { seed: Math.floor(random() * 1e6), interval: `${10 + Math.floor(random() * 15)}s` };
       return (await caller.ask("config.patch", { patch: { cameras: { scene } } }, 15_000)) === "ok";
     }),

@@ -59,7 +59,10 @@ async function childrenOf(pid: number): Promise<readonly Child[]> {
   );
 }
 
-/** Processes of this program that an earlier life has left behind: anywhere on the machine, and no child of `pid`. */
+/**
+ * Processes of this program that an earlier life has left behind: anywhere on the machine, and no child of `pid`. One that
+ * was stopped when its parent was killed cannot notice: it goes on, and has to be gone by the next look.
+ */
 export async function straysOf(pid: number | undefined): Promise<readonly string[]> {
   const parts = ["/soak-camera-child", "/vision/process/", "/soak-agent"].map(
     (part) => new RegExp(`${folder}\\S*${part}`),
@@ -71,6 +74,10 @@ export async function straysOf(pid: number | undefined): Promise<readonly string
     const stat = await readFile(`/proc/${other}/stat`, "latin1").catch(() => "");
     const [, state, parent] = /\) (\S) (\d+)/.exec(stat) ?? [];
     if (state === "Z" || parent === String(pid) || !parts.some((part) => part.test(commandLine))) continue;
+    if (state === "T") {
+      process.kill(Number(other), "SIGCONT");
+      continue;
+    }
     strays.push(`${other} ${commandLine.replaceAll("\0", " ")}`);
   }
   return strays;
