@@ -133,7 +133,7 @@ describe("the daemon in Home Assistant", () => {
   async function daemon(url: string, folder: string, remote: object, more: object = {}): Promise<AgentProcess> {
     const config = await writeConfig(folder, {
       device: { name: "gw" },
-      cameras: [{ id: "front", driver: "simulated", interval: "100ms" }],
+      cameras: [{ id: "front", driver: "simulated", interval: "100ms", width: 320, height: 180 }],
       targets: [{ id: "out", kind: "folder", path: join(folder, "out") }],
       remote: { url, ...remote },
       ...more,

@@ -86,10 +86,12 @@ describe("the queue commands", function () {
     const {
       deliveries,
       upload,
+      cameras,
       oldestAgeMs = -1,
       ...stats
     } = JSON.parse(found.get("stats --json") ?? "") as QueueStats;
     assert.deepEqual([deliveries?.length, upload], deliveries === undefined ? [undefined, undefined] : [2, {}]);
+    assert.deepEqual(cameras, deliveries === undefined ? undefined : [{ id: "cam", state: "running" }]);
     assert.ok(oldestAgeMs >= 0);
     const targets = stats.targets.map((target) => ({ ...target, leased: 0 }));
     return new Map<string, unknown>([...found, ["stats --json", { ...stats, targets }]]);
