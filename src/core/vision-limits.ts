@@ -47,6 +47,11 @@ export const visionLimits = {
   oomScoreAdjustment: 500,
   /** Answers after which the vision process frees what their pictures left behind: a megabyte each. */
   collectEvery: 8,
+  /**
+   * Answers after which it frees also what outlived such a collection, a kilobyte each: left to itself, V8 lets tens of
+   * megabytes of it pile up. A few milliseconds, after an answer.
+   */
+  collectAllEvery: 1_000,
   /** How old the vision process's own word on its memory may be. */
   rssEveryMs: 1_000,
   /** A model on which so many processes in a row have died while loading is left alone for a while. */

@@ -47,8 +47,9 @@ export class SoakLedger {
     if (event === "record.accepted") increment(this.#acceptedBy(String(line["target"])), id);
     if (event === "delivery.unsettled") this.unsettled += 1;
     const isOurFault = /INTERNAL|TypeError|RangeError|ReferenceError/.test(JSON.stringify(line));
-    // The vision process that was killed was just about to load the model.
-    const isOurKill = event === "model-unusable" && String(line["message"]).includes("ended by SIGKILL");
+    // The vision process that was killed or stopped was just about to load the model.
+    const isOurKill =
+      event === "model-unusable" && /ended by SIGKILL|did not load within/.test(String(line["message"]));
     const isError = level === "fatal" || (level === "error" && !explained.has(event) && !isOurKill);
     const isStuck = event === "service.stuck" || event === "stop-failed";
     if ((isError || isOurFault || isStuck) && this.unexpected.length < 100) this.unexpected.push(JSON.stringify(line));

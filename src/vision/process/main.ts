@@ -60,7 +60,8 @@ async function answer({ header, body }: Message): Promise<void> {
     if (body.length > 0) bodies.giveBack(body);
     answered += 1;
     // After the answer, so that nobody waits for it: a quarter of a millisecond that keeps 10 MB from piling up.
-    if (answered % visionLimits.collectEvery === 0) globalThis.gc?.({ type: "minor" });
+    if (answered % visionLimits.collectAllEvery === 0) globalThis.gc?.();
+    else if (answered % visionLimits.collectEvery === 0) globalThis.gc?.({ type: "minor" });
   }
 }
 
