@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { errnoOf } from "../../src/core/errors.ts";
 import { captureLimits } from "../../src/core/capture-limits.ts";
+import { dayMs } from "../../src/core/units.ts";
 import { unlessAborted } from "../../src/link/deadline.ts";
 import { type PeerCertificate, peerCertificates } from "../../src/link/peer-certificates.ts";
 import type { FramepostConfig } from "../config-schema.ts";
@@ -16,7 +17,6 @@ const lookupTimeoutMs = 5_000;
 const handshakeTimeoutMs = 5_000;
 /** Renewals that are made by hand take this long; those by machine are made 30 days before the end. */
 const daysLeftMin = 21;
-const dayMs = 24 * 60 * 60_000;
 
 export interface NetworkLimits {
   readonly resolve: (host: string) => Promise<unknown>;

@@ -1,11 +1,11 @@
 import { readFile, realpath, stat } from "node:fs/promises";
 import { uptime } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { dayMs } from "../../src/core/units.ts";
 import type { CheckResult } from "./result.ts";
 
 const check = "disk wear";
 const sectorBytes = 512;
-const dayMs = 24 * 60 * 60_000;
 /** Before that, what a start writes is most of it. */
 const watchedMsMin = 30 * 60_000;
 /** 7 TB a year: consumer cards of 32 GB stand some 10 to 20 TB in all. */

@@ -2,11 +2,10 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Clock } from "../../src/core/clock.ts";
 import { captureLimits } from "../../src/core/capture-limits.ts";
+import { dayMs } from "../../src/core/units.ts";
 import type { CertificateFigure } from "../../src/health/metric.ts";
 import { endpointsOf } from "../checks/endpoints.ts";
 import type { FramepostConfig } from "../config-schema.ts";
-
-const dayMs = 24 * 60 * 60_000;
 
 interface CertificateEnd {
   /** `web`, or what shows it to a server: `target iotown`, `remote`. */

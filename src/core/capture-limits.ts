@@ -1,7 +1,6 @@
 /** Bounds of cameras, and of what looks for them; the others: `limits.ts`. */
 
-const KB = 1024;
-const MB = 1024 * KB;
+import { KB, MB } from "./units.ts";
 
 export const captureLimits = {
   /** Below this no camera's JPEG of a useful size fits; catches empty and cut files. */

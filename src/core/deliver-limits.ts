@@ -1,7 +1,6 @@
 /** Bounds of deliveries, of the network below them, and of what is fetched back; the others: `limits.ts`. */
 
-const KB = 1024;
-const MB = 1024 * KB;
+import { KB, MB } from "./units.ts";
 
 export const deliverLimits = {
   /** Full jitter, doubling; the first delay is uniform over 0–15 s only for reconnects of a fleet (linkLimits). */

@@ -3,8 +3,7 @@
  * system stands in one of them, with the reason for its number. Config may lower most of them, never remove one.
  */
 
-const KB = 1024;
-const MB = 1024 * KB;
+import { KB, MB } from "./units.ts";
 
 export const pipelineLimits = {
   /** Pictures that must be turned upright are encoded once more; at 95 the loss is below the camera's own. */

@@ -1,7 +1,6 @@
 /** Bounds of models on disk, of their downloads and their proof; the others: `limits.ts`. */
 
-const KB = 1024;
-const MB = 1024 * KB;
+import { KB, MB } from "./units.ts";
 
 export const modelLimits = {
   /** The largest public detector that a gateway can run is 36 MB; twice the largest file that vision loads is refused. */

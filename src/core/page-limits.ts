@@ -1,4 +1,4 @@
-const MB = 1024 * 1024;
+import { MB } from "./units.ts";
 
 /** Bounds of what the local page shows and remembers, with the reason for each. */
 export const pageLimits = {

@@ -1,7 +1,6 @@
 /** The bounds of what is asked of each platform; the others: `limits.ts`. */
 
-const KB = 1024;
-const MB = 1024 * KB;
+import { KB, MB } from "./units.ts";
 
 export const iotownLimits = {
   /** An account with thousands of nodes, or tens of thousands of labelled pictures. */

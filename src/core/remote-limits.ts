@@ -1,7 +1,6 @@
 /** The bounds of remote control, of what it publishes, and of the shell that sends commands; the others: `limits.ts`. */
 
-const KB = 1024;
-const MB = 1024 * KB;
+import { KB, MB } from "./units.ts";
 
 export const remoteLimits = {
   /** A patch of a config with 64 cameras takes some 20 KB. */

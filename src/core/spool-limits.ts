@@ -1,7 +1,6 @@
 /** Bounds of the spool and of the disk below it, each with its reason. */
 
-const KB = 1_024;
-const MB = 1_024 * KB;
+import { KB, MB } from "./units.ts";
 
 export const spoolLimits = {
   /** Files in one folder of `data/`: an ext4 directory of this size stays one index block deep. */

@@ -1,7 +1,6 @@
 /** Bounds of the vision process, and of what is judged by pictures; the others: `limits.ts`. */
 
-const KB = 1024;
-const MB = 1024 * KB;
+import { KB, MB } from "./units.ts";
 
 export const visionLimits = {
   /** Below the lowest score anybody asked to keep; bounds what is stored per record. */

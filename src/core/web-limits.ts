@@ -1,4 +1,4 @@
-const KB = 1024;
+import { KB } from "./units.ts";
 
 /** Bounds of what the web server takes from a stranger, with the reason for each. */
 export const webLimits = {

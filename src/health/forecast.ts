@@ -1,7 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { healthLimits } from "../core/limits.ts";
-
-const dayMs = 24 * 60 * 60_000;
+import { dayMs } from "../core/units.ts";
 
 interface Sample {
   readonly atMs: number;

@@ -4,6 +4,7 @@ import type { LastError, UpdatesHealth } from "../core/health.ts";
 import { modelLimits } from "../core/model-limits.ts";
 import type { Seams } from "../core/ports.ts";
 import type { ClockQuality } from "../core/types.ts";
+import { dayMs } from "../core/units.ts";
 import type { HttpStream } from "../link/http-stream.ts";
 import { judgeRelease, type Release, type ReleaseVerdict } from "../models/release.ts";
 import type { InstalledModel, ModelRef, ModelStore } from "../models/store.ts";
@@ -317,8 +318,6 @@ export class ModelUpdater {
     this.#seams.log.info(event, { model: `${name}@${version}`, ...fields });
   }
 }
-
-const dayMs = 24 * 60 * 60_000;
 
 function withProofs(books: ModelBooks, proofs: number): ModelBooks {
   return books.last === undefined ? books : { ...books, last: { ...books.last, proofs } };

@@ -1,3 +1,4 @@
+import { MB } from "../../src/core/units.ts";
 import { atMost, type BenchTable, rounded, type Verdict } from "../bench/table.ts";
 import { restartRounds, type RestartFigures, type RestartSource } from "../lib/camera-restarts.ts";
 import { isInstalled } from "../lib/programs.ts";
@@ -11,7 +12,6 @@ const lowered = { backoffFirstMs: 100, backoffMaxMs: 1_000 };
 /** The watchdog sees a silence after twice its 5 s at most; then the program is ended, and waits for its turn. */
 const backWithinMs = 25_000;
 const title = `Cameras: a source killed ${kills} times and frozen ${freezes} times (back-off lowered to 0.1–1 s)`;
-const MB = 1_048_576;
 
 /** What is killed and frozen. Each is made anew for its run. */
 const sources = [execFfmpeg, rtspDigest, httpMjpeg];

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
+import { KB } from "../../src/core/units.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { agentOutput } from "../lib/agent.ts";
 import { DaemonBench } from "../lib/daemon-bench.ts";
 
 const token = "sandbox-token";
-const KB = 1024;
 const budgetBytes = 400 * KB;
 /** Forgotten by a kill: what is not written down yet, and two calls of some 40 KB. */
 const forgottenBytesMax = 64 * KB + 2 * 60 * KB;

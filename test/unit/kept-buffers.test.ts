@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { KeptBuffers } from "../../src/core/kept-buffers.ts";
-
-const KB = 1024;
+import { KB } from "../../src/core/units.ts";
 
 describe("kept buffers", () => {
   it("gives the same memory again, at the size that is asked for", () => {

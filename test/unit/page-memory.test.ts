@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { pageLimits } from "../../src/core/page-limits.ts";
+import { MB } from "../../src/core/units.ts";
 import { LogRing } from "../../src/log/ring.ts";
 import type { Answer } from "../../src/remote/reply.ts";
 import { LatestFrames } from "../../src/web/page/frames.ts";
@@ -8,8 +9,6 @@ import type { SeenPicture } from "../../src/web/page/ports.ts";
 import { MinuteSeries } from "../../src/web/page/series.ts";
 import { Sightings } from "../../src/web/page/sightings.ts";
 import { PageMemory } from "../../agent/web/page-memory.ts";
-
-const MB = 1024 * 1024;
 
 function picture(camera: string, { atMs = 0, bytes = 1_000 } = {}): SeenPicture {
   return { camera, atMs, jpeg: Buffer.alloc(bytes), width: 4, height: 3, labelled: true, detections: [] };
