@@ -1,6 +1,6 @@
 import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { AgentError, errnoOf } from "../src/core/errors.ts";
+import { AgentError, errnoOf, isForWantOfRoom } from "../src/core/errors.ts";
 import type { MovedDelivery, MovedRecord } from "../src/core/queue.ts";
 import { envelopeBytesMax } from "../src/spool/files.ts";
 import { fileProblem } from "./files.ts";
@@ -262,11 +262,8 @@ async function attempt<T>(verb: string, path: string, action: () => Promise<T>):
     return await action();
   } catch (error) {
     if (error instanceof AgentError) throw error;
-    const full = errnoOf(error) === "ENOSPC" || errnoOf(error) === "EDQUOT";
-    throw new AgentError(full ? "EXPORT_FULL" : "EXPORT_FAILED", `${verb} ${path}: ${fileProblem(error)}`, {
-      disposition: "retry",
-      cause: error,
-    });
+    const code = isForWantOfRoom(error) ? "EXPORT_FULL" : "EXPORT_FAILED";
+    throw new AgentError(code, `${verb} ${path}: ${fileProblem(error)}`, { disposition: "retry", cause: error });
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open, statfs } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { AgentError, asAgentError, errnoOf, messageOf } from "../../src/core/errors.ts";
+import { AgentError, asAgentError, isForWantOfRoom, messageOf } from "../../src/core/errors.ts";
 import { modelLimits } from "../../src/core/model-limits.ts";
 import { visionLimits } from "../../src/core/vision-limits.ts";
 import { shownUrl } from "../../src/link/http-errors.ts";
@@ -144,7 +144,7 @@ async function copied(
     await to.sync();
   } catch (error) {
     signal.throwIfAborted();
-    const isFull = ["ENOSPC", "EDQUOT"].includes(errnoOf(error) ?? "");
+    const isFull = isForWantOfRoom(error);
     throw new AgentError(isFull ? "MODEL_NO_ROOM" : "MODEL_STORE", `copying ${what}: ${fileProblem(error)}`, {
       disposition: isFull ? "retry" : "fatal",
       cause: error,

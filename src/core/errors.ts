@@ -39,6 +39,12 @@ export function errnoOf(error: unknown): string | undefined {
   return undefined;
 }
 
+/** The disk is full, or the quota of the user. */
+export function isForWantOfRoom(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === "ENOSPC" || errno === "EDQUOT";
+}
+
 export function isAbort(error: unknown): boolean {
   return error instanceof Error && (error.name === "AbortError" || errnoOf(error) === "ABORT_ERR");
 }

@@ -2,7 +2,7 @@ import { createHash, type Hash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
+import { AgentError, errnoOf, isForWantOfRoom, messageOf } from "../core/errors.ts";
 import { isDead, nobody, ownMark, writerPattern } from "./writer.ts";
 
 /** What a next try has to know to go on with the same file. No address that may hold a secret. */
@@ -262,7 +262,7 @@ function nameOf(home: string, key: string, writer: string): string {
 
 function storeError(path: string, error: unknown): AgentError {
   if (error instanceof AgentError) return error;
-  const isFull = ["ENOSPC", "EDQUOT", "EFBIG"].includes(errnoOf(error) ?? "");
+  const isFull = isForWantOfRoom(error) || errnoOf(error) === "EFBIG";
   return new AgentError(isFull ? "MODEL_NO_ROOM" : "MODEL_STORE", `cannot write ${path}: ${messageOf(error)}`, {
     disposition: isFull ? "retry" : "fatal",
     cause: error,

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { lstat, mkdir, open, readdir, readlink, rename, rm, rmdir, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
+import { AgentError, errnoOf, isForWantOfRoom, messageOf } from "../core/errors.ts";
 import { modelLimits } from "../core/model-limits.ts";
 import { isDead, ownMark, writerPattern } from "./writer.ts";
 
@@ -283,7 +283,7 @@ function notInstalled(what: string): AgentError {
 }
 
 function unusable(path: string, error: unknown): AgentError {
-  const isFull = ["ENOSPC", "EDQUOT"].includes(errnoOf(error) ?? "");
+  const isFull = isForWantOfRoom(error);
   return new AgentError(isFull ? "MODEL_NO_ROOM" : "MODEL_STORE", `cannot use ${path}: ${messageOf(error)}`, {
     disposition: isFull ? "retry" : "fatal",
     cause: error,

@@ -1,5 +1,5 @@
 import { type FileHandle, mkdir, open, stat, statfs, unlink } from "node:fs/promises";
-import { AgentError, errnoOf, messageOf } from "../core/errors.ts";
+import { AgentError, errnoOf, isForWantOfRoom, messageOf } from "../core/errors.ts";
 import { captureLimits } from "../core/capture-limits.ts";
 import { spoolLimits } from "../core/spool-limits.ts";
 import type { RecordCipher } from "./cipher.ts";
@@ -246,9 +246,8 @@ async function attempt<T>(verb: string, path: string, action: () => Promise<T>):
 
 export function diskError(verb: string, path: string, cause: unknown): AgentError {
   const errno = errnoOf(cause);
-  const full = errno === "ENOSPC" || errno === "EDQUOT";
   const refused = errno === "EACCES" || errno === "EPERM" || errno === "EROFS";
-  const code = full ? "DISK_FULL" : refused ? "DISK_REFUSED" : "DISK_FAILED";
+  const code = isForWantOfRoom(cause) ? "DISK_FULL" : refused ? "DISK_REFUSED" : "DISK_FAILED";
   return new AgentError(code, `${verb} ${path}: ${messageOf(cause)}`, {
     disposition: refused ? "fatal" : "retry",
     cause,

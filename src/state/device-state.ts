@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { asAgentError } from "../core/errors.ts";
+import { asAgentError, isForWantOfRoom } from "../core/errors.ts";
 import { stateLimits } from "../core/limits.ts";
 import type { Random, Seams } from "../core/ports.ts";
-import { isForWantOfRoom, StateFile } from "./state-file.ts";
+import { StateFile } from "./state-file.ts";
 
 /** Who this installation is. It stays for the life of the state folder. */
 export interface DeviceState {
@@ -47,8 +47,8 @@ export async function openDeviceState(
   try {
     await file.update(counted);
   } catch (error) {
-    if (!isForWantOfRoom(error)) throw error;
-    const { code, message } = asAgentError(error, "counting this start");
+    const { code, message, cause } = asAgentError(error, "counting this start");
+    if (!isForWantOfRoom(cause)) throw error;
     log?.warn("device.start_uncounted", { code, message });
   }
   return file;

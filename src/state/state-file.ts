@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { Low } from "lowdb";
-import { AgentError, errnoOf } from "../core/errors.ts";
+import { AgentError, errnoOf, isForWantOfRoom } from "../core/errors.ts";
 import { DurableJson, stateError, type JsonForm, type Loaded } from "./durable-json.ts";
 
 /**
@@ -101,12 +101,6 @@ async function firstWrite<T>(
     if (options.irreplaceable === true || !isForWantOfRoom(error))
       throw stateError("STATE_UNWRITABLE", `write ${options.path}`, error);
   }
-}
-
-/** Of a write that failed, also as a `STATE_UNWRITABLE`: whether the disk is full. */
-export function isForWantOfRoom(error: unknown): boolean {
-  const errno = errnoOf(error instanceof AgentError ? error.cause : error);
-  return errno === "ENOSPC" || errno === "EDQUOT";
 }
 
 interface Opened<T> {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { clipBox } from "../../core/detections.ts";
-import { AgentError, errnoOf } from "../../core/errors.ts";
+import { AgentError, errnoOf, isForWantOfRoom } from "../../core/errors.ts";
 import type { Detection } from "../../core/types.ts";
 import { CocoFormat } from "./coco.ts";
 import type { DatasetFormat, ExampleBox, ExampleImage } from "./formats.ts";
@@ -117,7 +117,7 @@ export class DatasetWriter {
 export function datasetError(error: unknown, attempted: string): unknown {
   const errno = errnoOf(error);
   if (errno === undefined || errno === "ABORT_ERR" || error instanceof AgentError) return error;
-  const code = errno === "ENOSPC" || errno === "EDQUOT" ? "DISK_FULL" : "DISK_FAILED";
+  const code = isForWantOfRoom(error) ? "DISK_FULL" : "DISK_FAILED";
   return new AgentError(code, `${attempted}: ${errno}`, { disposition: "retry", cause: error });
 }
 

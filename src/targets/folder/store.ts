@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { access, mkdir, open, opendir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { AgentError, errnoOf } from "../../core/errors.ts";
+import { AgentError, errnoOf, isForWantOfRoom } from "../../core/errors.ts";
 
 /**
  * The files of a data set: `images/<name>` and one line for each in `annotations.jsonl`. The order is what holds it
@@ -95,9 +95,8 @@ export class FolderStore {
     try {
       return await work();
     } catch (error) {
-      const errno = errnoOf(error);
-      const full = errno === "ENOSPC" || errno === "EDQUOT";
-      throw new AgentError(full ? "DISK_FULL" : "DISK_FAILED", `${what} ${this.#root}: ${errno ?? String(error)}`, {
+      const code = isForWantOfRoom(error) ? "DISK_FULL" : "DISK_FAILED";
+      throw new AgentError(code, `${what} ${this.#root}: ${errnoOf(error) ?? String(error)}`, {
         disposition: "retry",
         cause: error,
       });
