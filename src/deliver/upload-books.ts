@@ -19,17 +19,13 @@ export async function openUploadBooks(
   targetIds: readonly string[],
   onSetAside: (error: AgentError) => void,
 ): Promise<StateFile<UploadBooks>> {
-  let isLost = false;
   return StateFile.open<UploadBooks>({
     path,
     version: 1,
     bytesMax: stateLimits.uploadBytesMax,
     parse: booksOf,
-    initial: () => ({ pauses: isLost ? Object.fromEntries(targetIds.map((id) => [id, {}])) : {} }),
-    onSetAside: (error) => {
-      isLost = true;
-      onSetAside(error);
-    },
+    initial: (isSetAside) => ({ pauses: isSetAside ? Object.fromEntries(targetIds.map((id) => [id, {}])) : {} }),
+    onSetAside,
   });
 }
 

@@ -23,17 +23,13 @@ export async function openPauses(
   cameraIds: readonly string[] = [],
   onSetAside: (error: AgentError) => void = () => undefined,
 ): Promise<StateFile<KeptPauses>> {
-  let isLost = false;
   return StateFile.open<KeptPauses>({
     path: join(stateFolder, "pauses.json"),
     version: 1,
     bytesMax: stateLimits.pausesBytesMax,
     parse: parsePauses,
-    initial: () => ({ pauses: isLost ? cameraIds.map((camera) => ({ camera })) : [] }),
-    onSetAside: (error) => {
-      isLost = true;
-      onSetAside(error);
-    },
+    initial: (isSetAside) => ({ pauses: isSetAside ? cameraIds.map((camera) => ({ camera })) : [] }),
+    onSetAside,
   });
 }
 

@@ -27,14 +27,14 @@ export interface StateFileOptions<T> {
   readonly bytesMax: number;
   /** Throws when `value` is no state; `version` is the file's, at most the current one. */
   readonly parse: (value: unknown, version: number) => T;
-  /** The state of an installation that never had the file. */
-  readonly initial: () => T;
+  /** The state of an installation that never had the file, or of one whose file has just been set aside. */
+  readonly initial: (isSetAside: boolean) => T;
   /**
    * Opening fails, rather than start fresh, where a newer version's file says nothing that can be read here, and where
    * the disk does not take what is begun.
    */
   readonly irreplaceable?: boolean;
-  /** Where it is given, a file that cannot be read is set aside, and `initial` is asked once this was told. */
+  /** Where it is given, a file that cannot be read is set aside, which this is told. */
   readonly onSetAside?: (error: AgentError) => void;
 }
 
@@ -55,7 +55,7 @@ export class StateFile<T extends object> {
   static async open<T extends object>(options: StateFileOptions<T>): Promise<StateFile<T>> {
     const { adapter, state, damage } = await openLatest(options);
     if (damage !== undefined) options.onSetAside?.(damage);
-    const low = new Low<T>(adapter, state ?? options.initial());
+    const low = new Low<T>(adapter, state ?? options.initial(damage !== undefined));
     if (state === undefined) await firstWrite(adapter, low, options, damage !== undefined);
     return new StateFile(options, low);
   }
@@ -156,7 +156,7 @@ async function understood<T>(
       continue;
     }
   }
-  if (!irreplaceable) return initial();
+  if (!irreplaceable) return initial(false);
   const message = `read ${path}: a newer version wrote it (${newest}, this one knows ${version})`;
   throw new AgentError("STATE_VERSION_UNKNOWN", message, { disposition: "fatal" });
 }
