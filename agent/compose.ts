@@ -25,13 +25,14 @@ import type { FramepostConfig, TargetConfig } from "./config-schema.ts";
 import { withDetectorRules } from "./models/detector-rules.ts";
 import { diskBudgetOf, shareOf } from "./disks.ts";
 import type { Part } from "./lifecycle.ts";
-import { lackingTarget, lacksOf } from "./lacking.ts";
+import { lacksOf } from "./lacking.ts";
 import { isWithheld, withheldTarget } from "./local-only.ts";
 import { findModel } from "./models/find-model.ts";
 import { controlPathOf } from "./locations.ts";
 import { type ModelKeeping, modelKeepingOf } from "./models/model-choice.ts";
 import { buildSpool, openData } from "./open-spool.ts";
 import { shadowOf } from "./models/shadow-model.ts";
+import { unservedTarget } from "./unserved-target.ts";
 import { agentVersion } from "./version.ts";
 
 /** The agent's parts, built and not yet started. */
@@ -129,7 +130,7 @@ export async function composeAgent(config: FramepostConfig, options: ComposeOpti
     const memory = new TargetMemoryFile(join(dataFolder, "state"), target.id);
     const built = await buildTarget(target, { device, share, memory, meter: upload.meter }, seams);
     const lack = lacks.targets.get(target.id);
-    const usable = lack === undefined ? withReducedCopies(built, target, vision, seams) : lackingTarget(built, lack);
+    const usable = lack === undefined ? withReducedCopies(built, target, vision, seams) : unservedTarget(built, lack);
     const served = wrapTarget(usable);
     targets.push(isWithheld(target, config) ? withheldTarget(served) : served);
   }

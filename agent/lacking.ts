@@ -2,7 +2,7 @@ import type { ConfigProblem } from "../src/config/problem.ts";
 import { isProtectiveText } from "../src/config/unknown-settings.ts";
 import type { ConfigPath } from "../src/config/yaml.ts";
 import { AgentError } from "../src/core/errors.ts";
-import type { CameraDriver, Target } from "../src/core/ports.ts";
+import type { CameraDriver } from "../src/core/ports.ts";
 import type { FramepostConfig } from "./config-schema.ts";
 
 /**
@@ -55,20 +55,5 @@ export function lackingDriver({ kind, pace }: CameraDriver, lack: AgentError): C
     start: () => Promise.reject(lack),
     shot: () => Promise.reject(lack),
     stop: async () => undefined,
-  };
-}
-
-/** A target that is never connected to. What it wants is owed to it until it can be used. */
-export function lackingTarget(target: Target, lack: AgentError): Target {
-  const { id, kind } = target;
-  return {
-    id,
-    kind,
-    capacity: () => target.capacity(),
-    wants: (draft) => target.wants(draft),
-    start: async () => undefined,
-    probe: () => Promise.reject(lack),
-    deliver: () => Promise.reject(lack),
-    close: async () => undefined,
   };
 }

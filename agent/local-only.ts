@@ -1,6 +1,7 @@
 import { AgentError } from "../src/core/errors.ts";
 import type { Target } from "../src/core/ports.ts";
 import type { FramepostConfig, TargetConfig } from "./config-schema.ts";
+import { unservedTarget } from "./unserved-target.ts";
 
 /** Whether its records leave this machine. */
 export function isElsewhere({ kind }: Pick<TargetConfig, "kind">): boolean {
@@ -17,19 +18,7 @@ export function isWithheld(target: Pick<TargetConfig, "kind">, { privacy }: Pick
  * it, so that none of it leaves later either.
  */
 export function withheldTarget(target: Target): Target {
-  const { id, kind } = target;
-  const refused = () => {
-    const message = `${id} is not served: privacy.localOnly keeps everything on this machine`;
-    return new AgentError("TARGET_LOCAL_ONLY", message, { disposition: "retry" });
-  };
-  return {
-    id,
-    kind,
-    capacity: () => target.capacity(),
-    wants: () => false,
-    start: async () => undefined,
-    probe: () => Promise.reject(refused()),
-    deliver: () => Promise.reject(refused()),
-    close: async () => undefined,
-  };
+  const message = `${target.id} is not served: privacy.localOnly keeps everything on this machine`;
+  const why = new AgentError("TARGET_LOCAL_ONLY", message, { disposition: "retry" });
+  return { ...unservedTarget(target, why), wants: () => false };
 }
