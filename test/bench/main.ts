@@ -54,7 +54,7 @@ const benches: Readonly<Record<string, () => Promise<BenchTable>>> = {
 };
 
 const words = process.argv.slice(2);
-const wanted = words.filter((word) => !word.startsWith("--"));
+const wanted = words.filter((word) => word !== "--write");
 const unknown = wanted.filter((name) => benches[name] === undefined);
 if (unknown.length > 0) {
   process.stderr.write(`no bench ${unknown.join(", ")}; there are ${Object.keys(benches).join(", ")}\n`);

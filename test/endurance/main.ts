@@ -59,7 +59,7 @@ const suites: Readonly<Record<string, (seed: number) => Promise<BenchTable>>> = 
 
 const names = Object.keys(suites);
 const words = process.argv.slice(2);
-const wanted = words.filter((word) => !word.startsWith("--"));
+const wanted = words.filter((word) => word !== "--write");
 const unknown = wanted.filter((name) => suites[name] === undefined);
 if (unknown.length > 0) {
   process.stderr.write(`no suite ${unknown.join(", ")}; there are ${names.join(", ")}\n`);
