@@ -34,7 +34,7 @@ function fail(why) {
   process.exit(1);
 }
 
-run("types", "npx", "tsc", "-p", "tsconfig.json");
+run("types", process.execPath, "node_modules/typescript-native/bin/tsc", "-p", "tsconfig.json");
 run("ESLint", "npx", "eslint", ".");
 run("Prettier", "npx", "prettier", "--check", "--log-level", "warn", ".");
 run("knip", "npx", "knip");

@@ -2,7 +2,6 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { createRequire } from "node:module";
 import { architectures } from "./elf.mjs";
 import { prune } from "./prune.mjs";
 
@@ -29,7 +28,7 @@ export function sourceDate() {
 
 /** Into an empty folder: one that is built again and again keeps what no source makes any more. */
 export function compile(folder) {
-  const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+  const tsc = "node_modules/typescript-native/bin/tsc";
   const options = ["-p", "tsconfig.json", "--outDir", folder, "--incremental", "false", "--sourceMap", "false"];
   // A build without the incremental file must not name one.
   run(process.execPath, [tsc, ...options, "--tsBuildInfoFile", "null"]);
