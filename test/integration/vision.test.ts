@@ -5,6 +5,7 @@ import { polygonArea } from "../../src/core/detections.ts";
 import { scanJpeg } from "../../src/core/jpeg.ts";
 import { visionLimits } from "../../src/core/vision-limits.ts";
 import type { ModelInfo } from "../../src/core/vision-port.ts";
+import { ManyModels } from "../lib/many-models.ts";
 import { randomScene, sceneHeight, sceneWidth, type SceneObject } from "../lib/scenes.ts";
 import { RecordingLogger, seededRandom } from "../lib/seams.ts";
 import { judgeScene, never, tinyModel, visionProcess } from "../lib/vision.ts";
@@ -47,8 +48,10 @@ describe("detection with the tiny models", () => {
     ["tiny-yunet", "yunet", { inputWidth: 640, inputHeight: 384, threshold: 0.6 }],
   ];
   const scenes: { readonly objects: readonly SceneObject[]; readonly quality: number; readonly jpeg: Buffer }[] = [];
+  let models: ManyModels;
   before(async function () {
     this.timeout(30_000);
+    models = new ManyModels();
     const random = seededRandom(2026);
     for (let index = 0; index < scenesMax; index += 1) {
       const { svg, objects } = randomScene(random);
@@ -56,18 +59,17 @@ describe("detection with the tiny models", () => {
       scenes.push({ objects, quality, jpeg: await jpegOf(svg, quality) });
     }
   });
+  after(async () => models[Symbol.asyncDispose]());
   for (const [name, family, facts] of wanted) {
     it(`finds every object of ${scenesMax} random scenes and nothing else with ${name}`, async function () {
       this.timeout(30_000);
-      await using vision = visionProcess({ model: await tinyModel(name) });
-      await vision.start(never);
-      const model = vision.model();
+      const model = await models.load(await tinyModel(name));
       assert.deepEqual({ ...model, labels: colours, ...facts, family, name }, model);
       let found = 0;
       for (const [index, { objects, quality, jpeg }] of scenes.entries()) {
-        const { detections, width, height } = await vision.detect(jpeg, { exact: index % 2 === 0 }, never);
+        const { detections, width, height } = await models.detect(jpeg, { exact: index % 2 === 0 });
         assert.deepEqual([width, height], [sceneWidth, sceneHeight]);
-        const { missed, extra, edgeErrorMax } = judgeScene(objectsAs(model?.labels ?? [], objects), detections);
+        const { missed, extra, edgeErrorMax } = judgeScene(objectsAs(model.labels, objects), detections);
         assert.deepEqual([missed, extra], [0, 0], `scene ${index} at quality ${quality}`);
         assert.ok(edgeErrorMax <= EDGE_ERROR_MAX, `scene ${index}: an edge is off by ${edgeErrorMax} pixels`);
         found += detections.length;

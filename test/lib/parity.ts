@@ -3,7 +3,9 @@ import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { iouOf } from "../../src/core/detections.ts";
 import type { Detection } from "../../src/core/types.ts";
+import type { DetectResult } from "../../src/core/vision-port.ts";
 import { resolveModel, type ModelSpec } from "../../src/vision/model.ts";
+import type { ManyModels } from "./many-models.ts";
 import { never, visionProcess } from "./vision.ts";
 
 /** Detections of real models on real photos against references computed by a plain 64-bit decode. */
@@ -80,28 +82,54 @@ export async function sharedModel(shared: string, name: string): Promise<ModelSp
   return { ...resolved, manifest: { labels: [...(labels === "coco80" ? spec.coco80 : labels)] } };
 }
 
-/** Fails with what the model is taken for where that is another family than it should be. */
+/** In a process of its own. Fails with what the model is taken for where that is another family than it should be. */
 export async function measureParity(
   shared: string,
-  { name, family }: ParityModel,
-  { photos, exact = true, referenceMin = SCORE_MIN }: ParityOptions = {},
+  one: ParityModel,
+  { exact = true, ...options }: ParityOptions = {},
 ): Promise<ParityFigures> {
-  const folder = join(shared, "models");
-  const model = await sharedModel(shared, name);
+  const model = await sharedModel(shared, one.name);
   await using vision = visionProcess({ model, threads: 2, detectionsMax: DETECTIONS_MAX });
   await vision.start(never);
-  assert.equal(vision.model()?.family, family);
+  assert.equal(vision.model()?.family, one.family);
+  return await compare(shared, one, async (jpeg) => await vision.detect(jpeg, { exact }, never), options);
+}
+
+/** In a process that has had other models before. */
+export async function measureParityAmong(
+  models: ManyModels,
+  shared: string,
+  one: ParityModel,
+  { exact = true, ...options }: ParityOptions = {},
+): Promise<ParityFigures> {
+  const settings = { threads: 2, detectionsMax: DETECTIONS_MAX };
+  const { family } = await models.load(await sharedModel(shared, one.name), settings);
+  assert.equal(family, one.family);
+  return await compare(shared, one, async (jpeg) => await models.detect(jpeg, { exact }), options);
+}
+
+async function compare(
+  shared: string,
+  { name }: ParityModel,
+  detect: (jpeg: Buffer) => Promise<Pick<DetectResult, "detections">>,
+  { photos, referenceMin = SCORE_MIN }: Omit<ParityOptions, "exact">,
+): Promise<ParityFigures> {
+  const folder = join(shared, "models");
   const chosen = photos ?? (await readdir(join(folder, "images")));
   const matches: PhotoMatch[] = [];
   for (const photo of chosen) {
-    const { detections } = await vision.detect(await readFile(join(folder, "images", photo)), { exact }, never);
+    const { detections } = await detect(await readFile(join(folder, "images", photo)));
     const references = await readReferences(folder, name, photo);
     matches.push(match(references, detections, referenceMin));
   }
+  return figuresOf(matches);
+}
+
+function figuresOf(matches: readonly PhotoMatch[]): ParityFigures {
   const pairs = matches.flatMap((one) => one.pairs);
   const ious = pairs.map(({ iou }) => iou);
   return {
-    photos: chosen.length,
+    photos: matches.length,
     references: matches.reduce((sum, { references }) => sum + references, 0),
     missed: matches.reduce((sum, { missed }) => sum + missed, 0),
     extraScoreMax: Math.max(0, ...matches.map((one) => one.extraScoreMax)),

@@ -36,13 +36,18 @@ function misbehave(name: string, file: string): void {
     if (lived > Number(lives)) return;
   }
   if (behaviour === "leak") leaks = true;
-  else if (behaviour === "hang") for (;;);
+  else if (behaviour === "hang") hang();
   else if (behaviour === "abort") process.abort();
   else if (behaviour.startsWith("SIG")) {
     process.kill(process.pid, behaviour);
     // Until the signal arrives.
-    for (;;);
+    hang();
   }
+}
+
+/** The thread never comes back, and costs nothing meanwhile. */
+function hang(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }
 
 function resultOf(kind: string): object {
