@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, it } from "mocha";
+import { after, describe, it } from "mocha";
 import { systemProblem } from "../../agent/system.ts";
 import { AgentProcess, writeConfig } from "../lib/agent.ts";
-import { tempFolder } from "../lib/temp.ts";
+import { MadeOnce } from "../lib/made-once.ts";
 
 interface Device {
   readonly file: string;
@@ -54,11 +54,13 @@ async function raisedState(folder: string): Promise<ReadonlyMap<string, string>>
 }
 
 describe("data of a newer version", () => {
+  const used = new MadeOnce(async (folder) => runs(await device(folder)));
+  after(async () => used[Symbol.asyncDispose]());
+
   it("is left as it is, and the agent runs beside it under its own name", async function () {
     this.timeout(90_000);
-    await using folder = await tempFolder();
+    await using folder = await used.copy();
     const made = await device(folder.path);
-    await runs(made);
     const state = join(made.data, "state");
     const raised = await raisedState(state);
     assert.ok(raised.size >= 2, [...raised.keys()].join(" "));
@@ -81,9 +83,8 @@ describe("data of a newer version", () => {
 
   it("has an index that is made anew, and nothing is lost with it", async function () {
     this.timeout(90_000);
-    await using folder = await tempFolder();
+    await using folder = await used.copy();
     const made = await device(folder.path);
-    await runs(made);
     // What is no index of a known format, as far as this version can tell.
     await writeFile(join(made.data, "spool", "index.db"), "an index to come");
     await runs(made);

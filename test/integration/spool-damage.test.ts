@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import Database from "libsql";
-import { describe, it } from "mocha";
+import { after, describe, it } from "mocha";
 import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { Delivery, Spool } from "../../src/core/ports.ts";
 import { trailerBytes } from "../../src/spool/envelope.ts";
@@ -11,6 +11,7 @@ import { envelopePath, layoutOf, shardPath } from "../../src/spool/layout.ts";
 import { crc32 } from "node:zlib";
 import { diskSpoolOf, openSpool, spoolInAnotherProcess } from "../lib/disk-spool.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
+import { MadeOnce } from "../lib/made-once.ts";
 import { until } from "../lib/poll.ts";
 import type { RecordingLogger } from "../lib/seams.ts";
 import { tempFolder } from "../lib/temp.ts";
@@ -51,6 +52,9 @@ function withoutClosing(folder: string): void {
 }
 
 describe("background check of the index", () => {
+  const one = new MadeOnce(async (folder) => filled(folder, 1));
+  after(async () => one[Symbol.asyncDispose]());
+
   it("comes seconds after a start that follows a crash, and leaves index and lock to their owner", async () => {
     await using folder = await tempFolder();
     const killed = spoolInAnotherProcess(folder.path, "process.kill(process.pid, 'SIGKILL')");
@@ -70,8 +74,7 @@ describe("background check of the index", () => {
   });
 
   it("is not needed after a stop in order", async () => {
-    await using folder = await tempFolder();
-    await filled(folder.path, 1);
+    await using folder = await one.copy();
     const clock = new VirtualClock();
     await using opened = await openSpool(folder.path, { clock });
     const [delivery] = await opened.spool.lease("a", everything);
@@ -83,8 +86,7 @@ describe("background check of the index", () => {
 
   for (const stopped of ["before it begins", "while it works"]) {
     it(`ends with the spool ${stopped}`, async () => {
-      await using folder = await tempFolder();
-      await filled(folder.path, 1);
+      await using folder = await one.copy();
       withoutClosing(folder.path);
       const clock = new VirtualClock();
       const { spool, log } = diskSpoolOf(folder.path, { clock });
@@ -133,6 +135,9 @@ describe("background check of the index", () => {
 });
 
 describe("spool with something else in a file's place", () => {
+  const three = new MadeOnce(async (folder) => filled(folder, 3));
+  after(async () => three[Symbol.asyncDispose]());
+
   const files = ["owner", "id", "lock", "VERSION", "index.db-wal", "index.db-shm"];
   const inPlace: readonly (readonly [what: string, put: (path: string) => Promise<unknown>])[] = [
     ["nothing", async (path) => await writeFile(path, "")],
@@ -142,8 +147,7 @@ describe("spool with something else in a file's place", () => {
   ];
   for (const [what, put] of inPlace) {
     it(`starts with ${what} as ${files.join(", ")}, keeps records and index, and has nothing to mend after that`, async () => {
-      await using folder = await tempFolder();
-      await filled(folder.path, 3);
+      await using folder = await three.copy();
       for (const file of files) {
         await rm(join(folder.path, file), { force: true });
         await put(join(folder.path, file));
@@ -175,8 +179,7 @@ describe("spool with something else in a file's place", () => {
   });
 
   it("refuses a folder without a VERSION whose records a newer version wrote, and leaves it alone", async () => {
-    await using folder = await tempFolder();
-    await filled(folder.path, 3);
+    await using folder = await three.copy();
     const layout = layoutOf(folder.path);
     const path = envelopePath(layout, 3);
     const newer = await readFile(path);
@@ -193,18 +196,20 @@ describe("spool with something else in a file's place", () => {
 });
 
 describe("spool with a shard that cannot be listed", () => {
+  /** As after a power cut: the index knows five of seven records. */
+  const fellBack = new MadeOnce(async (folder) => {
+    const { index } = layoutOf(folder);
+    await filled(folder, 5);
+    const five = await readFile(index);
+    await filled(folder, 2);
+    await writeFile(index, five);
+  });
+  after(async () => fellBack[Symbol.asyncDispose]());
+
   for (const indexKept of [true, false]) {
     it(`starts, uses none of its sequences, and takes it in once it can (index ${indexKept ? "kept" : "lost"})`, async () => {
-      await using folder = await tempFolder();
+      await using folder = await fellBack.copy();
       const layout = layoutOf(folder.path);
-      await filled(folder.path, 5);
-      const fellBack = await readFile(layout.index);
-      {
-        await using first = await openSpool(folder.path);
-        await appendMany(first.spool, 2);
-      }
-      // As after a power cut: the index knows five of seven records.
-      await writeFile(layout.index, fellBack);
       if (!indexKept) await rm(layout.index);
       const shard = shardPath(layout, 0);
       await rename(shard, `${shard}.away`);

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { describe, it } from "mocha";
+import { after, describe, it } from "mocha";
 import { spoolLimits } from "../../src/core/spool-limits.ts";
 import type { Delivery, Spool } from "../../src/core/ports.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
@@ -11,6 +11,7 @@ import { trailerBytes } from "../../src/spool/envelope.ts";
 import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import { diskSpoolOf, openSpool } from "../lib/disk-spool.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
+import { MadeOnce } from "../lib/made-once.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const everything = { recordsMax: 1_000, bytesMax: Infinity };
@@ -37,12 +38,14 @@ async function settleAll(spool: Spool): Promise<void> {
   }
 }
 
-/** A folder with so many encrypted records, its spool stopped. */
-async function encryptedFolder(records: number): Promise<AsyncDisposable & { readonly path: string }> {
-  const folder = await tempFolder();
-  await using opened = await openSpool(folder.path, { encryptionKey });
-  await appendMany(opened.spool, records);
-  return folder;
+/** Folders with so many encrypted records, their spool stopped. */
+const encrypted = { two: encryptedFolder(2), three: encryptedFolder(3) };
+
+function encryptedFolder(records: number): MadeOnce<void> {
+  return new MadeOnce(async (folder) => {
+    await using opened = await openSpool(folder, { encryptionKey });
+    await appendMany(opened.spool, records);
+  });
 }
 
 /** Every file below the folder with its bytes; but for the lock's owner, and SQLite's files, which opening touches. */
@@ -96,6 +99,10 @@ async function forge(path: string): Promise<void> {
 }
 
 describe("encrypted spool", () => {
+  after(async () => {
+    for (const folder of Object.values(encrypted)) await folder[Symbol.asyncDispose]();
+  });
+
   it("gives back after a restart what it took, large images too, and counts its encrypted records", async () => {
     await using folder = await tempFolder();
     const sizes = [300, 60_000, spoolLimits.hashHereBytesMax + 1, 2_000_000];
@@ -145,7 +152,7 @@ describe("encrypted spool", () => {
   }
 
   it("refuses another key and none while it holds encrypted records; the right one finds all of them", async () => {
-    await using folder = await encryptedFolder(3);
+    await using folder = await encrypted.three.copy();
     await refused(folder.path, "SPOOL_KEY_WRONG", otherKey);
     await refused(folder.path, "SPOOL_KEY_MISSING");
     await using again = await openSpool(folder.path, { encryptionKey });
@@ -154,7 +161,7 @@ describe("encrypted spool", () => {
   });
 
   it("also refuses them when the index is gone, and rebuilds it with the right key", async () => {
-    await using folder = await encryptedFolder(3);
+    await using folder = await encrypted.three.copy();
     await rm(layoutOf(folder.path).index);
     await refused(folder.path, "SPOOL_KEY_WRONG", otherKey);
     await refused(folder.path, "SPOOL_KEY_MISSING");
@@ -208,7 +215,7 @@ describe("encrypted spool", () => {
   });
 
   it("lets a key go, or be replaced, once no encrypted record is left", async () => {
-    await using folder = await encryptedFolder(2);
+    await using folder = await encrypted.two.copy();
     const { key } = layoutOf(folder.path);
     {
       await using draining = await openSpool(folder.path, { encryptionKey });
@@ -236,7 +243,7 @@ describe("encrypted spool", () => {
     ["gone", async (key) => await rm(key)],
   ] as readonly (readonly [string, (key: string) => Promise<void>])[]) {
     it(`tries the records when the key's check value is ${what}: the right key mends it, another is refused`, async () => {
-      await using folder = await encryptedFolder(2);
+      await using folder = await encrypted.two.copy();
       const { key, index } = layoutOf(folder.path);
       const whole = await readFile(key, "utf8");
       await damage(key);
@@ -254,7 +261,7 @@ describe("encrypted spool", () => {
   }
 
   it("without index, check value and key is refused, and nothing is set aside", async () => {
-    await using folder = await encryptedFolder(2);
+    await using folder = await encrypted.two.copy();
     const { key, index } = layoutOf(folder.path);
     await rm(index);
     await rm(key);
@@ -265,7 +272,7 @@ describe("encrypted spool", () => {
   });
 
   it("gives up a record that somebody changed with intent, counts it, and never gives out its bytes", async () => {
-    await using folder = await encryptedFolder(3);
+    await using folder = await encrypted.three.copy();
     const layout = layoutOf(folder.path);
     await using opened = await openSpool(folder.path, { encryptionKey });
     await forge(envelopePath(layout, 1));
@@ -280,7 +287,7 @@ describe("encrypted spool", () => {
   });
 
   it("leaves a stranger's encrypted record in place when there is no key", async () => {
-    await using strangers = await encryptedFolder(2);
+    await using strangers = await encrypted.two.copy();
     await using folder = await tempFolder();
     await using opened = await openSpool(folder.path);
     await appendMany(opened.spool, 3);

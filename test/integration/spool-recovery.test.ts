@@ -3,12 +3,13 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import Database from "libsql";
-import { describe, it } from "mocha";
+import { after, describe, it } from "mocha";
 import type { Delivery, Spool } from "../../src/core/ports.ts";
 import type { StoredRecord } from "../../src/core/types.ts";
 import { envelopePath, layoutOf } from "../../src/spool/layout.ts";
 import { draftOf, imageOf } from "../lib/drafts.ts";
 import { diskSpoolOf, openSpool, PatientClock, spoolInAnotherProcess } from "../lib/disk-spool.ts";
+import { MadeOnce } from "../lib/made-once.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 const everything = { recordsMax: 1_000, bytesMax: Infinity };
@@ -115,26 +116,27 @@ describe("spool with damage", () => {
     ["a folder", async (index) => (await rm(index), await mkdir(join(index, "x"), { recursive: true }))],
     ["of a future version", asOfTheFuture],
   ];
+  const half = new MadeOnce(async (folder) => {
+    await using first = await openSpool(folder);
+    const appended = await appendMany(first.spool, 20, ["a", "b"]);
+    await appendMany(first.spool, 5, ["a"]);
+    await first.spool.lease("a", { recordsMax: 20, bytesMax: Infinity });
+    for (const { id } of appended) await first.spool.settle("a", id, { kind: "accepted" });
+    // The newest five are finished and removed: nothing on disk but the shard remembers their sequences.
+    await settleAll(first.spool, "a");
+    return appended;
+  });
+  after(async () => half[Symbol.asyncDispose]());
   for (const [what, damage] of damages) {
     it(`rebuilds an index that is ${what} from the envelopes, and never uses a sequence twice`, async () => {
-      await using folder = await tempFolder();
-      let appended: StoredRecord[];
-      {
-        await using first = await openSpool(folder.path);
-        appended = await appendMany(first.spool, 20, ["a", "b"]);
-        await appendMany(first.spool, 5, ["a"]);
-        await first.spool.lease("a", { recordsMax: 20, bytesMax: Infinity });
-        for (const { id } of appended) await first.spool.settle("a", id, { kind: "accepted" });
-        // The newest five are finished and removed: nothing on disk but the shard remembers their sequences.
-        await settleAll(first.spool, "a");
-      }
+      await using folder = await half.copy();
       await damage(layoutOf(folder.path).index);
       await using second = await openSpool(folder.path);
       for (const targetId of ["a", "b"]) {
         const leased = await second.spool.lease(targetId, everything);
         assert.deepEqual(
           leased.map(({ record }) => record),
-          appended,
+          folder.made,
         );
         assert.deepEqual(await leased[3]?.image(), imageOf(3_000, 3));
       }
