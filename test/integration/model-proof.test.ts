@@ -6,7 +6,6 @@ import sharp from "sharp";
 import { resolveModel } from "../../src/vision/model.ts";
 import { goldenOf } from "../../src/vision/golden.ts";
 import { type Proof, proofError, proveModel, readGolden, writeGolden } from "../../src/vision/proof.ts";
-import { framepost } from "../lib/command.ts";
 import { framepostInside } from "../lib/command-inside.ts";
 import { constantModel } from "../lib/constant-model.ts";
 import { randomScene } from "../lib/scenes.ts";
@@ -14,11 +13,14 @@ import { RecordingLogger, seededRandom } from "../lib/seams.ts";
 import { tempFolder } from "../lib/temp.ts";
 import { never, tinyModel, tinyModelsFolder, visionProcess } from "../lib/vision.ts";
 
+let scene: Promise<Buffer> | undefined;
+
 async function sceneJpeg(): Promise<Buffer> {
-  return sharp(Buffer.from(randomScene(seededRandom(5)).svg))
+  scene ??= sharp(Buffer.from(randomScene(seededRandom(5)).svg))
     .withExif({ IFD0: { Artist: "somebody" } })
     .jpeg({ quality: 90 })
     .toBuffer();
+  return await scene;
 }
 
 async function withFolder<T>(work: (path: string) => Promise<T>): Promise<T> {
@@ -26,8 +28,8 @@ async function withFolder<T>(work: (path: string) => Promise<T>): Promise<T> {
   return await work(folder.path);
 }
 
-/** Of a file with these bytes, as if its golden picture were that of a model that works. */
-async function proofOf(bytes: Buffer, golden = true): Promise<Proof> {
+/** Proofs of a file with these bytes, one for each: with a golden picture as if it were that of a model that works, or none. */
+async function proofsOf(bytes: Buffer, ...pictures: readonly ("golden" | "none")[]): Promise<readonly Proof[]> {
   return await withFolder(async (path) => {
     const file = join(path, "model.onnx");
     await writeFile(file, bytes);
@@ -37,7 +39,11 @@ async function proofOf(bytes: Buffer, golden = true): Promise<Proof> {
     await vision.start(never);
     const box = { left: 100, top: 100, width: 80, height: 80 };
     const described = goldenOf(await sceneJpeg(), [{ label: "red", score: 0.9, box }], 0.25);
-    return await proveModel(vision, golden ? described : undefined, {}, never);
+    const proofs: Proof[] = [];
+    for (const picture of pictures) {
+      proofs.push(await proveModel(vision, picture === "golden" ? described : undefined, {}, never));
+    }
+    return proofs;
   });
 }
 
@@ -70,22 +76,21 @@ describe("proving a model", () => {
     assert.equal(proofError(slow)?.code, "MODEL_UNPROVEN");
   });
 
-  it("calls a model dead that finds nothing on its golden picture", async () => {
-    const proof = await proofOf(constantModel({ score: 0, quantised: "static" }));
+  it("calls a model dead that finds nothing on its golden picture, and warns of it where it has none", async () => {
+    const [proof, without] = await proofsOf(constantModel({ score: 0, quantised: "static" }), "golden", "none");
+    assert.ok(proof && without);
     assert.deepEqual(proof.golden, { kind: "dead", expected: 1, scoreMax: 0 });
     assert.deepEqual(proof.problems, ["it finds nothing on its golden picture"]);
     assert.deepEqual([proofError(proof)?.code, proof.inspection.graph?.precision], ["MODEL_DEAD", "int8 static"]);
-  });
-
-  it("warns of a model without a golden picture that scores nothing", async () => {
-    const proof = await proofOf(constantModel({ score: 0 }), false);
-    assert.deepEqual([proof.golden.kind, proof.problems.length, proof.warnings.length], ["none", 0, 1]);
+    assert.deepEqual([without.golden.kind, without.problems.length, without.warnings.length], ["none", 0, 1]);
   });
 
   it("refuses outputs that are no numbers, and scores that are none", async () => {
-    const broken = await proofOf(constantModel({ score: Number.NaN }), false);
+    const [broken] = await proofsOf(constantModel({ score: Number.NaN }), "none");
+    assert.ok(broken);
     assert.match(broken.problems.join(), /values of its output output0 are no numbers/);
-    const loud = await proofOf(constantModel({ score: 3.5 }));
+    const [loud] = await proofsOf(constantModel({ score: 3.5 }), "golden");
+    assert.ok(loud);
     assert.equal(proofError(loud)?.code, "MODEL_DIFFERENT");
     assert.match(loud.problems.join(), /1 of 1 are missing.*not expected, such as red 1\.00.*scores up to 3\.5/);
   });
@@ -169,7 +174,8 @@ describe("the commands that prove models", () => {
   });
 
   it("are heard by doctor", async () => {
-    const config = { cameras: [{ id: "street", driver: "simulated" }], detector: { model: "dead" }, targets: [] };
+    const camera = { id: "street", driver: "simulated", width: 160, height: 120 };
+    const config = { cameras: [camera], detector: { model: "dead" }, targets: [] };
     await writeFile(join(folder.path, "framepost.yaml"), JSON.stringify(config));
     const ran = await at("doctor", "-c", join(folder.path, "framepost.yaml"));
     assert.equal(ran.code, 1);
@@ -178,8 +184,7 @@ describe("the commands that prove models", () => {
   });
 
   it("measure models with every number of threads, and say what to run and which lines to write", async () => {
-    const words = ["--data", data, "models", "bench", "alive", "--photo", "scene.jpg", "--runs", "2"];
-    const ran = await framepost(words, { cwd: folder.path });
+    const ran = await at("models", "bench", "alive", "--photo", "scene.jpg", "--runs", "2");
     assert.equal(ran.code, 0, ran.stderr);
     assert.match(ran.stdout, /^model +precision +input +threads +run ms +p95 .*\nalive\S* +float32 +640×384 +1 /);
     assert.match(ran.stdout, /\d detections a second on (one thread|\d threads)\n/);

@@ -50,12 +50,12 @@ describe("motion gate in the vision process", () => {
   });
 
   it("would be caught if it were too coarse", async () => {
-    const [run] = streetRuns(width, height);
+    const [run] = streetRuns(480, 270);
     assert.ok(run !== undefined);
     const gate = { ...gateByMotion, minAreaShare: 0.4 };
     const { missed } = await runStreet(
       vision,
-      { ...run, name: "coarse", entries: ["appear"] },
+      { ...run, name: "coarse", entries: ["appear"], periodFrames: 12 },
       { seed: 21, entries: 4, gate },
     );
     assert.ok(missed >= 3, `${missed}`);
