@@ -1,5 +1,4 @@
 import type { RecordDraft } from "../../src/core/types.ts";
-import { seededRandom } from "./seams.ts";
 
 /** A record draft with one detection; `change` replaces what a test cares about. */
 export function draftOf(change: Partial<RecordDraft> = {}): RecordDraft {
@@ -21,10 +20,22 @@ export function draftOf(change: Partial<RecordDraft> = {}): RecordDraft {
 
 /** `sizeBytes` bytes that start and end as a JPEG; the rest depends on the seed, so that no two are alike. */
 export function imageOf(sizeBytes: number, seed = 1): Buffer {
-  const random = seededRandom(seed);
   const bytes = Buffer.alloc(sizeBytes);
-  for (let at = 0; at + 4 <= sizeBytes; at += 4) bytes.writeUInt32LE(Math.floor(random() * 2 ** 32), at);
+  bytes.set(new Uint8Array(seededWords(seed, sizeBytes >> 2).buffer));
   bytes.writeUInt16BE(0xffd8, 0);
   bytes.writeUInt16BE(0xffd9, sizeBytes - 2);
   return bytes;
+}
+
+/** What `seededRandom` gives, as whole numbers and ten times as fast: some tests make hundreds of megabytes. */
+function seededWords(seed: number, count: number): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(count);
+  let state = seed | 0;
+  for (let at = 0; at < count; at += 1) {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    words[at] = mixed ^ (mixed >>> 14);
+  }
+  return words;
 }
