@@ -4,7 +4,7 @@ import { killRounds } from "../lib/spool-crash.ts";
 import type { SpoolOracle } from "../lib/spool-oracle.ts";
 import { tempFolder } from "../lib/temp.ts";
 
-const rounds = Number(process.env["FRAMEPOST_KILL_ROUNDS"] ?? 8);
+const rounds = Number(process.env["FRAMEPOST_KILL_ROUNDS"] ?? 6);
 /** The bound is reached in the first of them, also on a slow machine. */
 const evictingRounds = Math.max(6, Math.ceil(rounds / 4));
 
