@@ -47,14 +47,14 @@ describe("a daemon whose disk fills up (tmpfs of 16 MB)", function () {
     await server.stop();
     const size = { width: 320, height: 240 };
     const config = {
-      cameras: [{ id: "scene", driver: "simulated", interval: "50ms", ...size, keep: { negativesEvery: 1 } }],
+      cameras: [{ id: "scene", driver: "simulated", interval: "100ms", ...size, keep: { negativesEvery: 1 } }],
       spool: { minFreeBytes: "1MB", eviction: "none" },
       targets: [{ id: "town", kind: "iotown", url, token, includeEmpty: true }],
     };
     const agent = await bench.start(config);
     await agent.untilLogged("record.stored", 5);
     // The spool leaves 5 MB alone: it is full long before the disk is.
-    const most = await fill("most", 5_600_000);
+    const most = await fill("most", 5_200_000);
     await agent.untilLogged("spool.full");
     assert.match(String(agent.logged("spool.full")[0]?.["message"]), /bytes are free, and \d+ have to stay so/);
     const rest = await fill("rest", 0);
@@ -89,7 +89,7 @@ describe("a daemon whose disk fills up (tmpfs of 16 MB)", function () {
   it("starts after a kill with not a byte left, also with state to begin, and goes on when there is room", async () => {
     const { url } = await server.start();
     await server.stop();
-    const scene = { id: "scene", driver: "simulated", interval: "50ms", width: 320, height: 240 };
+    const scene = { id: "scene", driver: "simulated", interval: "100ms", width: 320, height: 240 };
     const config = {
       cameras: [{ ...scene, keep: { negativesEvery: 1 } }],
       spool: { minFreeBytes: "1MB" },
