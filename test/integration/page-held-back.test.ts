@@ -32,9 +32,10 @@ describe("the page of a device that holds records back", function () {
     const cloud = { kind: "iotown", url: target, token: "a-token", includeEmpty: true };
     const inThreeDays = days[new Date(Date.now() + 3 * dayMs).getUTCDay()];
     const windows = [{ days: [inThreeDays], from: "12:00", to: "13:00" }];
+    const size = { width: 640, height: 360 };
     const file = await writeConfig(folder.path, {
       web: { listen: `127.0.0.1:${port}` },
-      cameras: [{ id: "yard", driver: "simulated", interval: "300ms", seed: 3, keep: { negativesEvery: 1 } }],
+      cameras: [{ id: "yard", driver: "simulated", interval: "300ms", ...size, seed: 3, keep: { negativesEvery: 1 } }],
       upload: { bytesPerSecond: "10MB", bytesPerDay: "3KB", bytesPerMonth: "1GB", timeZone: "UTC" },
       targets: [
         { id: "spent", ...cloud },
@@ -48,7 +49,6 @@ describe("the page of a device that holds records back", function () {
     browser = await openBrowser();
     cleanups.push(agent, { [Symbol.asyncDispose]: async () => browser.close() });
     await agent.untilLogged("started", 1, 20_000);
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     await page.goto(url);
   });

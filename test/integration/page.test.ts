@@ -49,7 +49,7 @@ describe("the page", function () {
     const file = await writeConfig(folder.path, {
       device: { name: "gate-1" },
       web: { listen: `127.0.0.1:${port}` },
-      cameras: [{ id: "yard", driver: "simulated", interval: "300ms", seed: 3 }],
+      cameras: [{ id: "yard", driver: "simulated", interval: "300ms", width: 640, height: 360, seed: 3 }],
       targets: [{ id: "own", kind: "iotown", url: target, token: token.text }],
     });
     const data = join(folder.path, "data");

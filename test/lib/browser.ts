@@ -38,7 +38,8 @@ export async function countBytes(page: Page): Promise<ReadonlyMap<string, number
 
 /** `rule: element` of everything that axe finds wrong. */
 export async function violations(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe.source);
+  // As long as a document lasts, once is enough.
+  if ((await page.evaluate("typeof axe")) === "undefined") await page.evaluate(axe.source);
   const found: unknown = await page.evaluate(
     "axe.run().then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`)))",
   );
