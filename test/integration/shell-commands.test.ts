@@ -21,9 +21,10 @@ describe("remote commands from a shell", function () {
   const daemon = async (device: string, protocol: string, access: object): Promise<AgentProcess> => {
     const folder = join(temp?.path ?? "", device);
     await mkdir(folder);
+    const size = { width: 160, height: 120 };
     const config = await writeConfig(folder, {
       device: { name: device },
-      cameras: [{ id: "cam", driver: "simulated", interval: "500ms", keep: { labels: ["nothing"] } }],
+      cameras: [{ id: "cam", driver: "simulated", interval: "500ms", ...size, keep: { labels: ["nothing"] } }],
       targets: [{ id: "disk", kind: "folder", path: join(folder, "out"), includeEmpty: true }],
       remote: { url: broker.url, protocol, groups: ["yard"], groupEffects: true, ...access },
     });
