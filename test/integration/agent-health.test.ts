@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { get } from "node:https";
 import { join } from "node:path";
 import { text as textOf } from "node:stream/consumers";
-import { describe, it } from "mocha";
+import { after, before, describe, it } from "mocha";
 import { digestOfFile } from "../../src/config/overlay-file.ts";
 import { AgentProcess, writeConfig } from "../lib/agent.ts";
 import { makeAuthority, makeCertificate } from "../lib/certificates.ts";
@@ -55,7 +55,7 @@ describe("the health of a daemon", function () {
     const port = await unusedPort();
     const file = await writeConfig(folder.path, {
       web: { listen: `127.0.0.1:${port}`, tls },
-      cameras: [{ id: "yard", driver: "simulated", interval: "300ms", seed: 3 }],
+      cameras: [{ id: "yard", driver: "simulated", interval: "300ms", width: 640, height: 360, seed: 3 }],
       targets: [offline],
     });
     await using agent = new AgentProcess(["run", "-c", file, "--data", join(folder.path, "data")]);
@@ -92,16 +92,19 @@ describe("the health of a daemon", function () {
   it("is not ready while a mask stops a camera; the metrics tell of masks, blur, the page's commands and the config", async () => {
     await using folder = await tempFolder();
     const port = await unusedPort();
-    const size = { width: 320, height: 240 };
+    const [size, smaller] = [
+      { width: 320, height: 240 },
+      { width: 160, height: 120 },
+    ];
     const polygons = [[[0, 0], [9, 0], [9, 9]]]; // prettier-ignore
     const config = {
       dataDir: "data",
       web: { listen: `127.0.0.1:${port}` },
       cameras: [
-        { id: "yard", driver: "simulated", interval: "300ms", privacy: { mask: { size, polygons } } },
+        { id: "yard", driver: "simulated", interval: "300ms", ...smaller, privacy: { mask: { size, polygons } } },
         { id: "gate", driver: "simulated", interval: "300ms", ...size, privacy: { mask: { size, polygons } } },
-        { id: "door", driver: "simulated", interval: "300ms", privacy: { blur: { labels: ["giraffe"] } } },
-        { id: "open", driver: "simulated", interval: "300ms", privacy: { blur: { labels: ["red"] } } },
+        { id: "door", driver: "simulated", interval: "300ms", ...smaller, privacy: { blur: { labels: ["giraffe"] } } },
+        { id: "open", driver: "simulated", interval: "300ms", ...size, privacy: { blur: { labels: ["red"] } } },
       ],
       targets: [offline],
     };
@@ -150,17 +153,27 @@ describe("the health of a daemon", function () {
     const names = (await asked(`${url}/metrics`)).text.match(/camera_(masked|blurred)\{/g);
     assert.equal(names?.length, 4, "nothing of cameras without");
   });
+});
+
+describe("a page's certificate that cannot be used", function () {
+  this.timeout(30_000);
+  let folder: Awaited<ReturnType<typeof tempFolder>>;
+
+  before(async function () {
+    needsProgram(this, "openssl", "openssl");
+    folder = await tempFolder();
+    const authority = await makeAuthority(folder.path, "authority");
+    await makeCertificate(folder.path, "page", authority, { subjectAltName: "IP:127.0.0.1" });
+  });
+
+  after(() => folder[Symbol.asyncDispose]());
 
   for (const [what, damage, said] of [
     ["is no certificate", { cert: "page.key" }, /web\.tls: .*page\.key holds no certificate in PEM form/],
     ["has another key", { key: "authority.key" }, /web\.tls: the key in .*authority\.key does not belong to/],
     ["is not there", { cert: "gone.pem" }, /web\.tls: .*gone\.pem cannot be read \(ENOENT\)/],
   ] as const) {
-    it(`is refused by config check where the page's certificate ${what}, and does not keep it from running`, async function () {
-      needsProgram(this, "openssl", "openssl");
-      await using folder = await tempFolder();
-      const authority = await makeAuthority(folder.path, "authority");
-      await makeCertificate(folder.path, "page", authority, { subjectAltName: "IP:127.0.0.1" });
+    it(`is refused by config check where it ${what}, and does not keep the daemon from running`, async () => {
       const file = await writeConfig(folder.path, {
         cameras: [{ id: "yard", driver: "simulated" }],
         web: { tls: { cert: "page.pem", key: "page.key", ...damage } },
