@@ -12,11 +12,14 @@ import { DiskSpool } from "../../src/spool/spool.ts";
 
 let goOn: () => void = () => undefined;
 
-/** Whoever calls the method waits until it is let go on. */
-function stall(owner: object, method: string): void {
+/** Whoever calls the method waits until it is let go on; `stands` is told when the first one does. */
+function stall(owner: object, method: string, stands: () => void): void {
+  let waiting = 0;
   const gate = new Promise<void>((resolve) => (goOn = resolve));
   const original = Reflect.get(owner, method) as (...values: unknown[]) => Promise<unknown>;
   Reflect.set(owner, method, async function (this: unknown, ...values: unknown[]) {
+    waiting += 1;
+    if (waiting === 1) stands();
     await gate;
     return original.apply(this, values);
   });
@@ -24,28 +27,34 @@ function stall(owner: object, method: string): void {
 }
 
 /** Nothing else gets its turn but every second or so. */
-function blockEventLoop(): void {
+function blockEventLoop(stands: () => void): void {
+  stands();
   const nobodyWakes = new Int32Array(new SharedArrayBuffer(4));
   const busy = setInterval(() => Atomics.wait(nobodyWakes, 0, 0, 900), 1);
   goOn = () => clearInterval(busy);
 }
 
-const stalls: readonly (readonly [string, () => void])[] = [
-  ["camera:", () => stall(Interruptible.prototype, "run")],
-  ["pipeline:", () => stall(DiskSpool.prototype, "append")],
-  ["delivery:", () => stall(DiskSpool.prototype, "lease")],
-  ["call:", () => stall(DiskSpool.prototype, "settle")],
+const stalls: readonly (readonly [string, (stands: () => void) => void])[] = [
+  ["camera:", (stands) => stall(Interruptible.prototype, "run", stands)],
+  ["pipeline:", (stands) => stall(DiskSpool.prototype, "append", stands)],
+  ["delivery:", (stands) => stall(DiskSpool.prototype, "lease", stands)],
+  ["call:", (stands) => stall(DiskSpool.prototype, "settle", stands)],
   ["event-loop", blockEventLoop],
 ];
 
 let steps = 0;
 process.on("SIGUSR2", () => {
   const [name, begin] = stalls[Math.floor(steps / 2)] ?? ["", () => undefined];
-  const event = steps % 2 === 0 ? "test.stalled" : "test.released";
+  const say = (event: string) =>
+    process.stderr.write(`${JSON.stringify({ level: "info", event, name, atMs: Date.now() })}\n`);
+  const isStalled = steps % 2 === 1;
   steps += 1;
-  if (event === "test.stalled") begin();
-  else goOn();
-  process.stderr.write(`${JSON.stringify({ level: "info", event, name, atMs: Date.now() })}\n`);
+  if (!isStalled) {
+    begin(() => say("test.stalled"));
+    return;
+  }
+  goOn();
+  say("test.released");
 });
 
 const clock = new SystemClock();
