@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, it } from "mocha";
+import { after, before, describe, it } from "mocha";
 import { AgentError } from "../../src/core/errors.ts";
 import { loadConfig, parseConfig } from "../../src/config/load.ts";
 import { ConfigError, formatProblem } from "../../src/config/problem.ts";
@@ -282,6 +282,12 @@ describe("a config file that cannot be read", () => {
 });
 
 describe("hostile YAML", () => {
+  // mocha takes away the bound on the frames of an error's stack. The product has it, and the parser makes thousands of
+  // errors thousands of calls deep.
+  const { stackTraceLimit } = Error;
+  before(() => (Error.stackTraceLimit = 10));
+  after(() => (Error.stackTraceLimit = stackTraceLimit));
+
   const bombs: readonly (readonly [string, string])[] = [
     ["five thousand open brackets", "[".repeat(5_000)],
     ["half a million lists in one line", "- ".repeat(500_000)],
