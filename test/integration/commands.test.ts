@@ -32,7 +32,8 @@ describe("the commands", function () {
     folder = temp.path;
     scene = join(folder, "scene.jpg");
     const config = await writeFileIn("scene.yaml", "cameras: [{ id: scene, driver: simulated }]\n");
-    const shot = await framepost(["cameras", "--shot", "scene", "--output", scene, "-c", config, ...data("scene")]);
+    const words = ["cameras", "--shot", "scene", "--output", scene, "-c", config];
+    const shot = await framepostInside([...words, ...data("scene")]);
     assert.equal(shot.code, 0, shot.stderr);
   });
 
@@ -67,10 +68,7 @@ describe("the commands", function () {
       const healthy = await at("doctor");
       assert.match(healthy.stdout, /^ok {7}camera .*\n(.*\n)*all is well\n$/m);
       assert.deepEqual([healthy.code, healthy.stderr], [0, ""]);
-      const dry = await inside("capture", "--dry-run");
-      assert.match(dry.stdout, /: 1280×720, \d+ bytes, 3 detections\n {2}label +score .*\n(.*\n)*would be kept/);
-      assert.deepEqual([dry.code, dry.stderr], [0, ""]);
-      assert.match((await at("queue", "stats")).stdout, /^0 records, 0 KB, last sequence 0\n/);
+      assert.match((await inside("queue", "stats")).stdout, /^0 records, 0 KB, last sequence 0\n/);
       assert.deepEqual((await inside("queue", "ls", "--json")).stdout, '{"listed":0}\n');
     });
 
@@ -103,13 +101,15 @@ describe("the commands", function () {
       await using daemon = new AgentProcess(["run", ...own()]);
       await daemon.untilLogged("started");
       await inTurns([["capture"], ["send", scene, "--target", "dataset"]], async (words) => {
-        const ran = await (words[0] === "send" ? inside : at)(...words);
+        const ran = await inside(...words);
         assert.deepEqual([ran.code, ran.stdout], [75, ""], words.join(" "));
         assert.match(ran.stderr, /\(SPOOL_LOCKED\)\n {2}mend: .*stop it first/);
         assertNoStack(ran);
       });
-      assert.equal((await inside("capture", "--dry-run")).code, 0);
-      const beside = await at("doctor");
+      const dry = await inside("capture", "--dry-run");
+      assert.match(dry.stdout, /: 1280×720, \d+ bytes, 3 detections\n {2}label +score .*\n(.*\n)*would be kept/);
+      assert.deepEqual([dry.code, dry.stderr], [0, ""]);
+      const beside = await inside("doctor");
       assert.match(beside.stdout, /^ok {7}daemon: it runs as process \d+;(.*\n)*ok {7}spool: \d+ record/m);
       assert.deepEqual([beside.code, beside.stderr], [0, ""], beside.stdout);
       // The record that waited, and those of its own camera.
@@ -168,10 +168,16 @@ describe("the commands", function () {
         const other = join(folder, "other.jpg");
         await writeFile(other, await jpegOf(40, 400, 200));
         const words = ["send", "--target", "town", "-c", config, ...data("send")];
-        const found = await framepost([...words, scene]);
-        assert.equal(found.code, 0, found.stderr);
-        assert.match(found.stdout, /3 detections\n(.*\n)*town: accepted\n$/);
-        assert.equal(sandbox.stored()[0]?.labels.length, 3);
+        const some = await framepostInside([...words, config, join(folder, "nowhere.jpg"), scene]);
+        assert.equal(some.code, 1);
+        assert.match(some.stdout, /dropped \(image-corrupt\): .*does not start as a JPEG/);
+        assert.match(some.stdout, /3 detections\n(.*\n)*town: accepted\n$/);
+        assert.match(some.stderr, /^cannot read .*nowhere\.jpg: there is no such file or folder \(USAGE_PATH\)$/m);
+        assert.match(some.stderr, /^2 of 3 images not accepted$/m);
+        assert.deepEqual(
+          sandbox.stored().map((image) => image.labels.length),
+          [3],
+        );
 
         const labels = await writeFileIn(
           "labels.jsonl",
@@ -204,11 +210,6 @@ describe("the commands", function () {
           [{ name: "dog", x: 0.875, y: 0.875, w: 0.25, h: 0.25 }],
         ]);
 
-        const noPicture = await framepostInside([...words, config, join(folder, "nowhere.jpg"), scene]);
-        assert.equal(noPicture.code, 1);
-        assert.match(noPicture.stdout, /dropped \(image-corrupt\): .*does not start as a JPEG/);
-        assert.match(noPicture.stderr, /^cannot read .*nowhere\.jpg: there is no such file or folder \(USAGE_PATH\)$/m);
-        assert.match(noPicture.stderr, /^2 of 3 images not accepted$/m);
         const storedBefore = sandbox.stored().length;
         const unlabelled = await framepostInside([...words, "--labels", labels, first, config]);
         assert.equal(unlabelled.code, 2);
@@ -225,7 +226,7 @@ describe("the commands", function () {
         // The older record holds the target's place: this one is not asked for, and still answered.
         const still = await framepostInside(["capture", "--wait", "-c", config, ...data("send")]);
         assert.equal(still.code, 75, still.stderr);
-        for (const ran of [noPicture, unlabelled, nobody, away, still]) assertNoStack(ran);
+        for (const ran of [some, unlabelled, nobody, away, still]) assertNoStack(ran);
       } finally {
         await sandbox.stop();
       }
@@ -377,7 +378,7 @@ targets:
   - { id: full, kind: folder, path: "${scene}/x" }
 `,
         );
-        const ran = await framepost(["doctor", "-c", config, ...data("sick")]);
+        const ran = await framepostInside(["doctor", "-c", config, ...data("sick")]);
         assert.deepEqual([ran.code, ran.stderr], [1, ""]);
         const expected = [
           /warning {2}config: .*open-token is readable by every user\n {9}mend: chmod 0600 .*open-token/,
