@@ -6,7 +6,7 @@ import { loadSettings } from "../../agent/settings.ts";
 import { ConfigError } from "../../src/config/problem.ts";
 import { IotownSandbox } from "../../src/sandbox/iotown/server.ts";
 import { AgentProcess, writeConfig } from "../lib/agent.ts";
-import { framepost } from "../lib/command.ts";
+import { framepostInside } from "../lib/command-inside.ts";
 import { commandContext } from "../lib/command-context.ts";
 import { unusedPort } from "../lib/servers.ts";
 import { tempFolder } from "../lib/temp.ts";
@@ -14,7 +14,7 @@ import { tempFolder } from "../lib/temp.ts";
 const secret = "canary-token-77ab";
 
 describe("a camera or target without its credential", () => {
-  it("is a target that alone is not served: it says why, what it is owed waits, and a reload that finds the credential sends it", async function () {
+  it("is a camera or target that alone does not serve: each says why, the others work, what the target is owed waits, and a reload that finds its credential sends it", async function () {
     this.timeout(60_000);
     await using folder = await tempFolder();
     const sandbox = new IotownSandbox({ token: secret });
@@ -22,10 +22,12 @@ describe("a camera or target without its credential", () => {
     try {
       const credential = join(folder.path, "iotown");
       const page = `http://127.0.0.1:${await unusedPort()}`;
+      const remote = { id: "gate", driver: "http-snapshot", url: "http://127.0.0.1:1/a.jpg", username: "u" };
       const config = await writeConfig(folder.path, {
         web: { listen: page.slice("http://".length) },
         cameras: [
           { id: "front", driver: "simulated", width: 160, height: 120, interval: "1h", keep: { negativesEvery: 1 } },
+          { ...remote, password: "${env:GATE_PASSWORD}" },
         ],
         targets: [
           { id: "set", kind: "folder", path: join(folder.path, "set"), includeEmpty: true },
@@ -41,15 +43,20 @@ describe("a camera or target without its credential", () => {
         String(said?.["message"]),
         /^platform is not served: its token has no value: .*iotown cannot be read/,
       );
+      const ofCamera = daemon.stderr.find((line) => line.includes("CAMERA_CREDENTIAL_MISSING"));
+      assert.match(
+        ofCamera ?? "",
+        /gate gives no pictures: its password has no value: the environment variable GATE_PASSWORD/,
+      );
 
       const health = await (await fetch(`${page}/healthz`)).text();
       assert.match(health, /"troubles":\[[^\]]*platform is not served: its token has no value/);
-      const ran = await framepost(["doctor", "--json", ...words]);
+      const ran = await framepostInside(["doctor", "--json", ...words]);
       const { checks } = JSON.parse(ran.stdout) as { checks: readonly Record<string, string>[] };
       const check = checks.find((each) => each["check"] === "target platform");
       assert.deepEqual([ran.code, check?.["result"]], [1, "failed"]);
       assert.match(`${check?.["found"]}: ${check?.["mend"]}`, /iotown cannot be read.*: .*systemctl reload framepost/);
-      const checked = await framepost(["config", "check", "-c", config]);
+      const checked = await framepostInside(["config", "check", "-c", config]);
       assert.deepEqual([checked.code, /targets\.1\.token: .*iotown cannot be read/.test(checked.stdout)], [78, true]);
 
       await writeFile(credential, secret, { mode: 0o600 });
@@ -63,29 +70,6 @@ describe("a camera or target without its credential", () => {
     } finally {
       await sandbox.stop();
     }
-  });
-
-  it("is a camera's matter alone as well: the others give pictures, and it says why it does not", async () => {
-    await using folder = await tempFolder();
-    const camera = { driver: "simulated", width: 160, height: 120, interval: "1h", keep: { negativesEvery: 1 } };
-    const remote = { id: "gate", driver: "http-snapshot", url: "http://127.0.0.1:1/a.jpg", username: "u" };
-    const config = await writeConfig(folder.path, {
-      web: { enabled: false },
-      cameras: [
-        { id: "front", ...camera },
-        { ...remote, password: "${env:GATE_PASSWORD}" },
-      ],
-      targets: [{ id: "set", kind: "folder", path: join(folder.path, "set"), includeEmpty: true }],
-    });
-    const words = ["-c", config, "--data", join(folder.path, "data")];
-    await using daemon = new AgentProcess(["run", ...words, "--log-level", "debug"]);
-    await daemon.untilLogged("record.accepted", 1, 30_000);
-    const said = daemon.stderr.find((line) => line.includes("CAMERA_CREDENTIAL_MISSING"));
-    assert.match(
-      said ?? "",
-      /gate gives no pictures: its password has no value: the environment variable GATE_PASSWORD/,
-    );
-    await daemon.stop();
   });
 
   const target = { id: "a", kind: "iotown", url: "https://town.example:8888", token: "${env:TOKEN_A}" };
