@@ -6,7 +6,7 @@ import sharp from "sharp";
 import { takeShot } from "../../agent/camera-shot.ts";
 import { AgentError } from "../../src/core/errors.ts";
 import { CameraWebServer } from "../lib/camera-web-server.ts";
-import { assertNoStack, framepost, inTurns } from "../lib/command.ts";
+import { assertNoStack, framepost, inTurns, type Ran } from "../lib/command.ts";
 import { commandContext } from "../lib/command-context.ts";
 import { framepostInside } from "../lib/command-inside.ts";
 import { mjpegAnswer } from "../lib/mjpeg-server.ts";
@@ -15,7 +15,7 @@ import { needsProgram } from "../lib/programs.ts";
 import { standIn } from "../lib/stand-in.ts";
 import { tempFolder } from "../lib/temp.ts";
 
-/** `cameras`, `--shot` and `doctor` of the built program, with real cameras of the network and stand-ins for others. */
+/** `cameras`, `--shot`, `init` and `doctor`, with real cameras of the network and stand-ins for others. */
 describe("the camera commands", function () {
   this.timeout(30_000);
   let folder = "";
@@ -61,7 +61,7 @@ describe("the camera commands", function () {
     const lines = [0, 1].map((number) => `echo "${number} : imx219 [3280x2464] (/base/i2c@${number}/imx219@10)"`);
     await standIn(bin, "rpicam-hello", lines.join("\n"));
     const output = join(folder, "pi.yaml");
-    const ran = await framepost(["init", "--yes", "--output", output], { env: { PATH: bin } });
+    const ran = await insideWith(bin, ["init", "--yes", "--output", output]);
     assert.equal(ran.code, 0, ran.stderr);
     assert.match(ran.stderr, /found imx219 \(rpicam:0\), imx219 \(rpicam:1\)/);
     const text = await readFile(output, "utf8");
@@ -101,8 +101,8 @@ describe("the camera commands", function () {
       { id: "small", driver: "ffmpeg", input: "/dev/null", program: await smallCamera(join(folder, "small")) },
     ];
     await writeFile(config, JSON.stringify({ cameras }), { mode: 0o600 });
-    const env = { PATH: `${join(folder, "small")}:${process.env["PATH"] ?? ""}` };
-    const ran = await framepost(["doctor", "-c", config, "--data", join(folder, "data")], { env });
+    const searchPath = `${join(folder, "small")}:${process.env["PATH"] ?? ""}`;
+    const ran = await insideWith(searchPath, ["doctor", "-c", config, "--data", join(folder, "data")]);
     assertNoStack(ran);
     const said = ran.stdout.split("\n").filter((line) => /^\S+ +camera /.test(line));
     const expected = [
@@ -122,6 +122,17 @@ describe("the camera commands", function () {
     assert.equal(ran.code, 1);
   });
 });
+
+/** A command inside the test that finds programs in these folders alone. */
+async function insideWith(searchPath: string, words: readonly string[]): Promise<Ran> {
+  const before = process.env["PATH"];
+  process.env["PATH"] = searchPath;
+  try {
+    return await framepostInside(words);
+  } finally {
+    process.env["PATH"] = before;
+  }
+}
 
 /** A V4L2 camera that gives 640×480 whatever it is asked for: stand-ins for ffmpeg and v4l2-ctl, on a device that opens. */
 async function smallCamera(folder: string): Promise<string> {
