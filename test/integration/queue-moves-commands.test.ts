@@ -133,12 +133,16 @@ describe("queue export and queue import", function () {
     assert.match(back.stderr, new RegExp(`^${damaged}: .*left where it is`, "m"));
     const { moved, skipped } = JSON.parse(back.stdout) as { moved: number; skipped: number };
     assert.deepEqual([moved, skipped], [69, 1]);
+    const sent = async () => {
+      const names = await readdir(join(folder, "archive"), { recursive: true }).catch(() => []);
+      return names.filter((name) => name.endsWith(".jpg")).length;
+    };
+    await daemon.until("everything arrives", async () => (await sent()) >= 69);
     await daemon.until("everything is sent", async () => {
       const { stdout } = await run("three", "queue", "stats", "--json");
       return (JSON.parse(stdout) as { records: number }).records === 0;
     });
-    const names = await readdir(join(folder, "archive"), { recursive: true });
-    assert.equal(names.filter((name) => name.endsWith(".jpg")).length, 69);
+    assert.equal(await sent(), 69);
     await daemon.stop();
     await rm(stick, { recursive: true });
   });
