@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { SandboxBroker } from "../../src/sandbox/broker.ts";
@@ -39,6 +40,7 @@ describe("doctor beside the running daemon", () => {
           { id: "dead", url: `http://127.0.0.1:${await unusedPort()}`, ...platform },
         ],
       });
+      await chmod(config, 0o600);
       const data = join(folder.path, "data");
       await using daemon = new AgentProcess(["run", "-c", config, "--data", data, "--log-level", "debug"]);
       await daemon.untilLogged("record.accepted", 2, 30_000);
@@ -57,6 +59,8 @@ describe("doctor beside the running daemon", () => {
       assert.match(line("live broker"), /^ok: accepted \S+/);
       assert.match(line("live platform"), /^ok: accepted \S+/);
       assert.match(line("live dead"), /^failed: .*\(NET_REFUSED\); check host and port/);
+      const failed = checks.filter(({ result }) => result === "failed").map(({ check }) => check);
+      assert.deepEqual(failed.toSorted(), ["live dead", "target dead"], ran.stdout);
       assert.ok(
         checks.every(({ result, mend }) => result === "ok" || (mend ?? "") !== ""),
         ran.stdout,
