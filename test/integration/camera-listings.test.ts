@@ -66,16 +66,19 @@ describe("camera listings", () => {
 
   it("ends a program that hangs, with all it started, and one that writes without end", async () => {
     const pids = join(folder, "pids");
-    const hung = await askWith(`echo $$ >${pids}; trap '' TERM; sleep 987 & echo $! >>${pids}; sleep 987`, 100);
-    assert.match(hung.problem?.message ?? "", /did not end within 100 ms/);
+    const started = async () => (await readFile(pids, "utf8")).trim().split("\n").map(Number);
+    // Time for the program to say what it has started: on a busy machine a shell takes a tenth of a second to begin.
+    const hung = await askWith(`echo $$ >${pids}; trap '' TERM; sleep 987 & echo $! >>${pids}; sleep 987`, 1_000);
+    assert.match(hung.problem?.message ?? "", /did not end within 1000 ms/);
     const loud = await askWith(`echo $$ >>${pids}; while :; do echo 0123456789012345678901234567890123456789; done`);
     assert.match(loud.problem?.message ?? "", /wrote too much/);
     const stop = new AbortController();
-    setTimeout(() => stop.abort(), 50);
-    await askWith(`echo $$ >>${pids}; exec sleep 987`, 5_000, stop.signal);
-    const started = (await readFile(pids, "utf8")).trim().split("\n").map(Number);
-    assert.equal(started.length, 4);
-    await until(() => !started.some(isAlive), "every process has gone");
+    const asked = askWith(`echo $$ >>${pids}; exec sleep 987`, 5_000, stop.signal);
+    await until(async () => (await started()).length === 4, "the last has started");
+    stop.abort();
+    await asked;
+    const all = await started();
+    await until(() => !all.some(isAlive), "every process has gone");
   });
 
   it("reads the answer of the real ffmpeg, which cannot open what is no camera", async function () {
