@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Seams } from "../core/ports.ts";
 import { remoteLimits } from "../core/remote-limits.ts";
 import { StateFile } from "../state/state-file.ts";
 import { type Books, parseBooks, parseEntry, writtenEntry } from "./ledger-file.ts";
@@ -34,7 +35,14 @@ export interface Entry {
 /** The last signed request of a key. */
 export interface Counter {
   readonly seq: number;
+  /** Empty where nobody knows it any more. */
   readonly digest: string;
+}
+
+export interface LedgerOptions {
+  readonly stateFolder: string;
+  /** Ids of all who may sign. */
+  readonly keys: readonly string[];
 }
 
 /** Ids of two keys are two requests. No key has a space in it. */
@@ -44,6 +52,8 @@ export function nameOf({ id, key }: Pick<Entry, "id" | "key">): string {
 
 export class Ledger {
   readonly #path: string;
+  readonly #keys: readonly string[];
+  readonly #seams: Pick<Seams, "clock" | "log">;
   /** By name, oldest first. */
   readonly #entries = new Map<string, Entry>();
   /** By key, the one that was used last at the end. */
@@ -53,18 +63,25 @@ export class Ledger {
   #nextWrite: Promise<void> | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
 
-  constructor(stateFolder: string) {
+  constructor({ stateFolder, keys }: LedgerOptions, seams: Pick<Seams, "clock" | "log">) {
     this.#path = join(stateFolder, "commands.json");
+    this.#keys = keys;
+    this.#seams = seams;
   }
 
-  /** Fails with `STATE_…`. Resolves with what was left: requests that were started and not done, and replies not sent. */
+  /**
+   * Fails with `STATE_…`. Resolves with what was left: requests that were started and not done, and replies not sent. A
+   * file that cannot be read is set aside, which is told: a device that captures and sends is worth more than its memory
+   * of requests. What was signed before by the device's clock is not taken for new then.
+   */
   async open(): Promise<readonly Entry[]> {
     this.#file = await StateFile.open<Books>({
       path: this.#path,
       version: 1,
       bytesMax: remoteLimits.resultsFileBytesMax,
       parse: parseBooks,
-      initial: () => ({ entries: [], counters: {} }),
+      initial: (isSetAside) => ({ entries: [], counters: isSetAside ? this.#countersFromNow() : {} }),
+      onSetAside: ({ code, message }) => this.#seams.log.error("remote.ledger_lost", { code, message }),
     });
     const { entries: texts, counters } = this.#file.read();
     const entries = texts.map(parseEntry);
@@ -147,6 +164,12 @@ export class Ledger {
   /** Resolves when everything that was noted survives a power cut. */
   async flush(): Promise<void> {
     await (this.#isWritten ? this.#lastWrite : this.#write());
+  }
+
+  /** Signers count in milliseconds of their clock: see `nextSeq`. */
+  #countersFromNow(): Books["counters"] {
+    const counter = { seq: Math.floor(this.#seams.clock.nowMs()), digest: "" };
+    return Object.fromEntries(this.#keys.map((key) => [key, counter]));
   }
 
   /** Changes that come while a write is under way share the next one. */

@@ -55,7 +55,7 @@ export class Remote {
     this.#seams = seams;
     const { config, device, commands, gate, revision, timing } = parts;
     this.#topics = new Topics(config.root, device);
-    this.#ledger = new Ledger(parts.stateFolder);
+    this.#ledger = new Ledger({ stateFolder: parts.stateFolder, keys: config.keys.map(({ id }) => id) }, seams);
     const inboxParts = {
       ...{ commands, gate, revision, topics: this.#topics },
       ...(parts.outcomeOf === undefined ? {} : { outcomeOf: parts.outcomeOf }),

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { asAgentError, isForWantOfRoom } from "../core/errors.ts";
+import { type AgentError, asAgentError, isForWantOfRoom } from "../core/errors.ts";
 import { stateLimits } from "../core/limits.ts";
 import type { Random, Seams } from "../core/ports.ts";
 import { StateFile } from "./state-file.ts";
@@ -25,7 +25,8 @@ export interface DeviceStateOptions {
 
 /**
  * Opens `device.json`, or makes up an identity where there never was one, and counts this start. A full disk, on which
- * an identity is already, costs the count and not the start: what waits on that disk could otherwise never leave it.
+ * an identity is already, costs the count and not the start: what waits on that disk could otherwise never leave it. A file
+ * that cannot be read costs the count too, where the config says who this is; it is fatal where only the file knew.
  */
 export async function openDeviceState(
   { folder, deviceId, readOnly = false }: DeviceStateOptions,
@@ -38,6 +39,9 @@ export async function openDeviceState(
     parse: parseDeviceState,
     irreplaceable: deviceId === undefined,
     initial: () => ({ deviceId: deviceId ?? `device-${base32(random, 8)}`, startCount: 0 }),
+    ...(deviceId === undefined || readOnly
+      ? {}
+      : { onSetAside: (error) => log?.error("device.state_lost", said(error)) }),
   });
   if (readOnly) return file;
   const counted = (state: DeviceState): DeviceState => ({
@@ -47,11 +51,15 @@ export async function openDeviceState(
   try {
     await file.update(counted);
   } catch (error) {
-    const { code, message, cause } = asAgentError(error, "counting this start");
-    if (!isForWantOfRoom(cause)) throw error;
-    log?.warn("device.start_uncounted", { code, message });
+    const failure = asAgentError(error, "counting this start");
+    if (!isForWantOfRoom(failure.cause)) throw error;
+    log?.warn("device.start_uncounted", said(failure));
   }
   return file;
+}
+
+function said({ code, message }: AgentError): { readonly code: string; readonly message: string } {
+  return { code, message };
 }
 
 /** Without i, l, o and u: it is read from labels and typed by people. */

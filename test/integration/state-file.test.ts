@@ -5,7 +5,7 @@ import { describe, it } from "mocha";
 import { bootId } from "../../src/state/boot.ts";
 import { openDeviceState } from "../../src/state/device-state.ts";
 import { StateFile, type StateFileOptions } from "../../src/state/state-file.ts";
-import { seededRandom } from "../lib/seams.ts";
+import { RecordingLogger, seededRandom } from "../lib/seams.ts";
 import { tempFolder } from "../lib/temp.ts";
 
 interface Counter {
@@ -334,6 +334,28 @@ describe("device state", () => {
     assert.notEqual(a.deviceId, b.deviceId);
     const renamed = (await openDeviceState({ folder: one.path, deviceId: "gw-8" }, { random })).read();
     assert.deepEqual(renamed, { deviceId: "gw-8", startCount: 2 });
+  });
+
+  it("begins anew over a ruined file where the config says who this is, and not where only the file knew", async () => {
+    await using folder = await tempFolder();
+    const [random, log] = [seededRandom(1), new RecordingLogger()];
+    const path = join(folder.path, "device.json");
+    const open = (deviceId?: string, readOnly = false) => {
+      return openDeviceState(
+        { folder: folder.path, readOnly, ...(deviceId === undefined ? {} : { deviceId }) },
+        { random, log },
+      );
+    };
+    await writeFile(path, "torn");
+    await assert.rejects(open(), { code: "STATE_UNREADABLE", disposition: "fatal" });
+    await assert.rejects(open("gw-8", true), { code: "STATE_UNREADABLE" }, "who only looks sets nothing aside");
+    assert.deepEqual((await open("gw-8")).read(), { deviceId: "gw-8", startCount: 1 });
+    assert.deepEqual(
+      log.lines.map(({ event, fields }) => [event, fields["code"]]),
+      [["device.state_lost", "STATE_UNREADABLE"]],
+    );
+    assert.equal(await readFile(`${path}.damaged`, "utf8"), "torn");
+    assert.deepEqual((await open()).read(), { deviceId: "gw-8", startCount: 2 });
   });
 });
 

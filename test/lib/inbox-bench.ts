@@ -26,7 +26,7 @@ export class InboxBench implements AsyncDisposable {
       {
         topics: new Topics("framepost", "gw"),
         commands,
-        ledger: new Ledger(join(temp.path, "state")),
+        ledger: new Ledger({ stateFolder: join(temp.path, "state"), keys: [] }, { clock: this.clock, log: this.log }),
         gate: { refuse: async () => undefined, may: () => true },
         mayReplyTo: () => true,
         reply: (answered) => {

@@ -35,7 +35,8 @@ export class RequestBench {
   readonly #confirms: boolean;
 
   constructor({ commands, folder, access = {}, parts = {}, random = () => 0.5, confirms = true }: RequestBenchOptions) {
-    this.ledger = new Ledger(folder);
+    const keys = access.keys?.map(({ id }) => id) ?? [];
+    this.ledger = new Ledger({ stateFolder: folder, keys }, { clock: this.clock, log: this.log });
     this.#confirms = confirms;
     const whole: InboxParts = {
       topics: new Topics("framepost", "gw"),

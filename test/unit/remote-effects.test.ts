@@ -379,11 +379,4 @@ describe("remote effects: the ledger", () => {
     assert.ok(bench.ledger.find({ id: "owed" }));
     assert.equal(bench.ledger.find({ id: "told" }), undefined);
   });
-
-  it("is refused where it cannot be read, and never replaced", async () => {
-    await using lives = await Lives.begin();
-    await writeFile(join(lives.path, "commands.json"), "{}");
-    await assert.rejects(lives.life(), { code: "STATE_UNREADABLE" });
-    assert.equal(await readFile(join(lives.path, "commands.json"), "utf8"), "{}");
-  });
 });
