@@ -8,6 +8,7 @@ import { SystemClock } from "../../src/core/clock.ts";
 import type { RestartSource } from "./camera-restarts.ts";
 import { MjpegProcess } from "./mjpeg-process.ts";
 import { ownChildren } from "./own-processes.ts";
+import { until } from "./poll.ts";
 import { RtspServer } from "./rtsp-server.ts";
 import { seededRandom } from "./seams.ts";
 import { unusedPort } from "./servers.ts";
@@ -54,8 +55,15 @@ export async function rtspDigest(limits: Partial<CaptureLimits>): Promise<Restar
   };
 }
 
-/** To each child of this process whose command line begins with `program`; there has to be one. */
+/**
+ * To each child of this process whose command line begins with `program`. There is none for a moment where a busy machine
+ * made its watchdog replace it: then it is waited for.
+ */
 export async function signalChildren(program: string, signal: NodeJS.Signals): Promise<void> {
+  await until(async () => (await signalledNow(program, signal)) > 0, `a ${program} that is running`);
+}
+
+async function signalledNow(program: string, signal: NodeJS.Signals): Promise<number> {
   let signalled = 0;
   for (const pid of await ownChildren()) {
     const commandLine = await readFile(`/proc/${pid}/cmdline`, "latin1").catch(() => "");
@@ -63,5 +71,5 @@ export async function signalChildren(program: string, signal: NodeJS.Signals): P
     process.kill(pid, signal);
     signalled += 1;
   }
-  if (signalled === 0) throw new Error(`no ${program} is running`);
+  return signalled;
 }
