@@ -25,7 +25,7 @@ export interface DriverUnderTest {
 export function cameraDriverContract(
   name: string,
   make: (context: Mocha.Context) => Promise<DriverUnderTest>,
-  shotLimitMs = 5_000,
+  shotLimitMs = 10_000,
 ): void {
   describe(`camera driver contract: ${name}`, () => {
     const made: DriverUnderTest[] = [];
