@@ -25,7 +25,7 @@ export interface DriverUnderTest {
 export function cameraDriverContract(
   name: string,
   make: (context: Mocha.Context) => Promise<DriverUnderTest>,
-  shotLimitMs = 10_000,
+  shotLimitMs = 5_000,
 ): void {
   describe(`camera driver contract: ${name}`, () => {
     const made: DriverUnderTest[] = [];
