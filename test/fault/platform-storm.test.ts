@@ -12,7 +12,8 @@ describe("a daemon whose platforms break a part of their answers", function () {
   this.timeout(60_000);
 
   it("loses no record although it is killed, and sends none twice without a reason", async () => {
-    const plan = { records: 40, imageBytes: 20_000, brokenShare: 0.1, kills: 1, hurry: 100, seed: 7, limitMs: 30_000 };
+    // Hurried more, a call's deadline would be one that a busy machine misses, and send again what nothing here explains.
+    const plan = { records: 40, imageBytes: 20_000, brokenShare: 0.1, kills: 1, hurry: 25, seed: 7, limitMs: 30_000 };
     const { platforms, findings } = await storm({ ...plan, kinds: ["iotown", "customvision"], without: slow });
     assert.deepEqual(findings, []);
     for (const { kind, there, missing, violations, copies, copiesMax, refused } of platforms) {

@@ -11,8 +11,8 @@ export type ServerFault =
   | { readonly kind: "cut"; readonly afterBytes: number }
   /** The same, and the answer says nothing of its length: an end and a cut look alike. */
   | { readonly kind: "cut-without-length"; readonly afterBytes: number }
-  /** One byte of the whole file is another one. */
-  | { readonly kind: "wrong-byte"; readonly at: number }
+  /** One byte of the whole file is another one; `ofRest`: only for who asks for the rest of it. */
+  | { readonly kind: "wrong-byte"; readonly at: number; readonly ofRest?: true }
   /** The length is said, and sent, as that of a file so much longer, or shorter. */
   | { readonly kind: "wrong-size"; readonly by: number }
   | { readonly kind: "status"; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
@@ -90,7 +90,7 @@ async function serve(server: ModelServer, request: IncomingMessage, answer: Serv
     await pipeline(withoutEnd(chunkBytes, pauseMs), answer);
     return;
   }
-  const file = fileWith(server.content, fault);
+  const file = fileWith(server.content, fault, range !== undefined);
   const asked = fault?.kind === "ignores-if-range" ? { ...seen, ifRange: undefined } : seen;
   const start = fault?.kind === "ignores-range" ? 0 : startOf(server, asked);
   if (start > file.length || (start === file.length && start > 0)) {
@@ -139,8 +139,9 @@ async function* withoutEnd(chunkBytes: number, pauseMs: number): AsyncGenerator<
   }
 }
 
-function fileWith(content: Buffer, fault: ServerFault | undefined): Buffer {
+function fileWith(content: Buffer, fault: ServerFault | undefined, isRest: boolean): Buffer {
   if (fault?.kind === "wrong-byte") {
+    if (fault.ofRest === true && !isRest) return content;
     const copy = Buffer.from(content);
     copy[fault.at] = (copy[fault.at] ?? 0) ^ 0xff;
     return copy;
