@@ -28,8 +28,7 @@ const badAnswers = [
   { id: "silent", fault: "hang", state: "pending", says: /^$/ },
 ] as const;
 
-describe("a daemon given bad input", function () {
-  this.timeout(60_000);
+describe("a daemon given bad input", () => {
   let bench: DaemonBench;
   let photos: string;
   const servers: IotownSandbox[] = [];

@@ -209,8 +209,7 @@ describe("vision with a bad model", () => {
 });
 
 describe("vision process that dies or hangs", () => {
-  it("costs the calls in flight when it is killed, fails others at once, and comes back", async function () {
-    this.timeout(20_000);
+  it("costs the calls in flight when it is killed, fails others at once, and comes back", async () => {
     await using vision = visionProcess({ model: await tinyModel(), backoffFirstMs: 300 });
     await vision.start(never);
     const { jpeg } = await vision.render(svg, { quality: 90 }, never);
@@ -256,8 +255,7 @@ describe("vision process that dies or hangs", () => {
     }
   });
 
-  it("is ended when it hangs past the deadline, and comes back", async function () {
-    this.timeout(20_000);
+  it("is ended when it hangs past the deadline, and comes back", async () => {
     await using vision = visionProcess({ model: await tinyModel(), callTimeoutMs: 1_000, backoffFirstMs: 100 });
     await vision.start(never);
     const { jpeg } = await vision.render(svg, { quality: 90 }, never);
@@ -276,8 +274,7 @@ describe("vision process that dies or hangs", () => {
     assert.ok(found > 0);
   });
 
-  it("leaves nothing behind when it is stopped, even hanging, and can be started again", async function () {
-    this.timeout(20_000);
+  it("leaves nothing behind when it is stopped, even hanging, and can be started again", async () => {
     const vision = visionProcess({ model: await tinyModel() });
     await vision.start(never);
     const first = pidOf(vision);
@@ -302,8 +299,7 @@ describe("vision process that dies or hangs", () => {
     assert.equal(isAlive(pid), false);
   });
 
-  it("ends by itself when the main process dies", async function () {
-    this.timeout(20_000);
+  it("ends by itself when the main process dies", async () => {
     const script = `
       const { visionProcess, tinyModel, never } = await import(${JSON.stringify(join(import.meta.dirname, "../lib/vision.js"))});
       const vision = visionProcess({ model: await tinyModel() });
@@ -356,8 +352,7 @@ describe("a vision process whose native code misbehaves", () => {
     ["hang", "VISION_TIMEOUT", /did not load within 1000 ms and was ended/],
   ];
   for (const [behaviour, code, says] of ends) {
-    it(`comes back after ${behaviour} while loading, saying what it was`, async function () {
-      this.timeout(20_000);
+    it(`comes back after ${behaviour} while loading, saying what it was`, async () => {
       await using vision = await standIn(`${behaviour}-until-1`);
       await assert.rejects(vision.start(never), (error) => {
         return error instanceof AgentError && error.code === code && says.test(error.message);
@@ -368,8 +363,7 @@ describe("a vision process whose native code misbehaves", () => {
     });
   }
 
-  it("leaves a model alone on which three have died, serves pictures meanwhile, and tries it again", async function () {
-    this.timeout(20_000);
+  it("leaves a model alone on which three have died, serves pictures meanwhile, and tries it again", async () => {
     await using vision = await standIn("SIGILL-until-4", { modelRetryFirstMs: 400 });
     assert.equal(await codeOf(vision.start(never)), "VISION_CRASHED");
     for (const restarts of [3, 5]) {
@@ -387,8 +381,7 @@ describe("a vision process whose native code misbehaves", () => {
     assert.equal((await vision.detect(picture, { exact: false }, never)).width, 64);
   });
 
-  it("is replaced between two calls when it leaks past its limit, and no call is lost", async function () {
-    this.timeout(20_000);
+  it("is replaced between two calls when it leaks past its limit, and no call is lost", async () => {
     await using vision = await standIn("leak", { rssBytesMax: 150_000_000 });
     await vision.start(never);
     const first = pidOf(vision);
@@ -402,8 +395,7 @@ describe("a vision process whose native code misbehaves", () => {
     assert.ok(vision.health().rssPeakBytes < 300_000_000);
   });
 
-  it("is replaced when it has grown and the service comes near its bound, once, and no call is lost", async function () {
-    this.timeout(20_000);
+  it("is replaced when it has grown and the service comes near its bound, once, and no call is lost", async () => {
     await using vision = await standIn("leak", { groupMemory: () => ({ usedBytes: 290e6, boundBytes: 300e6 }) });
     await vision.start(never);
     const codes = new Set<string>();
@@ -423,8 +415,7 @@ describe("a vision process whose native code misbehaves", () => {
     assert.equal(await codeOf(vision.start(never)), "VISION_TIMEOUT");
   });
 
-  it("is not replaced over and over when it is simply larger than its limit", async function () {
-    this.timeout(20_000);
+  it("is not replaced over and over when it is simply larger than its limit", async () => {
     await using vision = await standIn("large", { rssBytesMax: 1_000_000, backoffFirstMs: 150 });
     await vision.start(never);
     const startedMs = performance.now();

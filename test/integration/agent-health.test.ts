@@ -45,8 +45,6 @@ async function askedOverTls(url: string, ca: string): Promise<Answer> {
 }
 
 describe("the health of a daemon", function () {
-  this.timeout(30_000);
-
   it("is ready while it is offline, and served over TLS with its own certificate", async function () {
     needsProgram(this, "openssl", "openssl");
     await using folder = await tempFolder();
@@ -156,7 +154,6 @@ describe("the health of a daemon", function () {
 });
 
 describe("a page's certificate that cannot be used", function () {
-  this.timeout(30_000);
   let folder: Awaited<ReturnType<typeof tempFolder>>;
 
   before(async function () {

@@ -27,9 +27,7 @@ async function owedTo(spool: DiskSpool, targetId: string): Promise<ReadonlyMap<n
   );
 }
 
-describe("delivery from the disk over a simulated week", function () {
-  this.timeout(20_000);
-
+describe("delivery from the disk over a simulated week", () => {
   it("gets good records past one answered 500 for ever and past a dead target, charges nobody else, loses and doubles nothing", async () => {
     await using folder = await tempFolder();
     const clock = new QuietClock();

@@ -11,8 +11,7 @@ import { tempFolder } from "../lib/temp.ts";
 import { never, visionProcess } from "../lib/vision.ts";
 
 describe("the daemon", () => {
-  it("takes a signed release into use, and goes back on a command at once", async function () {
-    this.timeout(60_000);
+  it("takes a signed release into use, and goes back on a command at once", async () => {
     await using folder = await tempFolder();
     await using server = await ReleaseServer.open();
     await using bare = visionProcess({ model: undefined });

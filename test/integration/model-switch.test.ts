@@ -24,8 +24,7 @@ describe("a new model under load", () => {
   let files: Record<string, Buffer>;
   let childrenBefore = 0;
 
-  before(async function () {
-    this.timeout(30_000);
+  before(async () => {
     childrenBefore = (await ownChildren()).length;
     vision = new VisionSwitch({ model: await tinyModel(), threads: 1, backoffFirstMs: 20 }, seams);
     await vision.start(never);
@@ -37,8 +36,7 @@ describe("a new model under load", () => {
     assert.equal((await ownChildren()).length, childrenBefore);
   });
 
-  it("takes over between two frames, is refused when it fails its picture, and goes back when it dies", async function () {
-    this.timeout(60_000);
+  it("takes over between two frames, is refused when it fails its picture, and goes back when it dies", async () => {
     await using folder = await tempFolder();
     await using server = await ReleaseServer.open();
     await using flow = frames(vision, seams);

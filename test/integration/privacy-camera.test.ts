@@ -61,9 +61,7 @@ async function watched(camera: object = {}) {
   };
 }
 
-describe("a camera with a privacy mask, and the vision process", function () {
-  this.timeout(60_000);
-
+describe("a camera with a privacy mask, and the vision process", () => {
   it("stops with a clear state when its size changes, and comes back when it fits again", async () => {
     await using gate = await watched();
     await gate.lifecycle.start(never);
@@ -111,9 +109,7 @@ describe("a camera with a privacy mask, and the vision process", function () {
   });
 });
 
-describe("blurred labels, and the vision process", function () {
-  this.timeout(60_000);
-
+describe("blurred labels, and the vision process", () => {
   it("leave nothing to recognise of what the detector finds, wherever a picture is shown", async () => {
     await using vision = visionProcess({ model: await tinyModel() });
     await vision.start(never);

@@ -6,9 +6,7 @@ import { maskRun } from "../lib/mask-run.ts";
 const masks = 12;
 const seed = Number(process.env["FRAMEPOST_SEED"] ?? 20_261_122);
 
-describe("privacy masks", function () {
-  this.timeout(60_000);
-
+describe("privacy masks", () => {
   it("let nothing under them reach any place where pictures lie or go", async () => {
     const { searched, leaked, marked, unversioned, planted } = await maskRun({ seed, masks, snapshots: 3 });
     assert.deepEqual([leaked, marked, unversioned], [0, 0, 0]);

@@ -16,9 +16,7 @@ interface Listed {
   readonly next?: number;
 }
 
-describe("commands for the queue", function () {
-  this.timeout(10_000);
-
+describe("commands for the queue", () => {
   it("refuse what does not fit, each with one reply, and do nothing", async () => {
     await using device = await queueDevice();
     await device.append(2);
@@ -175,9 +173,7 @@ describe("commands for the queue", function () {
   });
 });
 
-describe("commands for uploads", function () {
-  this.timeout(10_000);
-
+describe("commands for uploads", () => {
   it("pause, flush once, and resume; on a dry run nothing changes", async () => {
     await using device = await queueDevice();
     const { done, append, pending, targets } = device;

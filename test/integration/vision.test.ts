@@ -49,8 +49,7 @@ describe("detection with the tiny models", () => {
   ];
   const scenes: { readonly objects: readonly SceneObject[]; readonly quality: number; readonly jpeg: Buffer }[] = [];
   let models: ManyModels;
-  before(async function () {
-    this.timeout(30_000);
+  before(async () => {
     models = new ManyModels();
     const random = seededRandom(2026);
     for (let index = 0; index < scenesMax; index += 1) {
@@ -61,8 +60,7 @@ describe("detection with the tiny models", () => {
   });
   after(async () => models[Symbol.asyncDispose]());
   for (const [name, family, facts] of wanted) {
-    it(`finds every object of ${scenesMax} random scenes and nothing else with ${name}`, async function () {
-      this.timeout(30_000);
+    it(`finds every object of ${scenesMax} random scenes and nothing else with ${name}`, async () => {
       const model = await models.load(await tinyModel(name));
       assert.deepEqual({ ...model, labels: colours, ...facts, family, name }, model);
       let found = 0;

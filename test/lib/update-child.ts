@@ -17,4 +17,8 @@ const updater = updaterOf(keeping, { url, publicKey, vision, seams });
 await keeping.takeover.guard();
 keeping.takeover.start();
 process.stdout.write("ready\n");
-for (;;) await updater.check(never).catch(() => undefined);
+for (;;) {
+  await updater.check(never).catch(() => undefined);
+  // While one is on probation a look ends at once: without a pause the timer that ends the probation never had its turn.
+  await seams.clock.sleep(1, never);
+}

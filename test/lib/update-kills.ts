@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { SystemClock } from "../../src/core/clock.ts";
+import { ModelStore } from "../../src/models/store.ts";
 import { FakeSwitch } from "./fake-switch.ts";
+import { until } from "./poll.ts";
 import { ReleaseServer } from "./releases.ts";
 import { RecordingLogger, seededRandom } from "./seams.ts";
 import { takeoverOf } from "./takeover-bench.ts";
@@ -15,13 +17,13 @@ import { tempFolder } from "./temp.ts";
 
 export interface KillFigures {
   readonly kills: number;
-  /** Highest version that was in use at the end. */
+  /** Highest version that was in use. */
   readonly versions: number;
 }
 
 /**
  * An agent that updates all the time is killed at random moments. After each kill, what is in use is whole and one of the
- * published versions, the books can be read, and a start leaves nothing half done.
+ * published versions, the books can be read, and a start leaves nothing half done. After the last one it updates still.
  */
 export async function killUpdates({ kills, seed }: { kills: number; seed: number }): Promise<KillFigures> {
   await using folder = await tempFolder();
@@ -44,22 +46,27 @@ export async function killUpdates({ kills, seed }: { kills: number; seed: number
   publishNext();
   let [used, current] = [0, 0];
   for (let round = 0; round < kills; round += 1) {
-    await killedChild(folder.path, server, 150 + random() * 350);
+    const lifeMs = 150 + random() * 350;
+    await killedChild(folder.path, server, async () => await delay(lifeMs));
     current = await assertConsistent(folder.path, sequence, current);
     used = Math.max(used, current);
   }
-  return { kills, versions: used };
+  const store = new ModelStore(join(folder.path, "models"));
+  let versions = used;
+  const isNewer = async (): Promise<boolean> => (versions = Number((await store.current())?.version ?? 0)) > used;
+  await killedChild(folder.path, server, async () => await until(isNewer, "an update after the kills", 30_000));
+  await assertConsistent(folder.path, sequence, versions);
+  return { kills, versions };
 }
 
-async function killedChild(folder: string, server: ReleaseServer, lifeMs: number): Promise<void> {
+async function killedChild(folder: string, server: ReleaseServer, life: () => Promise<void>): Promise<void> {
   const program = fileURLToPath(new URL("./update-child.js", import.meta.url));
   const child = spawn(process.execPath, [program, folder, server.url, server.signer.publicKey], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = once(child, "exit");
   await Promise.race([once(child.stdout, "data"), ended]);
-  await delay(lifeMs);
-  child.kill("SIGKILL");
+  await life().finally(() => child.kill("SIGKILL"));
   const [code] = (await ended) as [number | null];
   assert.equal(code, null, "the child ended by itself");
 }
