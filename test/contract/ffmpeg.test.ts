@@ -70,6 +70,7 @@ describe("ffmpeg driver", () => {
   describe("over RTSP", () => {
     const server = new RtspServer(user, password);
     before(async function () {
+      this.timeout(10_000);
       await server.start(this);
     });
     after(() => server.kill());

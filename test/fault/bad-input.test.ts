@@ -28,7 +28,8 @@ const badAnswers = [
   { id: "silent", fault: "hang", state: "pending", says: /^$/ },
 ] as const;
 
-describe("a daemon given bad input", () => {
+describe("a daemon given bad input", function () {
+  this.timeout(60_000);
   let bench: DaemonBench;
   let photos: string;
   const servers: IotownSandbox[] = [];

@@ -163,7 +163,7 @@ describe("cameras whose program fails", () => {
         await install(program, works[program]);
         await flows(camera);
       });
-    });
+    }).timeout(40_000);
   }
 });
 
@@ -198,7 +198,7 @@ describe("a webcam whose place for pictures is full", () => {
     } finally {
       await camera.stop();
     }
-  });
+  }).timeout(40_000);
 });
 
 async function supervised(driver: CameraDriver): Promise<SupervisedCamera> {

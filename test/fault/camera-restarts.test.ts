@@ -10,6 +10,7 @@ describe("a camera whose source dies and freezes", () => {
 
   it("comes back every time, and leaves nothing behind", async function () {
     needsProgram(this, "ffmpeg", "ffmpeg");
+    this.timeout(20_000);
     const plan = { kills: 5, freezes: 2, limits, backWithinMs: 5_000 };
     // The first child of a process makes Node open what it keeps for all of them.
     await restartRounds(execFfmpeg(limits), { ...plan, kills: 0, freezes: 0 });

@@ -237,6 +237,7 @@ describe("ffmpeg driver against an RTSP server that fails", () => {
     driverOf({ input: inputOf(url), ...login, ...more });
 
   before(async function () {
+    this.timeout(10_000);
     needsProgram(this, "ffmpeg", "ffmpeg");
     await server.start(this);
     watch.start();
@@ -267,6 +268,7 @@ describe("ffmpeg driver against an RTSP server that fails", () => {
   });
 
   it("gives frames again each time that the server was killed or frozen", async function () {
+    this.timeout(40_000);
     const camera = await supervised(reader(server.url("basic", "/mjpeg")), log);
     await framesAgain(camera);
     for (let round = 0; round < 2; round += 1) {
@@ -287,6 +289,7 @@ describe("ffmpeg driver against an RTSP server that fails", () => {
   });
 
   it("gives frames again once the password is right and the stream is there", async function () {
+    this.timeout(20_000);
     const camera = await supervised(reader(server.url("digest", "/mjpeg")), log);
     await framesAgain(camera);
     for (const [setup, code] of [

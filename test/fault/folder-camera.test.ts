@@ -203,7 +203,7 @@ describe("folder camera", () => {
       await nothingWithin(camera, 100);
       assert.deepEqual((await readdir(folder)).sort(), [".framepost-claimed"]);
       assert.equal(camera.health().framesCaptured, 1_000);
-    });
+    }).timeout(10_000);
 
     it("finds pictures by rescan where no event comes", async () => {
       // The watcher of a folder that was moved away and made anew sees nothing; the path is looked at all the same.

@@ -30,7 +30,8 @@ async function killedAfter(path: string, ms: number): Promise<number> {
 }
 
 describe("folder target under kill -9", () => {
-  it("keeps every accepted record, whole and once, and goes on behind it", async () => {
+  it("keeps every accepted record, whole and once, and goes on behind it", async function () {
+    this.timeout(20_000);
     const random = seededRandom(11);
     for (let round = 0; round < 8; round += 1) {
       await using folder = await tempFolder();

@@ -181,7 +181,7 @@ describe("a watched folder into which cameras upload", () => {
     assert.equal(new Set(numbers).size, 100);
     watcher.close();
     assert.ok(seen.has("b.tmp") && !seen.has("last.tmp"), "the queue did overflow");
-  });
+  }).timeout(10_000);
 
   describe("on a disk of its own", () => {
     before(async function () {

@@ -12,6 +12,7 @@ import { mountSmallDisk, needsSmallDisk, unmount } from "../lib/small-disk.ts";
 const token = "sandbox-token";
 
 describe("a daemon whose disk fills up (tmpfs of 16 MB)", function () {
+  this.timeout(60_000);
   let bench: DaemonBench;
   let server: IotownSandbox;
 

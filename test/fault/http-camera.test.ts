@@ -424,6 +424,6 @@ describe("cameras read by HTTP, in trouble", () => {
       await error(subject, "CAMERA_TIMEOUT");
       child.thaw();
       await flows(subject);
-    });
+    }).timeout(15_000);
   });
 });

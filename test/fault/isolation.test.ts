@@ -19,6 +19,7 @@ const token = "sandbox-token";
 const everything = { includeEmpty: true };
 
 describe("a daemon of which parts fail", function () {
+  this.timeout(60_000);
   let bench: DaemonBench;
   let a: IotownSandbox;
   let b: IotownSandbox;

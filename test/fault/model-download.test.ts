@@ -17,7 +17,8 @@ import { fillUp, mountSmallDisk, needsSmallDisk, unmount } from "../lib/small-di
 import { tempFolder } from "../lib/temp.ts";
 
 describe("a download of a model", () => {
-  it("that is killed goes on at the next command, and nothing of the first is left", async () => {
+  it("that is killed goes on at the next command, and nothing of the first is left", async function () {
+    this.timeout(20_000);
     await using temp = await tempFolder();
     const content = randomBytes(3_000_000);
     await using server = await modelServer(content);

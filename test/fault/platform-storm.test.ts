@@ -8,7 +8,9 @@ const slow = [
   ...["gateway-401", "status-code-401", "gateway-404", "quota-400"],
 ];
 
-describe("a daemon whose platforms break a part of their answers", () => {
+describe("a daemon whose platforms break a part of their answers", function () {
+  this.timeout(60_000);
+
   it("loses no record although it is killed, and sends none twice without a reason", async () => {
     // Hurried more, a call's deadline would be one that a busy machine misses, and send again what nothing here explains.
     const plan = { records: 40, imageBytes: 20_000, brokenShare: 0.1, kills: 1, hurry: 25, seed: 7, limitMs: 30_000 };

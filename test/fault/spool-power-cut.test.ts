@@ -37,6 +37,7 @@ const program = (folder: string): string => `
 
 describe("a power cut after records were finished", () => {
   it("leaves no file behind that the index has forgotten", async function () {
+    this.timeout(30_000);
     const trouble = cutDiskTrouble();
     if (trouble !== undefined) missing(this, trouble);
     using disk = new CutDisk();

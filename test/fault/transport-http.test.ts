@@ -25,6 +25,7 @@ const killStages = ["connected", "half of the body", "stored, not answered", "an
 const yearMs = 365 * 24 * 3_600_000;
 
 describe("the delivery loop survives, over HTTP", function () {
+  this.timeout(20_000);
   let bench: TransportBench;
   let sandbox: IotownSandbox;
   let url: string;

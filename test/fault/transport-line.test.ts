@@ -28,6 +28,8 @@ function overLine(how: "slow" | "cut", count: number, sizeBytes: number): Result
 }
 
 describe("the delivery loop survives, on a line of its own", function () {
+  this.timeout(60_000);
+
   before(function () {
     needsProgram(this, "unshare", "util-linux");
     needsProgram(this, "tc", "iproute2");

@@ -15,6 +15,7 @@ const anybody = "allow_anonymous true";
 const tooLargeBytes = 150_000;
 
 describe("the delivery loop survives, over MQTT", function () {
+  this.timeout(30_000);
   let bench: TransportBench;
 
   before(function () {

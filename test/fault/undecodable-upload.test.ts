@@ -30,5 +30,5 @@ describe("an upload that is a whole JPEG and no picture", () => {
     assert.deepEqual([bad?.["camera"], bad?.["file"]], ["yard", "2026-11-21/b.jpg"]);
     await agent.stop();
     assert.deepEqual((await readdir(uploads)).sort(), [".framepost-claimed", "2026-11-21", "rejected"]);
-  });
+  }).timeout(30_000);
 });

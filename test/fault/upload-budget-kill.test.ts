@@ -12,6 +12,7 @@ const budgetBytes = 400 * KB;
 const forgottenBytesMax = 64 * KB + 2 * 60 * KB;
 
 describe("a daemon with a budget for uploads", function () {
+  this.timeout(60_000);
   let bench: DaemonBench;
   let sandbox: IotownSandbox;
   let url: string;

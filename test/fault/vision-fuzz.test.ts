@@ -22,14 +22,16 @@ function judge({ codes, unclear, slowestMs }: FuzzFigures): void {
 }
 
 describe("the vision process and damaged files", () => {
-  it("answers every damaged model in words, and goes on", async () => {
+  it("answers every damaged model in words, and goes on", async function () {
+    this.timeout(60_000);
     const names = (await readdir(tinyModelsFolder)).filter((name) => name.endsWith(".onnx"));
     const sources = await Promise.all(names.map(async (name) => readFile(join(tinyModelsFolder, name))));
     const [picture = Buffer.alloc(0)] = await fuzzPhotos();
     judge(await fuzzModels({ seed, rounds, timeoutMs, sources }, picture));
   });
 
-  it("answers every damaged picture in words, and goes on", async () => {
+  it("answers every damaged picture in words, and goes on", async function () {
+    this.timeout(60_000);
     const { detectionsMax, candidatesMax } = visionLimits;
     const settings = { threads: 1, detectionsMax, candidatesMax };
     const load = { kind: "load", model: await tinyModel(), settings } as const;

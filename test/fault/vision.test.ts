@@ -209,7 +209,8 @@ describe("vision with a bad model", () => {
 });
 
 describe("vision process that dies or hangs", () => {
-  it("costs the calls in flight when it is killed, fails others at once, and comes back", async () => {
+  it("costs the calls in flight when it is killed, fails others at once, and comes back", async function () {
+    this.timeout(20_000);
     await using vision = visionProcess({ model: await tinyModel(), backoffFirstMs: 300 });
     await vision.start(never);
     const { jpeg } = await vision.render(svg, { quality: 90 }, never);
@@ -255,7 +256,8 @@ describe("vision process that dies or hangs", () => {
     }
   });
 
-  it("is ended when it hangs past the deadline, and comes back", async () => {
+  it("is ended when it hangs past the deadline, and comes back", async function () {
+    this.timeout(20_000);
     await using vision = visionProcess({ model: await tinyModel(), callTimeoutMs: 1_000, backoffFirstMs: 100 });
     await vision.start(never);
     const { jpeg } = await vision.render(svg, { quality: 90 }, never);
@@ -274,7 +276,8 @@ describe("vision process that dies or hangs", () => {
     assert.ok(found > 0);
   });
 
-  it("leaves nothing behind when it is stopped, even hanging, and can be started again", async () => {
+  it("leaves nothing behind when it is stopped, even hanging, and can be started again", async function () {
+    this.timeout(20_000);
     const vision = visionProcess({ model: await tinyModel() });
     await vision.start(never);
     const first = pidOf(vision);
@@ -299,7 +302,8 @@ describe("vision process that dies or hangs", () => {
     assert.equal(isAlive(pid), false);
   });
 
-  it("ends by itself when the main process dies", async () => {
+  it("ends by itself when the main process dies", async function () {
+    this.timeout(20_000);
     const script = `
       const { visionProcess, tinyModel, never } = await import(${JSON.stringify(join(import.meta.dirname, "../lib/vision.js"))});
       const vision = visionProcess({ model: await tinyModel() });
@@ -352,7 +356,8 @@ describe("a vision process whose native code misbehaves", () => {
     ["hang", "VISION_TIMEOUT", /did not load within 1000 ms and was ended/],
   ];
   for (const [behaviour, code, says] of ends) {
-    it(`comes back after ${behaviour} while loading, saying what it was`, async () => {
+    it(`comes back after ${behaviour} while loading, saying what it was`, async function () {
+      this.timeout(20_000);
       await using vision = await standIn(`${behaviour}-until-1`);
       await assert.rejects(vision.start(never), (error) => {
         return error instanceof AgentError && error.code === code && says.test(error.message);
@@ -363,7 +368,8 @@ describe("a vision process whose native code misbehaves", () => {
     });
   }
 
-  it("leaves a model alone on which three have died, serves pictures meanwhile, and tries it again", async () => {
+  it("leaves a model alone on which three have died, serves pictures meanwhile, and tries it again", async function () {
+    this.timeout(20_000);
     await using vision = await standIn("SIGILL-until-4", { modelRetryFirstMs: 400 });
     assert.equal(await codeOf(vision.start(never)), "VISION_CRASHED");
     for (const restarts of [3, 5]) {
@@ -381,7 +387,8 @@ describe("a vision process whose native code misbehaves", () => {
     assert.equal((await vision.detect(picture, { exact: false }, never)).width, 64);
   });
 
-  it("is replaced between two calls when it leaks past its limit, and no call is lost", async () => {
+  it("is replaced between two calls when it leaks past its limit, and no call is lost", async function () {
+    this.timeout(20_000);
     await using vision = await standIn("leak", { rssBytesMax: 150_000_000 });
     await vision.start(never);
     const first = pidOf(vision);
@@ -395,7 +402,8 @@ describe("a vision process whose native code misbehaves", () => {
     assert.ok(vision.health().rssPeakBytes < 300_000_000);
   });
 
-  it("is replaced when it has grown and the service comes near its bound, once, and no call is lost", async () => {
+  it("is replaced when it has grown and the service comes near its bound, once, and no call is lost", async function () {
+    this.timeout(20_000);
     await using vision = await standIn("leak", { groupMemory: () => ({ usedBytes: 290e6, boundBytes: 300e6 }) });
     await vision.start(never);
     const codes = new Set<string>();
@@ -415,7 +423,8 @@ describe("a vision process whose native code misbehaves", () => {
     assert.equal(await codeOf(vision.start(never)), "VISION_TIMEOUT");
   });
 
-  it("is not replaced over and over when it is simply larger than its limit", async () => {
+  it("is not replaced over and over when it is simply larger than its limit", async function () {
+    this.timeout(20_000);
     await using vision = await standIn("large", { rssBytesMax: 1_000_000, backoffFirstMs: 150 });
     await vision.start(never);
     const startedMs = performance.now();

@@ -45,6 +45,8 @@ async function askedOverTls(url: string, ca: string): Promise<Answer> {
 }
 
 describe("the health of a daemon", function () {
+  this.timeout(30_000);
+
   it("is ready while it is offline, and served over TLS with its own certificate", async function () {
     needsProgram(this, "openssl", "openssl");
     await using folder = await tempFolder();
@@ -154,6 +156,7 @@ describe("the health of a daemon", function () {
 });
 
 describe("a page's certificate that cannot be used", function () {
+  this.timeout(30_000);
   let folder: Awaited<ReturnType<typeof tempFolder>>;
 
   before(async function () {

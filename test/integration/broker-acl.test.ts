@@ -25,6 +25,7 @@ async function documentedList(): Promise<string> {
 }
 
 describe("the access list of docs/fleet.md", function () {
+  this.timeout(30_000);
   const devices: LightDevice[] = [];
   let temp: Awaited<ReturnType<typeof tempFolder>> | undefined;
   let broker = new Mosquitto();

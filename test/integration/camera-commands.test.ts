@@ -17,6 +17,7 @@ import { tempFolder } from "../lib/temp.ts";
 
 /** `cameras`, `--shot`, `init` and `doctor`, with real cameras of the network and stand-ins for others. */
 describe("the camera commands", function () {
+  this.timeout(30_000);
   let folder = "";
   let cleanup: AsyncDisposable | undefined;
   let server: CameraWebServer | undefined;

@@ -14,6 +14,7 @@ const model = join(tinyModelsFolder, "tiny-yolo8.onnx");
 
 /** The built program as a stranger meets it: words in, text and exit code out. */
 describe("the command line", function () {
+  this.timeout(30_000);
   let folder = "";
   let cleanup: AsyncDisposable | undefined;
 

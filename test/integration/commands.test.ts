@@ -20,6 +20,7 @@ const token = "sandbox-token-of-the-test";
 
 /** Each command of the built program doing its work, told from its output and what it leaves behind. */
 describe("the commands", function () {
+  this.timeout(30_000);
   let folder = "";
   let cleanup: AsyncDisposable | undefined;
   /** A picture with three known objects. */
@@ -352,6 +353,7 @@ describe("the commands", function () {
   describe("doctor", () => {
     it("says of everything that is wrong how to mend it", async function () {
       needsProgram(this, "mosquitto", "mosquitto");
+      this.timeout(60_000);
       const broker = await new Mosquitto({ lines: ["allow_anonymous false"] }).start();
       const sandbox = new IotownSandbox({ token });
       const { url } = await sandbox.start();

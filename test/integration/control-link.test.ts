@@ -151,7 +151,7 @@ describe("Control link", () => {
           await gw.here();
           await gw.link.stop();
         }
-      });
+      }).timeout(30_000);
 
       it("stays where some of its filters are refused, and where all are, and says which", async function () {
         const plugin = dynamicSecurity();

@@ -26,7 +26,8 @@ describe("commands run as root", () => {
     if (process.getuid?.() !== 0) missing(this, "root");
   });
 
-  it("leave nothing in the daemon's data folder that the daemon may not read", async () => {
+  it("leave nothing in the daemon's data folder that the daemon may not read", async function () {
+    this.timeout(15_000);
     await using folder = await tempFolder();
     await chown(folder.path, nobody, nobody);
     const captured = framepost(folder.path, "--json", "capture");

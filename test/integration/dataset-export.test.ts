@@ -284,7 +284,8 @@ describe("data set export", () => {
     assert.equal((await run("coco")).images, 5);
   });
 
-  it("holds thousands of records in the memory of one", async () => {
+  it("holds thousands of records in the memory of one", async function () {
+    this.timeout(20_000);
     const detections = Array.from({ length: 100 }, () =>
       sampleDetection({ box: { left: 1 / 3, top: 1 / 3, width: 99 / 7, height: 99 / 7 } }),
     );

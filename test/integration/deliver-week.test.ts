@@ -27,7 +27,10 @@ async function owedTo(spool: DiskSpool, targetId: string): Promise<ReadonlyMap<n
   );
 }
 
-describe("delivery from the disk over a simulated week", () => {
+describe("delivery from the disk over a simulated week", function () {
+  // 5 s of turns between threads, which took 20 beside three busy loops on two cores.
+  this.timeout(60_000);
+
   it("gets good records past one answered 500 for ever and past a dead target, charges nobody else, loses and doubles nothing", async () => {
     await using folder = await tempFolder();
     const clock = new QuietClock();

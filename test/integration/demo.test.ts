@@ -24,6 +24,7 @@ interface Summary {
 const escape = "\u001b";
 
 describe("demo, as its user runs it", function () {
+  this.timeout(30_000);
   let temp: Awaited<ReturnType<typeof tempFolder>>;
   let agent: AgentProcess;
 

@@ -20,7 +20,8 @@ interface Diagnosis {
 }
 
 describe("doctor beside the running daemon", () => {
-  it("disturbs nothing, asks it for the spool, and sends a picture by it", async () => {
+  it("disturbs nothing, asks it for the spool, and sends a picture by it", async function () {
+    this.timeout(60_000);
     await using folder = await tempFolder();
     const broker = new SandboxBroker({ recordTopics: /^records$/ });
     const sandbox = new IotownSandbox({ token: "abcdefgh" });

@@ -24,7 +24,8 @@ interface Arrived {
 }
 
 /** The daemon with a target of each kind, and a photo as a camera held upright stores it: sideways, with EXIF. */
-describe("run, to all five platforms at once", () => {
+describe("run, to all five platforms at once", function () {
+  this.timeout(40_000);
   const iotown = new IotownSandbox({ token: secret });
   const layernext = new LayernextSandbox({ apiKey: "framepost", secret });
   const onestepai = new OnestepaiSandbox({ accessToken: secret });

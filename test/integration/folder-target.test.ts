@@ -81,7 +81,7 @@ describe("folder target", () => {
     for (const n of [1, 2, 150, 299, 300]) assert.equal(await verdict(again, delivery(n, 128)), "accepted");
     assert.equal((await lines()).length, 300);
     assert.equal((await images()).length, 300);
-  });
+  }).timeout(10_000);
 
   it("adds the line that a crash kept from being written, and writes the image anew", async () => {
     const target = await targetWith();

@@ -99,5 +99,5 @@ describe("a camera that uploads by FTP", () => {
     assert.equal(files.filter((name) => /^rejected\/\d+-cam1_2026-11-21_001_jpg_cut-\d+\.jpg$/.test(name)).length, 5);
     assert.equal(files.length, 5);
     assert.equal(camera.health().restarts, 0);
-  });
+  }).timeout(30_000);
 });

@@ -121,6 +121,7 @@ describe("HTTP link", () => {
   });
 
   it("gives up on a connection that is never made", async function () {
+    this.timeout(10_000);
     await using full = await fullListener();
     if (!full.isFull) missing(this, "a kernel that drops connections to a full backlog");
     const startedMs = performance.now();

@@ -22,6 +22,7 @@ describe("streamed HTTP answers", () => {
 
   before(async function () {
     needsProgram(this, "openssl", "openssl");
+    this.timeout(20_000);
     folder = await tempFolder();
     authority = await makeAuthority(folder.path, "authority");
     const files = await makeCertificate(folder.path, "server", authority, { subjectAltName: "IP:127.0.0.1" });

@@ -24,6 +24,7 @@ describe("HTTP link over TLS", () => {
 
   before(async function () {
     needsProgram(this, "openssl", "openssl");
+    this.timeout(20_000);
     folder = await tempFolder();
     authority = await makeAuthority(folder.path, "authority");
     stranger = await makeAuthority(folder.path, "stranger");

@@ -14,7 +14,8 @@ import { tempFolder } from "../lib/temp.ts";
 const secret = "canary-token-77ab";
 
 describe("a camera or target without its credential", () => {
-  it("is a camera or target that alone does not serve: each says why, the others work, what the target is owed waits, and a reload that finds its credential sends it", async () => {
+  it("is a camera or target that alone does not serve: each says why, the others work, what the target is owed waits, and a reload that finds its credential sends it", async function () {
+    this.timeout(60_000);
     await using folder = await tempFolder();
     const sandbox = new IotownSandbox({ token: secret });
     const { url } = await sandbox.start();

@@ -11,6 +11,7 @@ import { tempFolder } from "../lib/temp.ts";
 
 describe("models of the catalog", () => {
   it("are read as their manifests say, where the very files are at hand", async function () {
+    this.timeout(20_000);
     const folder = join(needsShared(this), "models");
     let tried = 0;
     for (const name of (await readdir(folder)).filter((file) => file.endsWith(".onnx"))) {

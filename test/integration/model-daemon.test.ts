@@ -11,7 +11,8 @@ import { tempFolder } from "../lib/temp.ts";
 import { never, visionProcess } from "../lib/vision.ts";
 
 describe("the daemon", () => {
-  it("takes a signed release into use, and goes back on a command at once", async () => {
+  it("takes a signed release into use, and goes back on a command at once", async function () {
+    this.timeout(60_000);
     await using folder = await tempFolder();
     await using server = await ReleaseServer.open();
     await using bare = visionProcess({ model: undefined });

@@ -24,7 +24,8 @@ describe("a new model under load", () => {
   let files: Record<string, Buffer>;
   let childrenBefore = 0;
 
-  before(async () => {
+  before(async function () {
+    this.timeout(30_000);
     childrenBefore = (await ownChildren()).length;
     vision = new VisionSwitch({ model: await tinyModel(), threads: 1, backoffFirstMs: 20 }, seams);
     await vision.start(never);
@@ -36,7 +37,8 @@ describe("a new model under load", () => {
     assert.equal((await ownChildren()).length, childrenBefore);
   });
 
-  it("takes over between two frames, is refused when it fails its picture, and goes back when it dies", async () => {
+  it("takes over between two frames, is refused when it fails its picture, and goes back when it dies", async function () {
+    this.timeout(60_000);
     await using folder = await tempFolder();
     await using server = await ReleaseServer.open();
     await using flow = frames(vision, seams);

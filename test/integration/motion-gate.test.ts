@@ -30,7 +30,8 @@ describe("motion gate in the vision process", () => {
     return vision.watch(jpeg, options, never);
   };
 
-  it("keeps none of 20 objects from the model that enter the street, in noise and changing light", async () => {
+  it("keeps none of 20 objects from the model that enter the street, in noise and changing light", async function () {
+    this.timeout(60_000);
     const all: StreetFigures[] = [];
     for (const run of streetRuns(480, 270)) {
       // Where the light jumps, the model sees some only later.
@@ -102,7 +103,8 @@ describe("motion gate in the vision process", () => {
     await assert.rejects(bare.measure(Buffer.from("no picture"), never), { code: "IMAGE_UNREADABLE" });
   });
 
-  it("detects the first picture after the process has died", async () => {
+  it("detects the first picture after the process has died", async function () {
+    this.timeout(30_000);
     await using mortal = visionProcess({ model: await tinyModel(), backoffFirstMs: 1 });
     await mortal.start(never);
     const jpeg = await picture(1);

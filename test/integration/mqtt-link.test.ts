@@ -201,7 +201,7 @@ describe("MQTT link", () => {
     await link.publish("pictures", large, qos1, AbortSignal.timeout(15_000));
     assert.ok(performance.now() - startedMs > 2_000, "too fast to prove anything");
     assert.equal(link.state().kind, "connected");
-  });
+  }).timeout(20_000);
 
   it("ends a connection whose peer stops reading in the middle of a message", async () => {
     const broker = new ScriptedBroker(async (socket) => void socket.pause());
@@ -214,7 +214,7 @@ describe("MQTT link", () => {
       assert.match(String(error), /no byte leaves any more$/);
       return true;
     });
-  });
+  }).timeout(6_000);
 
   it("gives up a message that is not answered in time, and the connection with it", async () => {
     const broker = await mosquitto();

@@ -30,7 +30,8 @@ describe("objects in the simulated street", () => {
   let vision: ReturnType<typeof visionProcess>;
   const pictures: Buffer[] = [];
   let shown = 0;
-  before(async () => {
+  before(async function () {
+    this.timeout(20_000);
     vision = visionProcess({ model: await tinyModel() });
     await vision.start(never);
     for (let index = 0; index < entries * periodFrames; index += 1) {
@@ -74,7 +75,8 @@ describe("objects in the simulated street", () => {
     return health;
   }
 
-  it("are a record each where only what is new is kept, with the motion gate and without it", async () => {
+  it("are a record each where only what is new is kept, with the motion gate and without it", async function () {
+    this.timeout(20_000);
     const newObjects = { minIou: 0.3, forgetAfterMs: 10_000 };
     const all = await watched({});
     assert.ok(all.stored > 5 * entries, `${all.stored} of ${shown}`);
@@ -91,7 +93,8 @@ describe("objects in the simulated street", () => {
     }
   });
 
-  it("are seen alike by a second model, and its death harms nothing", async () => {
+  it("are seen alike by a second model, and its death harms nothing", async function () {
+    this.timeout(20_000);
     await using second = visionProcess({ model: await tinyModel("tiny-yolo8"), threads: 1, backoffFirstMs: 1 });
     await second.start(never);
     let framesBefore = 0;

@@ -18,7 +18,9 @@ const never = new AbortController().signal;
 const probe = { timeoutMs: 300, interfaces: ["lo"] };
 const login = { username: "viewer", password: "p&ss-wörd-17" };
 
-describe("ONVIF", () => {
+describe("ONVIF", function () {
+  this.timeout(20_000);
+
   const failure = async (work: Promise<unknown>): Promise<AgentError> => {
     const error: unknown = await work.then(
       () => assert.fail("it did not fail"),

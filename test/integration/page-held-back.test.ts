@@ -15,6 +15,7 @@ const days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;
 
 /** What is held back is shown with the reason: by the built daemon in a real browser. */
 describe("the page of a device that holds records back", function () {
+  this.timeout(30_000);
   const cleanups: AsyncDisposable[] = [];
   let browser: Browser;
   let page: Page;

@@ -27,6 +27,7 @@ const asideMin = 4;
 
 /** The built daemon with a simulated camera and the model that ships, and its page in a real browser. */
 describe("the page", function () {
+  this.timeout(30_000);
   const token = planted("token of the target");
   const cleanups: AsyncDisposable[] = [];
   let sandbox: IotownSandbox;

@@ -61,7 +61,9 @@ async function watched(camera: object = {}) {
   };
 }
 
-describe("a camera with a privacy mask, and the vision process", () => {
+describe("a camera with a privacy mask, and the vision process", function () {
+  this.timeout(60_000);
+
   it("stops with a clear state when its size changes, and comes back when it fits again", async () => {
     await using gate = await watched();
     await gate.lifecycle.start(never);
@@ -109,7 +111,9 @@ describe("a camera with a privacy mask, and the vision process", () => {
   });
 });
 
-describe("blurred labels, and the vision process", () => {
+describe("blurred labels, and the vision process", function () {
+  this.timeout(60_000);
+
   it("leave nothing to recognise of what the detector finds, wherever a picture is shown", async () => {
     await using vision = visionProcess({ model: await tinyModel() });
     await vision.start(never);

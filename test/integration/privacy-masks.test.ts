@@ -6,7 +6,9 @@ import { maskRun } from "../lib/mask-run.ts";
 const masks = 12;
 const seed = Number(process.env["FRAMEPOST_SEED"] ?? 20_261_122);
 
-describe("privacy masks", () => {
+describe("privacy masks", function () {
+  this.timeout(60_000);
+
   it("let nothing under them reach any place where pictures lie or go", async () => {
     const { searched, leaked, marked, unversioned, planted } = await maskRun({ seed, masks, snapshots: 3 });
     assert.deepEqual([leaked, marked, unversioned], [0, 0, 0]);

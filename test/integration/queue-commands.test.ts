@@ -22,6 +22,7 @@ const token = "sandbox-token-of-the-test";
  * the commands say beside the daemon they also say without it.
  */
 describe("the queue commands", function () {
+  this.timeout(60_000);
   const sandbox = new IotownSandbox({ token });
   let temp: Awaited<ReturnType<typeof tempFolder>> | undefined;
   let folder = "";

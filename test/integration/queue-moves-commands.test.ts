@@ -33,7 +33,8 @@ async function runHere(words: readonly string[]): Promise<Ran> {
 }
 
 /** `queue export` and `queue import` of the built program. */
-describe("queue export and queue import", () => {
+describe("queue export and queue import", function () {
+  this.timeout(30_000);
   let folder = "";
   let cleanup: AsyncDisposable | undefined;
   let config = "";

@@ -115,6 +115,8 @@ async function steer(url: string, version: ProtocolVersion): Promise<void> {
 }
 
 describe("remote commands for the queue, in the daemon", function () {
+  this.timeout(60_000);
+
   for (const version of protocolVersions) {
     const more = version === "5" ? ", and a pause and a limit hold over kill -9" : "";
     it(`are answered once each on MQTT ${version}${more}`, async function () {
@@ -124,7 +126,9 @@ describe("remote commands for the queue, in the daemon", function () {
   }
 });
 
-describe("commands of a person who sends something now", () => {
+describe("commands of a person who sends something now", function () {
+  this.timeout(30_000);
+
   it("are held up by no pause, and do not wait for a disabled target", async () => {
     await using temp = await tempFolder();
     const config = await writeConfig(temp.path, { ...configOf("mqtt://127.0.0.1:1", "5"), remote: undefined });

@@ -16,7 +16,9 @@ interface Listed {
   readonly next?: number;
 }
 
-describe("commands for the queue", () => {
+describe("commands for the queue", function () {
+  this.timeout(10_000);
+
   it("refuse what does not fit, each with one reply, and do nothing", async () => {
     await using device = await queueDevice();
     await device.append(2);
@@ -173,7 +175,9 @@ describe("commands for the queue", () => {
   });
 });
 
-describe("commands for uploads", () => {
+describe("commands for uploads", function () {
+  this.timeout(10_000);
+
   it("pause, flush once, and resume; on a dry run nothing changes", async () => {
     await using device = await queueDevice();
     const { done, append, pending, targets } = device;

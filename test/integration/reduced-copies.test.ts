@@ -44,6 +44,7 @@ async function noisyScene(seed: number): Promise<{ readonly jpeg: Buffer; readon
 }
 
 describe("reduced copies of a real picture", function () {
+  this.timeout(20_000);
   const toStop: { stop(): Promise<unknown> }[] = [];
   let vision: Awaited<ReturnType<typeof startedVision>>;
   let copies = 0;

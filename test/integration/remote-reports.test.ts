@@ -23,6 +23,7 @@ for (const version of protocolVersions) {
     let caller: DeviceCaller;
 
     before(async function () {
+      this.timeout(30_000);
       const broker = await steeringBroker(version, this);
       closing.unshift(() => broker[Symbol.asyncDispose]());
       const temp = await tempFolder();
@@ -90,7 +91,8 @@ for (const version of protocolVersions) {
       );
     });
 
-    it("answers each command once, with good and with bad arguments", async () => {
+    it("answers each command once, with good and with bad arguments", async function () {
+      this.timeout(30_000);
       const done = await Promise.all([
         caller.ask("capabilities"),
         caller.ask("model.list"),

@@ -76,6 +76,7 @@ function assertSameLabels(
 }
 
 describe("run, on photos, to IoT.own and a real broker", function () {
+  this.timeout(40_000);
   let temp: Awaited<ReturnType<typeof tempFolder>>;
   let broker: Mosquitto;
   let subscriber: Subscriber;

@@ -69,6 +69,7 @@ describe("secrets", () => {
   before(async function () {
     needsProgram(this, "mosquitto", "mosquitto");
     needsProgram(this, "openssl", "openssl");
+    this.timeout(20_000);
     for (const name of names) secrets.set(name, planted(name));
     const temp = await tempFolder();
     folder = temp.path;
@@ -227,7 +228,8 @@ describe("secrets", () => {
     return [...findings(places, all()), ...findings(files, all()), ...findings(watch.seen(), all())];
   }
 
-  it("are found by the search, in every form and every kind of place", async () => {
+  it("are found by the search, in every form and every kind of place", async function () {
+    this.timeout(20_000);
     const secret = planted("control");
     const { core, text } = secret;
     const shown = [
@@ -264,6 +266,7 @@ describe("secrets", () => {
   });
 
   it("do not show while the daemon meets servers that refuse, break and repeat them", async function () {
+    this.timeout(40_000);
     await using agent = start(["run", "-c", config, "--log-level", "debug"]);
     await agent.untilLogged("started", 1, 20_000);
     const failed = () => new Set(agent.stderr.flatMap((line) => /"target":"([a-z-]+)"/.exec(line)?.[1] ?? []));
@@ -293,7 +296,8 @@ describe("secrets", () => {
     assert.deepEqual(elsewhere.requests, [], "a redirect was followed");
   });
 
-  it("do not show in what the commands print", async () => {
+  it("do not show in what the commands print", async function () {
+    this.timeout(60_000);
     const data = (name: string) => ["--data", join(folder, "data", name)];
     const doctor = ["doctor", "--live", "--log-level", "debug", "-c", config, ...data("doctor")];
     const capture = (...words: readonly string[]) => [
@@ -330,7 +334,8 @@ describe("secrets", () => {
     assert.deepEqual(await leaks(), []);
   });
 
-  it("do not show in mistakes of the config, in and beside them", async () => {
+  it("do not show in mistakes of the config, in and beside them", async function () {
+    this.timeout(40_000);
     const text = await readFile(config, "utf8");
     const secret = JSON.stringify(textOf("token in the config"));
     const mistakes: readonly (readonly [string | RegExp, string])[] = [
@@ -366,7 +371,8 @@ describe("secrets", () => {
     assert.deepEqual(await leaks(), []);
   });
 
-  it("do not show when the program crashes over an error that holds them", async () => {
+  it("do not show when the program crashes over an error that holds them", async function () {
+    this.timeout(40_000);
     const preload = join(folder, "crash.mjs");
     await writeFile(preload, crashes(JSON.stringify(Object.fromEntries([...secrets].map(([n, s]) => [n, s.text])))));
     const options = `--import=${pathToFileURL(preload).href}`;

@@ -62,7 +62,8 @@ describe("the service", () => {
     assert.deepEqual(agent.said(), ["READY=1", "STATUS=1 camera, N queued", "STOPPING=1", "STATUS=stopping"]);
   });
 
-  it("feeds the watchdog as long as every loop turns, and not a period longer", async () => {
+  it("feeds the watchdog as long as every loop turns, and not a period longer", async function () {
+    this.timeout(60_000);
     await using bench = await benchOf();
     const env = { WATCHDOG_USEC: String(periodMs * 1_000) };
     await using agent = new NotifiedAgent("descriptor", { ...bench, program: "test/lib/stalling-agent.js", env });

@@ -13,6 +13,7 @@ import { tempFolder } from "../lib/temp.ts";
  * inside the test.
  */
 describe("remote commands from a shell", function () {
+  this.timeout(60_000);
   const broker = new Mosquitto();
   const daemons: AgentProcess[] = [];
   let temp: Awaited<ReturnType<typeof tempFolder>> | undefined;

@@ -233,7 +233,8 @@ describe("what an operator does with the spool", () => {
     assert.deepEqual(await counts({ targetId: "a" }), [4, 1]);
   });
 
-  it("drops in steps, counted, and never what is being sent; files go with the last delivery", async () => {
+  it("drops in steps, counted, and never what is being sent; files go with the last delivery", async function () {
+    this.timeout(10_000);
     await using folder = await tempFolder();
     await using opened = await openSpool(folder.path);
     const { spool } = opened;
@@ -365,6 +366,7 @@ describe("verify", () => {
   });
 
   it("finds nothing in a healthy spool under load", async function () {
+    this.timeout(20_000);
     await using folder = await tempFolder();
     await mkdir(dirname(envelopePath(layoutOf(folder.path), 1)), { recursive: true });
     await using opened = await openSpool(folder.path);

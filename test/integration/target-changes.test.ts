@@ -38,7 +38,9 @@ async function imagesIn(folder: string): Promise<number> {
   return names.filter((name) => name.endsWith(".jpg")).length;
 }
 
-describe("a config whose targets changed", () => {
+describe("a config whose targets changed", function () {
+  this.timeout(20_000);
+
   it("says at the start which target is gone, and shows it among the others", async () => {
     await using temp = await tempFolder();
     const { path } = temp;

@@ -94,7 +94,9 @@ class Bench implements AsyncDisposable {
   }
 }
 
-describe("upload windows", () => {
+describe("upload windows", function () {
+  this.timeout(20_000);
+
   it("open and close by local time, over the change of the clock and the end of the month", async () => {
     await using temp = await tempFolder();
     await using bench = new Bench(temp.path, "2026-03-27T12:00:00+01:00", { schedule: nights });
@@ -152,7 +154,9 @@ describe("upload windows", () => {
   });
 });
 
-describe("upload budgets", () => {
+describe("upload budgets", function () {
+  this.timeout(20_000);
+
   it("hold a day's and a month's over weeks, with a restart in mid month", async () => {
     await using temp = await tempFolder();
     const plan = { bytesPerDay: 100_000, bytesPerMonth: 300_000 };

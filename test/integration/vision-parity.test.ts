@@ -18,6 +18,7 @@ describe("exact detection against references", () => {
   for (const model of parityModels) {
     it(`agrees for ${model.name}, read as ${model.family}`, async function () {
       const shared = needsShared(this);
+      this.timeout(60_000);
       const figures = await measureParityAmong(models, shared, model, { photos: fewPhotos(model) });
       assert.ok(figures.references >= 12, JSON.stringify(figures));
       assert.equal(figures.missed, 0);

@@ -199,6 +199,7 @@ describe("recognition by what a model gives for an empty picture", () => {
   });
 
   it("proves a real end-to-end file that lost its metadata", async function () {
+    this.timeout(20_000);
     const file = join(needsShared(this), "models", "yolo26n-int8.onnx");
     assert.equal(await load(withoutMetadata(await readFile(file))), "end-to-end");
   });

@@ -108,6 +108,7 @@ describe("tiled detection", () => {
   /** On all of them, and with more tiles: `npm run bench -- tiles`. */
   it("finds most of what a model of twice the input size finds, on two photos", async function () {
     const shared = needsShared(this);
+    this.timeout(60_000);
     const photos = ["faces25.jpg", "fd2.jpg"];
     const whole = await measureTilesAmong(plain, shared, undefined, photos);
     const four = await measureTilesAmong(tiled, shared, tiles, photos);

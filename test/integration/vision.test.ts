@@ -49,7 +49,8 @@ describe("detection with the tiny models", () => {
   ];
   const scenes: { readonly objects: readonly SceneObject[]; readonly quality: number; readonly jpeg: Buffer }[] = [];
   let models: ManyModels;
-  before(async () => {
+  before(async function () {
+    this.timeout(30_000);
     models = new ManyModels();
     const random = seededRandom(2026);
     for (let index = 0; index < scenesMax; index += 1) {
@@ -60,7 +61,8 @@ describe("detection with the tiny models", () => {
   });
   after(async () => models[Symbol.asyncDispose]());
   for (const [name, family, facts] of wanted) {
-    it(`finds every object of ${scenesMax} random scenes and nothing else with ${name}`, async () => {
+    it(`finds every object of ${scenesMax} random scenes and nothing else with ${name}`, async function () {
+      this.timeout(30_000);
       const model = await models.load(await tinyModel(name));
       assert.deepEqual({ ...model, labels: colours, ...facts, family, name }, model);
       let found = 0;

@@ -15,17 +15,12 @@ import { RecordingLogger, seededRandom } from "./seams.ts";
 import { takeoverOf } from "./takeover-bench.ts";
 import { tempFolder } from "./temp.ts";
 
-export interface KillFigures {
-  readonly kills: number;
-  /** Highest version that was in use. */
-  readonly versions: number;
-}
-
 /**
  * An agent that updates all the time is killed at random moments. After each kill, what is in use is whole and one of the
- * published versions, the books can be read, and a start leaves nothing half done. After the last one it updates still.
+ * published versions, the books can be read, and a start leaves nothing half done. Killed for the last time, it still
+ * brings a newer one into use.
  */
-export async function killUpdates({ kills, seed }: { kills: number; seed: number }): Promise<KillFigures> {
+export async function killUpdates({ kills, seed }: { kills: number; seed: number }): Promise<void> {
   await using folder = await tempFolder();
   await using server = await ReleaseServer.open();
   const random = seededRandom(seed);
@@ -52,11 +47,10 @@ export async function killUpdates({ kills, seed }: { kills: number; seed: number
     used = Math.max(used, current);
   }
   const store = new ModelStore(join(folder.path, "models"));
-  let versions = used;
-  const isNewer = async (): Promise<boolean> => (versions = Number((await store.current())?.version ?? 0)) > used;
-  await killedChild(folder.path, server, async () => await until(isNewer, "an update after the kills", 30_000));
-  await assertConsistent(folder.path, sequence, versions);
-  return { kills, versions };
+  const isNewer = async (): Promise<boolean> => (await versionInUse(store)) > used;
+  const wanted = `an update after the kills (seed ${seed})`;
+  await killedChild(folder.path, server, async () => await until(isNewer, wanted, 30_000));
+  await assertConsistent(folder.path, sequence, await versionInUse(store));
 }
 
 async function killedChild(folder: string, server: ReleaseServer, life: () => Promise<void>): Promise<void> {
@@ -95,7 +89,7 @@ async function assertConsistent(folder: string, published: number, before: numbe
     assert.equal(digest, wanted, `version ${version}`);
     assert.ok((await readFile(join(file, "..", "golden.json"), "utf8")) === version);
   }
-  const current = Number((await store.current())?.version ?? 0);
+  const current = await versionInUse(store);
   assert.ok(
     current <= published && (current >= before || seams.log.lines.some(({ event }) => event === "model.rolled_back")),
   );
@@ -108,4 +102,9 @@ async function assertConsistent(folder: string, published: number, before: numbe
       version,
     );
   return current;
+}
+
+/** 0 while it is the one that ships. */
+async function versionInUse(store: ModelStore): Promise<number> {
+  return Number((await store.current())?.version ?? 0);
 }

@@ -9,7 +9,8 @@ const built = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const entryPoints = /(vision\/process\/main|spool\/index\/worker)\.js$/;
 
 describe("importing src", () => {
-  it("does nothing: no output, and the process ends by itself", () => {
+  it("does nothing: no output, and the process ends by itself", function () {
+    this.timeout(60_000);
     const modules = readdirSync(join(built, "src"), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".js") && !entryPoints.test(name))
       .map((name) => pathToFileURL(join(built, "src", name)).href);

@@ -222,5 +222,5 @@ describe("the watch of a continuous stream between two shots", () => {
     assert.deepEqual([counts.timers, counts.watchers], [0, 0]);
     assert.ok(counts.timersMax <= 2, `${counts.timersMax} timers at once`);
     assert.equal(getEventListeners(camera.signal, "abort").length, 0);
-  });
+  }).timeout(20_000);
 });

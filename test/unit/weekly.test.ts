@@ -99,7 +99,7 @@ describe("weekly windows", () => {
         assert.equal(weekly.opensAtMs(at(begin)), sought, `${timeZone} ${begin}`);
       }
     }
-  });
+  }).timeout(10_000);
 
   it("open now when they are open, and never when no day has them", () => {
     const weekly = new Weekly({ timeZone: "UTC", windows: [{ days: ["mon"], from: "06:00", to: "07:00" }] });
