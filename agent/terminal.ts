@@ -48,19 +48,23 @@ export class Terminal {
     this.#stderr.write(`${this.#masker(line)}\n`);
   }
 
-  /** Replaces the live status line; without a terminal, a plain line at most once a second, and the last one always. */
-  status(line: string, isLast = false): void {
+  /**
+   * Replaces the live status line; without a terminal, a plain line at most once a second, and the last one always.
+   * False where it came too soon and is not shown.
+   */
+  status(line: string, isLast = false): boolean {
     if (this.#stderr.isTTY === true) {
       // Some terminals do not know their width and say 0.
       const { columns = 0 } = this.#stderr;
       this.#stderr.write(`\r\x1b[2K${line.slice(0, (columns === 0 ? plainColumns : columns) - 1)}`);
       this.#statusShown = true;
-      return;
+      return true;
     }
     const nowMs = this.#clock.monotonicMs();
-    if (!isLast && nowMs - this.#lastPlainStatusMs < plainStatusEveryMs) return;
+    if (!isLast && nowMs - this.#lastPlainStatusMs < plainStatusEveryMs) return false;
     this.#lastPlainStatusMs = nowMs;
     this.#stderr.write(`${line}\n`);
+    return true;
   }
 
   #clearStatus(): void {

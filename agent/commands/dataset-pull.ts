@@ -36,7 +36,7 @@ export async function datasetPull(context: CommandContext, options: DatasetPullO
   const link = new HttpLink(connection.parse(access.fields));
   try {
     const source = kind.open(access.fields, link);
-    const onProgress = (done: number, total: number): void =>
+    const onProgress = (done: number, total: number) =>
       terminal.status(`${progressBar(done, total)} ${done}/${total} images`, done === total);
     const { to, format } = options;
     const job = { kind: options.from, classes: options.class, to, format, onProgress };

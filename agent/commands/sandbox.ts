@@ -43,8 +43,8 @@ export async function sandbox(
     while (!signal.aborted) {
       const { accepted, violations } = server.counts();
       const line = `${counted(accepted, "image")} stored, ${counted(violations, "contract violation")}`;
-      if (line !== told) terminal.status(line);
-      told = line;
+      // A timer that fires a moment early is too soon for the terminal: then the next turn says it.
+      if (line !== told && terminal.status(line)) told = line;
       await clock.sleep(tellEveryMs, signal).catch(() => undefined);
     }
   } finally {

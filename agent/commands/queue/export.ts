@@ -38,7 +38,7 @@ export async function queueExport(
     const about = { id: new Ulids(clock, random).next(), atMs: clock.nowMs() };
     const opened = await ExportFolder.forExport(resolve(folder), about);
     const total = Math.min(recordsMax, targetId === undefined ? stats.records : owedTo(stats, targetId));
-    const onProgress = ({ moved, bytes }: Exported): void =>
+    const onProgress = ({ moved, bytes }: Exported) =>
       terminal.status(`${progressBar(moved, total)}  ${moved}/${total} exported, ${sizeText(bytes)}`);
     const target = targetId === undefined ? {} : { targetId };
     const exported = await exportRecords(queue, opened, { ...target, recordsMax, signal, onProgress });
